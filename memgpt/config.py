@@ -1,0 +1,81 @@
+"""Every setting of memgpt, and the only place that reads the environment.
+
+Settings are read from ``MEMGPT_*`` variables (and ``DATABASE_URL``); libpq's own ``PG*`` variables keep their
+meaning inside libpq. ``docs/settings.md`` lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from memgpt.errors import ConfigurationError
+
+OFFLINE_MODEL = "wordllama-l2-supercat-256"
+"""The embedding model that needs no network: a static table of 256 dimensions inside the wordllama wheel."""
+
+NO_MODEL = "none"
+"""The embedding model setting that says: the caller brings the vectors."""
+
+
+class Settings(BaseSettings):
+    """The configuration of one process; immutable once read."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMGPT_", frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: Annotated[SecretStr | None, Field(validation_alias="DATABASE_URL")] = None
+    """PostgreSQL connection string. Absent (and no ``PGHOST``/``PGSERVICE``): the embedded server."""
+    data_dir: Path = Field(default_factory=lambda: user_data_path("memgpt"))
+    """Directory of the embedded server's data."""
+    db_schema: Annotated[str, Field(validation_alias="MEMGPT_SCHEMA", min_length=1, max_length=63)] = "public"
+    """PostgreSQL schema that holds memgpt's tables."""
+    agent: str = "default"
+    """Agent used by the command line when ``--agent`` is not given."""
+    language: str = "english"
+    """Text search configuration for new memories and for queries."""
+    embedding_model: str = OFFLINE_MODEL
+    """Embedding model; ``none`` means that the caller brings the vectors."""
+    embedding_dimensions: Annotated[int | None, Field(ge=1, le=16000)] = None
+    """Dimensions of the embeddings; needed only where the model cannot tell."""
+    embedding_base_url: str | None = None
+    """Address of an OpenAI-compatible embedding endpoint."""
+    embedding_api_key: SecretStr | None = None
+    """Key for the embedding endpoint; absent, the provider's own variable is used."""
+    pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Most connections one process opens."""
+    connect_timeout: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds to wait for a connection."""
+    statement_timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds one call may wait for the server, enforced by the client too."""
+
+    @field_validator("language")
+    @classmethod
+    def _plain_language(cls, value: str) -> str:
+        if not value.isidentifier():
+            raise ValueError("must be the name of a text search configuration, such as 'english'")
+        return value.lower()
+
+    @property
+    def uses_embedded_server(self) -> bool:
+        """True when neither ``DATABASE_URL`` nor libpq's variables name a server."""
+        return self.database_url is None and not any(os.environ.get(name) for name in ("PGHOST", "PGSERVICE", "PGHOSTADDR"))
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once from the environment.
+
+    Raises:
+        ConfigurationError: a variable has a bad value; the message names it, never a secret's content.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"bad configuration: {problems}") from None

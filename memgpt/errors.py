@@ -1,0 +1,73 @@
+"""Every error memgpt raises on purpose.
+
+::
+
+    MemgptError
+    ├── ConfigurationError          a setting is missing or has a bad value
+    │   └── MissingExtraError       an optional package is not installed
+    ├── InputError                  a value given by the caller cannot be used
+    │   ├── NotFoundError           nothing has that id, label or name
+    │   └── ConflictError           somebody else changed it, or it exists already
+    ├── EmbeddingError              an embedding model failed or answered nonsense
+    │   └── ModelMismatchError      vectors of two different models would be mixed
+    ├── MigrationError              a migration cannot be planned, applied or undone
+    └── DatabaseError               PostgreSQL cannot be reached or cannot do what is needed
+        ├── ServerError             the embedded server cannot be started
+        └── ReadOnlyError           the server is a standby
+
+The message says what happened, to which value, and what to do about it. The database driver's own exceptions
+(``psycopg.Error``) pass through where memgpt has nothing to add.
+"""
+
+
+class MemgptError(Exception):
+    """Base of every error memgpt raises on purpose."""
+
+
+class ConfigurationError(MemgptError):
+    """A setting is missing or has a bad value."""
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'memgpt[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class InputError(MemgptError, ValueError):
+    """A value given by the caller cannot be used; nothing was written."""
+
+
+class NotFoundError(InputError, LookupError):
+    """Nothing has that id, label or name."""
+
+
+class ConflictError(InputError):
+    """Somebody else changed it first, or it exists already; nothing was written."""
+
+
+class EmbeddingError(MemgptError):
+    """An embedding model failed or answered nonsense; nothing was stored."""
+
+
+class ModelMismatchError(EmbeddingError):
+    """Vectors of two different embedding models would be mixed."""
+
+
+class MigrationError(MemgptError):
+    """A migration cannot be planned, applied or undone; the database is as it was."""
+
+
+class DatabaseError(MemgptError):
+    """PostgreSQL cannot be reached, or cannot do what is needed."""
+
+
+class ServerError(DatabaseError):
+    """The embedded PostgreSQL server cannot be started."""
+
+
+class ReadOnlyError(DatabaseError):
+    """The server is a standby (or a read-only transaction), and a write was asked of it."""
