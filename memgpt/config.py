@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     @property
     def uses_embedded_server(self) -> bool:
         """True when neither ``DATABASE_URL`` nor libpq's variables name a server."""
-        return self.database_url is None and not any(os.environ.get(name) for name in ("PGHOST", "PGSERVICE", "PGHOSTADDR"))
+        return self.database_url is None and not any(
+            os.environ.get(name) for name in ("PGHOST", "PGSERVICE", "PGHOSTADDR")
+        )
 
 
 @cache

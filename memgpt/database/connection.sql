@@ -1,0 +1,16 @@
+-- describe_server --
+-- One look at a new server: what it is, where pgvector is, and whether somebody sits between us and it
+-- (a pooler reports another process id at connect time than the backend that answers).
+SELECT
+    current_setting('server_version_num')::integer AS version,
+    pg_backend_pid() AS backend_pid,
+    pg_is_in_recovery() AS standby,
+    current_schemas(false)::text[] AS schemas,
+    n.nspname::text AS vector_schema,
+    e.extversion AS vector_version,
+    (SELECT jsonb_object_agg(t.typname, jsonb_build_array(t.oid::bigint, t.typarray::bigint))
+     FROM pg_type t
+     WHERE t.typnamespace = e.extnamespace AND t.typname IN ('vector', 'halfvec', 'sparsevec')) AS types
+FROM (SELECT 1) AS one
+LEFT JOIN pg_extension e ON e.extname = 'vector'
+LEFT JOIN pg_namespace n ON n.oid = e.extnamespace
