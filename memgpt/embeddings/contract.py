@@ -115,15 +115,11 @@ def checked(model: str, vectors: Any, *, count: int, dimensions: int | None) -> 
             f"{model} answered vectors of different lengths, or not of numbers; expected {count}"
         ) from None
     if len(array) != count:
-        raise EmbeddingError(
-            f"{model} answered {len(array)} vectors for {count} texts; nothing was stored, try again"
-        )
+        raise EmbeddingError(f"{model} answered {len(array)} vectors for {count} texts; nothing was stored, try again")
     if count == 0:
         return array.reshape(0, dimensions or 0)
     if array.ndim != 2 or array.shape[1] == 0:
-        raise EmbeddingError(
-            f"{model} answered an array of shape {array.shape}; expected ({count}, dimensions)"
-        )
+        raise EmbeddingError(f"{model} answered an array of shape {array.shape}; expected ({count}, dimensions)")
     if dimensions is not None and array.shape[1] != dimensions:
         raise EmbeddingError(
             f"{model} answered vectors of {array.shape[1]} dimensions, expected {dimensions}; "

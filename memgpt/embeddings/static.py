@@ -26,9 +26,7 @@ _SHAPE = (32_000, 256)
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
-_LONG_TEXT = (
-    2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
-)
+_LONG_TEXT = 2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
 
 _loading = threading.Lock()
 
