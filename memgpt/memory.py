@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -53,7 +53,7 @@ class Memory:
         """Keep a text for good; see :meth:`memgpt.archival.Archival.insert`."""
         return self.archival.insert(text, **fields)
 
-    def remember_many(self, memories: Iterable[Mapping[str, Any]]) -> list[Remembered]:
+    def remember_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
         """Keep many texts in one transaction; see :meth:`memgpt.archival.Archival.insert_many`."""
         return self.archival.insert_many(memories)
 

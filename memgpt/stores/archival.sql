@@ -3,8 +3,8 @@
 -- History is written by the same statement. ord keeps the order of the input.
 WITH incoming AS (
     SELECT * FROM unnest(
-        %(text)s::text[], %(tags)s::jsonb[], %(importance)s::real[], %(source)s::text[], %(metadata)s::jsonb[],
-        %(created_at)s::timestamptz[], %(expires_at)s::timestamptz[], %(embedding)s::vector[]
+        %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
+        %(created_at)b::timestamptz[], %(expires_at)b::timestamptz[], %(embedding)b::vector[]
     ) WITH ORDINALITY AS i (text, tags, importance, source, metadata, created_at, expires_at, embedding, ord)
 ),
 inserted AS (
@@ -49,7 +49,7 @@ FROM archival_memories
 WHERE agent_id = %(agent_id)s::text
     AND (%(superseded)s::boolean OR superseded_at IS NULL)
     AND (expires_at IS NULL OR expires_at > now())
-    AND (%(tags)s::text[] IS NULL OR tags @> %(tags)s::text[])
+    AND (%(tags)b::text[] IS NULL OR tags @> %(tags)s::text[])
     AND (%(before)s::timestamptz IS NULL
         OR (created_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
 ORDER BY created_at DESC, id DESC
@@ -72,7 +72,7 @@ vector AS (
 changed AS (
     UPDATE archival_memories m SET
         text = coalesce(%(text)s::text, b.text),
-        tags = coalesce(%(tags)s::text[], b.tags),
+        tags = coalesce(%(tags)b::text[], b.tags),
         importance = coalesce(%(importance)s::real, b.importance),
         source = coalesce(%(source)s::text, b.source),
         metadata = coalesce(%(metadata)s::jsonb, b.metadata),
