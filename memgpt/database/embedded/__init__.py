@@ -2,5 +2,6 @@
 
 from memgpt.database.embedded.binaries import binaries
 from memgpt.database.embedded.server import EmbeddedServer
+from memgpt.database.embedded.status import ServerStatus, status
 
-__all__ = ["EmbeddedServer", "binaries"]
+__all__ = ["EmbeddedServer", "ServerStatus", "binaries", "status"]

@@ -1,8 +1,8 @@
 """Which operating-system account runs the server, and what that account can reach.
 
-PostgreSQL refuses to run as root. A root process therefore runs it as the owner of the directory or, where that
-is root too, as a number nobody else uses: a shared account such as ``nobody`` would give every other process of
-that account the data. No account is created.
+PostgreSQL refuses to run as root. A root process therefore runs it as the owner of the directory or, where
+that is root too, as a number nobody else uses: a shared account such as ``nobody`` would give every other
+process of that account the data. No account is created.
 """
 
 from __future__ import annotations
@@ -25,6 +25,18 @@ class Account:
     gid: int
     switch: bool
 
+    def switch_to(self) -> tuple[int | None, int | None, list[int] | None]:
+        """User, group and other groups for `subprocess`; None where the process keeps ours."""
+        return (self.uid, self.gid, []) if self.switch else (None, None, None)
+
+    def has_name(self) -> bool:
+        """Whether the account is in the user database; ``initdb`` insists."""
+        try:
+            pwd.getpwuid(self.uid)
+        except KeyError:
+            return False
+        return True
+
     def own(self, path: Path) -> None:
         """Give `path` to the account, if we made it as root."""
         if self.switch:
@@ -41,6 +53,10 @@ class Account:
     def reaches(self, path: Path) -> bool:
         """Whether the account may enter every directory above `path`."""
         return not self.switch or all(self._enters(parent) for parent in path.resolve().parents)
+
+    def reads(self, path: Path) -> bool:
+        """Whether the account may read and run the file `path`, in a directory it can enter."""
+        return not self.switch or path.stat().st_mode & 0o005 == 0o005
 
     def _enters(self, folder: Path) -> bool:
         info = folder.stat()

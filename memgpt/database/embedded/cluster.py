@@ -4,6 +4,8 @@ Everything lies in one private directory, ``<data_dir>/postgres`` (mode 0700)::
 
     cluster/           PostgreSQL's data directory
     cluster-16/        a cluster of an older version, kept after an upgrade
+    upgrade/           an upgrade under way, laid out like this directory
+    run/               the socket, where the path is short enough
     postgres.log(.1)   what the server printed
     opening.lock       held while a process opens the server: one at a time
     owners.lock        shared by all processes that use the server; exclusive means nobody else does
@@ -17,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -26,7 +29,7 @@ from pathlib import Path
 import psutil
 
 from memgpt.database.embedded.account import Account, account_for, named_account
-from memgpt.database.embedded.binaries import binaries
+from memgpt.database.embedded.binaries import programs
 from memgpt.errors import ServerError
 
 SUPERUSER = "postgres"
@@ -49,12 +52,21 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("log_line_prefix", "%m [%p] ", "when and who"),
     ("cluster_name", "memgpt", "says in ps whose server this is"),
 )
-"""Every setting that differs from PostgreSQL's default or must not be changed by its file: name, value, why."""
+"""Settings that differ from PostgreSQL's defaults, or that its file must not change: name, value, why."""
 
 _LONGEST_SOCKET_PATH = 103  # of sun_path: 108 on Linux, 104 on macOS, each with a closing zero
 _SOCKET_NAME = ".s.PGSQL.65535"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What ``postmaster.pid`` says of a server that runs."""
+
+    pid: int
+    port: int
+    ready: bool
 
 
 @dataclass(frozen=True)
@@ -98,23 +110,37 @@ class Cluster:
             raise ServerError(f"{self.data / 'PG_VERSION'} holds no version; restore a backup") from None
 
     def prepare(self) -> None:
-        """Make the private directory, and whatever is missing above it, for the account."""
+        """Make the private directory, and whatever is missing above it, for the account.
+
+        Raises:
+            ServerError: it cannot be made or used.
+        """
         missing = [folder for folder in (self.home, *self.home.parents) if not folder.exists()]
         try:
             for folder in reversed(missing):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 self.account.own(folder)
-            if self.home.stat().st_uid != self.account.uid and not missing:
-                raise ServerError(
-                    f"{self.home} belongs to another user (uid {self.home.stat().st_uid}); "
-                    "choose another MEMGPT_DATA_DIR"
-                )
+            self.check_readable()
             self.home.chmod(0o700)
-        except (PermissionError, FileExistsError, NotADirectoryError, OSError) as error:
+        except OSError as error:
             raise ServerError(
                 f"cannot use {self.home} for the embedded server: {error.strerror}; "
                 "choose a writable directory with MEMGPT_DATA_DIR, or set DATABASE_URL"
             ) from error
+
+    def check_readable(self) -> None:
+        """Raise `ServerError` where the private directory is another user's."""
+        try:
+            owner = self.home.stat().st_uid
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ServerError(f"cannot read {self.home}: {error.strerror}; see MEMGPT_DATA_DIR") from error
+        if owner != self.account.uid:
+            raise ServerError(
+                f"{self.home} belongs to another user (uid {owner}); run as that user, or choose another "
+                "directory with MEMGPT_DATA_DIR"
+            )
 
     def state(self) -> dict[str, object]:
         """What the server was last started with."""
@@ -131,21 +157,24 @@ class Cluster:
         self.account.own(fresh)
         fresh.replace(self.home / "server.json")
 
-    def postmaster(self) -> tuple[int, int, bool] | None:
-        """Pid and port of the running postmaster, and whether it accepts connections; None when it is down."""
+    def postmaster(self) -> Postmaster | None:
+        """The running postmaster; None when it is down.
+
+        A number used again by another process, after a reboot or in a container, is not our server: ours is
+        called postgres and works in the data directory. (Start times would drift with the wall clock.)
+        """
         try:
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
-            pid, started, port = int(lines[0]), int(lines[2]), int(lines[3])
+            pid, port = int(lines[0]), int(lines[3])
             process = psutil.Process(pid)
-            # A number used again by another process, after a reboot or in a container, is not our server.
-            if abs(process.create_time() - started) > 10 or not process.name().startswith("postgres"):
+            if not process.name().startswith("postgres") or not self.data.samefile(process.cwd()):
                 return None
         except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
             return None
-        return pid, port, len(lines) > 7 and lines[7].strip() == "ready"
+        return Postmaster(pid, port, ready=len(lines) > 7 and lines[7].strip() == "ready")
 
     def forget_reused_pid(self) -> None:
-        """Clear the pid in ``postmaster.pid`` where another program has that number now: PostgreSQL would refuse.
+        """Clear the pid in ``postmaster.pid`` where another program has that number: PostgreSQL would refuse.
 
         Only the number changes: the line that identifies shared memory stays and still protects the files
         from backends that outlived their postmaster.
@@ -165,31 +194,45 @@ class Cluster:
         except FileNotFoundError:
             return "(no log)"
 
-    def create(self, version: int, into: Path) -> None:
-        """Make an empty cluster in `into`: all or nothing, so an interrupted attempt leaves no half cluster."""
-        fresh = into.with_name(into.name + ".new")
+    def create(self, version: int) -> None:
+        """Make an empty cluster: all or nothing, so an interrupted attempt leaves no half cluster."""
+        fresh = self.home / "cluster.new"
         if fresh.exists():
             shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700)
         account = self.account
-        if account.switch and not _has_name(account.uid):
+        if account.switch and not account.has_name():
             account = named_account()
         account.own(fresh)
-        folder, argument = where(account, fresh)
-        command = [str(programs(version, account) / "initdb"), "-D", argument, *_initdb_options(version)]
-        result = subprocess.run(command, cwd=folder, capture_output=True, check=False, **as_account(account))
+        folder, argument = _where(account, fresh)
+        user, group, groups = account.switch_to()
+        result = subprocess.run(
+            [str(programs(version, account) / "initdb"), "-D", argument, *_initdb_options(version)],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            user=user,
+            group=group,
+            extra_groups=groups,
+            umask=0o077,
+        )
         if result.returncode:
             shutil.rmtree(fresh, ignore_errors=True)
             output = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
-            raise ServerError(f"cannot create the embedded database in {into}: {output}")
+            nameless = (
+                "" if account.has_name() else " (give this user a name in /etc/passwd, or set DATABASE_URL)"
+            )
+            raise ServerError(f"cannot create the embedded database in {self.data}: {output}{nameless}")
         self.account.own_tree(fresh)
-        fresh.replace(into)
+        if self.data.exists():
+            self.data.rmdir()  # empty, `version` has seen to that
+        fresh.rename(self.data)
 
-    def command(
-        self, version: int, data: Path, socket_dir: Path, settings: Mapping[str, str]
-    ) -> dict[str, object]:
-        """How to start the server on `data`: the part of the supervisor's instructions about the process."""
-        folder, argument = where(self.account, data)
+    def command(self, version: int, socket_dir: Path, settings: Mapping[str, str]) -> dict[str, object]:
+        """How to start the server: the part of the supervisor's instructions about the process."""
+        folder, argument = _where(self.account, self.data)
         chosen = {name: value for name, value, _ in SETTINGS} | {"unix_socket_directories": str(socket_dir)}
         for name, value in settings.items():
             if not _SETTING_NAME.fullmatch(name):
@@ -198,25 +241,50 @@ class Cluster:
         argv = [str(programs(version, self.account) / "postgres"), "-D", argument]
         for name, value in chosen.items():
             argv += ["-c", f"{name}={value}"]
-        uid, gid = (self.account.uid, self.account.gid) if self.account.switch else (None, None)
+        uid, gid, _ = self.account.switch_to()
         return {"argv": argv, "cwd": str(folder), "env": environment(), "uid": uid, "gid": gid}
 
-    def socket_dir(self, name: str) -> Path:
-        """A new private directory for the socket: in `home` where its path suits, else a short temporary one."""
-        folder = self.home / name
-        suits = len(bytes(folder / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(
-            str(folder)
-        )
-        if suits and self.account.reaches(folder):
+    def socket_dir(self) -> Path:
+        """A private directory for the socket: in `home` where its path suits, else a short temporary one.
+
+        The one used last is used again where it still is: other processes may wait for the server there.
+        """
+        last = Path(str(self.state().get("socket_dir", "")))
+        if last.is_absolute() and self._is_private(last):
+            return last
+        folder = self.home / "run"
+        if self._suits_socket(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
         else:
             folder = Path(tempfile.mkdtemp(prefix="memgpt-"))
-            if len(bytes(folder / _SOCKET_NAME)) > _LONGEST_SOCKET_PATH or not self.account.reaches(folder):
+            if not self._suits_socket(folder):
                 folder.rmdir()
                 folder = Path(tempfile.mkdtemp(prefix="memgpt-", dir="/tmp"))
         folder.chmod(0o700)
         self.account.own(folder)
         return folder
+
+    def _is_private(self, folder: Path) -> bool:
+        try:
+            info = folder.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISDIR(info.st_mode) and info.st_uid == self.account.uid and not info.st_mode & 0o077
+
+    def _suits_socket(self, folder: Path) -> bool:
+        short = len(bytes(folder / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH
+        return short and bool(_PLAIN_PATH.fullmatch(str(folder))) and self.account.reaches(folder)
+
+    def size(self) -> int:
+        """Bytes of the cluster on disk."""
+        total = 0
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                try:
+                    total += Path(folder, name).lstat().st_size
+                except FileNotFoundError:
+                    continue  # a running server removes files
+        return total
 
 
 def _initdb_options(version: int) -> Sequence[str]:
@@ -234,20 +302,6 @@ def _initdb_options(version: int) -> Sequence[str]:
     ]
 
 
-def _has_name(uid: int) -> bool:
-    import pwd
-
-    return any(entry.pw_uid == uid for entry in pwd.getpwall())
-
-
-def as_account(account: Account) -> dict[str, object]:
-    """Arguments of `subprocess.run` that make the program run as the account, in a clean environment."""
-    common: dict[str, object] = {"env": environment(), "stdin": subprocess.DEVNULL, "umask": 0o077}
-    if account.switch:
-        common |= {"user": account.uid, "group": account.gid, "extra_groups": []}
-    return common
-
-
 def environment() -> dict[str, str]:
     """Our environment without libpq's variables and without a locale: neither may reach the server."""
     kept = {
@@ -258,11 +312,11 @@ def environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
-def where(account: Account, data: Path) -> tuple[Path, str]:
+def _where(account: Account, data: Path) -> tuple[Path, str]:
     """Working directory and ``-D`` argument for `data`.
 
-    An account that may not enter the directories above (root's home, say) still may use the directory it starts
-    in; Linux names that one ``/proc/self/cwd``.
+    An account that may not enter the directories above (root's home, say) still may use the directory it
+    starts in; Linux names that one ``/proc/self/cwd``.
     """
     if account.reaches(data):
         return Path("/"), str(data)
@@ -272,14 +326,3 @@ def where(account: Account, data: Path) -> tuple[Path, str]:
         f"the embedded server cannot run as root, and no other account may enter {data}; "
         "choose a directory outside of root's own with MEMGPT_DATA_DIR"
     )
-
-
-def programs(version: int, account: Account) -> Path:
-    """`binaries`, as the account can run them."""
-    folder = binaries(version)
-    if not account.reaches(folder / "postgres"):
-        raise ServerError(
-            f"the embedded server cannot run as root, and no other account may read {folder}; "
-            "install memgpt where every user can read it"
-        )
-    return folder

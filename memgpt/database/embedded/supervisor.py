@@ -1,12 +1,12 @@
 """The process that owns one PostgreSQL server: ``python supervisor.py SPEC`` (JSON), standard library only.
 
-It is started by whoever needs the server first and belongs to nobody: it detaches, so neither the death of the
-starter nor a Ctrl-C in its terminal reaches PostgreSQL. Every process that uses the server holds a shared
-``flock`` on ``owners.lock``; the kernel drops it however the process dies. The supervisor waits for the exclusive
-lock: when it gets it nobody is left, and it stops the server. That replaces any list of pids.
+It is started by whoever needs the server first and belongs to nobody: it detaches, so neither the death of
+the starter nor a Ctrl-C in its terminal reaches PostgreSQL. Every process that uses the server holds a shared
+``flock`` on ``owners.lock``; the kernel drops it however the process dies. The supervisor waits for the
+exclusive lock: when it gets it nobody is left, and it stops the server. That replaces any list of pids.
 
-It restarts a postmaster that was killed, bounds the log, and on Linux asks the kernel to stop PostgreSQL should
-the supervisor itself be killed.
+It restarts a postmaster that was killed, bounds the log, and on Linux asks the kernel to stop PostgreSQL
+should the supervisor itself be killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LOG_BYTES = 4 * 1024 * 1024
 """Size at which ``postgres.log`` becomes ``postgres.log.1``: at most twice this is kept."""
@@ -66,7 +66,7 @@ class Supervisor:
         return code
 
     def _run_once(self) -> int:
-        """Start the postmaster and wait for its end; from the main thread, which PR_SET_PDEATHSIG is tied to."""
+        """Start the postmaster, in the main thread (PR_SET_PDEATHSIG is tied to it), and wait for its end."""
         self.saw_stale_memory = False
         spec = self.spec
         with subprocess.Popen(
@@ -94,8 +94,8 @@ class Supervisor:
         assert self.libc is not None  # noqa: S101 - for the type checker
         self.libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
 
-    def _copy_log(self, stream: BinaryIO) -> None:
-        """Copy what PostgreSQL prints into the log until it closes its end, renaming the file when it is full."""
+    def _copy_log(self, stream: IO[bytes]) -> None:
+        """Copy what PostgreSQL prints into the log until it closes its end; a full file is put aside."""
         log = _open_log(self.log_path)
         try:
             for line in iter(stream.readline, b""):
