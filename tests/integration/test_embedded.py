@@ -405,7 +405,7 @@ with EmbeddedServer.open(Path(sys.argv[1])) as server:
     with psycopg.connect(server.dsn) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS t (x int)")
         connection.execute("INSERT INTO t VALUES (1)")
-        print(server.pid, connection.execute("SELECT count(*) FROM t").fetchone()[0])
+        print(server.pid, connection.execute("SELECT count(*) FROM t").fetchone()[0], flush=True)
     if len(sys.argv) > 2:
         sys.stdin.read()
 """
@@ -504,7 +504,7 @@ def test_binaries_that_the_account_cannot_reach_are_copied(
     monkeypatch.setattr(
         Account, "reaches", lambda self, path: package not in path.parents and real_reaches(self, path)
     )
-    monkeypatch.setattr("memgpt.database.embedded.binaries._COPIES", public_dir / "cache")
+    monkeypatch.setattr(sys.modules["memgpt.database.embedded.binaries"], "_COPIES", public_dir / "cache")
     for _ in range(2):
         with EmbeddedServer.open(data_dir) as server:
             assert psutil.Process(server.pid).exe().startswith(str(public_dir / "cache"))

@@ -120,6 +120,8 @@ class Cluster:
             for folder in reversed(missing):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 self.account.own(folder)
+            if self.home.stat().st_uid == os.geteuid():
+                self.account.own(self.home)
             self.check_readable()
             self.home.chmod(0o700)
         except OSError as error:

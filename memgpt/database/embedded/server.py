@@ -178,8 +178,8 @@ def _check_running(cluster: Cluster, version: int, settings: Mapping[str, str]) 
     state = cluster.state()
     if state.get("version") != version:
         raise ServerError(
-            f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was asked "
-            "for; close every process that uses it first"
+            f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was "
+            "asked for; close every process that uses it first"
         )
     found = state.get("settings")
     used = found if isinstance(found, dict) else {}

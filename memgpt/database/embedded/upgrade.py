@@ -1,8 +1,8 @@
 """Moving a cluster to a newer major version by dump and restore.
 
-``pg_upgrade`` would be faster on big data, but it wants equal checksum settings and plain paths, and it cannot
-be resumed. Here the old cluster is only read. The new one is built aside, compared, and moved into place; the
-old one stays as ``cluster-16`` until its owner deletes it.
+``pg_upgrade`` would be faster on big data, but it wants equal checksum settings and plain paths, and it
+cannot be resumed. Here the old cluster is only read. The new one is built aside, compared, and moved into
+place; the old one stays as ``cluster-16`` until its owner deletes it.
 """
 
 from __future__ import annotations
