@@ -416,8 +416,10 @@ def as_ordinary(*arguments: str) -> list[str]:
     known = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
     for interpreter in known:
         probe = ordinary([interpreter, "-c", "import psycopg, psutil, memgpt.errors"])
-        if probe is not None and probe.wait() == 0:
-            return [interpreter, "-c", *arguments]
+        if probe is not None:
+            probe.communicate(timeout=60)
+            if probe.returncode == 0:
+                return [interpreter, "-c", *arguments]
     pytest.skip("no Python that an ordinary account can run")
 
 
