@@ -122,7 +122,7 @@ class Cluster:
                 self.account.own(folder)
             if self.home.stat().st_uid == os.geteuid():
                 self.account.own(self.home)
-            self.check_readable()
+            self.check_owner()
             self.home.chmod(0o700)
         except OSError as error:
             raise ServerError(
@@ -130,7 +130,7 @@ class Cluster:
                 "choose a writable directory with MEMGPT_DATA_DIR, or set DATABASE_URL"
             ) from error
 
-    def check_readable(self) -> None:
+    def check_owner(self) -> None:
         """Raise `ServerError` where the private directory is another user's."""
         try:
             owner = self.home.stat().st_uid
