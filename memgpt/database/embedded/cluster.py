@@ -236,10 +236,7 @@ class Cluster:
         """How to start the server: the part of the supervisor's instructions about the process."""
         folder, argument = _where(self.account, self.data)
         chosen = {name: value for name, value, _ in SETTINGS} | {"unix_socket_directories": str(socket_dir)}
-        for name, value in settings.items():
-            if not _SETTING_NAME.fullmatch(name):
-                raise ServerError(f"{name!r} is not the name of a PostgreSQL setting")
-            chosen[name] = value
+        chosen |= settings
         argv = [str(programs(version, self.account) / "postgres"), "-D", argument]
         for name, value in chosen.items():
             argv += ["-c", f"{name}={value}"]
@@ -287,6 +284,13 @@ class Cluster:
                 except FileNotFoundError:
                     continue  # a running server removes files
         return total
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raise `ServerError` for what cannot be the name of a setting, before anything is made."""
+    for name in settings:
+        if not _SETTING_NAME.fullmatch(name):
+            raise ServerError(f"{name!r} is not the name of a PostgreSQL setting")
 
 
 def _initdb_options(version: int) -> Sequence[str]:

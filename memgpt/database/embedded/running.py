@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from memgpt.database.embedded import supervisor
-from memgpt.database.embedded.cluster import SUPERUSER, Cluster, environment
+from memgpt.database.embedded.cluster import SUPERUSER, Cluster, check_settings, environment
 from memgpt.database.embedded.locks import Deadline, Lock
 from memgpt.errors import ServerError
 
@@ -42,6 +42,7 @@ def start(cluster: Cluster, version: int, settings: Mapping[str, str], deadline:
 
 
 def _start_supervisor(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
+    check_settings(settings)
     cluster.forget_reused_pid()
     socket_dir = cluster.socket_dir()
     cluster.write_state({"version": version, "socket_dir": str(socket_dir), "settings": dict(settings)})
