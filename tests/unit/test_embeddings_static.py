@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgpt import embeddings
@@ -42,6 +42,7 @@ def test_meaning_is_near(model: embeddings.EmbeddingModel) -> None:
     assert near > cosine(model, "I love my little dog", "the stock market crashed on Monday")
 
 
+@settings(deadline=None)
 @given(texts=st.lists(ANY_TEXT, max_size=8))
 def test_every_text_has_a_unit_vector(texts: list[str]) -> None:
     vectors = embeddings.load().embed(texts)
@@ -55,6 +56,7 @@ def test_odd_texts(model: embeddings.EmbeddingModel, text: str) -> None:
     assert np.linalg.norm(model.embed([text])) == pytest.approx(1, rel=1e-5)
 
 
+@settings(deadline=None)
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=8))
 def test_a_text_does_not_depend_on_its_neighbours(texts: list[str]) -> None:
     model = embeddings.load()
@@ -73,9 +75,7 @@ def test_a_very_long_text_is_the_mean_of_its_tokens_too(
 
 def test_many_texts_cross_the_batch_size(model: embeddings.EmbeddingModel) -> None:
     texts = [f"number {n}" for n in range(2100)]
-    np.testing.assert_allclose(
-        model.embed(texts)[[0, 1024, 2099]], model.embed([texts[0], texts[1024], texts[2099]])
-    )
+    np.testing.assert_allclose(model.embed(texts)[[0, 1024, 2099]], model.embed([texts[0], texts[1024], texts[2099]]))
 
 
 def test_tokens_are_counted(model: embeddings.EmbeddingModel) -> None:
@@ -100,9 +100,7 @@ def test_other_dimensions_are_refused() -> None:
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(static, "find_spec", lambda _: None)
-    with pytest.raises(
-        ConfigurationError, match=r"l2_supercat_256\.safetensors of the package wordllama is missing"
-    ):
+    with pytest.raises(ConfigurationError, match=r"l2_supercat_256\.safetensors of the package wordllama is missing"):
         static._data_file(static._WEIGHTS)
 
 
