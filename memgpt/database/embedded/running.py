@@ -1,0 +1,107 @@
+"""Starting the server of a cluster, waiting for it, and stopping it. Callers hold ``opening.lock``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from memgpt.database.embedded import supervisor
+from memgpt.database.embedded.cluster import SUPERUSER, Cluster, environment
+from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.errors import ServerError
+
+
+def supervised(cluster: Cluster) -> bool:
+    """Whether a supervisor runs the server of the cluster."""
+    path = cluster.home / "supervisor.lock"
+    if not path.exists():
+        return False
+    with Lock(path, cluster.account) as lock:
+        return not lock.try_take()
+
+
+def start(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
+    """Start a supervisor, and through it the server; `wait_until_ready` tells how it went."""
+    cluster.forget_reused_pid()
+    socket_dir = cluster.socket_dir()
+    cluster.write_state({"version": version, "socket_dir": str(socket_dir), "settings": dict(settings)})
+    spec = cluster.command(version, socket_dir, settings) | {
+        "socket_dir": str(socket_dir),
+        "log": str(cluster.log),
+        "owners_lock": str(cluster.home / "owners.lock"),
+        "supervisor_lock": str(cluster.home / "supervisor.lock"),
+    }
+    with Lock(cluster.home / "supervisor.lock", cluster.account):
+        pass  # made here, so that it belongs to the account
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(spec)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode:
+        output = result.stderr.decode("utf-8", "replace").strip()
+        raise ServerError(f"cannot start the embedded server of {cluster.home}: {output}")
+
+
+def wait_until_ready(cluster: Cluster, deadline: Deadline) -> None:
+    """Wait until the server accepts connections, as the supervisor starts or restarts it.
+
+    Raises:
+        ServerError: it ended, or the deadline passed; with the end of the log.
+    """
+    while True:
+        running = cluster.postmaster()
+        if running is not None and running.ready:
+            try:
+                psycopg.connect(dsn(cluster, "postgres"), connect_timeout=5).close()
+            except psycopg.OperationalError as error:
+                deadline.pause(f"the server of {cluster.home} to accept connections ({error})")
+                continue
+            return
+        if not supervised(cluster):
+            raise ServerError(
+                f"the embedded server of {cluster.home} does not run: mend what the log says, or set "
+                f"DATABASE_URL; the end of {cluster.log}:\n{cluster.log_tail()}"
+            )
+        deadline.pause(
+            f"the server of {cluster.home} to start; allow more time if it recovers from a crash; "
+            f"the end of {cluster.log}:\n{cluster.log_tail()}"
+        )
+
+
+def stop(cluster: Cluster, deadline: Deadline) -> None:
+    """Stop the server, and one that lost its supervisor, and wait until both are gone."""
+    while supervised(cluster) or cluster.postmaster() is not None:
+        running = cluster.postmaster()
+        if running is not None:
+            try:
+                os.kill(running.pid, signal.SIGINT)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                raise ServerError(
+                    f"process {running.pid}, the server of {cluster.home}, belongs to another user; "
+                    "stop it as that user"
+                ) from None
+        deadline.pause(f"the server of {cluster.home} to stop; see {cluster.log}")
+
+
+def dsn(cluster: Cluster, dbname: str) -> str:
+    """Connection string of the superuser."""
+    running = cluster.postmaster()
+    return make_conninfo(
+        host=str(cluster.state().get("socket_dir", "")),
+        port=running.port if running else 5432,
+        user=SUPERUSER,
+        dbname=dbname,
+        connect_timeout=10,
+    )

@@ -1,0 +1,230 @@
+"""Opening, sharing and closing the embedded server."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+import psycopg
+from psycopg import sql
+
+from memgpt.database.embedded import running
+from memgpt.database.embedded.cluster import Cluster
+from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.database.embedded.upgrade import finish, upgrade
+from memgpt.errors import ServerError
+
+DATABASE = "memgpt"
+_STOP_SECONDS = 60.0
+_NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass
+class _Claim:
+    """This process's one claim on a server; all handles of the process on that directory share it."""
+
+    cluster: Cluster
+    owners: Lock
+    handles: int = 0
+
+
+@dataclass
+class _Registry:
+    """The claims of this process, by data directory."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    claims: dict[Path, _Claim] = field(default_factory=dict)
+
+
+_registry = _Registry()
+
+
+class EmbeddedServer:
+    """A running PostgreSQL of our own, shared with every other process that opens the same directory.
+
+    Use it as a context manager or call `close`; the last process out stops the server, however it ends.
+    Should the server crash, its supervisor restarts it; should that be gone too, the next `open` does.
+    """
+
+    def __init__(self, data_dir: Path, cluster: Cluster, version: int) -> None:
+        self.data_dir = data_dir
+        self.version = version
+        self.log_path = cluster.log
+        self._cluster = cluster
+        self._registry = _registry
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        version: int = 18,
+        settings: Mapping[str, str] = _NO_SETTINGS,
+        timeout: float = 60,
+    ) -> EmbeddedServer:
+        """Attach to the server of `data_dir`, starting, creating, upgrading or restarting it as needed.
+
+        `settings` are PostgreSQL's own. They apply when this call starts the server; a server that runs
+        with others is an error. Over TCP (``listen_addresses``) a role needs a password, and none has one.
+        An upgrade takes as long as it takes; `timeout` bounds every other wait.
+
+        Raises:
+            ServerError: it does not run within `timeout` seconds; the message has the reason and the remedy.
+        """
+        data_dir = Path(data_dir).expanduser().resolve()
+        deadline = Deadline(timeout)
+        with _registry.lock:
+            known = _registry.claims.get(data_dir)
+            claim = known or _claim(data_dir, deadline)
+            try:
+                _ensure_running(claim.cluster, version, settings, deadline)
+            except BaseException:
+                if known is None:
+                    claim.owners.close()
+                raise
+            _registry.claims[data_dir] = claim
+            claim.handles += 1
+            return cls(data_dir, claim.cluster, version)
+
+    @property
+    def dsn(self) -> str:
+        """Connection string of the superuser for the database ``memgpt``."""
+        return self.dsn_for(DATABASE)
+
+    def dsn_for(self, dbname: str) -> str:
+        """Connection string of the superuser for another database of the server."""
+        return running.dsn(self._cluster, dbname)
+
+    @property
+    def pid(self) -> int:
+        """Process number of the postmaster; a restart changes it.
+
+        Raises:
+            ServerError: it is down.
+        """
+        found = self._cluster.postmaster()
+        if found is None:
+            raise ServerError(f"the server of {self._cluster.home} is down; open it again to restart it")
+        return found.pid
+
+    def close(self) -> None:
+        """Give up this handle. The last one of the last process stops the server and waits for its end."""
+        with self._registry.lock:
+            # A forked child has its own registry: the handles it inherited are its parent's to close.
+            if self._closed or self._registry is not _registry:
+                return
+            self._closed = True
+            claim = _registry.claims.get(self.data_dir)
+            if claim is None:
+                return
+            claim.handles -= 1
+            if claim.handles == 0:
+                del _registry.claims[self.data_dir]
+                _release(claim)
+
+    def __enter__(self) -> EmbeddedServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _claim(data_dir: Path, deadline: Deadline) -> _Claim:
+    if (data_dir / "PG_VERSION").exists():
+        raise ServerError(
+            f"{data_dir} is itself a PostgreSQL data directory; memgpt keeps its own in a folder 'postgres' "
+            "of the directory you name: choose another MEMGPT_DATA_DIR"
+        )
+    cluster = Cluster.at(data_dir)
+    cluster.prepare()
+    owners = Lock(cluster.home / "owners.lock", cluster.account)
+    try:
+        # Waits only while a supervisor, left by everybody, stops the server.
+        owners.take(deadline, shared=True)
+    except BaseException:
+        owners.close()
+        raise
+    return _Claim(cluster, owners)
+
+
+def _ensure_running(cluster: Cluster, version: int, settings: Mapping[str, str], deadline: Deadline) -> None:
+    with Lock(cluster.home / "opening.lock", cluster.account) as opening:
+        opening.take(deadline)
+        if running.supervised(cluster):
+            _check_running(cluster, version, settings)
+        else:
+            running.stop(cluster, deadline)
+            finish(cluster)
+            on_disk = cluster.version()
+            if on_disk is None:
+                cluster.create(version)
+            elif on_disk != version:
+                upgrade(cluster, version, deadline.seconds)
+            running.start(cluster, version, settings)
+        running.wait_until_ready(cluster, deadline)
+        _ensure_database(cluster)
+
+
+def _check_running(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
+    state = cluster.state()
+    if state.get("version") != version:
+        raise ServerError(
+            f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was asked "
+            "for; close every process that uses it first"
+        )
+    found = state.get("settings")
+    used = found if isinstance(found, dict) else {}
+    others = {name: value for name, value in settings.items() if used.get(name) != value}
+    if others:
+        raise ServerError(
+            f"the server of {cluster.home} is running with other settings than {others}; "
+            "close every process that uses it first"
+        )
+
+
+def _ensure_database(cluster: Cluster) -> None:
+    with psycopg.connect(running.dsn(cluster, "postgres"), autocommit=True) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = %s::name", (DATABASE,))
+        if known.fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+
+def _release(claim: _Claim) -> None:
+    """Give up the claim; where it was the last, stop the server and wait, so the directory may be removed."""
+    deadline = Deadline(_STOP_SECONDS)
+    try:
+        if not claim.cluster.home.exists():
+            return  # somebody removed the directory; the supervisor still stops the server
+        if claim.owners.try_take():
+            running.stop(claim.cluster, deadline)
+        else:
+            # Others use the server, or its supervisor is stopping it: only then does this wait.
+            claim.owners.take(deadline, shared=True)
+    finally:
+        claim.owners.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    with _registry.lock:
+        while _registry.claims:
+            _release(_registry.claims.popitem()[1])
+
+
+def _forget_after_fork() -> None:
+    """In a forked child: let go of the parent's claims, which stay the parent's."""
+    global _registry
+    inherited, _registry = _registry, _Registry()
+    for claim in inherited.claims.values():
+        claim.owners.close()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
