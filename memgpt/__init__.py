@@ -1,1 +1,5 @@
 """Long-term memory for LLM agents, in the PostgreSQL you already run."""
+
+from memgpt.memory import Memory
+
+__all__ = ["Memory"]

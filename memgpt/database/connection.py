@@ -33,8 +33,8 @@ Types: TypeAlias = dict[str, tuple[int, int]]
 class Connection(psycopg.Connection[TupleRow]):
     """A psycopg connection that does not wait for ever.
 
-    A server that is stopped or cut off keeps no ``statement_timeout``; ``deadline`` (seconds for one exchange, None for no
-    limit) is kept by this side: the query is cancelled as far as possible and the connection closed.
+    A server that is stopped or cut off keeps no ``statement_timeout``. ``deadline`` (seconds for one exchange,
+    None for no limit) is kept by this side: the query is cancelled if possible and the connection closed.
     """
 
     deadline: float | None = None
@@ -74,7 +74,7 @@ class Server:
 
 
 def locate(options: Settings | None = None) -> str:
-    """The connection string in force: ``DATABASE_URL``, libpq's variables, else the embedded server, started if need be."""
+    """The connection string: ``DATABASE_URL``, libpq's variables, else the embedded server, started if need be."""
     options = options or settings()
     if options.database_url is not None:
         return options.database_url.get_secret_value()
@@ -269,7 +269,7 @@ class Database:
         return make_conninfo(self._dsn, **{k: v for k, v in defaults.items() if k not in given})
 
     def _connect_once(self) -> None:
-        """The first connection is opened outside the pool, which would hide the reason of a failure behind a time-out."""
+        """Open the first connection outside the pool, which would hide the reason of a failure behind a time-out."""
         if self._server is not None:
             return
         with self._lock:

@@ -1,0 +1,196 @@
+"""Archival memory as ``memory.archival``: what ``remember`` and ``forget`` stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pgvector import Vector
+
+from memgpt import inputs
+from memgpt.database.connection import Connection
+from memgpt.errors import InputError
+from memgpt.models import ArchivalMemory, Json, Remembered
+from memgpt.scope import Scope
+from memgpt.stores.archival import ArchivalStore, NewMemory
+
+NEARLY_THE_SAME: Final = 0.95
+"""Cosine similarity from which two texts are reported as near-duplicates."""
+
+_KEYS: Final = ("text", "tags", "importance", "source", "metadata", "created_at", "expires_at", "embedding")
+
+
+class Archival:
+    """The archival memories of one agent."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def insert(self, text: str, **fields: Any) -> Remembered:
+        """Keep one text and report what says nearly the same.
+
+        ``fields`` are ``tags``, ``importance`` (0 to 1), ``source``, ``metadata``, ``created_at``, ``expires_at`` and
+        ``embedding`` (a ready vector).
+
+        Raises:
+            InputError: the text is empty, or a field has a bad value; nothing was written.
+        """
+        [memory] = self._prepared([{"text": text, **fields}])
+        with self._scope.change() as (connection, change_id):
+            store = self._store(connection)
+            similar: Sequence[int] = ()
+            if memory.embedding is not None:
+                near = store.near_duplicates(memory.embedding, threshold=NEARLY_THE_SAME, limit=5)
+                similar = [id for id, _ in near]
+            [kept] = store.insert([memory], change_id=change_id, **self._how())
+        return Remembered(kept.id, kept.duplicate, [id for id in similar if id != kept.id])
+
+    def insert_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
+        """Keep many texts in one transaction: all or, if one of them is bad, none. One answer per text, in order.
+
+        Each is a mapping with ``text`` and the fields of :meth:`insert`.
+        """
+        prepared = self._prepared(list(memories))
+        if not prepared:
+            return []
+        with self._scope.change() as (connection, change_id):
+            return self._store(connection).insert(prepared, change_id=change_id, **self._how())
+
+    def get(self, id: int) -> ArchivalMemory:
+        """One memory.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        return self._scope.read(lambda connection: self._store(connection).get(id))
+
+    def list(
+        self,
+        *,
+        limit: int = 50,
+        tags: Sequence[str] | None = None,
+        after: ArchivalMemory | None = None,
+        superseded: bool = False,
+    ) -> Sequence[ArchivalMemory]:
+        """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
+        wanted = None if tags is None else inputs.texts(tags, "tags")
+        limit = inputs.limit(limit)
+        return self._scope.read(
+            lambda connection: self._store(connection).list(
+                limit=limit, tags=wanted, after=after, superseded=superseded
+            )
+        )
+
+    def update(
+        self,
+        id: int,
+        *,
+        text: str | None = None,
+        tags: Sequence[str] | None = None,
+        importance: float | None = None,
+        source: str | None = None,
+        metadata: Json | None = None,
+        expires_at: datetime | str | None = None,
+        clear_expiry: bool = False,
+        embedding: Any = None,
+    ) -> ArchivalMemory:
+        """Change what is given and keep the rest; a new text is embedded anew."""
+        if text is None and embedding is not None:
+            raise InputError("an embedding is changed together with its text: give both")
+        vector = None if text is None else self._vector(inputs.text(text, "text"), embedding)
+        with self._scope.change() as (connection, change_id):
+            return self._store(connection).update(
+                id,
+                change_id=change_id,
+                text=text,
+                embedding=vector,
+                embedding_model=self._scope.model.name,
+                tags=None if tags is None else inputs.texts(tags, "tags"),
+                importance=None if importance is None else inputs.share(importance, "importance"),
+                source=inputs.optional_text(source, "source"),
+                metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+                expires_at=inputs.moment(expires_at, "expires_at"),
+                clear_expiry=clear_expiry,
+            )
+
+    def supersede(self, id: int, text: str, **fields: Any) -> Remembered:
+        """Keep a text that replaces an older memory, which no search finds any more but the history keeps."""
+        [memory] = self._prepared([{"text": text, **fields}])
+        with self._scope.change() as (connection, change_id):
+            store = self._store(connection)
+            [kept] = store.insert([memory], change_id=change_id, **self._how())
+            if kept.id == id:
+                raise InputError(f"archival memory {id} says this already")
+            store.update(id, change_id=change_id, superseded_by=kept.id)
+        return kept
+
+    def delete(self, id: int) -> None:
+        """Remove one memory; the history keeps it and ``undo`` brings it back. ``forget`` is for good.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        with self._scope.change() as (connection, change_id):
+            store = self._store(connection)
+            store.get(id)
+            store.delete([id], change_id=change_id)
+
+    def touch(self, ids: Iterable[int]) -> None:
+        """Record that these memories were used: a write of its own, never part of a read."""
+        wanted = sorted(set(ids))
+        if wanted:
+            with self._scope.transaction() as connection:
+                self._store(connection).touch(wanted)
+
+    def near_duplicates(
+        self, text: str, *, threshold: float = NEARLY_THE_SAME, limit: int = 10
+    ) -> Sequence[tuple[int, float]]:
+        """Memories that say nearly this, as (id, cosine similarity), nearest first."""
+        vector = self._vector(inputs.text(text, "text"), None)
+        if vector is None:
+            raise InputError("near-duplicates are found by embeddings, and no embedding model is configured")
+        threshold, limit = inputs.share(threshold, "threshold"), inputs.limit(limit)
+        return self._scope.read(
+            lambda connection: self._store(connection).near_duplicates(vector, threshold=threshold, limit=limit)
+        )
+
+    def _store(self, connection: Connection) -> ArchivalStore:
+        return ArchivalStore(connection, self._scope.author)
+
+    def _how(self) -> dict[str, str]:
+        return {"language": self._scope.language, "embedding_model": self._scope.model.name}
+
+    def _vector(self, text: str, given: Any) -> Vector | None:
+        if given is not None:
+            return inputs.vector(given, "embedding", dimensions=self._scope.model.dimensions)
+        return self._scope.embed([text])[0]
+
+    def _prepared(self, given: Sequence[Mapping[str, Any]]) -> Sequence[NewMemory]:
+        """Checked and embedded, before any transaction is opened."""
+        many = len(given) > 1
+        checked = [_checked(value, f"item {n}: " if many else "") for n, value in enumerate(given)]
+        dimensions = self._scope.model.dimensions
+        ready = [
+            None
+            if value.get("embedding") is None
+            else inputs.vector(value["embedding"], f"{f'item {n}: ' if many else ''}embedding", dimensions=dimensions)
+            for n, value in enumerate(given)
+        ]
+        missing = [n for n, vector in enumerate(ready) if vector is None]
+        for n, vector in zip(missing, self._scope.embed([checked[n]["text"] for n in missing]), strict=True):
+            ready[n] = vector
+        return [NewMemory(embedding=vector, **fields) for vector, fields in zip(ready, checked, strict=True)]
+
+
+def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
+    value = inputs.item(value, f"{where}memory", _KEYS)
+    return {
+        "text": inputs.text(value.get("text"), f"{where}text"),
+        "tags": inputs.texts(value.get("tags") or [], f"{where}tags"),
+        "importance": inputs.share(value.get("importance", 0.5), f"{where}importance"),
+        "source": inputs.optional_text(value.get("source"), f"{where}source"),
+        "metadata": inputs.json_object(value.get("metadata"), f"{where}metadata"),
+        "created_at": inputs.moment(value.get("created_at"), f"{where}created_at"),
+        "expires_at": inputs.moment(value.get("expires_at"), f"{where}expires_at"),
+    }

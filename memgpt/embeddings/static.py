@@ -1,0 +1,131 @@
+"""The offline default: a table of token vectors inside the ``wordllama`` wheel, averaged per text.
+
+Only the wheel's two data files are used. Importing ``wordllama`` itself would configure the root logger, and
+its loader looks for the tokenizer in a folder the wheel spells differently, then tries to download it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memgpt.config import OFFLINE_MODEL
+from memgpt.embeddings.contract import UNLIMITED, Purpose, Usage, Vectors
+from memgpt.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_SHAPE = (32_000, 256)
+_WEIGHTS = "weights/l2_supercat_256.safetensors"
+_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+_TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
+_LONG_TEXT = 2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
+
+_loading = threading.Lock()
+
+
+class StaticModel:
+    """Mean of the token vectors, L2-normalised. The table (32 MB) is loaded once per process, when first used."""
+
+    name = OFFLINE_MODEL
+    dimensions = _SHAPE[1]
+    max_tokens = UNLIMITED
+    price_per_million_tokens: float | None = 0.0
+
+    def __init__(self) -> None:
+        self.usage = Usage(self.price_per_million_tokens)
+
+    def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> Vectors:  # noqa: ARG002
+        """See the contract. Every text has a vector: one without any token gets the unknown token's."""
+        table = _table()
+        vectors: Vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        tokens = 0
+        for row, ids in enumerate(_ids(texts)):
+            tokens += len(ids)
+            if len(ids) > _LONG_TEXT:
+                distinct, counts = np.unique(ids, return_counts=True)
+                np.dot(counts.astype(np.float32), table[distinct], out=vectors[row])
+            else:
+                np.add.reduce(table.take(ids or [0], axis=0), axis=0, out=vectors[row])
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        self.usage.add(texts=len(texts), requests=1, tokens=tokens)
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return count_tokens(texts)
+
+
+def count_tokens(texts: Sequence[str]) -> list[int]:
+    """Tokens of each text in the vocabulary of Llama 2.
+
+    With 32,000 entries it is smaller than the vocabularies of hosted models, so its counts are on the high
+    side: the estimate used for models whose own tokenizer would have to be downloaded.
+    """
+    return [len(ids) for ids in _ids(texts)]
+
+
+def _ids(texts: Sequence[str]) -> list[list[int]]:
+    tokenizer = _tokenizer()
+    ids: list[list[int]] = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        batch = [_encodable(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
+        ids += [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+    return ids
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which have no UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def _table() -> Vectors:
+    with _loading:  # functools.cache alone would let two threads load it twice
+        return _load_table()
+
+
+def _tokenizer() -> Tokenizer:
+    with _loading:
+        return _load_tokenizer()
+
+
+@cache
+def _load_table() -> Vectors:
+    from safetensors.numpy import load_file
+
+    table = load_file(_data_file(_WEIGHTS)).get("embedding.weight")
+    if table is None or table.shape != _SHAPE:
+        raise ConfigurationError(
+            f"the installed wordllama holds another table than {OFFLINE_MODEL}: "
+            "pip install 'wordllama>=0.4.0.post1,<0.5'"
+        )
+    return np.asarray(table, dtype=np.float32)
+
+
+@cache
+def _load_tokenizer() -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer: Tokenizer = Tokenizer.from_file(str(_data_file(_TOKENIZER)))
+    return tokenizer
+
+
+def _data_file(name: str) -> Path:
+    spec = find_spec("wordllama")  # finds the package without running it
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, name)
+        if path.is_file():
+            return path
+    raise ConfigurationError(
+        f"the file {name} of the package wordllama is missing; pip install --force-reinstall wordllama"
+    )

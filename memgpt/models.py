@@ -1,0 +1,211 @@
+"""What the memory holds and answers, as frozen dataclasses. The fields have the names of the columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+Json: TypeAlias = dict[str, Any]
+
+Kind = Literal["archival", "message", "chunk", "fact"]
+"""What a search can find."""
+
+KINDS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact")
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+"""Who speaks in a message."""
+
+ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A labelled piece of core memory, always in context."""
+
+    agent_id: str
+    id: int
+    label: str
+    value: str
+    description: str
+    limit: int
+    """Most characters ``value`` may have."""
+    read_only: bool
+    shared_with: list[str]
+    """Agents that see (and, unless read-only, edit) this block beside its owner ``agent_id``."""
+    version: int
+    """Grows by one with every edit."""
+    metadata: Json
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of the value: what an editor expects to be replacing."""
+        return hashlib.sha256(self.value.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivalMemory:
+    """A free text the agent keeps for good."""
+
+    id: int
+    text: str
+    tags: list[str]
+    importance: float
+    """From 0 to 1; 0.5 when nobody said."""
+    source: str | None
+    metadata: Json
+    language: str
+    created_at: datetime
+    expires_at: datetime | None
+    superseded_at: datetime | None
+    superseded_by: int | None
+    accessed_at: datetime
+    access_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What became of a text given to ``remember``."""
+
+    id: int
+    duplicate: bool
+    """True when the same text was there already: ``id`` is the existing memory, which was left as it was."""
+    similar: Sequence[int] = ()
+    """Memories that say nearly the same (cosine similarity 0.95 and more), nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation. Within a session the order is (created_at, id)."""
+
+    id: int
+    session: str
+    role: str
+    name: str | None
+    """Who spoke, where the role does not say it all."""
+    content: str
+    intent: str | None
+    intent_confidence: float | None
+    tokens: int | None
+    tool_calls: list[Json] | None
+    tool_call_id: str | None
+    metadata: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a person ingested; its text is in its chunks."""
+
+    id: int
+    title: str
+    source: str | None
+    media_type: str | None
+    content_hash: str | None
+    tokens: int | None
+    metadata: Json
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document."""
+
+    id: int
+    document_id: int | None
+    chunk_index: int
+    chunk_text: str
+    heading_path: list[str]
+    page: int | None
+    char_start: int | None
+    char_end: int | None
+    tokens: int | None
+    metadata: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A named thing of the knowledge graph."""
+
+    id: int
+    name: str
+    type: str
+    aliases: list[str]
+    description: str
+    properties: Json
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A typed, directed, dated statement between two entities."""
+
+    id: int
+    source_id: int
+    target_id: int
+    type: str
+    fact: str
+    """The statement in words."""
+    weight: float
+    properties: Json
+    valid_from: datetime | None
+    """When it became true in the world; None: always was."""
+    valid_to: datetime | None
+    recorded_at: datetime
+    """When we began to believe it."""
+    superseded_at: datetime | None
+    provenance_kind: str | None
+    provenance_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result of a search."""
+
+    kind: Kind
+    id: int
+    score: float
+    """Higher is better; comparable within one search only."""
+    text: str
+    metadata: Json
+    created_at: datetime
+    source: Json = field(default_factory=dict)
+    """Where it is from: session, role and name of a message; document, page, headings and span of a chunk; tags of an
+    archival memory; the two entities and the type of a fact."""
+    explain: Json | None = None
+    """Rank and score in each arm, and what each added, when the search was asked to explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the history: what somebody did to one row."""
+
+    id: int
+    change_id: UUID
+    """Rows changed by one call share it; ``undo`` takes it back as a whole."""
+    changed_at: datetime
+    actor: str
+    kind: str
+    row_id: int
+    action: str
+    old: Json | None
+    """The row before; None for an insert."""
+    new: Json | None
+    """The row after; None for a delete."""
+    undoes: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whose memory a store works on, and in whose name: goes with every write into the history."""
+
+    agent_id: str
+    actor: str

@@ -1,0 +1,174 @@
+"""Archival memory: free texts an agent keeps for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableSequence, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pgvector import Vector
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt.database import queries
+from memgpt.errors import ConflictError, NotFoundError
+from memgpt.models import ArchivalMemory, Author, Json, Remembered
+
+SQL = queries.beside(__name__)
+
+BATCH: Final = 500
+"""Rows sent in one statement: about 3 MB at 1536 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """A text to be kept, checked and embedded."""
+
+    text: str
+    embedding: Vector | None = None
+    tags: Sequence[str] = ()
+    importance: float = 0.5
+    source: str | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class ArchivalStore:
+    """The rows of ``archival_memories`` of one agent, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def insert(
+        self, memories: Sequence[NewMemory], *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[Remembered]:
+        """Keep many texts; one that a living memory has already is folded into it. One answer per text, in order."""
+        answers: MutableSequence[Remembered] = []
+        for batch in _batches(memories):
+            answers.extend(self._insert_batch(batch, change_id, language, embedding_model))
+        return answers
+
+    def _insert_batch(
+        self, batch: Sequence[NewMemory], change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[Remembered]:
+        columns: dict[str, Any] = {
+            "text": [m.text for m in batch],
+            "tags": [Jsonb(list(m.tags)) for m in batch],
+            "importance": [m.importance for m in batch],
+            "source": [m.source for m in batch],
+            "metadata": [Jsonb(m.metadata or {}) for m in batch],
+            "created_at": [m.created_at for m in batch],
+            "expires_at": [m.expires_at for m in batch],
+            "embedding": [m.embedding for m in batch],
+        }
+        given = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        with self._connection.cursor(row_factory=class_row(Remembered)) as cursor:
+            # A writer that commits the same text after our snapshot is seen by the next statement only.
+            for _ in range(3):
+                answers = cursor.execute(SQL.insert, self._given(**columns, **given)).fetchall()
+                if all(answer.id is not None for answer in answers):
+                    return answers
+        raise ConflictError("the same texts are being written and removed by somebody else: try again")
+
+    def get(self, id: int) -> ArchivalMemory:
+        """One memory.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            memory = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+        if memory is None:
+            raise self._not_found(id)
+        return memory
+
+    def list(
+        self,
+        *,
+        limit: int,
+        tags: Sequence[str] | None = None,
+        after: ArchivalMemory | None = None,
+        superseded: bool = False,
+    ) -> Sequence[ArchivalMemory]:
+        """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
+        given = self._given(
+            limit=limit,
+            tags=None if tags is None else [*tags],
+            superseded=superseded,
+            before=after and after.created_at,
+            before_id=after and after.id,
+        )
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            return cursor.execute(SQL.list, given).fetchall()
+
+    def update(
+        self,
+        id: int,
+        *,
+        change_id: UUID,
+        text: str | None = None,
+        embedding: Vector | None = None,
+        embedding_model: str | None = None,
+        tags: Sequence[str] | None = None,
+        importance: float | None = None,
+        source: str | None = None,
+        metadata: Json | None = None,
+        expires_at: datetime | None = None,
+        clear_expiry: bool = False,
+        superseded_by: int | None = None,
+    ) -> ArchivalMemory:
+        """Change what is given, keep the rest."""
+        given = self._given(
+            id=id,
+            change_id=change_id,
+            text=text,
+            embedding=embedding,
+            embedding_model=embedding_model if embedding is not None else None,
+            tags=None if tags is None else [*tags],
+            importance=importance,
+            source=source,
+            metadata=None if metadata is None else Jsonb(metadata),
+            expires_at=expires_at,
+            clear_expiry=clear_expiry,
+            superseded_by=superseded_by,
+        )
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            memory = cursor.execute(SQL.update, given).fetchone()
+        if memory is None:
+            raise self._not_found(id)
+        return memory
+
+    def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
+        """Remove memories, keeping them in the history; answers the ids that were there."""
+        rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
+        return [row[0] for row in rows]
+
+    def touch(self, ids: Sequence[int]) -> int:
+        """Record that memories were used; answers how many rows were written (each at most once a minute)."""
+        return self._connection.execute(SQL.touch, self._given(ids=[*ids])).rowcount
+
+    def near_duplicates(self, embedding: Vector, *, threshold: float, limit: int) -> Sequence[tuple[int, float]]:
+        """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
+        given = self._given(embedding=embedding, threshold=threshold, limit=limit)
+        return self._connection.execute(SQL.near_duplicates, given).fetchall()
+
+    def count(self) -> int:
+        row = self._connection.execute(SQL.count, self._given()).fetchone()
+        assert row is not None  # noqa: S101 - count(*) always gives one row
+        return int(row[0])
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+    def _not_found(self, id: int) -> NotFoundError:
+        return NotFoundError(f"agent {self._author.agent_id!r} has no archival memory {id}")
+
+
+def _batches(memories: Sequence[NewMemory]) -> Iterator[Sequence[NewMemory]]:
+    for start in range(0, len(memories), BATCH):
+        yield memories[start : start + BATCH]

@@ -1,0 +1,135 @@
+-- insert --
+-- Inserts many texts at once. A text that a living memory has already is folded: its row comes back with inserted = false.
+-- History is written by the same statement. ord keeps the order of the input.
+WITH incoming AS (
+    SELECT * FROM unnest(
+        %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
+        %(created_at)b::timestamptz[], %(expires_at)b::timestamptz[], %(embedding)b::vector[]
+    ) WITH ORDINALITY AS i (text, tags, importance, source, metadata, created_at, expires_at, embedding, ord)
+),
+inserted AS (
+    INSERT INTO archival_memories (
+        agent_id, text, tags, importance, source, metadata, language, created_at, expires_at, embedding_model, embedding)
+    SELECT
+        %(agent_id)s::text, i.text, ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.importance, i.source, i.metadata,
+        %(language)s::text, coalesce(i.created_at, now()), i.expires_at,
+        CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
+    FROM incoming i
+    ORDER BY i.ord
+    ON CONFLICT (agent_id, text_hash) WHERE superseded_at IS NULL DO NOTHING
+    RETURNING id, text_hash
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', id, 'insert' FROM inserted
+)
+SELECT
+    CASE WHEN n.id IS NOT NULL THEN n.id ELSE (
+        SELECT m.id FROM archival_memories m
+        WHERE m.agent_id = %(agent_id)s::text AND m.text_hash = md5(i.text)::uuid AND m.superseded_at IS NULL
+    ) END AS id,
+    n.id IS NULL OR i.ord > min(i.ord) OVER (PARTITION BY i.text) AS duplicate
+FROM incoming i
+LEFT JOIN inserted n ON n.text_hash = md5(i.text)::uuid
+ORDER BY i.ord
+
+-- get --
+SELECT
+    id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+    accessed_at, access_count
+FROM archival_memories
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+
+-- list --
+-- Newest first; a page goes on after the last row of the one before.
+SELECT
+    id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+    accessed_at, access_count
+FROM archival_memories
+WHERE agent_id = %(agent_id)s::text
+    AND (%(superseded)s::boolean OR superseded_at IS NULL)
+    AND (expires_at IS NULL OR expires_at > now())
+    AND (%(tags)b::text[] IS NULL OR tags @> %(tags)s::text[])
+    AND (%(before)s::timestamptz IS NULL
+        OR (created_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s::integer
+
+-- update --
+-- Every field that is null in the call keeps its value. A new text brings its vector along.
+WITH before AS (
+    SELECT
+        id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+        accessed_at, access_count, embedding_model
+    FROM archival_memories
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    FOR UPDATE
+),
+vector AS (
+    SELECT m.embedding FROM archival_memories m
+    WHERE m.agent_id = %(agent_id)s::text AND m.id = %(id)s::bigint AND %(text)s::text IS NOT NULL
+),
+changed AS (
+    UPDATE archival_memories m SET
+        text = coalesce(%(text)s::text, b.text),
+        tags = coalesce(%(tags)b::text[], b.tags),
+        importance = coalesce(%(importance)s::real, b.importance),
+        source = coalesce(%(source)s::text, b.source),
+        metadata = coalesce(%(metadata)s::jsonb, b.metadata),
+        expires_at = CASE WHEN %(clear_expiry)s::boolean THEN NULL ELSE coalesce(%(expires_at)s::timestamptz, b.expires_at) END,
+        superseded_at = CASE WHEN %(superseded_by)s::bigint IS NULL THEN b.superseded_at ELSE now() END,
+        superseded_by = coalesce(%(superseded_by)s::bigint, b.superseded_by),
+        embedding = CASE WHEN %(text)s::text IS NULL THEN m.embedding ELSE %(embedding)s::vector END,
+        embedding_model = CASE WHEN %(text)s::text IS NULL THEN m.embedding_model ELSE %(embedding_model)s::text END
+    FROM before b
+    WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id
+    RETURNING
+        m.id, m.text, m.tags, m.importance, m.source, m.metadata, m.language, m.created_at, m.expires_at,
+        m.superseded_at, m.superseded_by, m.accessed_at, m.access_count
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+    SELECT
+        %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', b.id, 'update', to_jsonb(b),
+        (SELECT v.embedding FROM vector v)
+    FROM before b
+)
+SELECT * FROM changed
+
+-- delete --
+WITH gone AS (
+    DELETE FROM archival_memories WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
+    RETURNING
+        id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+        accessed_at, access_count, embedding_model, embedding
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+SELECT
+    %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', id, 'delete', to_jsonb(g) - 'embedding',
+    g.embedding
+FROM gone g
+RETURNING row_id
+
+-- touch --
+-- Says that memories were used. Not part of any read, so that a standby can answer searches; not part of the history.
+-- One row in a minute at most: the row is wide, and nobody needs the second.
+UPDATE archival_memories SET accessed_at = now(), access_count = access_count + 1
+WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
+    AND accessed_at < now() - interval '1 minute'
+
+-- near_duplicates --
+-- The nearest living memories of one vector: candidates by their bits, decided by the exact distance.
+SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
+FROM archival_memories m
+WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL
+    AND m.id = ANY (ARRAY(
+        SELECT x.id FROM archival_memories x
+        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+        ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
+        LIMIT 50))
+    AND 1 - (m.embedding <=> %(embedding)s::vector) >= %(threshold)s::real
+ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+LIMIT %(limit)s::integer
+
+-- count --
+SELECT count(*) FROM archival_memories WHERE agent_id = %(agent_id)s::text
