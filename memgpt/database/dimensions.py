@@ -47,7 +47,7 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a vector of some dimensions is stored: the type, its storage, and its IVFFlat operator class if there is one."""
+    """How a vector of some dimensions is stored: type, storage, and IVFFlat operator class if there is one."""
 
     type: str
     dimensions: int
@@ -56,7 +56,7 @@ class Column:
 
 
 def column(dimensions: int) -> Column:
-    """The best column for vectors of this length: IVFFlat takes 2,000 dimensions of ``vector``, 4,000 of ``halfvec``."""
+    """The column for vectors of this length: IVFFlat takes 2,000 dimensions of ``vector``, 4,000 of ``halfvec``."""
     half = _INDEXABLE_VECTOR < dimensions <= _INDEXABLE_HALFVEC
     name = "halfvec" if half else "vector"
     fits = dimensions * (2 if half else 4) <= _BYTES_IN_A_PAGE or dimensions == IN_THE_FILES
@@ -179,4 +179,4 @@ def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], si
 
 
 def _compose(template: bytes, parts: dict[str, sql.Composable]) -> sql.Composed:
-    return sql.SQL(template.decode()).format(**parts)  # type: ignore[arg-type]  # a file of ours, not a literal
+    return sql.SQL(template.decode()).format(**parts)

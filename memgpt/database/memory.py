@@ -20,11 +20,14 @@ _LISTS = re.compile(r"ivfflat.*lists\s*=\s*(\d+)", re.IGNORECASE | re.DOTALL)
 _MEGABYTE: Final = 1024 * 1024
 
 
-def build_bytes(dimensions: int, lists: int) -> int:
-    """What pgvector's k-means asks of ``maintenance_work_mem``: samples, centers and Elkan's bounds (ivfkmeans.c)."""
-    samples = max(50 * lists, 10_000)
+def build_bytes(dimensions: int, lists: int, *, rows: bool) -> int:
+    """What pgvector's k-means asks of ``maintenance_work_mem``: samples, centers and Elkan's bounds (ivfkmeans.c).
+
+    The samples are allocated in full for the first row already; an empty table has none.
+    """
+    samples = max(50 * lists, 10_000) if rows else 0
     vector = 8 + 4 * dimensions
-    return 1_048_576 + samples * vector + 3 * lists * vector + 4 * samples * lists + 8 * samples + 4 * lists * lists
+    return _MEGABYTE + samples * vector + 3 * lists * vector + 4 * samples * lists + 8 * samples + 4 * lists * lists
 
 
 def check_memory(connection: psycopg.Connection[Any], found: Survey, pending: Iterable[Migration]) -> None:
@@ -35,13 +38,16 @@ def check_memory(connection: psycopg.Connection[Any], found: Survey, pending: It
     if found.memory_limit_bytes is None:
         return
     row = connection.execute(SQL.dimensions, {"schema": found.schema}).fetchone()
-    dimensions = (row[0] if row else None) or IN_THE_FILES
+    made = row is not None and row[0] is not None
+    dimensions = row[0] if row is not None and made else IN_THE_FILES
+    rows = connection.execute(SQL.any_row).fetchone() if made else None
     for migration in pending:
         lists = [int(m[1]) for s in migration.statements if (m := _LISTS.search(s.text))]
-        needed = max((build_bytes(dimensions, n) for n in lists), default=0)
+        needed = max((build_bytes(dimensions, n, rows=bool(rows and rows[0])) for n in lists), default=0)
         if needed > found.memory_limit_bytes:
+            size = -(-needed // _MEGABYTE)
             raise MigrationError(
-                f"{migration.name} builds vector indexes that need {-(-needed // _MEGABYTE)} MB of maintenance_work_mem, "
-                f"but memgpt.maintenance_work_mem_limit is {found.memory_limit}: raise that setting to "
-                f"{-(-needed // _MEGABYTE)}MB or remove it (nothing smaller fits: pgvector samples 10,000 rows)"
+                f"{migration.name} builds vector indexes that need {size} MB of maintenance_work_mem, but "
+                f"memgpt.maintenance_work_mem_limit is {found.memory_limit}: raise that setting to {size}MB or remove "
+                "it (fewer lists need hardly less, because pgvector samples 10,000 rows for any lists up to 200)"
             )

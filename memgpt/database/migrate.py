@@ -118,7 +118,7 @@ def apply(
     on_progress: Callable[[Progress], None] | None = None,
     directory: Path | None = None,
 ) -> Report:
-    """Apply what is pending, up to ``target``, each migration in a transaction of its own, and size the embedding columns.
+    """Apply what is pending, up to ``target``, each migration in its own transaction; then size the embedding columns.
 
     ``model`` is the embedding model the columns are for; None leaves them (and its record) as they are.
 

@@ -221,9 +221,7 @@ class Cluster:
         if result.returncode:
             shutil.rmtree(fresh, ignore_errors=True)
             output = (result.stderr or result.stdout).decode("utf-8", "replace").strip()
-            nameless = (
-                "" if account.has_name() else " (give this user a name in /etc/passwd, or set DATABASE_URL)"
-            )
+            nameless = "" if account.has_name() else " (give this user a name in /etc/passwd, or set DATABASE_URL)"
             raise ServerError(f"cannot create the embedded database in {self.data}: {output}{nameless}")
         self.account.own_tree(fresh)
         if self.data.exists():

@@ -112,8 +112,7 @@ def _copy(old: Cluster, new: Cluster, version: int) -> None:
     if reader.returncode or writer.returncode:
         reason = faults.read_text("utf-8", "replace").strip()[-2000:]
         raise ServerError(
-            f"cannot upgrade {old.data} to PostgreSQL {version}, it was not changed: "
-            f"{reason or 'pg_dumpall died'}"
+            f"cannot upgrade {old.data} to PostgreSQL {version}, it was not changed: {reason or 'pg_dumpall died'}"
         )
 
 
