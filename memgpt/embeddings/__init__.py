@@ -29,21 +29,57 @@ __all__ = [
 ]
 
 
-def load(name: str = OFFLINE_MODEL, *, dimensions: int | None = None) -> EmbeddingModel:
-    """The embedding model of that name.
+def load(
+    name: str = OFFLINE_MODEL,
+    *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout: float = 60.0,
+    cache: EmbeddingCache | None = None,
+) -> EmbeddingModel:
+    """The embedding model of that name: the offline default, ``none``, or ``provider:model``.
+
+    Args:
+        name: such as ``wordllama-l2-supercat-256``, ``openai:text-embedding-3-small``,
+            ``ollama:nomic-embed-text``; ``docs/embedding-models.md`` lists the providers.
+        dimensions: length of the vectors, where the model cannot tell or can be asked for fewer.
+        base_url: address of an OpenAI-compatible endpoint that serves the model.
+        api_key: absent, the provider's own variable is used, except with ``base_url``.
+        timeout: seconds one request to a provider may take, its retries included.
+        cache: consulted before a provider is asked; models that run here do not need it.
 
     Raises:
+        MissingExtraError: the provider's package is not installed.
         ConfigurationError: no model has that name, or it cannot have that many dimensions.
     """
     if name == NO_MODEL:
         return NoModel(dimensions)
     if name == OFFLINE_MODEL:
         if dimensions not in (None, StaticModel.dimensions):
-            raise ConfigurationError(f"{name} has {StaticModel.dimensions} dimensions, not {dimensions}")
+            raise ConfigurationError(
+                f"{name} has {StaticModel.dimensions} dimensions, not {dimensions}: "
+                "unset MEMGPT_EMBEDDING_DIMENSIONS or choose another MEMGPT_EMBEDDING_MODEL"
+            )
         return StaticModel()
-    raise ConfigurationError(f"no embedding model is called {name!r}")
+    if name.startswith("model2vec:"):
+        from memgpt.embeddings.model2vec import Model2Vec
+
+        return Model2Vec(name.removeprefix("model2vec:"), dimensions)
+    from memgpt.embeddings import providers
+
+    return providers.load(
+        name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout, cache=cache
+    )
 
 
-def from_settings(settings: Settings) -> EmbeddingModel:
+def from_settings(settings: Settings, *, cache: EmbeddingCache | None = None) -> EmbeddingModel:
     """The embedding model the settings name."""
-    return load(settings.embedding_model, dimensions=settings.embedding_dimensions)
+    key = settings.embedding_api_key
+    return load(
+        settings.embedding_model,
+        dimensions=settings.embedding_dimensions,
+        base_url=settings.embedding_base_url,
+        api_key=key.get_secret_value() if key else None,
+        cache=cache,
+    )

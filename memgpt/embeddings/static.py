@@ -32,7 +32,7 @@ _loading = threading.Lock()
 
 
 class StaticModel:
-    """Mean of the token vectors, L2-normalised. The table (32 MB) is loaded once per process, when first used."""
+    """Mean of the token vectors, L2-normalised. The table (32 MB) is loaded once per process."""
 
     name = OFFLINE_MODEL
     dimensions = _SHAPE[1]
@@ -72,15 +72,15 @@ def count_tokens(texts: Sequence[str]) -> list[int]:
 
 
 def _ids(texts: Sequence[str]) -> list[list[int]]:
-    tokenizer = _tokenizer()
+    encode = tokenizer().encode_batch_fast
     ids: list[list[int]] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        batch = [_encodable(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
-        ids += [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+        batch = [encodable(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
+        ids += [encoding.ids for encoding in encode(batch, add_special_tokens=False)]
     return ids
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text without lone surrogates, which have no UTF-8 form."""
     try:
         text.encode()
@@ -94,7 +94,8 @@ def _table() -> Vectors:
         return _load_table()
 
 
-def _tokenizer() -> Tokenizer:
+def tokenizer() -> Tokenizer:
+    """The tokenizer behind ``count_tokens``."""
     with _loading:
         return _load_tokenizer()
 
@@ -116,8 +117,7 @@ def _load_table() -> Vectors:
 def _load_tokenizer() -> Tokenizer:
     from tokenizers import Tokenizer
 
-    tokenizer: Tokenizer = Tokenizer.from_file(str(_data_file(_TOKENIZER)))
-    return tokenizer
+    return Tokenizer.from_file(str(_data_file(_TOKENIZER)))
 
 
 def _data_file(name: str) -> Path:

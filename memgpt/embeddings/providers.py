@@ -1,0 +1,162 @@
+"""Model names such as ``openai:text-embedding-3-small``, and the provider clients behind them.
+
+The clients are pydantic-ai's; memgpt writes none of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from memgpt.embeddings import catalog
+from memgpt.embeddings.contract import EmbeddingCache
+from memgpt.embeddings.remote import Description, Limits, RemoteModel
+from memgpt.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    from pydantic_ai.embeddings import EmbeddingModel as Client
+    from pydantic_ai.providers import Provider
+
+_UNDESCRIBED_MAX_TOKENS = 512
+"""Every embedding model in use reads at least this much at once."""
+
+_HOSTED = Limits(texts=256, tokens=100_000, concurrency=8)
+_SELF_HOSTED = Limits(texts=32, tokens=8_000, concurrency=4)  # a CPU answers these within the deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What one prefix of model names stands for."""
+
+    package: str
+    extra: str
+    limits: Limits
+    speaks_openai: bool = False
+
+
+def _openai(limits: Limits) -> _Family:
+    return _Family("openai", "openai", limits, speaks_openai=True)
+
+
+_FAMILIES = {
+    "openai": _openai(_HOSTED),
+    "azure": _openai(_HOSTED),
+    "openrouter": _openai(_HOSTED),
+    "together": _openai(_HOSTED),
+    "fireworks": _openai(_HOSTED),
+    "nebius": _openai(_HOSTED),
+    "litellm": _openai(_HOSTED),
+    "ollama": _openai(_SELF_HOSTED),
+    "vllm": _openai(_SELF_HOSTED),
+    # the counts below are what each API accepts in one request
+    "google": _Family("google.genai", "google", Limits(texts=100, tokens=20_000, concurrency=4)),
+    "google-cloud": _Family("google.genai", "google", Limits(texts=1, tokens=20_000, concurrency=8)),
+    "cohere": _Family("cohere", "cohere", Limits(texts=96, tokens=100_000, concurrency=4)),
+    "voyageai": _Family("voyageai", "voyage", Limits(texts=128, tokens=100_000, concurrency=4)),
+    "bedrock": _Family("boto3", "bedrock", Limits(texts=96, tokens=100_000, concurrency=4)),
+    "sentence-transformers": _Family(
+        "sentence_transformers", "sentence-transformers", Limits(texts=256, tokens=100_000, concurrency=1)
+    ),
+}
+_ALIASES = {"voyage": "voyageai", "google-gla": "google", "gemini": "google", "google-vertex": "google-cloud"}
+_SELF_HOSTED_ADDRESSES = {"ollama": "http://127.0.0.1:11434/v1", "vllm": "http://127.0.0.1:8000/v1"}
+
+
+def load(
+    name: str,
+    *,
+    dimensions: int | None,
+    base_url: str | None,
+    api_key: str | None,
+    timeout: float,
+    cache: EmbeddingCache | None,
+) -> RemoteModel:
+    """The model behind a provider or an OpenAI-compatible address."""
+    family, model = _parsed(name, base_url)
+    kind = _FAMILIES[family]
+    for package in ("pydantic_ai", kind.package):
+        if not _installed(package):
+            raise MissingExtraError(package, kind.extra, f"the embedding model {name!r}")
+    known = catalog.find(model)
+    requested = None
+    if known and dimensions not in (None, known.dimensions):
+        if known.shortens:
+            requested = dimensions
+        elif base_url is None:
+            raise ConfigurationError(
+                f"{name} has {known.dimensions} dimensions, not {dimensions}: "
+                "unset MEMGPT_EMBEDDING_DIMENSIONS"
+            )
+    local = family in ("ollama", "vllm", "sentence-transformers")
+    description = Description(
+        name=model if family == "openai" else f"{family}:{model}",
+        dimensions=dimensions or (known.dimensions if known else None),
+        requested_dimensions=requested,
+        max_tokens=known.max_tokens if known else _UNDESCRIBED_MAX_TOKENS,
+        price=0.0 if local else known.price if known else None,
+        limits=_SELF_HOSTED if base_url else kind.limits,
+    )
+    connect = partial(_connected, family, model, base_url, api_key)
+    deadline = None if family == "sentence-transformers" else timeout  # the first call downloads the model
+    return RemoteModel(description, connect, timeout=deadline, cache=cache)
+
+
+def _parsed(name: str, base_url: str | None) -> tuple[str, str]:
+    """The family and the model as the provider calls it."""
+    prefix, colon, rest = name.partition(":")
+    family = _ALIASES.get(prefix, prefix)
+    if colon and rest and family in _FAMILIES:
+        if base_url and not _FAMILIES[family].speaks_openai:
+            raise ConfigurationError(
+                f"MEMGPT_EMBEDDING_BASE_URL is the address of an OpenAI-compatible endpoint; "
+                f"{name} is not served by one: unset it"
+            )
+        return family, rest
+    if base_url or name.startswith("text-embedding-"):
+        return "openai", name
+    raise ConfigurationError(
+        f"no embedding model is called {name!r}: write provider:model with one of the providers "
+        f"{', '.join(_FAMILIES)}, model2vec; or set MEMGPT_EMBEDDING_BASE_URL"
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the parent of a dotted name is missing
+        return False
+
+
+def _connected(
+    family: str, model: str, base_url: str | None, api_key: str | None
+) -> tuple[Client, Provider[Any]]:
+    from pydantic_ai.embeddings import infer_embedding_model
+    from pydantic_ai.exceptions import UserError
+
+    speaker = "openai" if base_url else family
+    try:
+        provider = _provider(speaker, base_url, api_key)
+        return infer_embedding_model(f"{speaker}:{model}", provider_factory=lambda _: provider), provider
+    except UserError as error:
+        raise ConfigurationError(
+            f"{family}:{model} cannot be used: {error}; or set MEMGPT_EMBEDDING_API_KEY"
+        ) from error
+
+
+def _provider(family: str, base_url: str | None, api_key: str | None) -> Provider[Any]:
+    """Who to talk to, and with which key."""
+    from pydantic_ai.providers import infer_provider_class
+
+    arguments: dict[str, str] = {}
+    if api_key:
+        arguments["api_key"] = api_key
+    if base_url:  # an address of the user's own never gets OPENAI_API_KEY
+        arguments = {"base_url": base_url, "api_key": api_key or "not-needed"}
+    elif family in _SELF_HOSTED_ADDRESSES:
+        arguments["base_url"] = _SELF_HOSTED_ADDRESSES[family]
+    provider = infer_provider_class(family)(**arguments)
+    if _FAMILIES[family].speaks_openai:
+        provider.client.max_retries = 0  # retries are RemoteModel's, the same for every provider
+    return provider
