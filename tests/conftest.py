@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -186,3 +187,25 @@ def pooled_dsn(dsn: str, pooler: int) -> str:
 def empty_pooled_dsn(empty_dsn: str, pooler: int) -> str:
     """``empty_dsn`` through a pgbouncer in transaction mode."""
     return through(pooler, empty_dsn)
+
+
+@pytest.fixture
+def own_server(server_directory: Path) -> Iterator[Server]:
+    """A server of this test's own, to be killed."""
+    started = start_server(server_directory / f"own-{uuid.uuid4().hex[:8]}", synchronous_commit="on")
+    yield started
+    started.embedded.close()
+
+
+@pytest.fixture(scope="session")
+def dump(server: Server) -> Callable[..., str]:
+    """The schema of a database as the server's own pg_dump writes it, without what differs from run to run."""
+
+    def schema(dsn: str, *flags: str) -> str:
+        command = [server.program("pg_dump"), "--schema-only", "--no-owner", *flags, "--dbname", dsn]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        noise = ("--", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_config")
+        lines = [line for line in text.splitlines() if not line.startswith(noise)]
+        return re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+    return schema

@@ -83,9 +83,7 @@ class OpenAIServer:
 
     @contextmanager
     def running(self) -> Iterator[OpenAIServer]:
-        thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
             yield self
@@ -132,9 +130,7 @@ def listing(request: Request, vectors: Sequence[Sequence[float]]) -> Answer:
 
 
 def reply(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(
-        status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})}
-    )
+    return Answer(status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})})
 
 
 def fails(status: int, message: str = "no", **headers: str) -> Reaction:

@@ -1,4 +1,4 @@
-"""Apply pending migrations from a bare clone: python database/migrations/run_migration.py [options of memgpt db migrate]."""
+"""Apply pending migrations from a bare clone; takes the options of `memgpt db migrate`."""
 
 import sys
 from pathlib import Path

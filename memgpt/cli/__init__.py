@@ -7,10 +7,10 @@ import sys
 import psycopg
 import typer
 
-from memgpt.cli import db, embeddings, output
+from memgpt.cli import care, db, embeddings, output
 from memgpt.errors import MemgptError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "care", "main"]
 
 app = typer.Typer(
     name="memgpt",

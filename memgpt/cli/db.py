@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 from memgpt import embeddings
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
-from memgpt.config import Settings
+from memgpt.config import NO_MODEL, Settings
 from memgpt.database import migrate, verify
 from memgpt.database.dimensions import IN_THE_FILES, ModelSpec, Sizing
 from memgpt.database.migrate import Report
@@ -126,7 +126,9 @@ def _show_verification(found: verify.Verification) -> None:
 
 
 def configured_model(options: Settings) -> ModelSpec:
-    """The embedding model of the settings; one that brings no size leaves the columns as the files make them."""
+    """The embedding model of the settings. Who brings vectors and does not say their length gets the files' size."""
+    if options.embedding_model == NO_MODEL:
+        return ModelSpec(NO_MODEL, options.embedding_dimensions or IN_THE_FILES)
     dimensions = embeddings.from_settings(options).dimensions
     return ModelSpec(options.embedding_model, dimensions or IN_THE_FILES)
 

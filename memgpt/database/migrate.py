@@ -242,6 +242,7 @@ def _undo_one(
 
 def _enter(connection: Connection, todo: Plan) -> Survey:
     """Take the lock; what was read before may be old by now."""
+    connection.execute(SQL.notice_lost_client)
     connection.execute(SQL.lock)
     return tracking.survey(connection, todo.schema)
 

@@ -21,3 +21,8 @@ SELECT EXISTS (SELECT FROM schema_migrations WHERE migration_name = %(name)s::va
 
 -- backend --
 SELECT pg_backend_pid()
+
+-- notice_lost_client --
+-- A runner that is killed while its statement waits for a lock would otherwise keep its own locks until that is granted.
+-- Only where the server can look (not on Windows).
+SELECT set_config('client_connection_check_interval', '1s', true) WHERE version() ~* 'linux|darwin|bsd'

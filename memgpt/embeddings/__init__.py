@@ -68,9 +68,7 @@ def load(
         return Model2Vec(name.removeprefix("model2vec:"), dimensions)
     from memgpt.embeddings import providers
 
-    return providers.load(
-        name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout, cache=cache
-    )
+    return providers.load(name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout, cache=cache)
 
 
 def from_settings(settings: Settings, *, cache: EmbeddingCache | None = None) -> EmbeddingModel:

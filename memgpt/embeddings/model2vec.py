@@ -27,9 +27,7 @@ class Model2Vec:
         try:
             import model2vec  # noqa: F401
         except ImportError:
-            raise MissingExtraError(
-                "model2vec", "model2vec", f"the embedding model 'model2vec:{source}'"
-            ) from None
+            raise MissingExtraError("model2vec", "model2vec", f"the embedding model 'model2vec:{source}'") from None
         self.name = f"model2vec:{source}"
         self.usage = Usage(self.price_per_million_tokens)
         self._source = source
@@ -49,10 +47,7 @@ class Model2Vec:
         clean = [encodable(text) for text in texts]
         vectors = checked(
             self.name,
-            [
-                self._filled(vector)
-                for vector in model.encode(clean, max_length=None, use_multiprocessing=False)
-            ],
+            [self._filled(vector) for vector in model.encode(clean, max_length=None, use_multiprocessing=False)],
             count=len(texts),
             dimensions=self.dimensions,
         )
@@ -81,7 +76,6 @@ class Model2Vec:
                     raise ConfigurationError(f"{self.name} cannot be loaded: {error}") from error
                 except OSError as error:
                     raise EmbeddingError(
-                        f"{self.name} cannot be loaded: {error}; "
-                        "give the folder it lies in, or allow the download"
+                        f"{self.name} cannot be loaded: {error}; give the folder it lies in, or allow the download"
                     ) from error
             return self._loaded

@@ -86,8 +86,7 @@ def load(
             requested = dimensions
         elif base_url is None:
             raise ConfigurationError(
-                f"{name} has {known.dimensions} dimensions, not {dimensions}: "
-                "unset MEMGPT_EMBEDDING_DIMENSIONS"
+                f"{name} has {known.dimensions} dimensions, not {dimensions}: unset MEMGPT_EMBEDDING_DIMENSIONS"
             )
     local = family in ("ollama", "vllm", "sentence-transformers")
     description = Description(
@@ -129,9 +128,7 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _connected(
-    family: str, model: str, base_url: str | None, api_key: str | None
-) -> tuple[Client, Provider[Any]]:
+def _connected(family: str, model: str, base_url: str | None, api_key: str | None) -> tuple[Client, Provider[Any]]:
     from pydantic_ai.embeddings import infer_embedding_model
     from pydantic_ai.exceptions import UserError
 

@@ -128,17 +128,13 @@ class RemoteModel:
             if self._connection is None or self._connection.loop is not loop:
                 client, provider = self._connect()
                 background.run(provider.__aenter__())
-                closing = weakref.finalize(
-                    self, background.later, partial(provider.__aexit__, *[None] * 3), loop
-                )
+                closing = weakref.finalize(self, background.later, partial(provider.__aexit__, *[None] * 3), loop)
                 closing.atexit = False  # sockets end with the process anyway
                 slots = asyncio.Semaphore(self._limits.concurrency)
                 self._connection = _Connection(loop, client, slots)
             return self._connection
 
-    async def _all(
-        self, connection: _Connection, groups: list[list[Piece]], purpose: Purpose
-    ) -> list[Vectors]:
+    async def _all(self, connection: _Connection, groups: list[list[Piece]], purpose: Purpose) -> list[Vectors]:
         tasks = [asyncio.create_task(self._one(connection, group, purpose)) for group in groups]
         try:
             return await asyncio.gather(*tasks)

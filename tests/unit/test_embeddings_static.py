@@ -73,9 +73,7 @@ def test_a_very_long_text_is_the_mean_of_its_tokens_too(
 
 def test_many_texts_cross_the_batch_size(model: embeddings.EmbeddingModel) -> None:
     texts = [f"number {n}" for n in range(2100)]
-    np.testing.assert_allclose(
-        model.embed(texts)[[0, 1024, 2099]], model.embed([texts[0], texts[1024], texts[2099]])
-    )
+    np.testing.assert_allclose(model.embed(texts)[[0, 1024, 2099]], model.embed([texts[0], texts[1024], texts[2099]]))
 
 
 def test_tokens_are_counted(model: embeddings.EmbeddingModel) -> None:
@@ -100,9 +98,7 @@ def test_other_dimensions_are_refused() -> None:
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(static, "find_spec", lambda _: None)
-    with pytest.raises(
-        ConfigurationError, match=r"l2_supercat_256\.safetensors of the package wordllama is missing"
-    ):
+    with pytest.raises(ConfigurationError, match=r"l2_supercat_256\.safetensors of the package wordllama is missing"):
         static._data_file(static._WEIGHTS)
 
 
