@@ -19,11 +19,17 @@ $$;
 -- k-means keeps its samples in maintenance_work_mem and fails when they do not fit. Any role may raise the
 -- setting for its own transaction, so that the 32 MB of a small Supabase plan are enough to start from. Who must
 -- not use more sets memgpt.maintenance_work_mem_limit (in the session, role or database), and is told before
--- anything is touched. Needed: samples, centers and the lower bounds of Elkan's k-means (pgvector's ivfkmeans.c).
+-- anything is touched. Needed: samples, centers and the lower bounds of Elkan's k-means (pgvector's ivfkmeans.c);
+-- the samples are allocated in full for the first row already, and not at all for an empty table.
 DO $$
 DECLARE
     lists CONSTANT bigint := 200;
-    samples CONSTANT bigint := greatest(50 * lists, 10000);
+    samples CONSTANT bigint := CASE
+        WHEN EXISTS (SELECT FROM document_chunks WHERE embedding IS NOT NULL)
+            OR EXISTS (SELECT FROM archival_memories WHERE embedding IS NOT NULL)
+        THEN greatest(50 * lists, 10000)
+        ELSE 0
+    END;
     dimensions bigint := (
         SELECT max(atttypmod) FROM pg_attribute
         WHERE attrelid IN ('document_chunks'::regclass, 'archival_memories'::regclass) AND attname = 'embedding');

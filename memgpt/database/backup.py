@@ -1,0 +1,118 @@
+"""Backups with the server's own pg_dump: an older client's is refused by the server, or silently leaves things out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from memgpt.config import Settings, settings
+from memgpt.database import tracking
+from memgpt.database.connection import connect, locate
+from memgpt.database.embedded import binaries
+from memgpt.errors import DatabaseError, InputError, ServerError
+
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+_PASSWORD = "password"  # noqa: S105 - the name of a connection parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A dump that was written or read."""
+
+    path: Path
+    bytes: int
+    database: str
+
+
+def backup(path: Path, dsn: str | None = None, *, options: Settings | None = None, replace: bool = False) -> Backup:
+    """Dump the whole database to ``path`` (pg_dump's custom format). The file appears only when it is complete.
+
+    Raises:
+        InputError: the file exists; DatabaseError: pg_dump failed, or none that is new enough is found.
+    """
+    options = options or settings()
+    dsn = locate(options) if dsn is None else dsn
+    if path.exists() and not replace:
+        raise InputError(f"{path} exists already: choose another name, or replace it with --force")
+    database, version = _server(dsn, options)
+    part = path.with_name(path.name + ".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds every memory
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            run(program("pg_dump", version), ["--format=custom"], dsn, stdout=out.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return Backup(path, path.stat().st_size, database)
+
+
+def restore(path: Path, dsn: str | None = None, *, options: Settings | None = None, replace: bool = False) -> Backup:
+    """Restore a dump in one transaction: into a database without memgpt's tables or, with ``replace``, over them.
+
+    Raises:
+        InputError: there is no such file, or the tables exist; DatabaseError: pg_restore failed, nothing was changed.
+    """
+    options = options or settings()
+    dsn = locate(options) if dsn is None else dsn
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
+        found = tracking.survey(connection, options.db_schema)
+        tracking.check_writable(found)
+    if "schema_migrations" in (found.relations or ()) and not replace:
+        raise InputError(
+            f"database {found.database!r} already holds a memory: restore into an empty database, "
+            "or replace what is there with --replace"
+        )
+    database, version = _server(dsn, options)
+    flags = ["--single-transaction", "--exit-on-error", "--no-owner", *(["--clean", "--if-exists"] if replace else [])]
+    run(program("pg_restore", version), [*flags, str(path)], dsn, as_option=True)
+    return Backup(path, path.stat().st_size, database)
+
+
+def program(name: str, version: int) -> str:
+    """A client program of the server's major version: from the wheel, else from PATH when it is not older.
+
+    Raises:
+        DatabaseError: neither is there.
+    """
+    try:
+        return str(binaries(version) / name)
+    except ServerError:
+        pass  # no binaries of that version in the wheel
+    found = shutil.which(name)
+    if found is not None:
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+        match = _VERSION.search(told)
+        if match is not None and int(match[1]) >= version:
+            return found
+        reason = f"the {name} on PATH is older ({told.strip()})"
+    else:
+        reason = f"no {name} is on PATH"
+    raise DatabaseError(f"the server is PostgreSQL {version} and {reason}: install postgresql-client-{version}")
+
+
+def run(command: str, flags: Sequence[str], dsn: str, *, stdout: int | None = None, as_option: bool = False) -> None:
+    """Run a client program against a database; its password never shows in the process list."""
+    given = conninfo_to_dict(dsn)
+    password = given.pop(_PASSWORD, None)
+    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    target = make_conninfo(**given)  # type: ignore[arg-type]  # what conninfo_to_dict gave
+    arguments = [command, *(["--dbname", target or "dbname="] if as_option or target else []), *flags]
+    done = subprocess.run(arguments, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False)
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise DatabaseError(f"{Path(command).name} failed: {' '.join(lines[:3]) or done.returncode}")
+
+
+def _server(dsn: str, options: Settings) -> tuple[str, int]:
+    with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
+        return connection.info.dbname, connection.info.server_version // 10000

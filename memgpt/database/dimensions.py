@@ -1,0 +1,182 @@
+"""The size of the embedding columns: the files say 1536, the configured model may say something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from memgpt.database import queries
+from memgpt.database.migration import Migration
+from memgpt.database.tracking import Survey
+from memgpt.errors import MigrationError
+
+SQL = queries.beside(__name__)
+
+IN_THE_FILES: Final = 1536
+"""Dimensions of the embedding columns as the migration files make them."""
+
+TABLES: Final = ("archival_memories", "conversations", "document_chunks", "kg_entities", "kg_relationships")
+_RECORD: Final = "embedding_models"
+_INDEXABLE_VECTOR: Final = 2000
+_INDEXABLE_HALFVEC: Final = 4000
+_BYTES_IN_A_PAGE: Final = 7000  # of 8160, so that the rest of a row fits beside the vector
+
+_INDEX = re.compile(r"CREATE\s+INDEX\s+(?P<name>\w+)\s+ON\s+(?P<table>\w+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """An embedding model and the length of its vectors."""
+
+    name: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """The step that fits the embedding columns to a model: ``resize`` is False when only the record changes."""
+
+    model: ModelSpec
+    resize: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a vector of some dimensions is stored: type, storage, and IVFFlat operator class if there is one."""
+
+    type: str
+    dimensions: int
+    storage: str
+    operators: str | None
+
+
+def column(dimensions: int) -> Column:
+    """The column for vectors of this length: IVFFlat takes 2,000 dimensions of ``vector``, 4,000 of ``halfvec``."""
+    half = _INDEXABLE_VECTOR < dimensions <= _INDEXABLE_HALFVEC
+    name = "halfvec" if half else "vector"
+    fits = dimensions * (2 if half else 4) <= _BYTES_IN_A_PAGE or dimensions == IN_THE_FILES
+    operators = f"{name}_cosine_ops" if dimensions <= _INDEXABLE_HALFVEC else None
+    return Column(name, dimensions, "PLAIN" if fits else "EXTERNAL", operators)
+
+
+def recorded(connection: psycopg.Connection[Any], found: Survey) -> ModelSpec | None:
+    """The model the columns are for, as the database records it."""
+    if _RECORD not in (found.relations or ()):
+        return None
+    row = connection.execute(SQL.active).fetchone()
+    return ModelSpec(*row) if row else None
+
+
+def plan(connection: psycopg.Connection[Any], found: Survey, model: ModelSpec) -> Sizing | None:
+    """What has to be done for ``model``; None when nothing has, or when stored vectors keep another model of this size.
+
+    Raises:
+        MigrationError: vectors of another size are stored.
+    """
+    columns = _columns(connection, found)
+    wanted = column(model.dimensions)
+    if not columns:
+        return Sizing(model, resize=model.dimensions != IN_THE_FILES)
+    resize = any((kind, size) != (wanted.type, wanted.dimensions) for kind, size in columns.values())
+    active = recorded(connection, found)
+    if not resize and active == model:
+        return None
+    if _any_embedding(connection, columns):
+        if resize:
+            sizes = "/".join(sorted({str(size) for _, size in columns.values()}))
+            raise MigrationError(
+                f"the stored embeddings have {sizes} dimensions"
+                + (f" (model {active.name})" if active else "")
+                + f", but the configured model {model.name} has {model.dimensions}: "
+                f"set MEMGPT_EMBEDDING_MODEL to the model of the stored ones, then `memgpt reembed --to {model.name}`"
+            )
+        if active is not None:
+            return None
+    return Sizing(model, resize)
+
+
+def apply(connection: psycopg.Connection[Any], migrations: list[Migration], sizing: Sizing) -> None:
+    """Size the columns and record the model. The search path must be set and the tables hold no embedding."""
+    if sizing.resize:
+        _resize(connection, migrations, column(sizing.model.dimensions))
+    connection.execute(SQL.deactivate)
+    connection.execute(SQL.activate, {"name": sizing.model.name, "dimensions": sizing.model.dimensions})
+
+
+def check_rollback(connection: psycopg.Connection[Any], found: Survey, pending: Iterable[Migration]) -> None:
+    """Refuse to go back before the record of the model when the columns hold vectors the older files cannot index."""
+    columns = _columns(connection, found)
+    unfit = any(kind != "vector" or size > _INDEXABLE_VECTOR for kind, size in columns.values())
+    if unfit and any(_RECORD in m.tables for m in pending) and _any_embedding(connection, columns):
+        raise MigrationError(
+            "the stored embeddings are too long for the vector indexes of the older migrations: "
+            "re-embed with a model of up to 2,000 dimensions first (`memgpt reembed --to MODEL`)"
+        )
+
+
+def restore(connection: psycopg.Connection[Any], found: Survey, migrations: list[Migration], undone: Migration) -> None:
+    """Columns that hold nothing go back to the files' size together with the record of the model."""
+    columns = _columns(connection, found)
+    if _RECORD not in undone.tables or len(columns) < len(TABLES):
+        return
+    if set(columns.values()) != {("vector", IN_THE_FILES)} and not _any_embedding(connection, columns):
+        _resize(connection, [m for m in migrations if m.number < undone.number], column(IN_THE_FILES))
+
+
+def index_statements(migrations: Iterable[Migration], size: Column) -> dict[str, tuple[str, str]]:
+    """Index name -> (table, CREATE INDEX statement) of the indexes over embeddings, as the files make them last."""
+    found = {}
+    for migration in migrations:
+        for statement in migration.statements:
+            match = _INDEX.match(statement.text)
+            if match is None or match["table"] not in TABLES or "embedding" not in statement.text:
+                continue
+            text = statement.text
+            if size.operators is None and "ivfflat" in text:
+                continue
+            found[match["name"]] = (match["table"], text.replace("vector_cosine_ops", size.operators or ""))
+    return found
+
+
+def _columns(connection: psycopg.Connection[Any], found: Survey) -> dict[str, tuple[str, int]]:
+    rows = connection.execute(SQL.columns, {"schema": found.schema, "tables": list(TABLES)}).fetchall()
+    return {table: (kind.rpartition(".")[2], size) for table, kind, size in rows}
+
+
+def _any_embedding(connection: psycopg.Connection[Any], columns: dict[str, tuple[str, int]]) -> bool:
+    missing = [t for t in TABLES if t not in columns]
+    if missing:
+        raise MigrationError(
+            f"{', '.join(missing)} or its column embedding is missing: run `memgpt db verify` to see what was changed"
+        )
+    row = connection.execute(SQL.any_embedding).fetchone()
+    return bool(row and row[0])
+
+
+def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], size: Column) -> None:
+    indexes = index_statements(migrations, size)
+    all_names = index_statements(migrations, column(IN_THE_FILES))
+    for table in TABLES:
+        parts = {
+            "table": sql.Identifier(table),
+            "type": sql.SQL("{}({})").format(sql.Identifier(size.type), sql.Literal(size.dimensions)),
+            "dimensions": sql.Literal(size.dimensions),
+            "storage": sql.SQL("PLAIN" if size.storage == "PLAIN" else "EXTERNAL"),
+        }
+        for name, (owner, _) in all_names.items():
+            if owner == table:
+                connection.execute(_compose(SQL.drop_index, {"index": sql.Identifier(name)}))
+        for step in (SQL.drop_bits, SQL.set_type, SQL.add_bits):
+            connection.execute(_compose(step, parts))
+        for owner, text in indexes.values():
+            if owner == table:
+                connection.execute(text.encode())
+
+
+def _compose(template: bytes, parts: dict[str, sql.Composable]) -> sql.Composed:
+    return sql.SQL(template.decode()).format(**parts)

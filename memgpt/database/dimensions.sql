@@ -1,0 +1,42 @@
+-- columns --
+-- The embedding columns, with the type each has now.
+SELECT c.relname::text AS table, format_type(a.atttypid, NULL)::text AS type, a.atttypmod AS dimensions
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+WHERE a.attname = 'embedding' AND NOT a.attisdropped
+    AND a.attrelid IN (SELECT to_regclass(format('%%I.%%I', %(schema)s::text, name)) FROM unnest(%(tables)s::text[]) AS name)
+ORDER BY c.relname
+
+-- any_embedding --
+SELECT EXISTS (SELECT FROM document_chunks WHERE embedding IS NOT NULL)
+    OR EXISTS (SELECT FROM archival_memories WHERE embedding IS NOT NULL)
+    OR EXISTS (SELECT FROM kg_entities WHERE embedding IS NOT NULL)
+    OR EXISTS (SELECT FROM kg_relationships WHERE embedding IS NOT NULL)
+    OR EXISTS (SELECT FROM conversations WHERE embedding IS NOT NULL)
+
+-- active --
+SELECT name, dimensions FROM embedding_models WHERE active
+
+-- deactivate --
+UPDATE embedding_models SET active = false WHERE active
+
+-- activate --
+INSERT INTO embedding_models (name, dimensions, active) VALUES (%(name)s::text, %(dimensions)s::integer, true)
+ON CONFLICT (name, dimensions) DO UPDATE SET active = true
+
+-- drop_bits --
+-- PostgreSQL does not alter the type of a column that a generated column is made from. Its index goes with it.
+ALTER TABLE {table} DROP COLUMN IF EXISTS embedding_bits
+
+-- drop_index --
+DROP INDEX IF EXISTS {index}
+
+-- set_type --
+-- No row has an embedding here. Setting a type also resets the storage, so that is set again.
+ALTER TABLE {table}
+ALTER COLUMN embedding TYPE {type} USING NULL,
+ALTER COLUMN embedding SET STORAGE {storage}
+
+-- add_bits --
+ALTER TABLE {table}
+ADD COLUMN embedding_bits bit({dimensions}) GENERATED ALWAYS AS (binary_quantize(embedding)::bit({dimensions})) STORED
