@@ -10,6 +10,7 @@ from typing import Any, Self
 from memgpt import embeddings, inputs
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
+from memgpt.core import Core
 from memgpt.database.connection import Database
 from memgpt.models import Author, Remembered
 from memgpt.scope import Scope
@@ -37,6 +38,7 @@ class Memory:
         self._database = Database(dsn, options=options)
         self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
+        self.core = Core(self._scope)
 
     @property
     def agent(self) -> str:
