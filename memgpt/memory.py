@@ -11,6 +11,7 @@ from memgpt import embeddings, inputs
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
+from memgpt.messages import Messages
 from memgpt.models import Author, Remembered
 from memgpt.scope import Scope
 
@@ -37,6 +38,7 @@ class Memory:
         self._database = Database(dsn, options=options)
         self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
+        self.messages = Messages(self._scope)
 
     @property
     def agent(self) -> str:
