@@ -11,6 +11,7 @@ from memgpt import embeddings, inputs
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
+from memgpt.documents import Documents
 from memgpt.messages import Messages
 from memgpt.models import Author, Remembered
 from memgpt.scope import Scope
@@ -39,6 +40,7 @@ class Memory:
         self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
         self.messages = Messages(self._scope)
+        self.documents = Documents(self._scope)
 
     @property
     def agent(self) -> str:
