@@ -14,8 +14,10 @@ from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.core import Core
 from memgpt.database.connection import Database
+from memgpt.documents import Documents
 from memgpt.errors import InputError
 from memgpt.history import AsOf, History
+from memgpt.messages import Messages
 from memgpt.models import Author, Change, Remembered
 from memgpt.scope import Scope
 
@@ -44,6 +46,8 @@ class Memory:
         self.archival = Archival(self._scope)
         self.core = Core(self._scope)
         self._history = History(self._scope)
+        self.messages = Messages(self._scope)
+        self.documents = Documents(self._scope)
 
     @property
     def agent(self) -> str:

@@ -112,9 +112,7 @@ def test_first_start_makes_a_database_with_the_promised_properties(tmp_path: Pat
         assert ask(server.dsn, "SHOW full_page_writes") == "on"
         assert ask(server.dsn, "SHOW listen_addresses") == ""
         assert ask(server.dsn, "SHOW server_encoding") == "UTF8"
-        assert (
-            ask(server.dsn, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == "bC.UTF-8"
-        )
+        assert ask(server.dsn, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == "bC.UTF-8"
         assert ask(server.dsn, "SELECT upper('é')") == "É"
         assert server.version == 18
         assert server.data_dir == data_dir
@@ -179,9 +177,7 @@ def test_last_process_out_stops_the_server(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_starter_leaves_others_their_server_and_no_orphan(
-    data_dir: Path, number: signal.Signals
-) -> None:
+def test_killed_starter_leaves_others_their_server_and_no_orphan(data_dir: Path, number: signal.Signals) -> None:
     starter, pid = hold(data_dir)
     second, same = hold(data_dir)
     assert same == pid
@@ -503,9 +499,7 @@ def test_binaries_that_the_account_cannot_reach_are_copied(
 ) -> None:
     package = binaries().parent.parent
     real_reaches = Account.reaches
-    monkeypatch.setattr(
-        Account, "reaches", lambda self, path: package not in path.parents and real_reaches(self, path)
-    )
+    monkeypatch.setattr(Account, "reaches", lambda self, path: package not in path.parents and real_reaches(self, path))
     monkeypatch.setattr(sys.modules["memgpt.database.embedded.binaries"], "_COPIES", public_dir / "cache")
     for _ in range(2):
         with EmbeddedServer.open(data_dir) as server:
