@@ -12,6 +12,7 @@ from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
 from memgpt.documents import Documents
+from memgpt.graph import Graph
 from memgpt.messages import Messages
 from memgpt.models import Author, Remembered
 from memgpt.scope import Scope
@@ -41,6 +42,7 @@ class Memory:
         self.archival = Archival(self._scope)
         self.messages = Messages(self._scope)
         self.documents = Documents(self._scope)
+        self.graph = Graph(self._scope)
 
     @property
     def agent(self) -> str:
