@@ -227,7 +227,7 @@ def _rows(found: Sequence[Found]) -> list[Candidate]:
         Candidate(
             id=_key(f),
             content=f.text,
-            frequencies=f.frequencies,
+            frequencies=_frequencies(f),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
             created_at=f.created_at,
             name=f.name,
@@ -242,6 +242,13 @@ def _rows(found: Sequence[Found]) -> list[Candidate]:
         )
         for f in found
     ]
+
+
+def _frequencies(row: Found) -> Sequence[int]:
+    if row.frequencies is not None:
+        return row.frequencies
+    matches = set(row.matches or ())
+    return [int(n in matches) for n in range(1, len(row.terms) + 1)]
 
 
 def _statistics(found: Sequence[Found]) -> Statistics:
@@ -302,7 +309,7 @@ def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend
 def _arms(found: Sequence[Found]) -> dict[str, dict[int, dict[str, float]]]:
     """Rank and score of every row in the vector arm and in the full-text arm (there: terms found)."""
     vector = sorted((f for f in found if f.similarity is not None), key=lambda f: (-(f.similarity or 0), _key(f)))
-    lexical = sorted((f for f in found if any(f.frequencies)), key=lambda f: (-_matched(f), _key(f)))
+    lexical = sorted((f for f in found if any(_frequencies(f))), key=lambda f: (-_matched(f), _key(f)))
     return {
         "vector": {_key(f): {"rank": n, "score": f.similarity or 0.0} for n, f in enumerate(vector, start=1)},
         "text": {_key(f): {"rank": n, "score": _matched(f)} for n, f in enumerate(lexical, start=1)},
@@ -314,7 +321,7 @@ def _matched(row: Found) -> float:
     norm = 0.9 * (0.7 + 0.3 * row.length / max(row.mean_length, 1e-9))
     return sum(
         math.log1p((row.total - df + 0.5) / (df + 0.5)) * tf * 1.9 / (tf + norm)
-        for tf, df in zip(row.frequencies, row.document_frequencies, strict=True)
+        for tf, df in zip(_frequencies(row), row.document_frequencies, strict=True)
     )
 
 

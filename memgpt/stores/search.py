@@ -77,7 +77,9 @@ class Found:
     after: list[int] | None
     session_frequencies: list[int] | None
     similarity: float | None
-    frequencies: list[int]
+    frequencies: list[int] | None
+    """How often each term occurs; None for messages, which are short: there ``matches`` says which do (from 1)."""
+    matches: list[int] | None
     length: int
     terms: list[str]
     document_frequencies: list[int]

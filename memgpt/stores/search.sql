@@ -214,6 +214,7 @@ SELECT
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    NULL::integer[] AS matches,
     length(m.search) AS length,
     s_.terms, s_.document_frequencies, s_.total, s_.mean_length
 FROM archival_memories m
@@ -317,14 +318,19 @@ windows AS MATERIALIZED (
     WHERE m.agent_id = %(agent_id)s::text
         AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
 ),
+terms_of AS (
+    SELECT m.id, array_agg(m.ord) AS matches
+    FROM matched m
+    GROUP BY m.id
+),
 chosen AS MATERIALIZED (
-    SELECT u.id, min(u.distance) <= 2 AS candidate
+    SELECT u.id, min(u.distance) <= 2 AS candidate, max(u.before) AS before, max(u.after) AS after
     FROM windows w
     CROSS JOIN LATERAL (
-        SELECT w.id, 0 AS distance
-        UNION ALL SELECT * FROM unnest(w.before) WITH ORDINALITY
-        UNION ALL SELECT * FROM unnest(w.after) WITH ORDINALITY
-    ) AS u (id, distance)
+        SELECT w.id, 0 AS distance, w.before, w.after
+        UNION ALL SELECT b.id, b.distance, NULL, NULL FROM unnest(w.before) WITH ORDINALITY AS b (id, distance)
+        UNION ALL SELECT a.id, a.distance, NULL, NULL FROM unnest(w.after) WITH ORDINALITY AS a (id, distance)
+    ) AS u (id, distance, before, after)
     GROUP BY u.id
 ),
 session_frequencies AS (
@@ -348,15 +354,14 @@ SELECT
         AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
         AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
-    w.before, w.after, f_.frequencies AS session_frequencies,
+    c.before, c.after, f_.frequencies AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
-    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    NULL::bigint[] AS frequencies, o.matches,
     length(m.search) AS length,
     s_.terms, s_.document_frequencies, s_.total, s_.mean_length
 FROM chosen c
 JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
-LEFT JOIN windows w ON w.id = c.id
+LEFT JOIN terms_of o ON o.id = c.id
 LEFT JOIN session_frequencies f_ ON f_.session = m.session
 CROSS JOIN statistics s_
 
@@ -445,6 +450,7 @@ SELECT
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    NULL::integer[] AS matches,
     length(m.search) AS length,
     s_.terms, s_.document_frequencies, s_.total, s_.mean_length
 FROM document_chunks m
@@ -540,6 +546,7 @@ SELECT
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    NULL::integer[] AS matches,
     length(m.search) AS length,
     s_.terms, s_.document_frequencies, s_.total, s_.mean_length
 FROM kg_relationships m
