@@ -378,6 +378,18 @@ def test_as_of(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> No
         memory.as_of("soon")
 
 
+def test_as_of_sees_a_change_as_a_whole(memory: Memory) -> None:
+    memory.remember_many([{"text": f"text {n}"} for n in range(20)])
+    memory.remember("later")
+    entries = memory.history()
+    assert entries[-1].changed_at < entries[1].changed_at
+    assert len(memory.as_of(entries[-1].changed_at).rows("archival")) == 20
+    memory.undo()
+    memory.undo()
+    undo = memory.history(limit=20)
+    assert memory.as_of(undo[-1].changed_at).rows("archival") == []
+
+
 def test_agents_do_not_see_each_others_history(dsn: str, memory: Memory) -> None:
     memory.core["human"].append("a")
     with Memory("bob", dsn=dsn, options=WITHOUT_MODEL) as bob:
