@@ -49,7 +49,7 @@ FROM archival_memories
 WHERE agent_id = %(agent_id)s::text
     AND (%(superseded)s::boolean OR superseded_at IS NULL)
     AND (expires_at IS NULL OR expires_at > now())
-    AND (%(tags)b::text[] IS NULL OR tags @> %(tags)s::text[])
+    AND (%(tags)b::text[] IS NULL OR tags @> %(tags)b::text[])
     AND (%(before)s::timestamptz IS NULL
         OR (created_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
 ORDER BY created_at DESC, id DESC

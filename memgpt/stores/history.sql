@@ -38,7 +38,8 @@ ORDER BY h.id DESC
 -- The vector is the one an entry of the change kept; where none did, the row keeps the vector it has. A vector of
 -- another model than the active one stays away: it would be compared with vectors it has nothing to do with.
 -- delete_*: rows a change had made. A row that later ones depend on stays, and is missing from the answer.
--- *_as_of: the first later change of a row tells what it was; a row without one is as it is now.
+-- *_as_of: the first later change of a row tells what it was; a row without one is as it is now. The last change that had
+-- begun by then counts as a whole, for its entries are some microseconds apart.
 
 -- entries --
 -- The history, newest first. The row after a change is what the next change of that row found, or the live row.
@@ -567,10 +568,17 @@ FROM gone g
 RETURNING row_id
 
 -- block_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'block' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -589,10 +597,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- archival_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'archival' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -611,10 +626,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- message_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'message' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -633,10 +655,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- document_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'document' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -653,10 +682,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- chunk_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'chunk' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -675,10 +711,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- entity_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'entity' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT
@@ -695,10 +738,17 @@ WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id
 ORDER BY id
 
 -- fact_as_of --
-WITH later AS (
+WITH begun AS (
+    SELECT change_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND changed_at <= %(time)s::timestamptz
+    ORDER BY id DESC
+    LIMIT 1
+),
+later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = 'fact' AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
 SELECT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from operator import truediv
 from typing import Any
@@ -42,13 +43,13 @@ def memory(dsn: str) -> Iterator[Memory]:
 
 
 @pytest.fixture
-def database(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def direct(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
         yield connection
 
 
-def dimensions(database: psycopg.Connection[dict[str, Any]]) -> int:
-    row = database.execute("SELECT dimensions FROM embedding_models WHERE active").fetchone()
+def dimensions(direct: psycopg.Connection[dict[str, Any]]) -> int:
+    row = direct.execute("SELECT dimensions FROM embedding_models WHERE active").fetchone()
     assert row is not None
     return int(row["dimensions"])
 
@@ -57,10 +58,10 @@ def vector(seed: int, size: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=size).astype(np.float32)
 
 
-def live(database: psycopg.Connection[dict[str, Any]], agent: str = "ann") -> dict[str, list[dict[str, Any]]]:
+def live(direct: psycopg.Connection[dict[str, Any]], agent: str = "ann") -> dict[str, list[dict[str, Any]]]:
     """Every row of every kind, vectors included, read around the code under test."""
     return {
-        kind: database.execute(f"SELECT * FROM {table} WHERE agent_id = %s ORDER BY id", [agent]).fetchall()
+        kind: direct.execute(f"SELECT * FROM {table} WHERE agent_id = %s ORDER BY id", [agent]).fetchall()
         for kind, table in TABLES.items()
     }
 
@@ -69,11 +70,11 @@ def without(state: dict[str, list[dict[str, Any]]], columns: tuple[str, ...]) ->
     return {kind: [{k: v for k, v in row.items() if k not in columns} for row in rows] for kind, rows in state.items()}
 
 
-def fill(database: psycopg.Connection[dict[str, Any]], agent: str = "ann") -> UUID:
+def fill(direct: psycopg.Connection[dict[str, Any]], agent: str = "ann") -> UUID:
     """A row of every kind that has no verb here, each with all its columns set, as one change in the history."""
-    size, change = dimensions(database), uuid4()
+    size, change = dimensions(direct), uuid4()
     v = str([float(x) for x in vector(1, size)])
-    model = database.execute("SELECT name FROM embedding_models WHERE active").fetchone()
+    model = direct.execute("SELECT name FROM embedding_models WHERE active").fetchone()
     given = {"agent": agent, "v": v, "model": model and model["name"]}
     for statement in (
         """INSERT INTO conversations (agent_id, id, session, role, name, content, intent, intent_confidence, tokens,
@@ -95,10 +96,10 @@ def fill(database: psycopg.Connection[dict[str, Any]], agent: str = "ann") -> UU
            VALUES (%(agent)s, 16, 14, 15, 'lives_in', 'Ann lives in Oslo', 0.3, '{"q": "é"}', '2020-01-01Z',
                '2021-01-01Z', 'message', 11, 'english', %(model)s, %(v)s)""",
     ):
-        database.execute(statement, given)
+        direct.execute(statement, given)
     rows = [("message", 11), ("document", 12), ("chunk", 13), ("entity", 14), ("entity", 15), ("fact", 16)]
     for kind, id in rows:
-        database.execute(
+        direct.execute(
             """INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
                VALUES (%s, %s, 'f', %s, %s, 'insert')""",
             [agent, change, kind, id],
@@ -230,63 +231,61 @@ def test_undo_inside_a_transaction_of_the_caller(memory: Memory) -> None:
     assert memory.core["human"].value == "a"
 
 
-def test_undo_brings_a_vector_back_without_a_model(
-    memory: Memory, database: psycopg.Connection[dict[str, Any]]
-) -> None:
-    size = dimensions(database)
+def test_undo_brings_a_vector_back_without_a_model(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> None:
+    size = dimensions(direct)
     bare = memory.remember("no vector yet")
     kept = memory.remember("before", embedding=vector(1, size), tags=["t"])
-    states = [live(database)]
+    states = [live(direct)]
     memory.archival.update(kept.id, text="after", embedding=vector(2, size))
-    states.append(live(database))
+    states.append(live(direct))
     memory.archival.update(bare.id, text="now with one", embedding=vector(3, size))
-    states.append(live(database))
+    states.append(live(direct))
     memory.archival.update(kept.id, tags=["u"])
-    states.append(live(database))
+    states.append(live(direct))
     memory.archival.supersede(kept.id, "newest", embedding=vector(4, size))
-    states.append(live(database))
+    states.append(live(direct))
     memory.archival.delete(kept.id)
     for state in reversed(states):
         memory.undo()
-        assert live(database) == state
+        assert live(direct) == state
 
 
-def test_a_vector_of_another_model_stays_away(memory: Memory, database: psycopg.Connection[dict[str, Any]]) -> None:
-    size = dimensions(database)
+def test_a_vector_of_another_model_stays_away(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> None:
+    size = dimensions(direct)
     kept = memory.remember("before", embedding=vector(1, size))
     memory.archival.update(kept.id, text="after", embedding=vector(2, size))
-    database.execute("UPDATE embedding_models SET name = 'another'")
+    direct.execute("UPDATE embedding_models SET name = 'another'")
     memory.undo()
-    row = live(database)["archival"][0]
+    row = live(direct)["archival"][0]
     assert (row["text"], row["embedding"], row["embedding_model"]) == ("before", None, None)
 
 
-def test_use_is_not_undone(memory: Memory, database: psycopg.Connection[dict[str, Any]]) -> None:
+def test_use_is_not_undone(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> None:
     kept = memory.remember("a")
     memory.archival.update(kept.id, tags=["t"])
-    database.execute("UPDATE archival_memories SET accessed_at = now() - interval '1 hour'")
+    direct.execute("UPDATE archival_memories SET accessed_at = now() - interval '1 hour'")
     memory.archival.touch([kept.id])
     memory.undo()
     assert (memory.archival.get(kept.id).tags, memory.archival.get(kept.id).access_count) == ([], 1)
 
 
 def test_every_kind_is_undone_done_again_and_read_as_it_was(
-    memory: Memory, database: psycopg.Connection[dict[str, Any]]
+    memory: Memory, direct: psycopg.Connection[dict[str, Any]]
 ) -> None:
     memory.core["human"].append("a")
-    memory.remember("b", embedding=vector(1, dimensions(database)))
+    memory.remember("b", embedding=vector(1, dimensions(direct)))
     with memory.transaction():
         pass
-    change = fill(database)
-    full, then = live(database), now(database)
+    change = fill(direct)
+    full, then = live(direct), now(direct)
     assert all(full.values())
     shown = {kind: memory.as_of(then).rows(kind) for kind in TABLES}
 
     undo = memory.undo(change)
     assert len(undo) == 6
-    assert [len(rows) for rows in live(database).values()] == [1, 1, 0, 0, 0, 0, 0]
+    assert [len(rows) for rows in live(direct).values()] == [1, 1, 0, 0, 0, 0, 0]
     memory.undo(undo[0].change_id)
-    assert without(live(database), UNDO_WRITES) == without(full, UNDO_WRITES)
+    assert without(live(direct), UNDO_WRITES) == without(full, UNDO_WRITES)
 
     past = memory.as_of(then)
     assert {kind: past.rows(kind) for kind in TABLES} == shown
@@ -299,42 +298,77 @@ def test_every_kind_is_undone_done_again_and_read_as_it_was(
 
 
 def test_undo_does_not_pull_the_ground_from_under_later_rows(
-    memory: Memory, database: psycopg.Connection[dict[str, Any]]
+    memory: Memory, direct: psycopg.Connection[dict[str, Any]]
 ) -> None:
     memory.core["human"].append("creates the agent")
-    change = fill(database)
-    database.execute(
+    change = fill(direct)
+    direct.execute(
         "INSERT INTO kg_relationships (agent_id, source_id, target_id, type) VALUES ('ann', 15, 14, 'home_of')"
     )
-    before = live(database)
+    before = live(direct)
     with pytest.raises(ConflictError, match="entity 14 is gone, or something made later depends on it"):
         memory.undo(change)
-    assert live(database) == before
+    assert live(direct) == before
 
 
-def now(database: psycopg.Connection[dict[str, Any]]) -> datetime:
-    row = database.execute("SELECT clock_timestamp() AS now").fetchone()
+def test_messages_and_documents_come_back(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> None:
+    size = dimensions(direct)
+    states = [live(direct)]
+    message = memory.messages.append("user", "hello", embedding=vector(1, size))
+    states.append(live(direct))
+    memory.messages.update(message.id, content="hello again", embedding=vector(2, size))
+    states.append(live(direct))
+    document = memory.documents.add("# Boats\n\nThe boat is red.\n", source="boats.md")
+    states.append(live(direct))
+    memory.documents.update(document.id, title="Ships")
+    states.append(live(direct))
+    memory.documents.delete(document.id)
+    memory.messages.delete(message.id)
+    states += [states[-1] | {"document": [], "chunk": []}, live(direct)]
+    for state in reversed(states[:-1]):
+        memory.undo()
+        assert without(live(direct), UNDO_WRITES) == without(state, UNDO_WRITES)
+
+
+def test_undo_does_not_overwrite_an_edit_it_had_to_wait_for(
+    dsn: str, memory: Memory, direct: psycopg.Connection[dict[str, Any]]
+) -> None:
+    memory.core["human"].append("a")
+    memory.core["human"].append("b")
+    with Memory("ann", dsn=dsn, options=WITHOUT_MODEL) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.core["human"].append("c")
+            undo = pool.submit(memory.undo)
+            while not direct.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert not undo.done()
+        with pytest.raises(ConflictError, match="was changed later"):
+            undo.result()
+    assert memory.core["human"].value == "a\nb\nc"
+
+
+def now(direct: psycopg.Connection[dict[str, Any]]) -> datetime:
+    row = direct.execute("SELECT clock_timestamp() AS now").fetchone()
     assert row is not None
     return row["now"]  # type: ignore[no-any-return]
 
 
-def test_as_of(memory: Memory, database: psycopg.Connection[dict[str, Any]]) -> None:
-    before = now(database)
+def test_as_of(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> None:
+    before = now(direct)
     memory.core["human"].append("a")
     kept = memory.remember("b")
-    then = now(database)
+    then = now(direct)
     memory.core["human"].append("c")
     memory.archival.delete(kept.id)
 
     assert memory.as_of(then).block("human").value == "a"
     assert memory.as_of(then.isoformat()).archival(kept.id).text == "b"
     assert [block.label for block in memory.as_of(then).blocks()] == ["human"]
-    assert memory.as_of(now(database)).block("human").value == "a\nc"
+    assert memory.as_of(now(direct)).block("human").value == "a\nc"
     assert memory.as_of(before).blocks() == []
     for absent in (
         lambda: memory.as_of(before).block("human"),
         lambda: memory.as_of(before).archival(kept.id),
-        lambda: memory.as_of(now(database)).archival(kept.id),
+        lambda: memory.as_of(now(direct)).archival(kept.id),
     ):
         with pytest.raises(NotFoundError, match="at "):
             absent()
@@ -342,6 +376,18 @@ def test_as_of(memory: Memory, database: psycopg.Connection[dict[str, Any]]) -> 
         memory.as_of(then).rows("fish")
     with pytest.raises(InputError, match="time"):
         memory.as_of("soon")
+
+
+def test_as_of_sees_a_change_as_a_whole(memory: Memory) -> None:
+    memory.remember_many([{"text": f"text {n}"} for n in range(20)])
+    memory.remember("later")
+    entries = memory.history()
+    assert entries[-1].changed_at < entries[1].changed_at
+    assert len(memory.as_of(entries[-1].changed_at).rows("archival")) == 20
+    memory.undo()
+    memory.undo()
+    undo = memory.history(limit=20)
+    assert memory.as_of(undo[-1].changed_at).rows("archival") == []
 
 
 def test_agents_do_not_see_each_others_history(dsn: str, memory: Memory) -> None:
@@ -398,16 +444,16 @@ def take(memory: Memory, step: tuple[Any, ...], ids: list[int], size: int) -> No
 
 
 def test_any_sequence_can_be_undone_and_read_as_of_any_step(
-    dsn: str, database: psycopg.Connection[dict[str, Any]]
+    dsn: str, direct: psycopg.Connection[dict[str, Any]]
 ) -> None:
-    size = dimensions(database)
+    size = dimensions(direct)
 
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(STEPS, min_size=1, max_size=12))
     def check(steps: list[tuple[Any, ...]]) -> None:
         agent = f"agent {uuid4()}"
         with Memory(agent, dsn=dsn, options=WITHOUT_MODEL) as memory:
-            seen = [(now(database), live(database, agent))]
+            seen = [(now(direct), live(direct, agent))]
             changes = [seen[0][1]]  # what undo goes back through
             for step in steps:
                 ids = [row["id"] for row in seen[-1][1]["archival"]]
@@ -415,10 +461,10 @@ def test_any_sequence_can_be_undone_and_read_as_of_any_step(
                 try:
                     take(memory, step, ids, size)
                 except (InputError, psycopg.errors.UniqueViolation):
-                    assert live(database, agent) == seen[-1][1]
+                    assert live(direct, agent) == seen[-1][1]
                     continue
-                state = live(database, agent)
-                seen.append((now(database), state))
+                state = live(direct, agent)
+                seen.append((now(direct), state))
                 if step == ("undo",):
                     changes.pop()
                     assert without(state, UNDO_WRITES) == without(changes[-1], UNDO_WRITES)
@@ -429,12 +475,12 @@ def test_any_sequence_can_be_undone_and_read_as_of_any_step(
             while len(changes) > 1:
                 undone = changes.pop()
                 undos.append((memory.undo()[0].change_id, undone))
-                assert without(live(database, agent), UNDO_WRITES) == without(changes[-1], UNDO_WRITES)
+                assert without(live(direct, agent), UNDO_WRITES) == without(changes[-1], UNDO_WRITES)
             with pytest.raises(NotFoundError):
                 memory.undo()
             for change_id, undone in reversed(undos):
                 memory.undo(change_id)
-                assert without(live(database, agent), UNDO_WRITES) == without(undone, UNDO_WRITES)
+                assert without(live(direct, agent), UNDO_WRITES) == without(undone, UNDO_WRITES)
             _agrees_as_of(memory, seen)
 
     check()
