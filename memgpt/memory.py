@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
-from memgpt import embeddings, inputs
+from memgpt import embeddings, forget, inputs
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
+from memgpt.core import Core
 from memgpt.database.connection import Database
-from memgpt.models import Author, Remembered
+from memgpt.documents import Documents
+from memgpt.errors import InputError
+from memgpt.history import AsOf, History
+from memgpt.messages import Messages
+from memgpt.models import Author, Change, Remembered
 from memgpt.scope import Scope
 
 
@@ -37,6 +44,10 @@ class Memory:
         self._database = Database(dsn, options=options)
         self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
+        self.core = Core(self._scope)
+        self._history = History(self._scope)
+        self.messages = Messages(self._scope)
+        self.documents = Documents(self._scope)
 
     @property
     def agent(self) -> str:
@@ -56,6 +67,53 @@ class Memory:
     def remember_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
         """Keep many texts in one transaction; see :meth:`memgpt.archival.Archival.insert_many`."""
         return self.archival.insert_many(memories)
+
+    def history(
+        self,
+        kind: str | None = None,
+        id: int | None = None,
+        *,
+        label: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> Sequence[Change]:
+        """What was done to this memory, newest first; see :meth:`memgpt.history.History.list`."""
+        return self._history.list(kind, id, label=label, limit=limit, before=before)
+
+    def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:
+        """Take back the last change, or the one named; see :meth:`memgpt.history.History.undo`."""
+        return self._history.undo(change_id)
+
+    def as_of(self, time: datetime | str) -> AsOf:
+        """This memory as it was at a time: ``memory.as_of("2026-01-31T12:00Z").block("human")``."""
+        moment = inputs.moment(time, "time")
+        if moment is None:
+            raise InputError("time is missing: give a datetime or an ISO 8601 text")
+        return AsOf(self._scope, moment)
+
+    def forget(self, id: int, kind: str = "archival", *, keep_history: bool = False) -> dict[str, int]:
+        """Remove a row for good: the row, what is derived from it (a document's chunks, an entity's facts, the facts
+        learned from any of them), and all their history. Nothing brings them back.
+
+        Args:
+            kind: block, archival, message, document, chunk, entity or fact.
+            keep_history: leave the history entries there are, with the earlier contents they hold.
+
+        Returns:
+            How many rows of each table were removed.
+
+        Raises:
+            NotFoundError: neither the row nor anything of it in the history is there.
+        """
+        return forget.forget(self._scope, id, kind, keep_history=keep_history)
+
+    def forget_agent(self) -> dict[str, int]:
+        """Remove everything of this agent for good, its history included, and its name from blocks others share.
+
+        Returns:
+            How many rows of each table were removed.
+        """
+        return forget.forget_agent(self._scope)
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""

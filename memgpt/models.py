@@ -99,6 +99,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """One conversation: its name, how many messages it has, when it began and when it was last added to."""
+
+    session: str
+    messages: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a person ingested; its text is in its chunks."""
 

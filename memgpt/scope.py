@@ -80,6 +80,10 @@ class Scope:
             yield connection, uuid4()
         self._agent_exists = self._connection() is None  # inside an outer transaction it may still be rolled back
 
+    def agent_forgotten(self) -> None:
+        """The agent's row is gone: the next change makes it again."""
+        self._agent_exists = False
+
     def _connection(self) -> Connection | None:
         return getattr(self._open, "connection", None)
 

@@ -62,11 +62,14 @@ def explained(model: str, error: Exception, timeout: float | None) -> str:
             what = f"the endpoint failed: {_brief(error)}"
         case TimeoutError():
             what = f"no answer within {timeout} s; check that the endpoint is up, or send fewer texts at once"
-        case _:  # what the clients raise on a 200 whose body is not the JSON they expect, such as a login page
+        case AttributeError() | TypeError() | ValueError() | LookupError():
+            # what the clients raise on a 200 whose body is not the JSON they expect, such as a login page
             what = (
                 f"the answer is not a list of embeddings ({type(error).__name__}); check that "
                 "MEMGPT_EMBEDDING_BASE_URL is the API's address, usually ending in /v1"
             )
+        case _:
+            what = f"{type(error).__name__}: {_brief(error)}"
     return f"{model}: {what}; nothing was stored"
 
 

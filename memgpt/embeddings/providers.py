@@ -130,15 +130,16 @@ def _installed(package: str) -> bool:
 
 def _connected(family: str, model: str, base_url: str | None, api_key: str | None) -> tuple[Client, Provider[Any]]:
     from pydantic_ai.embeddings import infer_embedding_model
-    from pydantic_ai.exceptions import UserError
 
     speaker = "openai" if base_url else family
     try:
         provider = _provider(speaker, base_url, api_key)
         return infer_embedding_model(f"{speaker}:{model}", provider_factory=lambda _: provider), provider
-    except UserError as error:
+    except Exception as error:  # each provider's library has its own for a missing key, region or project
+        why = str(error).partition(". ")[0]  # the rest is advice about other products
         raise ConfigurationError(
-            f"{family}:{model} cannot be used: {error}; or set MEMGPT_EMBEDDING_API_KEY"
+            f"the embedding model {family}:{model} cannot be used: {why}. The key may be given in "
+            "MEMGPT_EMBEDDING_API_KEY too"
         ) from error
 
 

@@ -173,7 +173,7 @@ class RemoteModel:
                 return await retrying(self._timeout)(attempt)
         except TimeoutError as error:
             raise EmbeddingError(explained(self.name, failure or error, self._timeout)) from failure
-        except (ModelAPIError, AttributeError, TypeError, ValueError, LookupError) as error:
+        except Exception as error:  # whatever the providers' libraries raise
             raise EmbeddingError(explained(self.name, error, self._timeout)) from error
 
 

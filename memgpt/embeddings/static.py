@@ -62,6 +62,15 @@ class StaticModel:
         return count_tokens(texts)
 
 
+def word_vectors(words: Sequence[str]) -> Vectors:
+    """The sum of each word's token vectors, *not* normalised: the norm says how much the word matters."""
+    table = _table()
+    vectors: Vectors = np.zeros((len(words), _SHAPE[1]), dtype=np.float32)
+    for row, ids in enumerate(_ids(words)):
+        np.add.reduce(table.take(ids, axis=0), axis=0, out=vectors[row])
+    return vectors
+
+
 def count_tokens(texts: Sequence[str]) -> list[int]:
     """Tokens of each text in the vocabulary of Llama 2.
 

@@ -74,7 +74,7 @@ def candidates(rows: int, dimensions: int, limit: int) -> int:
     """
     if rows <= 500:
         return max(500, limit)
-    spread = 11 * (256 / dimensions) ** 0.4
+    spread = 11.0 * math.pow(256 / dimensions, 0.4)
     return max(math.ceil(spread * math.sqrt(rows) * max(1.0, math.sqrt(limit / 10))), 5 * limit)
 
 

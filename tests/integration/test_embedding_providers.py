@@ -11,6 +11,7 @@ import pytest
 
 from memgpt import embeddings
 from memgpt.embeddings import EmbeddingCache, Vectors, patience
+from memgpt.embeddings.remote import RemoteModel
 from memgpt.errors import ConfigurationError, EmbeddingError
 from tests import openai_server as fake
 from tests.openai_server import OpenAIServer
@@ -270,3 +271,50 @@ def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(ConfigurationError, match=r"OPENAI_API_KEY.*MEMGPT_EMBEDDING_API_KEY"):
         embeddings.load("text-embedding-3-small").embed(["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "environment"),
+    [
+        ("azure:text-embedding-3-small", "openai", {"AZURE_OPENAI_ENDPOINT": "https://127.0.0.1/"}),
+        ("openrouter:openai/text-embedding-3-small", "openai", {}),
+        ("together:BAAI/bge-base-en-v1.5", "openai", {}),
+        ("fireworks:nomic-ai/nomic-embed-text-v1.5", "openai", {}),
+        ("nebius:BAAI/bge-m3", "openai", {}),
+        ("litellm:text-embedding-3-small", "openai", {}),
+        ("ollama:nomic-embed-text", "openai", {}),
+        ("vllm:BAAI/bge-m3", "openai", {}),
+        ("google:gemini-embedding-001", "google.genai", {}),
+        ("google-cloud:gemini-embedding-001", "google.genai", {}),
+        ("cohere:embed-v4.0", "cohere", {}),
+        ("voyageai:voyage-3.5", "voyageai", {}),
+        ("bedrock:amazon.titan-embed-text-v2:0", "boto3", {"AWS_DEFAULT_REGION": "eu-central-1"}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # the libraries' own
+def test_every_provider_has_a_client(
+    name: str, package: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(package)
+    for variable, value in {"OPENAI_API_VERSION": "2024-10-21", **environment}.items():
+        monkeypatch.setenv(variable, value)
+    it = embeddings.load(name, api_key="k-test")
+    assert isinstance(it, RemoteModel)
+    client, _provider = it._connect()
+    assert client.model_name == name.partition(":")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "message"),
+    [
+        ("cohere:embed-v4.0", "cohere", r"CO_API_KEY.*MEMGPT_EMBEDDING_API_KEY"),
+        ("google:gemini-embedding-001", "google.genai", r"GOOGLE_API_KEY.*MEMGPT_EMBEDDING_API_KEY"),
+        ("bedrock:amazon.titan-embed-text-v2:0", "boto3", r"region"),
+    ],
+)
+def test_what_a_provider_lacks_is_said(name: str, package: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(package)
+    for variable in ("CO_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ConfigurationError, match=message):
+        embeddings.load(name).embed(["a"])

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgpt import embeddings
@@ -50,6 +50,7 @@ def test_bad_vectors_are_refused(vectors: object, message: str) -> None:
         checked("m", vectors, count=2, dimensions=2)
 
 
+@settings(deadline=None)
 @given(
     tokens=st.lists(st.integers(0, 30), max_size=40),
     max_texts=st.integers(1, 10),
@@ -64,6 +65,7 @@ def test_batches_keep_order_and_limits(tokens: list[int], max_texts: int, max_to
         assert len(group) == 1 or sum(part.tokens for part in group) <= max_tokens
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=5))
 def test_pieces_fit_and_lose_no_word(texts: list[str]) -> None:
     parts = pieces(texts, 16)

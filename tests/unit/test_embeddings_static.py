@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgpt import embeddings
@@ -42,6 +42,7 @@ def test_meaning_is_near(model: embeddings.EmbeddingModel) -> None:
     assert near > cosine(model, "I love my little dog", "the stock market crashed on Monday")
 
 
+@settings(deadline=None)
 @given(texts=st.lists(ANY_TEXT, max_size=8))
 def test_every_text_has_a_unit_vector(texts: list[str]) -> None:
     vectors = embeddings.load().embed(texts)
@@ -55,6 +56,7 @@ def test_odd_texts(model: embeddings.EmbeddingModel, text: str) -> None:
     assert np.linalg.norm(model.embed([text])) == pytest.approx(1, rel=1e-5)
 
 
+@settings(deadline=None)
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=8))
 def test_a_text_does_not_depend_on_its_neighbours(texts: list[str]) -> None:
     model = embeddings.load()

@@ -120,7 +120,9 @@ class Cluster:
             for folder in reversed(missing):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 self.account.own(folder)
-            self.check_readable()
+            if self.home.stat().st_uid == os.geteuid():
+                self.account.own(self.home)
+            self.check_owner()
             self.home.chmod(0o700)
         except OSError as error:
             raise ServerError(
@@ -128,7 +130,7 @@ class Cluster:
                 "choose a writable directory with MEMGPT_DATA_DIR, or set DATABASE_URL"
             ) from error
 
-    def check_readable(self) -> None:
+    def check_owner(self) -> None:
         """Raise `ServerError` where the private directory is another user's."""
         try:
             owner = self.home.stat().st_uid
@@ -232,10 +234,7 @@ class Cluster:
         """How to start the server: the part of the supervisor's instructions about the process."""
         folder, argument = _where(self.account, self.data)
         chosen = {name: value for name, value, _ in SETTINGS} | {"unix_socket_directories": str(socket_dir)}
-        for name, value in settings.items():
-            if not _SETTING_NAME.fullmatch(name):
-                raise ServerError(f"{name!r} is not the name of a PostgreSQL setting")
-            chosen[name] = value
+        chosen |= settings
         argv = [str(programs(version, self.account) / "postgres"), "-D", argument]
         for name, value in chosen.items():
             argv += ["-c", f"{name}={value}"]
@@ -283,6 +282,13 @@ class Cluster:
                 except FileNotFoundError:
                     continue  # a running server removes files
         return total
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raise `ServerError` for what cannot be the name of a setting, before anything is made."""
+    for name in settings:
+        if not _SETTING_NAME.fullmatch(name):
+            raise ServerError(f"{name!r} is not the name of a PostgreSQL setting")
 
 
 def _initdb_options(version: int) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Starting the server of a cluster, waiting for it, and stopping it. Callers hold ``opening.lock``."""
+"""Starting the server of a cluster, waiting for it, and stopping it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from memgpt.database.embedded import supervisor
-from memgpt.database.embedded.cluster import SUPERUSER, Cluster, environment
+from memgpt.database.embedded.cluster import SUPERUSER, Cluster, check_settings, environment
 from memgpt.database.embedded.locks import Deadline, Lock
 from memgpt.errors import ServerError
 
@@ -27,8 +27,22 @@ def supervised(cluster: Cluster) -> bool:
         return not lock.try_take()
 
 
-def start(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
-    """Start a supervisor, and through it the server; `wait_until_ready` tells how it went."""
+def start(cluster: Cluster, version: int, settings: Mapping[str, str], deadline: Deadline) -> None:
+    """Start the server and wait until it accepts connections.
+
+    Raises:
+        ServerError: it does not start; with the end of the log.
+    """
+    _start_supervisor(cluster, version, settings)
+    if not ready(cluster, deadline):
+        raise ServerError(
+            f"the embedded server of {cluster.home} does not start: mend what the log says, or set "
+            f"DATABASE_URL; the end of {cluster.log}:\n{cluster.log_tail()}"
+        )
+
+
+def _start_supervisor(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
+    check_settings(settings)
     cluster.forget_reused_pid()
     socket_dir = cluster.socket_dir()
     cluster.write_state({"version": version, "socket_dir": str(socket_dir), "settings": dict(settings)})
@@ -52,11 +66,11 @@ def start(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
         raise ServerError(f"cannot start the embedded server of {cluster.home}: {output}")
 
 
-def wait_until_ready(cluster: Cluster, deadline: Deadline) -> None:
-    """Wait until the server accepts connections, as the supervisor starts or restarts it.
+def ready(cluster: Cluster, deadline: Deadline) -> bool:
+    """Wait until the server accepts connections, as its supervisor starts or restarts it; False if it ended.
 
     Raises:
-        ServerError: it ended, or the deadline passed; with the end of the log.
+        ServerError: the deadline passed; with the end of the log.
     """
     while True:
         running = cluster.postmaster()
@@ -66,12 +80,9 @@ def wait_until_ready(cluster: Cluster, deadline: Deadline) -> None:
             except psycopg.OperationalError as error:
                 deadline.pause(f"the server of {cluster.home} to accept connections ({error})")
                 continue
-            return
+            return True
         if not supervised(cluster):
-            raise ServerError(
-                f"the embedded server of {cluster.home} does not run: mend what the log says, or set "
-                f"DATABASE_URL; the end of {cluster.log}:\n{cluster.log_tail()}"
-            )
+            return False
         deadline.pause(
             f"the server of {cluster.home} to start; allow more time if it recovers from a crash; "
             f"the end of {cluster.log}:\n{cluster.log_tail()}"

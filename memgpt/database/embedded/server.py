@@ -158,9 +158,11 @@ def _claim(data_dir: Path, deadline: Deadline) -> _Claim:
 def _ensure_running(cluster: Cluster, version: int, settings: Mapping[str, str], deadline: Deadline) -> None:
     with Lock(cluster.home / "opening.lock", cluster.account) as opening:
         opening.take(deadline)
+        attached = False
         if running.supervised(cluster):
             _check_running(cluster, version, settings)
-        else:
+            attached = running.ready(cluster, deadline)
+        if not attached:
             running.stop(cluster, deadline)
             finish(cluster)
             on_disk = cluster.version()
@@ -168,8 +170,7 @@ def _ensure_running(cluster: Cluster, version: int, settings: Mapping[str, str],
                 cluster.create(version)
             elif on_disk != version:
                 upgrade(cluster, version, deadline.seconds)
-            running.start(cluster, version, settings)
-        running.wait_until_ready(cluster, deadline)
+            running.start(cluster, version, settings, deadline)
         _ensure_database(cluster)
 
 
@@ -177,12 +178,12 @@ def _check_running(cluster: Cluster, version: int, settings: Mapping[str, str]) 
     state = cluster.state()
     if state.get("version") != version:
         raise ServerError(
-            f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was asked "
-            "for; close every process that uses it first"
+            f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was "
+            "asked for; close every process that uses it first"
         )
     found = state.get("settings")
     used = found if isinstance(found, dict) else {}
-    others = {name: value for name, value in settings.items() if used.get(name) != value}
+    others = dict(settings.items() - used.items())
     if others:
         raise ServerError(
             f"the server of {cluster.home} is running with other settings than {others}; "

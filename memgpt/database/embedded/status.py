@@ -38,7 +38,7 @@ def status(data_dir: Path) -> ServerStatus:
     """
     data_dir = Path(data_dir).expanduser().resolve()
     cluster = Cluster.at(data_dir)
-    cluster.check_readable()
+    cluster.check_owner()
     running = cluster.postmaster() if supervised(cluster) else None
     return ServerStatus(
         data_dir=data_dir,

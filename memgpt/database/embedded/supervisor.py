@@ -96,7 +96,7 @@ class Supervisor:
 
     def _copy_log(self, stream: IO[bytes]) -> None:
         """Copy what PostgreSQL prints into the log until it closes its end; a full file is put aside."""
-        log = _open_log(self.log_path)
+        log = _open_log(self.spec)
         try:
             for line in iter(stream.readline, b""):
                 self.saw_stale_memory |= _STALE_MEMORY in line
@@ -105,7 +105,7 @@ class Supervisor:
                     if log.tell() > LOG_BYTES:
                         log.close()
                         self.log_path.replace(self.log_path.with_name(self.log_path.name + ".1"))
-                        log = _open_log(self.log_path)
+                        log = _open_log(self.spec)
                 except OSError:
                     continue  # a full disk must not block the server on its own log
         finally:
@@ -128,9 +128,12 @@ class Supervisor:
             self.child.send_signal(signal.SIGINT)
 
 
-def _open_log(path: Path) -> BinaryIO:
+def _open_log(spec: dict[str, Any]) -> BinaryIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    return os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0)
+    descriptor = os.open(spec["log"], flags, 0o600)
+    if spec["uid"] is not None:
+        os.fchown(descriptor, spec["uid"], spec["gid"])
+    return os.fdopen(descriptor, "ab", buffering=0)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Moving a cluster to a newer major version by dump and restore.
 
-``pg_upgrade`` would be faster on big data, but it wants equal checksum settings and paths without surprises,
-and it cannot be resumed. Here the old cluster is only read. The new one is built aside, compared, and moved into
+``pg_upgrade`` would be faster on big data, but it wants equal checksum settings and plain paths, and it
+cannot be resumed. Here the old cluster is only read. The new one is built aside, compared, and moved into
 place; the old one stays as ``cluster-16`` until its owner deletes it.
 """
 
@@ -52,8 +52,7 @@ def upgrade(cluster: Cluster, version: int, timeout: float) -> None:
         try:
             fresh.create(version)
             for each, number in ((cluster, old), (fresh, version)):
-                running.start(each, number, {})
-                running.wait_until_ready(each, Deadline(timeout))
+                running.start(each, number, {}, Deadline(timeout))
             _copy(cluster, fresh, version)
             before, after = _contents(cluster), _contents(fresh)
             if before != after:

@@ -1,0 +1,44 @@
+# Every target works from a bare clone with nothing but Python 3.11+ and its venv module.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports wheel schema bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]' --group dev
+	@touch $@
+
+demo: $(STAMP) ## Remember and recall real input, offline, in a private PostgreSQL
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## Run the tests on PostgreSQL 18, and the database's own tests on 16
+	@$(BIN)/python -m pytest -n 2 -q
+
+check: lint types imports ## Everything that needs no database
+
+lint: $(STAMP) ## Style
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(STAMP) ## Types
+	@$(BIN)/mypy
+
+imports: $(STAMP) ## Layers: imports point down
+	@$(BIN)/lint-imports
+
+wheel: $(STAMP) ## Build sdist and wheel, install the wheel elsewhere, migrate an empty database with it
+	@$(BIN)/python tests/acceptance/check_wheel.py
+
+schema: $(STAMP) ## Write tests/migrations/schema.sql anew
+	@$(BIN)/python -m tests.migrations.schema
+
+clean: ## Remove what the other targets made
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,238 @@
+"""Documents as ``memory.documents``: a text cut into chunks, embedded, stored, and given back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pgvector import Vector
+from psycopg.errors import UniqueViolation
+
+from memgpt import chunking, inputs
+from memgpt.database.connection import Connection
+from memgpt.errors import ConflictError, InputError
+from memgpt.models import Chunk, Document, Json
+from memgpt.scope import Scope
+from memgpt.stores.documents import DocumentStore, NewChunk, NewDocument
+
+MAX_TOKENS: Final = 2**31 - 1
+
+_KEYS: Final = (
+    *("chunk_text", "text", "heading_path", "page", "char_start", "char_end", "tokens", "metadata", "embedding"),
+)
+
+
+class Documents:
+    """The documents of one agent."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(
+        self,
+        text: str,
+        *,
+        title: str | None = None,
+        source: str | None = None,
+        media_type: str | None = None,
+        metadata: Json | None = None,
+    ) -> Document:
+        """Cut a plain or Markdown text into chunks, embed them and keep the document, in one transaction.
+
+        ``media_type`` is ``text/markdown`` or ``text/plain``; absent, a text with headings is Markdown. Absent, the
+        ``title`` is the first heading, or the source. The same text from the same ``source`` is kept once.
+
+        Raises:
+            ConflictError: another text from that source is there already.
+        """
+        body = inputs.text(text, "text")
+        if media_type not in (None, chunking.MARKDOWN, chunking.PLAIN):
+            raise InputError(f"media_type must be {chunking.MARKDOWN} or {chunking.PLAIN}, not {media_type!r}")
+        headings = chunking.headings(body) if media_type != chunking.PLAIN else []
+        media_type = media_type or (chunking.MARKDOWN if headings else chunking.PLAIN)
+        document = NewDocument(
+            title=inputs.optional_text(title, "title") or (headings[0].title if headings else source or ""),
+            source=inputs.optional_text(source, "source"),
+            media_type=media_type,
+            content_hash=hashlib.sha256(body.encode()).hexdigest(),
+            metadata=inputs.json_object(metadata, "metadata"),
+        )
+        there = self._already(document)
+        if there is not None:
+            return there
+        spans = chunking.spans(body, self._count, media_type=media_type)
+        texts = [span.chunk_text for span in spans]
+        chunks = [
+            NewChunk(span.chunk_text, span.heading_path, None, span.char_start, span.char_end, tokens, None, vector)
+            for span, tokens, vector in zip(spans, self._scope.count_tokens(texts), self._embed(texts), strict=True)
+        ]
+        return self._insert(document, chunks)
+
+    def create(
+        self,
+        chunks: Iterable[Mapping[str, Any]],
+        *,
+        title: str = "",
+        source: str | None = None,
+        media_type: str | None = None,
+        content_hash: str | None = None,
+        metadata: Json | None = None,
+    ) -> Document:
+        """Keep a document that is cut already, in one transaction.
+
+        Each chunk is a mapping with ``chunk_text`` (or ``text``) and, if known, ``heading_path``, ``page``,
+        ``char_start``, ``char_end``, ``tokens``, ``metadata`` and ``embedding``.
+
+        Raises:
+            InputError: names the bad chunk; nothing was written.
+            ConflictError: another document from that source is there already.
+        """
+        document = NewDocument(
+            title=inputs.text(title, "title", empty=True),
+            source=inputs.optional_text(source, "source"),
+            media_type=inputs.optional_text(media_type, "media_type"),
+            content_hash=inputs.optional_text(content_hash, "content_hash"),
+            metadata=inputs.json_object(metadata, "metadata"),
+        )
+        return self._already(document) or self._insert(document, self._prepared(list(chunks)))
+
+    def get(self, id: int) -> Document:
+        """One document.
+
+        Raises:
+            NotFoundError: the agent has no document of that id.
+        """
+        return self._scope.read(lambda connection: self._store(connection).get(id))
+
+    def find(self, source: str) -> Document | None:
+        """The document from that source, if there is one."""
+        return self._scope.read(lambda connection: self._store(connection).find(source))
+
+    def list(self, *, limit: int = 50, after: Document | None = None) -> Sequence[Document]:
+        """Documents, newest first; ``after`` is the last one of the page before."""
+        limit = inputs.limit(limit)
+        return self._scope.read(lambda connection: self._store(connection).list(limit=limit, after=after))
+
+    def chunk(self, id: int) -> Chunk:
+        """One chunk.
+
+        Raises:
+            NotFoundError: the agent has no chunk of that id.
+        """
+        return self._scope.read(lambda connection: self._store(connection).get_chunk(id))
+
+    def chunks(self, document_id: int, *, limit: int = 1000, after: Chunk | None = None) -> Sequence[Chunk]:
+        """The chunks of a document in its order; ``after`` is the last one of the page before.
+
+        Raises:
+            NotFoundError: the agent has no document of that id.
+        """
+        limit = inputs.limit(limit)
+
+        def work(connection: Connection) -> Sequence[Chunk]:
+            store = self._store(connection)
+            return store.chunks(store.get(document_id).id, limit=limit, after=after)
+
+        return self._scope.read(work)
+
+    def update(
+        self, id: int, *, title: str | None = None, source: str | None = None, metadata: Json | None = None
+    ) -> Document:
+        """Change what is given and keep the rest. A new text is a new document.
+
+        Raises:
+            ConflictError: another document is from that source.
+        """
+        try:
+            with self._scope.change() as (connection, change_id):
+                return self._store(connection).update(
+                    id,
+                    change_id=change_id,
+                    title=None if title is None else inputs.text(title, "title", empty=True),
+                    source=inputs.optional_text(source, "source"),
+                    metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+                )
+        except UniqueViolation:
+            raise ConflictError(f"another document is from {source!r}") from None
+
+    def delete(self, id: int) -> None:
+        """Remove a document with its chunks; the history keeps them and ``undo`` brings them back.
+
+        Raises:
+            NotFoundError: the agent has no document of that id.
+        """
+        with self._scope.change() as (connection, change_id):
+            self._store(connection).delete(id, change_id=change_id)
+
+    def count(self) -> int:
+        """How many documents there are."""
+        return self._scope.read(lambda connection: self._store(connection).count())
+
+    def _store(self, connection: Connection) -> DocumentStore:
+        return DocumentStore(connection, self._scope.author)
+
+    def _count(self, text: str) -> int:
+        return self._scope.count_tokens([text])[0]
+
+    def _embed(self, chunk_texts: Sequence[str]) -> Sequence[Vector | None]:
+        """The vectors of chunks: the place to change what is embedded for them."""
+        return self._scope.embed(chunk_texts)
+
+    def _already(self, document: NewDocument) -> Document | None:
+        """The document, if it was kept before; a different one from the same source is a conflict."""
+        if document.source is None:
+            return None
+        there = self.find(document.source)
+        if there is not None and (document.content_hash is None or there.content_hash != document.content_hash):
+            raise ConflictError(
+                f"{document.source!r} is document {there.id} already, with another text: "
+                f"delete({there.id}) first, in the same transaction if it is to be replaced"
+            )
+        return there
+
+    def _insert(self, document: NewDocument, chunks: Sequence[NewChunk]) -> Document:
+        how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
+        with self._scope.change() as (connection, change_id):
+            kept = self._store(connection).insert(document, chunks, change_id=change_id, **how)
+        kept = kept or self._already(document)  # somebody else kept it since we looked
+        if kept is None:
+            raise ConflictError(f"{document.source!r} is being written and removed by somebody else: try again")
+        return kept
+
+    def _prepared(self, given: Sequence[Mapping[str, Any]]) -> Sequence[NewChunk]:
+        """Checked, counted and embedded, before any transaction is opened."""
+        checked = [_checked(value, f"chunk {n}: ") for n, value in enumerate(given)]
+        uncounted = [fields for fields in checked if fields["tokens"] is None]
+        counts = self._scope.count_tokens([fields["chunk_text"] for fields in uncounted])
+        for fields, tokens in zip(uncounted, counts, strict=True):
+            fields["tokens"] = tokens
+        dimensions = self._scope.model.dimensions
+        for n, (value, fields) in enumerate(zip(given, checked, strict=True)):
+            if value.get("embedding") is not None:
+                where = f"chunk {n}: embedding"
+                fields["embedding"] = inputs.vector(value["embedding"], where, dimensions=dimensions)
+        missing = [fields for fields in checked if "embedding" not in fields]
+        for fields, vector in zip(missing, self._embed([f["chunk_text"] for f in missing]), strict=True):
+            fields["embedding"] = vector
+        return [NewChunk(**fields) for fields in checked]
+
+
+def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
+    value = inputs.item(value, f"{where}chunk", _KEYS)
+    fields: dict[str, Any] = {
+        "chunk_text": inputs.text(value.get("chunk_text", value.get("text")), f"{where}chunk_text"),
+        "heading_path": [
+            inputs.text(title, f"{where}heading_path[{n}]") for n, title in enumerate(value.get("heading_path") or ())
+        ],
+        "metadata": inputs.json_object(value.get("metadata"), f"{where}metadata"),
+    }
+    for key in ("page", "char_start", "char_end", "tokens"):
+        number = value.get(key)
+        if number is not None and number != 0:
+            inputs.limit(number, f"{where}{key}", most=MAX_TOKENS)
+        fields[key] = number
+    start, end = fields["char_start"], fields["char_end"]
+    if start is not None and end is not None and start > end:
+        raise InputError(f"{where}char_start {start} is after char_end {end}")
+    return fields

@@ -1,0 +1,254 @@
+"""Recall memory as ``memory.messages``: the conversations an agent had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pgvector import Vector
+
+from memgpt import inputs
+from memgpt.database.connection import Connection
+from memgpt.errors import InputError, NotFoundError
+from memgpt.models import ROLES, Json, Message, Session
+from memgpt.scope import Scope
+from memgpt.speaker import speaker
+from memgpt.stores.messages import MessageStore, NewMessage
+
+MAX_TOKENS: Final = 2**31 - 1
+
+_KEYS: Final = (
+    *("role", "content", "text", "session", "name", "created_at", "metadata", "intent", "intent_confidence"),
+    *("tokens", "tool_calls", "tool_call_id", "embedding"),
+)
+
+
+class Messages:
+    """The messages of one agent. Within a session their order is (created_at, id)."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def append(
+        self,
+        role: str,
+        content: str | None,
+        *,
+        session: str = "default",
+        name: str | None = None,
+        created_at: datetime | str | None = None,
+        metadata: Json | None = None,
+        intent: str | None = None,
+        intent_confidence: float | None = None,
+        tokens: int | None = None,
+        tool_calls: Sequence[Json] | None = None,
+        tool_call_id: str | None = None,
+        embedding: Any = None,
+    ) -> Message:
+        """Keep one message.
+
+        ``role`` is system, developer, user, assistant or tool. An absent ``name`` is taken from
+        ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content, and absent ``tokens`` are
+        counted. Only a message with ``tool_calls`` may have no content.
+
+        Raises:
+            InputError: a value cannot be used; nothing was written.
+        """
+        given = {
+            "role": role,
+            "content": content,
+            "session": session,
+            "name": name,
+            "created_at": created_at,
+            "metadata": metadata,
+            "intent": intent,
+            "intent_confidence": intent_confidence,
+            "tokens": tokens,
+            "tool_calls": tool_calls,
+            "tool_call_id": tool_call_id,
+            "embedding": embedding,
+        }
+        [message] = self._append([(given, "")])
+        return message
+
+    def append_many(self, messages: Iterable[Mapping[str, Any]]) -> Sequence[Message]:
+        """Keep many messages in one transaction: all or, if one of them is bad, none. One answer per item, in order.
+
+        Each is a mapping with ``content`` (or ``text``) and the fields of :meth:`append`; ``role`` is "user" when
+        absent.
+
+        Raises:
+            InputError: names the item; nothing was written.
+        """
+        return self._append([(message, f"item {n}: ") for n, message in enumerate(messages)])
+
+    def get(self, id: int) -> Message:
+        """One message.
+
+        Raises:
+            NotFoundError: the agent has no message of that id.
+        """
+        return self._scope.read(lambda connection: self._store(connection).get(id))
+
+    def list(
+        self,
+        *,
+        session: str | None = None,
+        limit: int = 50,
+        before: Message | int | None = None,
+        roles: Sequence[str] | None = None,
+        intent: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> Sequence[Message]:
+        """The newest ``limit`` messages that fit, in the order of the conversation: the newest is last.
+
+        The page before is ``list(before=page[0])``, with a message or its id. ``since`` is included, ``until`` is
+        not. Without ``session``, all conversations are read as one.
+        """
+        wanted = (
+            None if roles is None else [inputs.choice(role, ROLES, "roles") for role in inputs.texts(roles, "roles")]
+        )
+        limit = inputs.limit(limit)
+        first, end = inputs.moment(since, "since"), inputs.moment(until, "until")
+
+        def work(connection: Connection) -> Sequence[Message]:
+            store = self._store(connection)
+            start = store.get(before) if isinstance(before, int) else before
+            return store.list(
+                limit=limit, session=session, before=start, roles=wanted, intent=intent, since=first, until=end
+            )
+
+        return self._scope.read(work)
+
+    def sessions(self, *, limit: int = 1000) -> Sequence[Session]:
+        """The conversations, the one last spoken in first."""
+        limit = inputs.limit(limit)
+        return self._scope.read(lambda connection: self._store(connection).sessions(limit=limit))
+
+    def update(
+        self,
+        id: int,
+        *,
+        content: str | None = None,
+        name: str | None = None,
+        intent: str | None = None,
+        intent_confidence: float | None = None,
+        metadata: Json | None = None,
+        embedding: Any = None,
+    ) -> Message:
+        """Change what is given and keep the rest; a new content is counted and embedded anew.
+
+        Raises:
+            NotFoundError: the agent has no message of that id.
+        """
+        if content is None and embedding is not None:
+            raise InputError("an embedding is changed together with its content: give both")
+        vector, tokens = None, None
+        if content is not None:
+            [tokens] = self._scope.count_tokens([inputs.text(content, "content")])
+            vector = self._given_vector(embedding, "") or self._scope.embed([content])[0]
+        confidence = None if intent_confidence is None else inputs.share(intent_confidence, "intent_confidence")
+        with self._scope.change() as (connection, change_id):
+            return self._store(connection).update(
+                id,
+                change_id=change_id,
+                content=content,
+                tokens=tokens,
+                embedding=vector,
+                embedding_model=self._scope.model.name,
+                name=inputs.optional_text(name, "name"),
+                intent=inputs.optional_text(intent, "intent"),
+                intent_confidence=confidence,
+                metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+            )
+
+    def delete(self, id: int) -> None:
+        """Remove one message; the history keeps it and ``undo`` brings it back. ``forget`` is for good.
+
+        Raises:
+            NotFoundError: the agent has no message of that id.
+        """
+        with self._scope.change() as (connection, change_id):
+            if not self._store(connection).delete([id], change_id=change_id):
+                raise NotFoundError(f"agent {self._scope.agent_id!r} has no message {id}")
+
+    def count(self, *, session: str | None = None) -> int:
+        """How many messages there are, in one session or in all."""
+        return self._scope.read(lambda connection: self._store(connection).count(session=session))
+
+    def _store(self, connection: Connection) -> MessageStore:
+        return MessageStore(connection, self._scope.author)
+
+    def _append(self, given: Sequence[tuple[Mapping[str, Any], str]]) -> Sequence[Message]:
+        prepared = self._prepared(given)
+        if not prepared:
+            return []
+        how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
+        with self._scope.change() as (connection, change_id):
+            return self._store(connection).insert(prepared, change_id=change_id, **how)
+
+    def _prepared(self, given: Sequence[tuple[Mapping[str, Any], str]]) -> Sequence[NewMessage]:
+        """Checked, counted and embedded, before any transaction is opened."""
+        checked = [_checked(value, where) for value, where in given]
+        uncounted = [fields for fields in checked if fields["tokens"] is None]
+        counts = self._scope.count_tokens([fields["content"] for fields in uncounted])
+        for fields, tokens in zip(uncounted, counts, strict=True):
+            fields["tokens"] = tokens
+        vectors = [self._given_vector(value.get("embedding"), where) for value, where in given]
+        missing = [n for n, vector in enumerate(vectors) if vector is None and checked[n]["content"].strip()]
+        texts = texts_to_embed([checked[n] for n in missing])
+        for n, vector in zip(missing, self._scope.embed(texts), strict=True):
+            vectors[n] = vector
+        return [NewMessage(embedding=vector, **fields) for vector, fields in zip(vectors, checked, strict=True)]
+
+    def _given_vector(self, value: Any, where: str) -> Vector | None:
+        if value is None:
+            return None
+        return inputs.vector(value, f"{where}embedding", dimensions=self._scope.model.dimensions)
+
+
+def texts_to_embed(messages: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """What is embedded for each of these messages: the place to change it."""
+    return [message["content"] for message in messages]
+
+
+def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
+    value = inputs.item(value, f"{where}message", _KEYS)
+    role = inputs.choice(value.get("role", "user"), ROLES, f"{where}role")
+    tool_calls = _tool_calls(value.get("tool_calls"), where)
+    content = _content(value, where, empty=bool(tool_calls))
+    metadata = inputs.json_object(value.get("metadata"), f"{where}metadata")
+    confidence, tokens = value.get("intent_confidence"), value.get("tokens")
+    if tokens is not None and tokens != 0:
+        tokens = inputs.limit(tokens, f"{where}tokens", most=MAX_TOKENS)
+    return {
+        "role": role,
+        "content": content,
+        "session": inputs.text(value.get("session", "default"), f"{where}session"),
+        "name": inputs.optional_text(value.get("name"), f"{where}name") or speaker(role, content, metadata),
+        "intent": inputs.optional_text(value.get("intent"), f"{where}intent"),
+        "intent_confidence": None if confidence is None else inputs.share(confidence, f"{where}intent_confidence"),
+        "tokens": tokens,
+        "tool_calls": tool_calls,
+        "tool_call_id": inputs.optional_text(value.get("tool_call_id"), f"{where}tool_call_id"),
+        "metadata": metadata,
+        "created_at": inputs.moment(value.get("created_at"), f"{where}created_at"),
+    }
+
+
+def _content(value: Mapping[str, Any], where: str, *, empty: bool) -> str:
+    given = {value[key] for key in ("content", "text") if isinstance(value.get(key), str)}
+    if len(given) > 1:
+        raise InputError(f"{where}content and text say different things; they are two words for the same: give one")
+    content = value.get("content") if value.get("content") is not None else value.get("text")
+    return inputs.text("" if content is None and empty else content, f"{where}content", empty=empty)
+
+
+def _tool_calls(value: object, where: str) -> Sequence[Json] | None:
+    if value is None:
+        return None
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        raise InputError(f"{where}tool_calls must be a list of mappings, not {type(value).__name__}")
+    return [inputs.json_object(call, f"{where}tool_calls[{n}]") for n, call in enumerate(value)]

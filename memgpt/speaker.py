@@ -1,0 +1,50 @@
+"""Who spoke, where a message says so in passing: in its metadata, or in a "Name: text" prefix."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from memgpt.models import Json
+
+MAX_NAME: Final = 40
+"""Most characters of a name that was not given as one."""
+
+_LABELS: Final = """
+    a action actually ai also and answer assistant attention background bug but cc caution chapter conclusion context
+    correction danger date dear description details edit email error eta example fact finally first fix fixme fwd fyi
+    goal good hello hey hi hint however http https human idea important in info information input instructions issue
+    item key last link list location me meeting message my name nb next no note notes ok okay options output p.s p.s.
+    part plan please problem proposal ps q question quote re reason recap recipe reminder reply response result results
+    s second section so solution source spoiler status step steps subject sum summary system task test thanks third
+    time tip tips title tldr to today todo tomorrow topic total translation update url user verdict version warning
+    what when where why yes yesterday monday tuesday wednesday thursday friday saturday sunday january february march
+    july september october november december
+"""
+_NOT_NAMES: Final = frozenset(_LABELS.split())
+"""Words that open a labelled line ("Note: …") rather than name its speaker."""
+
+
+def speaker(role: str, content: str, metadata: Json) -> str | None:
+    """The speaker's name, from ``metadata["speaker"]`` or ``["name"]``, else from a prefix such as "Ann Lee: ".
+
+    A prefix counts when it is one to three capitalised words of a person's own voice (user or assistant) and none of
+    them is a common label. The content itself is never changed.
+    """
+    for key in ("speaker", "name"):
+        value = metadata.get(key)
+        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and "\n" not in value.strip():
+            return value.strip()
+    return _prefix(content) if role in ("user", "assistant") else None
+
+
+def _prefix(content: str) -> str | None:
+    head, separator, rest = content[: MAX_NAME + 2].partition(": ")
+    words = head.split(" ")
+    if not separator or not (rest or content[len(head) + 2 :]).strip() or len(words) > 3:
+        return None
+    return head if all(_name_word(word) for word in words) else None
+
+
+def _name_word(word: str) -> bool:
+    letters = word.replace("'", "").replace("’", "").replace("-", "").replace(".", "")
+    return letters.isalpha() and word[0].isupper() and word.lower() not in _NOT_NAMES

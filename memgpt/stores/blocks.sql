@@ -1,0 +1,104 @@
+-- get --
+-- The block an agent sees under a label: its own before one that is shared with it.
+SELECT
+    agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
+FROM core_memories
+WHERE label = %(label)s::text
+    AND (agent_id = %(agent_id)s::text OR shared_with @> ARRAY[%(agent_id)s::text])
+ORDER BY agent_id <> %(agent_id)s::text, agent_id
+LIMIT 1
+
+-- get_locked --
+-- The same, and nobody else changes it until the end of the transaction.
+SELECT
+    agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
+FROM core_memories
+WHERE label = %(label)s::text
+    AND (agent_id = %(agent_id)s::text OR shared_with @> ARRAY[%(agent_id)s::text])
+ORDER BY agent_id <> %(agent_id)s::text, agent_id
+LIMIT 1
+FOR UPDATE
+
+-- list --
+-- Every block an agent sees, one a label, oldest first: a context built from them changes as little as possible.
+SELECT
+    agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
+FROM (
+    SELECT DISTINCT ON (label) *
+    FROM core_memories
+    WHERE agent_id = %(agent_id)s::text OR shared_with @> ARRAY[%(agent_id)s::text]
+    ORDER BY label, agent_id <> %(agent_id)s::text, agent_id
+) AS seen
+ORDER BY created_at, id, label
+
+-- seen_by --
+-- Which of some agents see a block of that label already; one shared by this very owner does not count.
+SELECT a.agent_id
+FROM unnest(%(agents)s::text[]) AS a (agent_id)
+WHERE EXISTS (
+    SELECT FROM core_memories b
+    WHERE b.label = %(label)s::text
+        AND (b.agent_id = a.agent_id OR b.shared_with @> ARRAY[a.agent_id] AND b.agent_id <> %(agent_id)s::text))
+ORDER BY a.agent_id
+
+-- insert --
+-- Answers nothing where the agent has a block of that label.
+WITH made AS (
+    INSERT INTO core_memories (agent_id, label, value, description, "limit", read_only)
+    VALUES (
+        %(agent_id)s::text, %(label)s::text, %(value)s::text, %(description)s::text, %(limit)s::integer,
+        %(read_only)s::boolean)
+    ON CONFLICT (agent_id, label) DO NOTHING
+    RETURNING
+        agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at,
+        updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', id, 'insert' FROM made
+)
+SELECT * FROM made
+
+-- update --
+-- Only the version that was read is changed. Every field that is null in the call keeps its value. The history is the owner's.
+WITH before AS (
+    SELECT
+        id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
+    FROM core_memories
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND version = %(version)s::integer
+    FOR UPDATE
+),
+changed AS (
+    UPDATE core_memories m SET
+        value = coalesce(%(value)s::text, b.value),
+        description = coalesce(%(description)s::text, b.description),
+        "limit" = coalesce(%(limit)s::integer, b."limit"),
+        read_only = coalesce(%(read_only)s::boolean, b.read_only),
+        shared_with = coalesce(%(shared_with)s::text[], b.shared_with),
+        version = b.version + 1,
+        updated_at = now()
+    FROM before b
+    WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id AND m.version = %(version)s::integer
+    RETURNING
+        m.agent_id, m.id, m.label, m.value, m.description, m."limit", m.read_only, m.shared_with, m.version,
+        m.metadata, m.created_at, m.updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT c.agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', c.id, 'update', to_jsonb(b)
+    FROM changed c
+    JOIN before b ON b.id = c.id
+)
+SELECT * FROM changed
+
+-- delete --
+WITH gone AS (
+    DELETE FROM core_memories
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND version = %(version)s::integer
+    RETURNING
+        id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'block', g.id, 'delete', to_jsonb(g)
+FROM gone g
+RETURNING row_id

@@ -1,0 +1,127 @@
+-- insert --
+-- Creates a document, unless the agent has one from that source already: then no row comes back.
+WITH inserted AS (
+    INSERT INTO documents (agent_id, title, source, media_type, content_hash, tokens, metadata)
+    VALUES (
+        %(agent_id)s::text, %(title)s::text, %(source)s::text, %(media_type)s::text, %(content_hash)s::text,
+        %(tokens)s::integer, %(metadata)s::jsonb)
+    ON CONFLICT (agent_id, source) DO NOTHING
+    RETURNING id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'document', id, 'insert' FROM inserted
+)
+SELECT * FROM inserted
+
+-- insert_chunks --
+-- Adds chunks to a document; they are numbered from first on, in the order of the input.
+WITH incoming AS (
+    SELECT * FROM unnest(
+        %(chunk_text)b::text[], %(heading_path)b::jsonb[], %(page)b::integer[], %(char_start)b::integer[],
+        %(char_end)b::integer[], %(tokens)b::integer[], %(metadata)b::jsonb[], %(embedding)b::vector[]
+    ) WITH ORDINALITY AS i (chunk_text, heading_path, page, char_start, char_end, tokens, metadata, embedding, ord)
+),
+inserted AS (
+    INSERT INTO document_chunks (
+        agent_id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata,
+        language, embedding_model, embedding)
+    SELECT
+        %(agent_id)s::text, %(document_id)s::bigint, %(first)s::integer + i.ord - 1, i.chunk_text,
+        ARRAY(SELECT jsonb_array_elements_text(i.heading_path)), i.page, i.char_start, i.char_end, i.tokens, i.metadata,
+        %(language)s::text, CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
+    FROM incoming i
+    ORDER BY i.ord
+    RETURNING id
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'chunk', id, 'insert' FROM inserted
+
+-- get --
+SELECT id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+FROM documents
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+
+-- find --
+SELECT id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+FROM documents
+WHERE agent_id = %(agent_id)s::text AND source = %(source)s::text
+
+-- list --
+-- Newest first; a page goes on after the last row of the one before.
+SELECT id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+FROM documents
+WHERE agent_id = %(agent_id)s::text
+    AND (%(before)s::timestamptz IS NULL
+        OR (created_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s::integer
+
+-- get_chunk --
+SELECT
+    id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata, created_at
+FROM document_chunks
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+
+-- chunks --
+-- In the order of the document; a page goes on after the last row of the one before.
+SELECT
+    id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata, created_at
+FROM document_chunks
+WHERE agent_id = %(agent_id)s::text AND document_id = %(document_id)s::bigint
+    AND (chunk_index, id) > (%(after)s::integer, %(after_id)s::bigint)
+ORDER BY chunk_index, id
+LIMIT %(limit)s::integer
+
+-- update --
+-- Every field that is null in the call keeps its value.
+WITH before AS (
+    SELECT id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+    FROM documents
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    FOR UPDATE
+),
+changed AS (
+    UPDATE documents d SET
+        title = coalesce(%(title)s::text, b.title),
+        source = coalesce(%(source)s::text, b.source),
+        metadata = coalesce(%(metadata)s::jsonb, b.metadata),
+        updated_at = now()
+    FROM before b
+    WHERE d.agent_id = %(agent_id)s::text AND d.id = b.id
+    RETURNING
+        d.id, d.title, d.source, d.media_type, d.content_hash, d.tokens, d.metadata, d.created_at, d.updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'document', b.id, 'update', to_jsonb(b) FROM before b
+)
+SELECT * FROM changed
+
+-- delete --
+-- Removes a document and its chunks. The chunks are deleted here, not by the foreign key, which writes no history.
+WITH gone_chunks AS (
+    DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text AND document_id = %(id)s::bigint
+    RETURNING
+        id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata, language,
+        created_at, embedding_model, embedding
+),
+gone AS (
+    DELETE FROM documents WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    RETURNING id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+),
+logged_chunks AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+    SELECT
+        %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'chunk', id, 'delete', to_jsonb(g) - 'embedding',
+        g.embedding
+    FROM gone_chunks g
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'document', id, 'delete', to_jsonb(g) FROM gone g
+)
+SELECT id FROM gone
+
+-- count --
+SELECT count(*) FROM documents WHERE agent_id = %(agent_id)s::text

@@ -1,0 +1,130 @@
+-- forget --
+-- Removes one row, what is derived from it, and (unless it is kept) their history; answers how many rows of each table.
+-- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
+-- learned from the row or from its chunks; the facts about an entity.
+WITH chunk AS (
+    SELECT id FROM document_chunks
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = %(id)s::bigint
+    UNION
+    SELECT row_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND kind = 'chunk'
+        AND (old ->> 'document_id')::bigint = %(id)s::bigint
+),
+source AS (
+    SELECT %(kind)s::text AS kind, %(id)s::bigint AS id
+    UNION ALL
+    SELECT 'chunk', id FROM chunk
+),
+fact AS (
+    SELECT r.id FROM kg_relationships r
+    WHERE r.agent_id = %(agent_id)s::text AND %(kind)s::text <> 'fact' AND (
+        (r.provenance_kind, r.provenance_id) IN (SELECT kind, id FROM source)
+        OR %(kind)s::text = 'entity' AND %(id)s::bigint IN (r.source_id, r.target_id))
+    UNION
+    SELECT h.row_id FROM memory_history h
+    WHERE h.agent_id = %(agent_id)s::text AND %(kind)s::text <> 'fact' AND h.kind = 'fact' AND (
+        (h.old ->> 'provenance_kind', (h.old ->> 'provenance_id')::bigint) IN (SELECT kind, id FROM source)
+        OR %(kind)s::text = 'entity'
+            AND %(id)s::bigint IN ((h.old ->> 'source_id')::bigint, (h.old ->> 'target_id')::bigint))
+),
+doomed AS (
+    SELECT kind, id FROM source
+    UNION
+    SELECT 'fact', id FROM fact
+),
+blocks AS (
+    DELETE FROM core_memories
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'block')
+    RETURNING id
+),
+memories AS (
+    DELETE FROM archival_memories
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'archival')
+    RETURNING id
+),
+messages AS (
+    DELETE FROM conversations
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'message')
+    RETURNING id
+),
+facts AS (
+    DELETE FROM kg_relationships
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'fact')
+    RETURNING id
+),
+entities AS (
+    DELETE FROM kg_entities
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'entity')
+    RETURNING id
+),
+chunks AS (
+    DELETE FROM document_chunks
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'chunk')
+    RETURNING id
+),
+gone_documents AS (
+    DELETE FROM documents
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'document')
+    RETURNING id
+),
+entries AS (
+    DELETE FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND (kind, row_id) IN (SELECT kind, id FROM doomed)
+        AND NOT %(keep_history)s::boolean
+    RETURNING id
+)
+SELECT
+    (SELECT count(*) FROM blocks) AS core_memories,
+    (SELECT count(*) FROM memories) AS archival_memories,
+    (SELECT count(*) FROM messages) AS conversations,
+    (SELECT count(*) FROM facts) AS kg_relationships,
+    (SELECT count(*) FROM entities) AS kg_entities,
+    (SELECT count(*) FROM chunks) AS document_chunks,
+    (SELECT count(*) FROM gone_documents) AS documents,
+    (SELECT count(*) FROM entries) AS memory_history
+
+-- unshare_all --
+-- Takes an agent out of the blocks others share with it, as a change of theirs.
+WITH before AS (
+    SELECT
+        agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at,
+        updated_at
+    FROM core_memories
+    WHERE shared_with @> ARRAY[%(agent_id)s::text]
+    FOR UPDATE
+),
+changed AS (
+    UPDATE core_memories m SET
+        shared_with = array_remove(b.shared_with, %(agent_id)s::text),
+        version = b.version + 1,
+        updated_at = now()
+    FROM before b
+    WHERE m.agent_id = b.agent_id AND m.id = b.id
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+SELECT b.agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', b.id, 'update', to_jsonb(b) - 'agent_id'
+FROM before b
+WHERE b.agent_id <> %(agent_id)s::text
+
+-- forget_agent --
+-- Every table that has an agent_id, and the answer's columns: a migration that adds such a table adds it here, or a test
+-- fails.
+WITH blocks AS (DELETE FROM core_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
+memories AS (DELETE FROM archival_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
+messages AS (DELETE FROM conversations WHERE agent_id = %(agent_id)s::text RETURNING 1),
+facts AS (DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text RETURNING 1),
+entities AS (DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text RETURNING 1),
+chunks AS (DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text RETURNING 1),
+gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RETURNING 1),
+entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
+agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
+SELECT
+    (SELECT count(*) FROM blocks) AS core_memories,
+    (SELECT count(*) FROM memories) AS archival_memories,
+    (SELECT count(*) FROM messages) AS conversations,
+    (SELECT count(*) FROM facts) AS kg_relationships,
+    (SELECT count(*) FROM entities) AS kg_entities,
+    (SELECT count(*) FROM chunks) AS document_chunks,
+    (SELECT count(*) FROM gone_documents) AS documents,
+    (SELECT count(*) FROM entries) AS memory_history,
+    (SELECT count(*) FROM agent) AS agents

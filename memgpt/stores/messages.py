@@ -1,0 +1,170 @@
+"""Recall memory: the messages of an agent's conversations."""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pgvector import Vector
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt.database import queries
+from memgpt.errors import NotFoundError
+from memgpt.models import Author, Json, Message, Session
+
+SQL = queries.beside(__name__)
+
+BATCH: Final = 500
+"""Rows sent in one statement: about 3 MB at 1536 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be kept, checked and embedded."""
+
+    role: str
+    content: str
+    session: str = "default"
+    name: str | None = None
+    intent: str | None = None
+    intent_confidence: float | None = None
+    tokens: int | None = None
+    tool_calls: Sequence[Json] | None = None
+    tool_call_id: str | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class MessageStore:
+    """The rows of ``conversations`` of one agent, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def insert(
+        self, messages: Sequence[NewMessage], *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[Message]:
+        """Append messages; ids ascend in the order given, also over several calls in one transaction."""
+        given = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        kept: MutableSequence[Message] = []
+        with self._connection.cursor(row_factory=class_row(Message)) as cursor:
+            for start in range(0, len(messages), BATCH):
+                columns = _columns(messages[start : start + BATCH])
+                kept.extend(cursor.execute(SQL.insert, self._given(**columns, **given)).fetchall())
+        return kept
+
+    def get(self, id: int) -> Message:
+        """One message.
+
+        Raises:
+            NotFoundError: the agent has no message of that id.
+        """
+        with self._connection.cursor(row_factory=class_row(Message)) as cursor:
+            message = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+        if message is None:
+            raise self._not_found(id)
+        return message
+
+    def list(
+        self,
+        *,
+        limit: int,
+        session: str | None = None,
+        before: Message | None = None,
+        roles: Sequence[str] | None = None,
+        intent: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[Message]:
+        """The newest messages that fit, newest last."""
+        given = self._given(
+            limit=limit,
+            session=session,
+            roles=None if roles is None else [*roles],
+            intent=intent,
+            since=since,
+            until=until,
+            before=before and before.created_at,
+            before_id=before and before.id,
+        )
+        with self._connection.cursor(row_factory=class_row(Message)) as cursor:
+            # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
+            return cursor.execute(SQL.list, given, prepare=False).fetchall()
+
+    def sessions(self, *, limit: int) -> Sequence[Session]:
+        """The conversations of the agent, the one last spoken in first."""
+        with self._connection.cursor(row_factory=class_row(Session)) as cursor:
+            return cursor.execute(SQL.sessions, self._given(limit=limit)).fetchall()
+
+    def update(
+        self,
+        id: int,
+        *,
+        change_id: UUID,
+        content: str | None = None,
+        tokens: int | None = None,
+        embedding: Vector | None = None,
+        embedding_model: str | None = None,
+        name: str | None = None,
+        intent: str | None = None,
+        intent_confidence: float | None = None,
+        metadata: Json | None = None,
+    ) -> Message:
+        """Change what is given, keep the rest; a new intent replaces the confidence too."""
+        given = self._given(
+            id=id,
+            change_id=change_id,
+            content=content,
+            tokens=tokens,
+            embedding=embedding,
+            embedding_model=embedding_model if embedding is not None else None,
+            name=name,
+            intent=intent,
+            intent_confidence=intent_confidence,
+            metadata=None if metadata is None else Jsonb(metadata),
+        )
+        with self._connection.cursor(row_factory=class_row(Message)) as cursor:
+            message = cursor.execute(SQL.update, given).fetchone()
+        if message is None:
+            raise self._not_found(id)
+        return message
+
+    def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
+        """Remove messages, keeping them in the history; answers the ids that were there."""
+        rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
+        return [row[0] for row in rows]
+
+    def count(self, *, session: str | None = None) -> int:
+        row = self._connection.execute(SQL.count, self._given(session=session)).fetchone()
+        assert row is not None  # noqa: S101 - count(*) always gives one row
+        return int(row[0])
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+    def _not_found(self, id: int) -> NotFoundError:
+        return NotFoundError(f"agent {self._author.agent_id!r} has no message {id}")
+
+
+def _columns(batch: Sequence[NewMessage]) -> dict[str, Any]:
+    return {
+        "session": [m.session for m in batch],
+        "role": [m.role for m in batch],
+        "name": [m.name for m in batch],
+        "content": [m.content for m in batch],
+        "intent": [m.intent for m in batch],
+        "intent_confidence": [m.intent_confidence for m in batch],
+        "tokens": [m.tokens for m in batch],
+        "tool_calls": [None if m.tool_calls is None else Jsonb([*m.tool_calls]) for m in batch],
+        "tool_call_id": [m.tool_call_id for m in batch],
+        "metadata": [Jsonb(m.metadata or {}) for m in batch],
+        "created_at": [m.created_at for m in batch],
+        "embedding": [m.embedding for m in batch],
+    }

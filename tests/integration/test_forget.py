@@ -1,0 +1,241 @@
+"""Forgetting for good: nothing of what was forgotten is left anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import truediv
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from memgpt.config import Settings
+from memgpt.errors import InputError, NotFoundError
+from memgpt.memory import Memory
+
+WITHOUT_MODEL = Settings(embedding_model="none")
+
+
+@pytest.fixture
+def memory(dsn: str) -> Iterator[Memory]:
+    with Memory("ann", dsn=dsn, options=WITHOUT_MODEL) as memory:
+        yield memory
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+def tables(database: psycopg.Connection[Any]) -> list[str]:
+    """Every table with an agent_id, by the catalog."""
+    return [
+        row[0]
+        for row in database.execute(
+            """SELECT c.relname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+               WHERE a.attname = 'agent_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
+                   AND c.relnamespace = current_schema()::regnamespace
+               ORDER BY c.relname"""
+        )
+    ]
+
+
+def mentions(database: psycopg.Connection[Any], words: str, agent: str = "ann") -> list[str]:
+    """The tables in which any column of any row of an agent contains these words."""
+    return [
+        table
+        for table in tables(database)
+        if database.execute(
+            f"SELECT 1 FROM {table} t WHERE agent_id = %s AND to_jsonb(t)::text ILIKE %s", [agent, f"%{words}%"]
+        ).fetchone()
+    ]
+
+
+def log(
+    database: psycopg.Connection[Any], kind: str, id: int, action: str, old: object = None, agent: str = "ann"
+) -> None:
+    database.execute(
+        """INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+           VALUES (%s, gen_random_uuid(), 'test', %s, %s, %s, %s)""",
+        [agent, kind, id, action, None if old is None else Jsonb(old)],
+    )
+
+
+def fill(database: psycopg.Connection[Any], agent: str = "ann") -> None:
+    """A message, a document of two chunks, entities, and facts learned from each."""
+    for statement in (
+        "INSERT INTO conversations (agent_id, id, role, content) VALUES (%s, 1, 'user', 'secret message')",
+        "INSERT INTO documents (agent_id, id, title) VALUES (%s, 1, 'secret document')",
+        """INSERT INTO document_chunks (agent_id, id, document_id, chunk_text)
+           SELECT %s, n, 1, 'secret document chunk' FROM generate_series(1, 2) n""",
+        "INSERT INTO document_chunks (agent_id, id, chunk_text) VALUES (%s, 3, 'a chunk without document')",
+        """INSERT INTO kg_entities (agent_id, id, name)
+           SELECT %s, n, 'entity ' || n FROM generate_series(1, 3) n""",
+        """INSERT INTO kg_relationships (agent_id, id, source_id, target_id, type, fact, provenance_kind, provenance_id)
+           SELECT %s, v.* FROM (VALUES
+               (1, 1, 2, 't', 'fact of the secret message', 'message', 1),
+               (2, 1, 3, 't', 'fact of the secret document chunk', 'chunk', 2),
+               (3, 2, 3, 't', 'fact of the secret document', 'document', 1),
+               (4, 2, 1, 't', 'fact of nobody', NULL, NULL)) v""",
+    ):
+        database.execute(statement, [agent])
+    rows = {"message": 1, "document": 1, "chunk": 3, "entity": 3, "fact": 4}
+    for kind, number in rows.items():
+        for id in range(1, number + 1):
+            log(database, kind, id, "insert", agent=agent)
+
+
+def removed(**counts: int) -> dict[str, int]:
+    names = (
+        "core_memories", "archival_memories", "conversations", "kg_relationships", "kg_entities", "document_chunks",
+        "documents", "memory_history",
+    )  # fmt: skip
+    return {name: counts.get(name, 0) for name in names}
+
+
+def test_an_archival_memory_leaves_nothing(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    kept = memory.remember("the secret word")
+    memory.archival.update(kept.id, text="the other secret word", tags=["t"])
+    other = memory.remember("harmless")
+    assert mentions(database, "secret") == ["archival_memories", "memory_history"]
+
+    assert memory.forget(id=kept.id) == removed(archival_memories=1, memory_history=2)
+
+    assert mentions(database, "secret") == []
+    assert memory.archival.get(other.id).text == "harmless"
+    with pytest.raises(NotFoundError, match=f"no archival {kept.id}"):
+        memory.forget(kept.id)
+
+
+def test_what_was_deleted_is_forgotten_too(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    kept = memory.remember("the secret word")
+    memory.archival.delete(kept.id)
+    assert memory.forget(kept.id, kind="archival") == removed(memory_history=2)
+    assert mentions(database, "secret") == []
+
+
+def test_a_block_leaves_nothing(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    memory.core["human"].append("secret")
+    memory.core["human"].append("more")
+    counts = memory.forget(memory.core["human"].block.id, "block")
+    assert counts == removed(core_memories=1, memory_history=2)
+    assert mentions(database, "secret") == []
+
+
+def test_history_can_be_kept(memory: Memory) -> None:
+    kept = memory.remember("one")
+    memory.archival.update(kept.id, text="two")
+    assert memory.forget(kept.id, keep_history=True) == removed(archival_memories=1)
+    update, insert = memory.history("archival", kept.id)
+    assert update.old == insert.new
+    assert update.old is not None
+    assert update.old["text"] == "one"
+    assert update.new is None
+
+
+def test_a_message_takes_the_facts_learned_from_it(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    fill(database)
+    log(
+        database,
+        "fact",
+        9,
+        "delete",
+        {"fact": "old fact of the secret message", "provenance_kind": "message", "provenance_id": 1},
+    )
+    assert memory.forget(1, "message") == removed(conversations=1, kg_relationships=1, memory_history=3)
+    assert mentions(database, "secret message") == []
+
+
+def test_a_document_takes_its_chunks_and_their_facts(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    fill(database)
+    log(database, "chunk", 8, "delete", {"chunk_text": "older chunk of the secret document", "document_id": 1})
+    log(
+        database,
+        "fact",
+        9,
+        "delete",
+        {"fact": "its fact, secret document", "provenance_kind": "chunk", "provenance_id": 8},
+    )
+    assert memory.forget(1, "document") == removed(documents=1, document_chunks=2, kg_relationships=2, memory_history=7)
+    assert mentions(database, "secret document") == []
+    assert mentions(database, "chunk without document") == ["document_chunks"]
+
+
+def test_an_entity_takes_its_facts(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    fill(database)
+    log(database, "fact", 9, "delete", {"fact": "old fact", "source_id": 3, "target_id": 1})
+    assert memory.forget(1, "entity") == removed(kg_entities=1, kg_relationships=3, memory_history=5)
+    assert mentions(database, "entity 1") == []
+    assert mentions(database, "old fact") == []
+
+
+def test_a_fact_and_a_chunk_alone(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    fill(database)
+    assert memory.forget(4, "fact") == removed(kg_relationships=1, memory_history=1)
+    assert memory.forget(2, "chunk") == removed(document_chunks=1, kg_relationships=1, memory_history=2)
+    assert memory.forget(3, "entity")["kg_relationships"] == 1
+
+
+def test_others_and_bad_requests_change_nothing(dsn: str, memory: Memory, database: psycopg.Connection[Any]) -> None:
+    kept = memory.remember("one")
+    with Memory("bob", dsn=dsn, options=WITHOUT_MODEL) as bob, pytest.raises(NotFoundError):
+        bob.forget(kept.id)
+    with pytest.raises(InputError, match="kind must be one of"):
+        memory.forget(kept.id, "table")
+    for bad in ("1", True, None):
+        with pytest.raises(InputError, match="whole number"):
+            memory.forget(bad)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError), memory.transaction():
+        truediv(len(memory.forget(kept.id)), 0)
+    assert memory.archival.get(kept.id).text == "one"
+
+
+def test_the_rest_of_a_change_can_still_be_undone(memory: Memory) -> None:
+    first, second = memory.remember_many([{"text": "one"}, {"text": "two"}])
+    memory.forget(first.id)
+    [change] = memory.undo()
+    assert change.row_id == second.id
+    with pytest.raises(NotFoundError):
+        memory.undo()
+
+
+def test_forgetting_an_agent_leaves_only_the_others(
+    dsn: str, memory: Memory, database: psycopg.Connection[Any]
+) -> None:
+    with Memory("bob", dsn=dsn, options=WITHOUT_MODEL) as bob:
+        for each in (memory, bob):
+            each.remember("text")
+            each.core["human"].append("value")
+            fill(database, each.agent)
+        bob.core["project"].append("shared")
+        bob.core["project"].share_with("ann", "cleo")
+        before = {table: count(database, table, "ann") for table in tables(database)}
+        assert all(before.values())
+        others = {table: count(database, table, "bob") for table in tables(database)}
+
+        assert memory.forget_agent() == before
+
+        assert not any(count(database, table, "ann") for table in tables(database))
+        others["memory_history"] += 1  # the block that is shared with one agent fewer
+        assert {table: count(database, table, "bob") for table in tables(database)} == others
+        assert bob.core["project"].block.shared_with == ["cleo"]
+        change = bob.history(limit=1)[0]
+        assert change.old is not None
+        assert change.old["shared_with"] == ["ann", "cleo"]
+        assert bob.as_of(change.changed_at).block("project") == bob.core["project"].block
+    assert list(memory.core) == []
+    memory.remember("a new life")
+    assert count(database, "agents", "ann") == 1
+
+
+def test_every_table_of_an_agent_is_known(memory: Memory, database: psycopg.Connection[Any]) -> None:
+    """A migration that adds a table with an agent_id must add it to forget_agent in stores/forget.sql."""
+    assert sorted(memory.forget_agent()) == tables(database)
+
+
+def count(database: psycopg.Connection[Any], table: str, agent: str) -> int:
+    row = database.execute(f"SELECT count(*) FROM {table} WHERE agent_id = %s", [agent]).fetchone()
+    assert row is not None
+    return int(row[0])

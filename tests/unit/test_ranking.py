@@ -1,0 +1,218 @@
+"""Ranking: what each feature means, and that it never breaks on what people store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memgpt.embeddings.static import word_vectors
+from memgpt.errors import ConfigurationError
+from memgpt.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
+from memgpt.ranking.features import features
+from memgpt.ranking.query import days_from
+
+MATCHER = SoftMatcher(word_vectors)
+NO_TERMS = Statistics(terms=(), document_frequencies=(), total=10, mean_length=8.0)
+
+
+def turn(number: int, content: str, **given: object) -> Candidate:
+    given = {"length": len(content.split()), "frequencies": (), **given}
+    return Candidate(id=number, content=content, **given)  # type: ignore[arg-type]
+
+
+def order(question: str, rows: list[Candidate], statistics: Statistics = NO_TERMS, **options: object) -> list[int]:
+    found = rank(question, rows, statistics, limit=len(rows) or 1, **options)  # type: ignore[arg-type]
+    return [hit.candidate.id for hit in found]
+
+
+def test_the_rarer_word_decides() -> None:
+    statistics = Statistics(terms=("rare", "common"), document_frequencies=(1, 60), total=100, mean_length=5.0)
+    rows = [turn(1, "common", frequencies=(0, 1)), turn(2, "rare", frequencies=(1, 0))]
+    assert order("rare common", rows, statistics) == [2, 1]
+
+
+def test_the_named_speaker_comes_first() -> None:
+    rows = [turn(1, "I love skiing", name="Ben Ray"), turn(2, "I love skiing", name="Ann Lee")]
+    assert order("What does Ann love?", rows) == [2, 1]
+    assert order("What does Ben love?", rows) == [1, 2]
+
+
+def test_two_named_speakers_are_equal() -> None:
+    rows = [turn(1, "I love skiing", name="Ben"), turn(2, "I love skiing", name="Ann")]
+    scores = {hit.score for hit in rank("What do Ann and Ben love?", rows, NO_TERMS)}
+    assert len(scores) == 1
+
+
+def test_a_chat_without_names_knows_whose_words_are_asked_for() -> None:
+    rows = [turn(1, "a tent", role="assistant"), turn(2, "a tent", role="user")]
+    assert order("What did I buy?", rows) == [2, 1]
+    assert order("What did you recommend to me?", rows) == [1, 2]
+
+
+def test_the_date_asked_about_comes_first() -> None:
+    may, july = datetime(2023, 5, 9, tzinfo=UTC), datetime(2023, 7, 2, tzinfo=UTC)
+    rows = [turn(1, "a walk", created_at=july), turn(2, "a walk", created_at=may)]
+    assert order("What happened on 8 May 2023?", rows) == [2, 1]
+    assert order("What happened in July?", rows) == [1, 2]
+    assert order("What happened two months ago?", rows, now=datetime(2023, 7, 9, tzinfo=UTC)) == [2, 1]
+
+
+def test_an_answer_follows_its_question() -> None:
+    statistics = Statistics(terms=("guitar",), document_frequencies=(1,), total=50, mean_length=5.0)
+    talk = {"session": "s", "session_frequencies": (1,)}
+    rows = [
+        turn(1, "Do you own a guitar?", frequencies=(1,), before=(9,), after=(2,), **talk),
+        turn(2, "An old Martin, from dad", frequencies=(0,), before=(1, 9), after=(3,), **talk),
+        turn(3, "Lovely, my car is red", frequencies=(0,), before=(2, 1), **talk),
+        turn(4, "An old Martin, from dad", frequencies=(0,), session="t", session_frequencies=(0,), before=(8,)),
+    ]
+    found = order("guitar", rows, statistics, matcher=MATCHER)
+    assert found.index(2) < found.index(4)
+    assert found[-1] == 4
+
+
+def test_words_of_like_meaning_match() -> None:
+    rows = [turn(1, "The bus was late again"), turn(2, "We adopted a puppy")]
+    assert order("dog", rows, matcher=MATCHER) == [2, 1]
+
+
+def test_the_kind_of_answer_counts() -> None:
+    rows = [turn(1, "We went to swim there"), turn(2, "We went to swim yesterday")]
+    assert order("When did they swim?", rows)[0] == 2
+    assert order("Where did they swim?", rows)[0] == 1
+
+
+def test_lists_are_spread_over_sessions_and_facts_are_not() -> None:
+    model = Model(dict.fromkeys(FEATURES, 0.0) | {"cosine": 1.0}, several=0.5, single=-0.5)
+    rows = [
+        turn(1, "a", session="s", before=(8,), cosine=0.9),
+        turn(2, "b", session="s", before=(8,), cosine=0.7),
+        turn(3, "c", session="t", before=(8,), cosine=0.71),
+        turn(4, "d", session="u", before=(8,), cosine=0.0),
+    ]
+    assert order("Which hobbies has she tried?", rows, model=model)[:2] == [1, 3]
+    assert order("Which hobby is that?", rows, model=model)[:2] == [1, 2]
+
+
+def test_neighbours_lend_context_but_are_not_returned() -> None:
+    rows = [turn(1, "one"), turn(2, "two", candidate=False)]
+    assert order("two", rows, matcher=MATCHER) == [1]
+
+
+def test_scores_fall_and_contributions_explain_the_first() -> None:
+    rows = [turn(i, f"note {i}", cosine=i / 10, session="s", before=(0,)) for i in range(1, 8)]
+    found = rank("note", rows, NO_TERMS)
+    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+    assert sum(found[0].contributions.values()) == pytest.approx(found[0].score)
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert rank("anything", [], NO_TERMS) == []
+    assert rank("anything", [turn(1, "x")], NO_TERMS, limit=0) == []
+
+
+def test_a_model_of_other_features_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="learn_ranking"):
+        Model({"bm25": 1.0, "horoscope": 1.0})
+
+
+def test_the_packaged_model_never_punishes_a_match() -> None:
+    assert all(weight >= 0 for name, weight in packaged_model().weights.items() if name != "length")
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("on 8 May, 2023", (date(2023, 5, 8), date(2023, 5, 8))),
+        ("on May 8th 2023", (date(2023, 5, 8), date(2023, 5, 8))),
+        ("2023-05-08", (date(2023, 5, 8), date(2023, 5, 8))),
+        ("in February 2024", (date(2024, 2, 1), date(2024, 2, 29))),
+        ("in 2022", (date(2022, 1, 1), date(2022, 12, 31))),
+        ("in Sept", (date(1, 9, 1), date(1, 9, 30))),
+        ("on 31 February 2023", (date(2023, 2, 1), date(2023, 2, 28))),  # no such day: the month
+        ("who may come", None),
+        ("ask March about it", None),
+        ("in 12 minutes", None),
+    ],
+)
+def test_dates_in_questions(text: str, span: tuple[date, date] | None) -> None:
+    assert analyse(text).span == span
+
+
+def test_a_date_without_year_is_the_nearest() -> None:
+    december = (date(1, 12, 1), date(1, 12, 31))
+    assert days_from(december, date(2024, 1, 2)) == 2
+    assert days_from(december, date(2024, 11, 29)) == -2
+    assert days_from((date(2023, 5, 8),) * 2, date(2023, 5, 8)) == 0
+
+
+texts = st.text(max_size=60) | st.sampled_from(
+    ["¿Cuándo fue?", "他什么时候去的？", "متى ذهب؟", "\x1e\x00", "\ud800", "2023"]
+)
+maybe_names = st.none() | st.sampled_from(["", "Ann", "李雷", "user"])
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> tuple[list[Candidate], Statistics]:
+    terms = draw(st.integers(0, 3))
+    counts = st.lists(st.integers(0, 5), min_size=terms, max_size=terms)
+    rows = [
+        Candidate(
+            id=number,
+            content=draw(texts),
+            frequencies=draw(counts),
+            length=draw(st.integers(0, 50)),
+            created_at=draw(st.none() | st.datetimes(timezones=st.just(UTC))),
+            name=draw(maybe_names),
+            session=draw(st.none() | st.sampled_from("st")),
+            session_frequencies=draw(st.just(()) | counts),
+            in_name=[draw(st.booleans()) for _ in range(terms)] if draw(st.booleans()) else (),
+            before=draw(st.lists(st.integers(0, 6), max_size=2)),
+            after=draw(st.lists(st.integers(0, 6), max_size=2)),
+            cosine=draw(st.none() | st.floats(-1, 1)),
+        )
+        for number in range(draw(st.integers(1, 6)))
+    ]
+    frequencies = draw(counts)
+    return rows, Statistics(
+        terms=[f"t{i}" for i in range(terms)],
+        document_frequencies=frequencies,
+        total=draw(st.integers(0, 9)),
+        mean_length=draw(st.floats(0, 50)),
+    )
+
+
+@settings(deadline=None)
+@given(question=texts, search=searches(), soft=st.booleans(), seed=st.randoms(use_true_random=False))
+def test_any_input_gives_finite_features_whatever_the_order_of_rows(
+    question: str, search: tuple[list[Candidate], Statistics], soft: bool, seed: object
+) -> None:
+    rows, statistics = search
+    matcher = MATCHER if soft else None
+    query = analyse(question, datetime(2024, 2, 29, tzinfo=UTC))
+    matrix = features(query, rows, statistics, matcher)
+    assert matrix.shape == (len(rows), len(FEATURES))
+    assert np.isfinite(matrix).all()
+    mixed = list(range(len(rows)))
+    seed.shuffle(mixed)  # type: ignore[attr-defined]
+    again = features(query, [rows[i] for i in mixed], statistics, matcher)
+    np.testing.assert_allclose(again, matrix[mixed], atol=1e-5)
+
+
+@settings(deadline=None)
+@given(search=searches())
+def test_without_conversation_its_features_have_no_say(search: tuple[list[Candidate], Statistics]) -> None:
+    rows, statistics = search
+    plain = [
+        replace(row, name=None, session=None, session_frequencies=(), in_name=(), before=(), after=(), created_at=None)
+        for row in rows
+    ]
+    matrix = features(analyse("When was Ann there in May?"), plain, statistics, MATCHER)
+    for name in ("bm25_before1", "bm25_before2", "session_bm25", "session_coverage", "answers", "speaker", "opening"):
+        assert not matrix[:, FEATURES.index(name)].any()
+    assert not matrix[:, FEATURES.index("date")].any()
