@@ -67,6 +67,19 @@ def test_a_killed_runner_leaves_nothing(which: str, empty_dsn: str, dump: Any, r
     assert verify.verify(empty_dsn).drifts == ()
 
 
+def test_readers_go_on_while_the_indexes_are_built(empty_dsn: str) -> None:
+    migrate.apply(empty_dsn, target="1")
+    with stuck_in_002(empty_dsn):
+        runner = start_runner(empty_dsn)
+        wait_until_stuck(empty_dsn)
+        with psycopg.connect(empty_dsn) as reader:
+            reader.execute("SET lock_timeout = '1s'")
+            for table in ("document_chunks", "archival_memories", "conversations", "kg_relationships"):
+                reader.execute(f"SELECT * FROM {table} WHERE agent_id = 'a'")
+    assert runner.communicate()[1] == ""
+    assert runner.returncode == 0
+
+
 def test_ctrl_c_cancels_in_the_server_and_says_so(empty_dsn: str, dump: Any) -> None:
     migrate.apply(empty_dsn, target="1")
     with stuck_in_002(empty_dsn):
