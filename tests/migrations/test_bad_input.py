@@ -156,3 +156,15 @@ def test_a_full_disk(own_server: Any) -> None:
     )
     refused(dsn, MigrationError, r"002\w+\.sql line \d+: the server's disk is full.*free space")
     assert migrate.status(dsn).pending == ALL - 1
+
+
+def test_the_time_limits_of_a_role_do_not_hold_for_migrations(empty_dsn: str, tmp_path: Path) -> None:
+    files = shutil.copytree(FILES, tmp_path / "files")
+    name = f"{ALL + 1:03}_slow"
+    (files / f"{name}.sql").write_text(
+        "BEGIN; DO $$ BEGIN ASSERT current_setting('statement_timeout') = '0'; END $$; "
+        f"INSERT INTO schema_migrations (migration_name) VALUES ('{name}'); COMMIT;"
+    )
+    (files / f"{name}.down.sql").write_text(f"BEGIN; SELECT '{name}'; COMMIT;")
+    limited = make_conninfo(empty_dsn, options="-c statement_timeout=30s")
+    assert migrate.apply(limited, directory=files).steps[-1].name == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings
-from memgpt.database import migrate, verify
+from memgpt.database import backup, migrate, verify
 from memgpt.database.memory import build_bytes
 from memgpt.errors import MigrationError
 
@@ -88,3 +89,14 @@ def test_the_schema_may_be_another(supabase: str) -> None:
     options = Settings(db_schema="memory")
     migrate.apply(supabase, options=options, model=migrate.ModelSpec("m", 64))
     assert verify.verify(supabase, options=options).drifts == ()
+
+
+def test_a_plain_role_backs_up_and_restores(supabase: str, tmp_path: Path) -> None:
+    migrate.apply(supabase)
+    with psycopg.connect(supabase, autocommit=True) as connection:
+        connection.execute("INSERT INTO conversations (agent_id, role, content) VALUES ('a', 'user', 'hello')")
+    backup.backup(tmp_path / "b.dump", supabase)
+    migrate.rollback(supabase, target="1")
+    backup.restore(tmp_path / "b.dump", supabase, replace=True)
+    assert migrate.status(supabase).pending == 0
+    assert verify.verify(supabase).drifts == ()
