@@ -176,8 +176,7 @@ class Documents:
         return self._scope.count_tokens([text])[0]
 
     def _embed(self, chunk_texts: Sequence[str]) -> Sequence[Vector | None]:
-        """The vectors of chunks: the place to change what is embedded for them."""
-        return self._scope.embed(chunk_texts)
+        return self._scope.embed(texts_to_embed([{"chunk_text": text} for text in chunk_texts]))
 
     def _already(self, document: NewDocument) -> Document | None:
         """The document, if it was kept before; a different one from the same source is a conflict."""
@@ -216,6 +215,11 @@ class Documents:
         for fields, vector in zip(missing, self._embed([f["chunk_text"] for f in missing]), strict=True):
             fields["embedding"] = vector
         return [NewChunk(**fields) for fields in checked]
+
+
+def texts_to_embed(chunks: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """What is embedded for each of these chunks: the place to change it."""
+    return [chunk["chunk_text"] for chunk in chunks]
 
 
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -82,13 +82,14 @@ def json_object(value: object, what: str) -> Json:
 
 def share(value: object, what: str) -> float:
     """A number from 0 to 1."""
-    number = _number(value, what)
-    if not 0 <= number <= 1:
+    part = number(value, what)
+    if not 0 <= part <= 1:
         raise InputError(f"{what} must be from 0 to 1, not {value!r}")
-    return number
+    return part
 
 
-def _number(value: object, what: str) -> float:
+def number(value: object, what: str) -> float:
+    """A finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"{what} must be a finite number, not {value!r}")
     return float(value)

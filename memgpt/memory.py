@@ -16,10 +16,12 @@ from memgpt.core import Core
 from memgpt.database.connection import Database
 from memgpt.documents import Documents
 from memgpt.errors import InputError
+from memgpt.graph import Graph
 from memgpt.history import AsOf, History
 from memgpt.messages import Messages
-from memgpt.models import Author, Change, Remembered
+from memgpt.models import Author, Change, Hit, Remembered
 from memgpt.scope import Scope
+from memgpt.search import Search
 
 
 class Memory:
@@ -44,10 +46,12 @@ class Memory:
         self._database = Database(dsn, options=options)
         self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
+        self._search = Search(self._scope)
         self.core = Core(self._scope)
         self._history = History(self._scope)
         self.messages = Messages(self._scope)
         self.documents = Documents(self._scope)
+        self.graph = Graph(self._scope)
 
     @property
     def agent(self) -> str:
@@ -114,6 +118,10 @@ class Memory:
             How many rows of each table were removed.
         """
         return forget.forget_agent(self._scope)
+
+    def search(self, query: str | None = None, **options: Any) -> list[Hit]:
+        """What matches a query (or ``vector=``) best; see :meth:`memgpt.search.Search.search`."""
+        return self._search.search(query, **options)
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""

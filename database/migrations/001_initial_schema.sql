@@ -186,7 +186,7 @@ CREATE TABLE conversations (
     embedding_model text,
     embedding vector(1536) STORAGE PLAIN,
     embedding_bits bit(1536) GENERATED ALWAYS AS (binary_quantize(embedding)::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (memory_search_vector(language, coalesce(name || ' ', '') || content)) STORED,
+    search tsvector GENERATED ALWAYS AS (memory_search_vector(language, content)) STORED,
     CONSTRAINT conversations_pkey PRIMARY KEY (agent_id, id),
     CONSTRAINT conversations_role_check CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_scale_factor = 0.02);

@@ -11,6 +11,8 @@ DROP INDEX IF EXISTS archival_memories_expires_at_idx;
 DROP INDEX IF EXISTS archival_memories_tags_idx;
 DROP INDEX IF EXISTS archival_memories_created_at_idx;
 DROP INDEX IF EXISTS conversations_session_idx;
+DROP INDEX IF EXISTS kg_entities_names_idx;
+DROP FUNCTION IF EXISTS memory_names(text, text[]);
 DROP INDEX IF EXISTS kg_relationships_agent_embedding_idx;
 DROP INDEX IF EXISTS kg_entities_agent_embedding_idx;
 DROP INDEX IF EXISTS conversations_agent_embedding_idx;

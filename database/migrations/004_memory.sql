@@ -106,6 +106,13 @@ INCLUDE (id, embedding_bits) WHERE embedding_bits IS NOT NULL;
 CREATE INDEX kg_relationships_agent_embedding_idx ON kg_relationships (agent_id)
 INCLUDE (id, embedding_bits) WHERE embedding_bits IS NOT NULL AND superseded_at IS NULL;
 
+-- Every name an entity goes by, in lower case; one look finds it by any of them.
+CREATE OR REPLACE FUNCTION memory_names(name text, aliases text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN string_to_array(lower(array_to_string(name || aliases, E'\x1f')), E'\x1f');
+
+CREATE INDEX kg_entities_names_idx ON kg_entities USING gin (memory_names(name, aliases));
+
 -- The order of a session, and the neighbours of a message in it.
 CREATE INDEX conversations_session_idx ON conversations (agent_id, session, created_at, id);
 

@@ -56,6 +56,56 @@ class Nearest:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A row one of the arms found, or a neighbour of one, with what the ranking needs to know.
+
+    The arrays of numbers have one value per term of the query; ``before`` and ``after`` are given for the messages the
+    arms found: up to four ids on either side in the session, the nearest first.
+    """
+
+    kind: Kind
+    id: int
+    text: str
+    metadata: Json
+    created_at: datetime
+    source: Json
+    session: str | None
+    role: str | None
+    name: str | None
+    candidate: bool
+    before: list[int] | None
+    after: list[int] | None
+    session_frequencies: list[int] | None
+    similarity: float | None
+    frequencies: list[int]
+    length: int
+    terms: list[str]
+    document_frequencies: list[int]
+    total: int
+    mean_length: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as the full-text arm understands it."""
+
+    words: str
+    phrases: Sequence[str] = ()
+    """Each must occur, its words side by side."""
+    excluded: Sequence[str] = ()
+    """None may occur."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """How many rows each arm may find, per kind."""
+
+    lexical: int
+    vector: int
+    recent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """Embedded rows of one agent, by kind."""
 
@@ -103,16 +153,47 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
-        statement = _nearest_statement(tuple(kinds), bool(filters))
+        statement = _statement("nearest", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
+            return cursor.execute(statement, given, binary=True).fetchall()
+
+    def ranked(
+        self,
+        asked: Asked,
+        vector: Vector | None,
+        *,
+        kinds: Sequence[Kind],
+        seeds: Seeds,
+        rows: Mapping[Kind, int],
+        candidates: Mapping[Kind, int],
+        filters: Filters,
+        language: str,
+    ) -> Sequence[Found]:
+        """What the full-text and the vector arm find in each kind, for the ranking to order."""
+        given = {
+            "agent_id": self._agent_id,
+            "words": asked.words,
+            "phrases": [*asked.phrases],
+            "excluded": [*asked.excluded],
+            "language": language,
+            "embedding": vector,
+            "lexical_seeds": seeds.lexical,
+            "vector_seeds": seeds.vector,
+            "recent_seeds": seeds.recent,
+            **{f"{kind}_rows": rows[kind] for kind in kinds},
+            **{f"{kind}_candidates": candidates[kind] for kind in kinds},
+            **filters.parameters(),
+        }
+        statement = _statement("ranked", tuple(kinds), bool(filters))
+        with self._connection.cursor(row_factory=class_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
 
 @cache
-def _nearest_statement(kinds: tuple[Kind, ...], filtered: bool) -> bytes:
+def _statement(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
     """The statements of several kinds as one."""
     parts = []
     for kind in kinds:
         near = getattr(SQL, f"{kind}_near_filtered" if filtered else f"{kind}_near")
-        parts.append(b"(" + getattr(SQL, f"{kind}_nearest").replace(b"{near}", near) + b")")
+        parts.append(b"(" + getattr(SQL, f"{kind}_{form}").replace(b"{near}", near) + b")")
     return b"\nUNION ALL\n".join(parts)

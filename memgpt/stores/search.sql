@@ -11,18 +11,18 @@ SELECT
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact
 
 -- archival_near --
--- Candidates by their bits: an index-only scan of the agent's rows. What the filters need would make it read the table,
--- so each kind has a form without and a form with filters.
+-- Candidates by their bits: an index-only scan of the agent's rows. What the filters need would make it read the
+-- table, so each kind has a form without and a form with filters.
 SELECT x.id FROM archival_memories x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
-    AND (x.expires_at IS NULL OR x.expires_at > now())
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND x.superseded_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
 ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
 LIMIT %(archival_candidates)s::integer
 
 -- archival_near_filtered --
 SELECT x.id FROM archival_memories x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
-    AND (x.expires_at IS NULL OR x.expires_at > now())
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND x.superseded_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
     AND (%(tags)s::text[] IS NULL OR x.tags @> %(tags)s::text[])
     AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
     AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
@@ -32,7 +32,7 @@ LIMIT %(archival_candidates)s::integer
 
 -- archival_nearest --
 SELECT
-    'archival' AS kind, m.id, m.text, m.metadata, m.created_at,
+    'archival' AS kind, m.id, m.text AS text, m.metadata AS metadata, m.created_at AS created_at,
     jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance) AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
@@ -48,7 +48,8 @@ LIMIT %(message_candidates)s::integer
 
 -- message_near_filtered --
 SELECT x.id FROM conversations x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND %(tags)s::text[] IS NULL
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND %(tags)s::text[] IS NULL
     AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
     AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
     AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
@@ -57,7 +58,7 @@ LIMIT %(message_candidates)s::integer
 
 -- message_nearest --
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata, m.created_at,
+    'message' AS kind, m.id, m.content AS text, m.metadata AS metadata, m.created_at AS created_at,
     jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent) AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM conversations m
@@ -73,7 +74,8 @@ LIMIT %(chunk_candidates)s::integer
 
 -- chunk_near_filtered --
 SELECT x.id FROM document_chunks x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND %(tags)s::text[] IS NULL
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND %(tags)s::text[] IS NULL
     AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
     AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
     AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
@@ -82,7 +84,7 @@ LIMIT %(chunk_candidates)s::integer
 
 -- chunk_nearest --
 SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata, m.created_at,
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata AS metadata, m.created_at AS created_at,
     jsonb_build_object(
         'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
         'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end) AS source,
@@ -95,13 +97,15 @@ LIMIT %(limit)s::integer
 
 -- fact_near --
 SELECT x.id FROM kg_relationships x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND x.superseded_at IS NULL
 ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
 LIMIT %(fact_candidates)s::integer
 
 -- fact_near_filtered --
 SELECT x.id FROM kg_relationships x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
+    AND x.superseded_at IS NULL
     AND %(tags)s::text[] IS NULL
     AND (%(since)s::timestamptz IS NULL OR coalesce(x.valid_from, x.recorded_at) >= %(since)s::timestamptz)
     AND (%(until)s::timestamptz IS NULL OR coalesce(x.valid_from, x.recorded_at) < %(until)s::timestamptz)
@@ -122,3 +126,425 @@ JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
 ORDER BY m.embedding <=> %(embedding)s::vector, m.id
 LIMIT %(limit)s::integer
+
+-- archival_ranked --
+-- Hybrid search: the best rows of the full-text arm (BM25 with the agent's own statistics), of the vector arm and,
+-- where asked, the latest ones, with everything the ranking needs to know about each, in one statement.
+WITH asked AS MATERIALIZED (
+    SELECT
+        t.lexeme, t.ord::integer AS ord,
+        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
+        WITH ORDINALITY AS t (lexeme, ord)
+),
+demanded AS MATERIALIZED (
+    SELECT string_agg(d.query, ' & ')::tsquery AS query
+    FROM (
+        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        FROM unnest(%(phrases)s::text[]) AS p
+        UNION ALL
+        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
+        FROM unnest(%(excluded)s::text[]) AS x
+    ) AS d (query)
+),
+matched AS MATERIALIZED (
+    SELECT m.id, a.ord, length(m.search) AS length
+    FROM archival_memories m
+    CROSS JOIN asked a
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+        AND m.search @@ a.query
+        AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
+        AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+),
+frequencies AS MATERIALIZED (
+    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
+    FROM asked a
+    LEFT JOIN matched m ON m.ord = a.ord
+    GROUP BY a.ord, a.lexeme
+),
+statistics AS MATERIALIZED (
+    SELECT
+        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
+        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
+        greatest(%(archival_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
+    FROM frequencies f
+),
+lexical AS (
+    SELECT
+        m.id,
+        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
+            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+    FROM matched m
+    JOIN frequencies f ON f.ord = m.ord
+    CROSS JOIN statistics s
+    GROUP BY m.id
+    ORDER BY score DESC, m.id
+    LIMIT %(lexical_seeds)s::integer
+),
+near AS (
+    SELECT m.id FROM archival_memories m
+    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    LIMIT %(vector_seeds)s::integer
+),
+recent AS (
+    SELECT m.id FROM archival_memories m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
+        AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT %(recent_seeds)s::integer
+)
+SELECT
+    'archival' AS kind, m.id, m.text AS text, m.metadata AS metadata, m.created_at AS created_at,
+    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance) AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    length(m.search) AS length,
+    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+FROM archival_memories m
+CROSS JOIN statistics s_
+WHERE m.agent_id = %(agent_id)s::text
+    AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
+
+-- message_ranked --
+-- The same for messages, which stand in a conversation: the neighbours of what the arms find are candidates too (an
+-- answer follows its question), and their neighbours in turn come along as context (candidate = false).
+WITH asked AS MATERIALIZED (
+    SELECT
+        t.lexeme, t.ord::integer AS ord,
+        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
+        WITH ORDINALITY AS t (lexeme, ord)
+),
+demanded AS MATERIALIZED (
+    SELECT string_agg(d.query, ' & ')::tsquery AS query
+    FROM (
+        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        FROM unnest(%(phrases)s::text[]) AS p
+        UNION ALL
+        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
+        FROM unnest(%(excluded)s::text[]) AS x
+    ) AS d (query)
+),
+matched AS MATERIALIZED (
+    SELECT m.id, m.session, a.ord, length(m.search) AS length
+    FROM conversations m
+    CROSS JOIN asked a
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+        AND m.search @@ a.query
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+),
+frequencies AS MATERIALIZED (
+    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
+    FROM asked a
+    LEFT JOIN matched m ON m.ord = a.ord
+    GROUP BY a.ord, a.lexeme
+),
+statistics AS MATERIALIZED (
+    SELECT
+        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
+        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
+        greatest(%(message_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
+    FROM frequencies f
+),
+lexical AS (
+    SELECT
+        m.id,
+        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
+            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+    FROM matched m
+    JOIN frequencies f ON f.ord = m.ord
+    CROSS JOIN statistics s
+    GROUP BY m.id
+    ORDER BY score DESC, m.id
+    LIMIT %(lexical_seeds)s::integer
+),
+near AS (
+    SELECT m.id FROM conversations m
+    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    LIMIT %(vector_seeds)s::integer
+),
+recent AS (
+    SELECT m.id FROM conversations m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT %(recent_seeds)s::integer
+),
+windows AS MATERIALIZED (
+    SELECT
+        m.id,
+        ARRAY(
+            SELECT b.id FROM conversations b
+            WHERE b.agent_id = %(agent_id)s::text AND b.session = m.session
+                AND (b.created_at, b.id) < (m.created_at, m.id)
+            ORDER BY b.created_at DESC, b.id DESC
+            LIMIT 4) AS before,
+        ARRAY(
+            SELECT b.id FROM conversations b
+            WHERE b.agent_id = %(agent_id)s::text AND b.session = m.session
+                AND (b.created_at, b.id) > (m.created_at, m.id)
+            ORDER BY b.created_at, b.id
+            LIMIT 4) AS after
+    FROM conversations m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
+),
+chosen AS MATERIALIZED (
+    SELECT u.id, min(u.distance) <= 2 AS candidate
+    FROM windows w
+    CROSS JOIN LATERAL (
+        SELECT w.id, 0 AS distance
+        UNION ALL SELECT * FROM unnest(w.before) WITH ORDINALITY
+        UNION ALL SELECT * FROM unnest(w.after) WITH ORDINALITY
+    ) AS u (id, distance)
+    GROUP BY u.id
+),
+session_frequencies AS (
+    SELECT counted.session, array_agg(counted.frequency ORDER BY counted.ord) AS frequencies
+    FROM (
+        SELECT i.session, a.ord, count(m.ord) AS frequency
+        FROM (SELECT DISTINCT session FROM matched) i
+        CROSS JOIN asked a
+        LEFT JOIN matched m ON m.session = i.session AND m.ord = a.ord
+        GROUP BY i.session, a.ord
+    ) AS counted
+    GROUP BY counted.session
+)
+SELECT
+    'message' AS kind, m.id, m.content AS text, m.metadata, m.created_at,
+    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent) AS source,
+    m.session, m.role, m.name,
+    c.candidate
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
+    w.before, w.after, f_.frequencies AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    length(m.search) AS length,
+    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+FROM chosen c
+JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
+LEFT JOIN windows w ON w.id = c.id
+LEFT JOIN session_frequencies f_ ON f_.session = m.session
+CROSS JOIN statistics s_
+
+-- chunk_ranked --
+WITH asked AS MATERIALIZED (
+    SELECT
+        t.lexeme, t.ord::integer AS ord,
+        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
+        WITH ORDINALITY AS t (lexeme, ord)
+),
+demanded AS MATERIALIZED (
+    SELECT string_agg(d.query, ' & ')::tsquery AS query
+    FROM (
+        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        FROM unnest(%(phrases)s::text[]) AS p
+        UNION ALL
+        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
+        FROM unnest(%(excluded)s::text[]) AS x
+    ) AS d (query)
+),
+matched AS MATERIALIZED (
+    SELECT m.id, a.ord, length(m.search) AS length
+    FROM document_chunks m
+    CROSS JOIN asked a
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+        AND m.search @@ a.query
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+),
+frequencies AS MATERIALIZED (
+    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
+    FROM asked a
+    LEFT JOIN matched m ON m.ord = a.ord
+    GROUP BY a.ord, a.lexeme
+),
+statistics AS MATERIALIZED (
+    SELECT
+        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
+        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
+        greatest(%(chunk_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
+    FROM frequencies f
+),
+lexical AS (
+    SELECT
+        m.id,
+        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
+            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+    FROM matched m
+    JOIN frequencies f ON f.ord = m.ord
+    CROSS JOIN statistics s
+    GROUP BY m.id
+    ORDER BY score DESC, m.id
+    LIMIT %(lexical_seeds)s::integer
+),
+near AS (
+    SELECT m.id FROM document_chunks m
+    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    LIMIT %(vector_seeds)s::integer
+),
+recent AS (
+    SELECT m.id FROM document_chunks m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT %(recent_seeds)s::integer
+)
+SELECT
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata AS metadata, m.created_at AS created_at,
+    jsonb_build_object(
+        'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
+        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end) AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    length(m.search) AS length,
+    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+FROM document_chunks m
+LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
+CROSS JOIN statistics s_
+WHERE m.agent_id = %(agent_id)s::text
+    AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
+
+-- fact_ranked --
+WITH asked AS MATERIALIZED (
+    SELECT
+        t.lexeme, t.ord::integer AS ord,
+        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
+        WITH ORDINALITY AS t (lexeme, ord)
+),
+demanded AS MATERIALIZED (
+    SELECT string_agg(d.query, ' & ')::tsquery AS query
+    FROM (
+        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        FROM unnest(%(phrases)s::text[]) AS p
+        UNION ALL
+        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
+        FROM unnest(%(excluded)s::text[]) AS x
+    ) AS d (query)
+),
+matched AS MATERIALIZED (
+    SELECT m.id, a.ord, length(m.search) AS length
+    FROM kg_relationships m
+    CROSS JOIN asked a
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+        AND m.search @@ a.query
+        AND m.superseded_at IS NULL
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+),
+frequencies AS MATERIALIZED (
+    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
+    FROM asked a
+    LEFT JOIN matched m ON m.ord = a.ord
+    GROUP BY a.ord, a.lexeme
+),
+statistics AS MATERIALIZED (
+    SELECT
+        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
+        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
+        greatest(%(fact_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
+    FROM frequencies f
+),
+lexical AS (
+    SELECT
+        m.id,
+        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
+            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+    FROM matched m
+    JOIN frequencies f ON f.ord = m.ord
+    CROSS JOIN statistics s
+    GROUP BY m.id
+    ORDER BY score DESC, m.id
+    LIMIT %(lexical_seeds)s::integer
+),
+near AS (
+    SELECT m.id FROM kg_relationships m
+    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    LIMIT %(vector_seeds)s::integer
+),
+recent AS (
+    SELECT m.id FROM kg_relationships m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.superseded_at IS NULL
+        AND %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    ORDER BY m.recorded_at DESC, m.id DESC
+    LIMIT %(recent_seeds)s::integer
+)
+SELECT
+    'fact' AS kind, m.id, m.fact AS text, m.properties AS metadata, m.recorded_at AS created_at,
+    jsonb_build_object(
+        'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
+        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id) AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+    length(m.search) AS length,
+    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+FROM kg_relationships m
+JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
+JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
+CROSS JOIN statistics s_
+WHERE m.agent_id = %(agent_id)s::text
+    AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))

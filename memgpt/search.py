@@ -1,0 +1,327 @@
+"""Search as ``memory.search``: one query over archival memories, messages, chunks and facts."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+from pgvector import Vector
+
+from memgpt import inputs
+from memgpt.database.connection import Connection
+from memgpt.embeddings.static import word_vectors
+from memgpt.errors import InputError
+from memgpt.models import KINDS, Hit, Json, Kind
+from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
+from memgpt.scope import Scope
+from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
+
+SIZES_LAST: Final = 60.0
+"""Seconds for which the number of an agent's rows is taken as known; it only decides how many candidates to look at."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_PHRASE = re.compile(r'"([^"]+)"')
+_EXCLUDED = re.compile(r"(?<!\S)-(\w[^\s\"]*)")
+_MOST_QUERY: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What counts beside relevance, as in the memory stream of generative agents (Park et al., 2023).
+
+    A hit's score becomes relevance (0 to 1 among the candidates) + ``recency`` * 0.5 ^ (age / ``half_life``)
+    + ``importance`` * its importance.
+    """
+
+    recency: float = 0.0
+    importance: float = 0.0
+    half_life: timedelta = timedelta(days=30)
+
+
+class Search:
+    """Finds what an agent knows. Threads may share it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._rows: tuple[float, Mapping[Kind, int]] | None = None
+
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        vector: Any = None,
+        limit: int = 10,
+        offset: int = 0,
+        kinds: Sequence[Kind] | None = None,
+        tags: Sequence[str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        metadata: Json | None = None,
+        min_score: float | None = None,
+        recency: float = 0.0,
+        importance: float = 0.0,
+        half_life: timedelta = timedelta(days=30),
+        explain: bool = False,
+    ) -> list[Hit]:
+        """What matches best, best first.
+
+        ``query`` is for humans: ``"words side by side"`` must occur, ``-word`` must not, anything else may. It is
+        found by its words and by its meaning; an empty one finds what is newest. ``vector`` instead searches by a
+        ready vector alone, with cosine similarities as scores. ``offset`` continues a search; the order is stable
+        while the rows are.
+
+        Args:
+            kinds: ``archival``, ``message``, ``chunk``, ``fact``; all of them when absent.
+            tags: archival memories that have all of these.
+            since, until: created in this half-open span (facts: valid from).
+            metadata: contains this.
+            min_score: drops what scores less.
+            recency, importance: weights of what counts beside relevance; see :class:`Blend`.
+            explain: tells for each hit its rank and score in each arm and what each feature added.
+
+        Raises:
+            InputError: a value cannot be used.
+        """
+        if (query is None) == (vector is None):
+            raise InputError("give a query or a vector")
+        limit = inputs.limit(limit)
+        offset = inputs.limit(offset + 1, "offset + 1") - 1
+        wanted = _kinds(kinds)
+        filters = Filters(
+            tags=None if tags is None else inputs.texts(tags, "tags"),
+            since=inputs.moment(since, "since"),
+            until=inputs.moment(until, "until"),
+            metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+        )
+        if not wanted:
+            return []
+        most = offset + limit
+        if vector is not None:
+            hits = self._nearest(vector, wanted, most, filters, explain)
+        else:
+            blend = Blend(recency, importance, half_life)
+            hits = self._ranked(str(query), wanted, most, filters, blend, explain)
+        return [hit for hit in hits[offset:most] if min_score is None or hit.score >= min_score]
+
+    def _nearest(self, vector: Any, kinds: Sequence[Kind], most: int, filters: Filters, explain: bool) -> Sequence[Hit]:
+        dimensions = self._scope.model.dimensions
+        given = inputs.vector(vector, "vector", dimensions=dimensions)
+        rows = self._sizes()
+        looked_at = {kind: candidates(rows[kind], dimensions, most) for kind in kinds}
+        found = self._scope.read(
+            lambda c: self._store(c).nearest(given, kinds=kinds, limit=most, candidates=looked_at, filters=filters)
+        )
+        order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
+        return [
+            _hit(
+                n,
+                n.similarity,
+                {"vector": {"rank": place, "score": n.similarity}, "candidates": looked_at[n.kind]}
+                if explain
+                else None,
+            )
+            for place, n in enumerate(order, start=1)
+        ]
+
+    def _ranked(
+        self, query: str, kinds: Sequence[Kind], most: int, filters: Filters, blend: Blend, explain: bool
+    ) -> Sequence[Hit]:
+        text = _CONTROL.sub(" ", query)[:_MOST_QUERY].strip()
+        asked = _asked(text)
+        embedded = self._embedded(text)
+        rows = self._sizes()
+        dimensions = self._scope.model.dimensions
+        newest = not text
+        seeds = Seeds(
+            lexical=max(40, 2 * most),
+            vector=max(30, 2 * most),
+            recent=most if newest else max(40, 2 * most) if blend.recency or blend.importance else 0,
+        )
+        found = self._scope.read(
+            lambda c: self._store(c).ranked(
+                asked,
+                embedded,
+                kinds=kinds,
+                seeds=seeds,
+                rows=rows,
+                candidates={kind: candidates(rows[kind], dimensions, seeds.vector) for kind in kinds},
+                filters=filters,
+                language=self._scope.language,
+            )
+        )
+        if newest:
+            order = sorted((f for f in found if f.candidate), key=lambda f: (f.created_at, f.id), reverse=True)[:most]
+            return [
+                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
+                for place, f in enumerate(order, start=1)
+            ]
+        return _order(text, found, most, blend, explain)
+
+    def _embedded(self, text: str) -> Vector | None:
+        return self._scope.embed([text], purpose="query")[0] if text else None
+
+    def _sizes(self) -> Mapping[Kind, int]:
+        """How many rows of each kind the agent has, as known for up to a minute."""
+        now = time.monotonic()
+        if self._rows is None or now - self._rows[0] > SIZES_LAST:
+            sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
+            self._rows = (now, {kind: sizes[kind] for kind in KINDS})
+        return self._rows[1]
+
+    def _store(self, connection: Connection) -> SearchStore:
+        return SearchStore(connection, self._scope.agent_id)
+
+
+def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
+    if given is None:
+        return KINDS
+    chosen = {inputs.choice(kind, KINDS, "kinds") for kind in ([given] if isinstance(given, str) else given)}
+    return tuple(kind for kind in KINDS if kind in chosen)
+
+
+@cache
+def _matcher() -> SoftMatcher:
+    """Word vectors of the offline model, whatever model embeds: they are in every installation."""
+    return SoftMatcher(word_vectors)
+
+
+def _asked(text: str) -> Asked:
+    excluded = [word.strip(".,;:!?") for word in _EXCLUDED.findall(text)]
+    words = _EXCLUDED.sub(" ", text).replace('"', " ")
+    return Asked(words=words, phrases=_PHRASE.findall(_EXCLUDED.sub(" ", text)), excluded=[w for w in excluded if w])
+
+
+def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: bool) -> list[Hit]:
+    """All kinds in one order: their rows are ranked together, by the statistics of all of them."""
+    if not found:
+        return []
+    by_key = {_key(f): f for f in found}
+    ranked = rank(
+        text,
+        _rows(found),
+        _statistics(found),
+        limit=len(found) if blend.recency or blend.importance else most,
+        matcher=_matcher(),
+        now=datetime.now(UTC),
+    )
+    if blend.recency or blend.importance:
+        return _blended(ranked, by_key, blend, explain)[:most]
+    arms = _arms(found) if explain else {}
+    return [_hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None) for r in ranked]
+
+
+def _key(row: Found) -> int:
+    """One number for kind and id; ids of two kinds may be the same."""
+    return row.id * len(KINDS) + KINDS.index(row.kind)
+
+
+def _rows(found: Sequence[Found]) -> list[Candidate]:
+    before, after = _neighbours(found)
+    return [
+        Candidate(
+            id=_key(f),
+            content=f.text,
+            frequencies=f.frequencies,
+            length=round(f.length * 10 / max(f.mean_length, 1e-9)),
+            created_at=f.created_at,
+            name=f.name,
+            role=f.role,
+            session=f.session,
+            session_frequencies=f.session_frequencies or (),
+            in_name=[_in_name(term, f.name) for term in f.terms] if f.name else (),
+            before=before.get(f.id, ()) if f.kind == "message" else (),
+            after=after.get(f.id, ()) if f.kind == "message" else (),
+            cosine=f.similarity,
+            candidate=f.candidate,
+        )
+        for f in found
+    ]
+
+
+def _statistics(found: Sequence[Found]) -> Statistics:
+    """Those of all kinds together; lengths count in tenths of the mean length of their kind."""
+    kinds = {f.kind: f for f in found}.values()
+    terms = found[0].terms
+    return Statistics(
+        terms=terms,
+        document_frequencies=[sum(f.document_frequencies[n] for f in kinds) for n in range(len(terms))],
+        total=sum(f.total for f in kinds),
+        mean_length=10.0,
+    )
+
+
+def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """The (up to two) neighbours of each message, read off the windows around those the arms found."""
+    index = KINDS.index("message")
+    before: dict[int, list[int]] = {}
+    after: dict[int, list[int]] = {}
+    for row in found:
+        if row.before is None or row.after is None:
+            continue
+        window = [*reversed(row.before), row.id, *row.after]
+        keys = [id * len(KINDS) + index for id in window]
+        for n, id in enumerate(window):
+            if len(before.get(id, ())) < min(n, 2):
+                before[id] = keys[max(0, n - 2) : n][::-1]
+            if len(after.get(id, ())) < min(len(window) - 1 - n, 2):
+                after[id] = keys[n + 1 : n + 3]
+    return before, after
+
+
+def _in_name(term: str, name: str) -> bool:
+    """Whether a stemmed term may be a word of a name: stemming cuts an ending, or makes i of y."""
+    return any(
+        word.startswith(term) or (len(term) > 2 and term.endswith("i") and word == f"{term[:-1]}y")
+        for word in re.findall(r"\w+", name.lower())
+        if len(word) - len(term) <= 3
+    )
+
+
+def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend, explain: bool) -> list[Hit]:
+    best, least = max(r.score for r in ranked), min(r.score for r in ranked)
+    now = datetime.now(UTC)
+    hits = []
+    for r in ranked:
+        row = by_key[r.candidate.id]
+        age = max((now - row.created_at) / blend.half_life, 0.0)
+        parts = {
+            "relevance": (r.score - least) / ((best - least) or 1.0),
+            "recency": blend.recency * math.pow(0.5, age),
+            "importance": blend.importance * float(row.source.get("importance", 0.5)),
+        }
+        hits.append(_hit(row, sum(parts.values()), parts if explain else None))
+    return sorted(hits, key=lambda h: (-h.score, KINDS.index(h.kind), h.id))
+
+
+def _arms(found: Sequence[Found]) -> dict[str, dict[int, dict[str, float]]]:
+    """Rank and score of every row in the vector arm and in the full-text arm (there: terms found)."""
+    vector = sorted((f for f in found if f.similarity is not None), key=lambda f: (-(f.similarity or 0), _key(f)))
+    lexical = sorted((f for f in found if any(f.frequencies)), key=lambda f: (-_matched(f), _key(f)))
+    return {
+        "vector": {_key(f): {"rank": n, "score": f.similarity or 0.0} for n, f in enumerate(vector, start=1)},
+        "text": {_key(f): {"rank": n, "score": _matched(f)} for n, f in enumerate(lexical, start=1)},
+    }
+
+
+def _matched(row: Found) -> float:
+    """BM25 of a row by the statistics of its kind (k1 = 0.9, b = 0.3)."""
+    norm = 0.9 * (0.7 + 0.3 * row.length / max(row.mean_length, 1e-9))
+    return sum(
+        math.log1p((row.total - df + 0.5) / (df + 0.5)) * tf * 1.9 / (tf + norm)
+        for tf, df in zip(row.frequencies, row.document_frequencies, strict=True)
+    )
+
+
+def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
+    key = ranked.candidate.id
+    return {**{arm: ranks.get(key) for arm, ranks in arms.items()}, "features": dict(ranked.contributions)}
+
+
+def _hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
+    return Hit(row.kind, row.id, score, row.text, row.metadata, row.created_at, row.source, explain)

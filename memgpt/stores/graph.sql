@@ -1,0 +1,207 @@
+-- lock_names --
+-- One writer at a time gives new names to an agent's entities; the lock ends with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('memgpt entity names ' || %(agent_id)s::text, 0))
+
+-- insert_entity --
+WITH inserted AS (
+    INSERT INTO kg_entities (
+        agent_id, name, type, aliases, description, properties, language, embedding_model, embedding)
+    VALUES (
+        %(agent_id)s::text, %(name)s::text, %(type)s::text, %(aliases)b::text[], %(description)s::text,
+        %(properties)s::jsonb, %(language)s::text, %(embedding_model)s::text, %(embedding)s::vector)
+    RETURNING id, name, type, aliases, description, properties, created_at, updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'entity', id, 'insert' FROM inserted
+)
+SELECT * FROM inserted
+
+-- get_entity --
+SELECT id, name, type, aliases, description, properties, created_at, updated_at
+FROM kg_entities
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+
+-- find_entities --
+-- Entities that go by a name, upper or lower case: those whose own name it is first, then the oldest.
+SELECT id, name, type, aliases, description, properties, created_at, updated_at
+FROM kg_entities
+WHERE agent_id = %(agent_id)s::text
+    AND memory_names(name, aliases) @> ARRAY[lower(%(name)s::text)]
+ORDER BY lower(name) = lower(%(name)s::text) DESC, created_at, id
+
+-- list_entities --
+-- In the order of their names; a page goes on after the last row of the one before.
+SELECT id, name, type, aliases, description, properties, created_at, updated_at
+FROM kg_entities
+WHERE agent_id = %(agent_id)s::text
+    AND (%(type)s::text IS NULL OR type = %(type)s::text)
+    AND (%(after)s::text IS NULL OR (name, id) > (%(after)s::text, %(after_id)s::bigint))
+ORDER BY name, id
+LIMIT %(limit)s::integer
+
+-- update_entity --
+-- Every field that is null in the call keeps its value; more_aliases and more_properties add to what is there.
+WITH before AS (
+    SELECT
+        id, name, type, aliases, description, properties, language, created_at, updated_at, embedding_model, embedding
+    FROM kg_entities
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    FOR UPDATE
+),
+changed AS (
+    UPDATE kg_entities e SET
+        name = coalesce(%(name)s::text, b.name),
+        type = coalesce(%(type)s::text, b.type),
+        aliases = coalesce(%(aliases)b::text[], b.aliases) || ARRAY(
+            SELECT a FROM unnest(%(more_aliases)b::text[]) AS a
+            WHERE lower(a) <> ALL (memory_names(b.name, b.aliases))),
+        description = coalesce(%(description)s::text, b.description),
+        properties = coalesce(%(properties)s::jsonb, b.properties) || %(more_properties)s::jsonb,
+        updated_at = now(),
+        embedding = CASE WHEN %(described)s::boolean THEN %(embedding)s::vector ELSE e.embedding END,
+        embedding_model = CASE WHEN %(described)s::boolean THEN %(embedding_model)s::text ELSE e.embedding_model END
+    FROM before b
+    WHERE e.agent_id = %(agent_id)s::text AND e.id = b.id
+    RETURNING e.id, e.name, e.type, e.aliases, e.description, e.properties, e.created_at, e.updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+    SELECT
+        %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'entity', b.id, 'update', to_jsonb(b) - 'embedding',
+        CASE WHEN %(described)s::boolean THEN b.embedding END
+    FROM before b
+)
+SELECT * FROM changed
+
+-- delete_entity --
+-- Removes an entity and every statement about it. Those are deleted here, not by the foreign keys, which write no history.
+WITH gone_facts AS (
+    DELETE FROM kg_relationships
+    WHERE agent_id = %(agent_id)s::text AND (source_id = %(id)s::bigint OR target_id = %(id)s::bigint)
+    RETURNING
+        id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+        provenance_kind, provenance_id, language, embedding_model, embedding
+),
+gone AS (
+    DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    RETURNING
+        id, name, type, aliases, description, properties, language, created_at, updated_at, embedding_model, embedding
+),
+logged_facts AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+    SELECT
+        %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', id, 'delete', to_jsonb(g) - 'embedding',
+        g.embedding
+    FROM gone_facts g
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+    SELECT
+        %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'entity', id, 'delete', to_jsonb(g) - 'embedding',
+        g.embedding
+    FROM gone g
+)
+SELECT id FROM gone
+
+-- insert_relationship --
+-- Records a statement, unless the same one is believed already: then that one comes back.
+WITH there AS (
+    SELECT
+        id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+        provenance_kind, provenance_id
+    FROM kg_relationships
+    WHERE agent_id = %(agent_id)s::text AND source_id = %(source_id)s::bigint AND target_id = %(target_id)s::bigint
+        AND type = %(type)s::text AND fact = %(fact)s::text AND superseded_at IS NULL
+        AND valid_from IS NOT DISTINCT FROM %(valid_from)s::timestamptz
+        AND valid_to IS NOT DISTINCT FROM %(valid_to)s::timestamptz
+    ORDER BY id
+    LIMIT 1
+),
+inserted AS (
+    INSERT INTO kg_relationships (
+        agent_id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, provenance_kind,
+        provenance_id, language, embedding_model, embedding)
+    SELECT
+        %(agent_id)s::text, %(source_id)s::bigint, %(target_id)s::bigint, %(type)s::text, %(fact)s::text,
+        %(weight)s::real, %(properties)s::jsonb, %(valid_from)s::timestamptz, %(valid_to)s::timestamptz,
+        %(provenance_kind)s::text, %(provenance_id)s::bigint, %(language)s::text, %(embedding_model)s::text,
+        %(embedding)s::vector
+    WHERE NOT EXISTS (SELECT FROM there)
+    RETURNING
+        id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+        provenance_kind, provenance_id
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', id, 'insert' FROM inserted
+)
+SELECT * FROM there UNION ALL SELECT * FROM inserted
+
+-- get_relationship --
+SELECT
+    id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+    provenance_kind, provenance_id
+FROM kg_relationships
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+
+-- list_relationships --
+-- Newest first; a page goes on after the last row of the one before.
+SELECT
+    id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+    provenance_kind, provenance_id
+FROM kg_relationships
+WHERE agent_id = %(agent_id)s::text
+    AND (%(source_id)s::bigint IS NULL AND %(target_id)s::bigint IS NULL
+        OR source_id = %(source_id)s::bigint OR target_id = %(target_id)s::bigint)
+    AND (%(type)s::text IS NULL OR type = %(type)s::text)
+    AND (%(superseded)s::boolean OR superseded_at IS NULL)
+    AND (%(before)s::timestamptz IS NULL
+        OR (recorded_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
+ORDER BY recorded_at DESC, id DESC
+LIMIT %(limit)s::integer
+
+-- retract_relationship --
+-- The statement is not believed any more; when that began is kept, and a second retraction changes nothing.
+WITH before AS (
+    SELECT
+        id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+        provenance_kind, provenance_id, language, embedding_model
+    FROM kg_relationships
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    FOR UPDATE
+),
+changed AS (
+    UPDATE kg_relationships r SET superseded_at = now()
+    FROM before b
+    WHERE r.agent_id = %(agent_id)s::text AND r.id = b.id AND b.superseded_at IS NULL
+    RETURNING
+        r.id, r.source_id, r.target_id, r.type, r.fact, r.weight, r.properties, r.valid_from, r.valid_to, r.recorded_at,
+        r.superseded_at, r.provenance_kind, r.provenance_id
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', b.id, 'update', to_jsonb(b)
+    FROM before b
+    WHERE b.superseded_at IS NULL
+)
+SELECT * FROM changed
+UNION ALL
+SELECT
+    id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+    provenance_kind, provenance_id
+FROM before
+WHERE superseded_at IS NOT NULL
+
+-- delete_relationship --
+WITH gone AS (
+    DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    RETURNING
+        id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+        provenance_kind, provenance_id, language, embedding_model, embedding
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+SELECT
+    %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', id, 'delete', to_jsonb(g) - 'embedding', g.embedding
+FROM gone g
+RETURNING row_id
