@@ -2,6 +2,10 @@ CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
 COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 
+CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN string_to_array(lower(array_to_string((name || aliases), ''::text)), ''::text);
+
 CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector((language)::regconfig, body);
@@ -79,7 +83,7 @@ CREATE TABLE public.conversations (
     embedding_model text,
     embedding public.vector(1536),
     embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, (COALESCE((name || ' '::text), ''::text) || content))) STORED,
+    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, content)) STORED,
     CONSTRAINT conversations_role_check CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text])))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
@@ -394,6 +398,8 @@ CREATE INDEX kg_entities_agent_embedding_idx ON public.kg_entities USING btree (
 CREATE INDEX kg_entities_agent_id_idx ON public.kg_entities USING btree (agent_id);
 
 CREATE INDEX kg_entities_name_idx ON public.kg_entities USING btree (agent_id, name) INCLUDE (id, type);
+
+CREATE INDEX kg_entities_names_idx ON public.kg_entities USING gin (public.memory_names(name, aliases));
 
 CREATE INDEX kg_relationships_agent_embedding_idx ON public.kg_relationships USING btree (agent_id) INCLUDE (id, embedding_bits) WHERE ((embedding_bits IS NOT NULL) AND (superseded_at IS NULL));
 
