@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -156,7 +155,7 @@ def pooler(server: Server, server_directory: Path) -> Iterator[int]:
         process = subprocess.Popen([program, str(config)], user=account, stdout=log, stderr=log)
     wait_for_port(port, process)
     yield port
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:  # it waits for clients a failed test left behind

@@ -1,7 +1,9 @@
 -- 002_optimize_indexes: the indexes for production.
 --
 -- Vector indexes grow from lists=100 to lists=200 under their names; agent-scoped, temporal, graph and
--- specialized indexes are added. One transaction that records itself; readers go on, writers wait.
+-- specialized indexes are added. One transaction that records itself. Writers wait; readers go on but for the last moment,
+-- in which the new vector indexes take the places of the old ones: dropping an index locks its table for everybody until
+-- the transaction ends, so that comes last.
 
 BEGIN;
 
@@ -51,12 +53,10 @@ END
 $$;
 
 -- 1. Vector indexes: lists 100 -> 200.
-DROP INDEX IF EXISTS document_chunks_embedding_idx;
-CREATE INDEX document_chunks_embedding_idx ON document_chunks
+CREATE INDEX document_chunks_embedding_idx_200 ON document_chunks
 USING ivfflat (embedding vector_cosine_ops) WITH (lists = 200);
 
-DROP INDEX IF EXISTS archival_memories_embedding_idx;
-CREATE INDEX archival_memories_embedding_idx ON archival_memories
+CREATE INDEX archival_memories_embedding_idx_200 ON archival_memories
 USING ivfflat (embedding vector_cosine_ops) WITH (lists = 200);
 
 -- 2. Agent + embedding. IVFFlat takes one column only and a B-tree entry holds 2,704 bytes at most, so these carry the
@@ -87,6 +87,12 @@ CREATE INDEX kg_relationships_type_idx ON kg_relationships (agent_id, type);
 -- 5. Specialized.
 CREATE INDEX core_memories_type_idx ON core_memories (agent_id, label);
 CREATE INDEX conversations_intent_idx ON conversations (agent_id, intent, created_at DESC);
+
+-- The vector indexes under their names.
+DROP INDEX IF EXISTS document_chunks_embedding_idx;
+ALTER INDEX document_chunks_embedding_idx_200 RENAME TO document_chunks_embedding_idx;
+DROP INDEX IF EXISTS archival_memories_embedding_idx;
+ALTER INDEX archival_memories_embedding_idx_200 RENAME TO archival_memories_embedding_idx;
 
 INSERT INTO schema_migrations (migration_name) VALUES ('002_optimize_indexes');
 

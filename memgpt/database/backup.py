@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,17 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings, settings
-from memgpt.database import tracking
+from memgpt.database import queries, tracking
 from memgpt.database.connection import connect, locate
 from memgpt.database.embedded import binaries
 from memgpt.errors import DatabaseError, InputError, ServerError
 
+SQL = queries.beside(__name__)
+
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+_SHARED = re.compile(
+    r" (?:(?P<made>SCHEMA|EXTENSION) - |(?:ACL|COMMENT) - (?P<about>SCHEMA|EXTENSION) )(?P<name>.+) \S*$", re.MULTILINE
+)
 _PASSWORD = "password"  # noqa: S105 - the name of a connection parameter
 
 
@@ -67,15 +73,32 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         found = tracking.survey(connection, options.db_schema)
         tracking.check_writable(found)
+        present = set(connection.execute(SQL.present).fetchall())
     if "schema_migrations" in (found.relations or ()) and not replace:
         raise InputError(
             f"database {found.database!r} already holds a memory: restore into an empty database, "
             "or replace what is there with --replace"
         )
     database, version = _server(dsn, options)
+    command = program("pg_restore", version)
     flags = ["--single-transaction", "--exit-on-error", "--no-owner", *(["--clean", "--if-exists"] if replace else [])]
-    run(program("pg_restore", version), [*flags, str(path)], dsn, as_option=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as contents:
+        contents.write(_contents(command, path, present))
+        contents.flush()
+        run(command, [*flags, "--use-list", contents.name, str(path)], dsn, as_option=True)
     return Backup(path, path.stat().st_size, database)
+
+
+def _contents(command: str, path: Path, present: set[tuple[str, str]]) -> str:
+    """The table of contents of a dump without the schemas and extensions that are there already."""
+    done = subprocess.run([command, "--list", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DatabaseError(f"{path} cannot be read as a dump: {' '.join(done.stderr.split())}")
+    return "".join(
+        line
+        for line in done.stdout.splitlines(keepends=True)
+        if not (match := _SHARED.search(line)) or (match["made"] or match["about"], match["name"]) not in present
+    )
 
 
 def program(name: str, version: int) -> str:

@@ -26,6 +26,7 @@ _INDEXABLE_VECTOR: Final = 2000
 _INDEXABLE_HALFVEC: Final = 4000
 _BYTES_IN_A_PAGE: Final = 7000  # of 8160, so that the rest of a row fits beside the vector
 
+_RENAME = re.compile(r"ALTER\s+INDEX\s+(?P<old>\w+)\s+RENAME\s+TO\s+(?P<new>\w+)", re.IGNORECASE)
 _INDEX = re.compile(r"CREATE\s+INDEX\s+(?P<name>\w+)\s+ON\s+(?P<table>\w+)", re.IGNORECASE)
 
 
@@ -130,16 +131,16 @@ def restore(connection: psycopg.Connection[Any], found: Survey, migrations: list
 
 def index_statements(migrations: Iterable[Migration], size: Column) -> dict[str, tuple[str, str]]:
     """Index name -> (table, CREATE INDEX statement) of the indexes over embeddings, as the files make them last."""
-    found = {}
-    for migration in migrations:
-        for statement in migration.statements:
-            match = _INDEX.match(statement.text)
-            if match is None or match["table"] not in TABLES or "embedding" not in statement.text:
-                continue
-            text = statement.text
-            if size.operators is None and "ivfflat" in text:
-                continue
-            found[match["name"]] = (match["table"], text.replace("vector_cosine_ops", size.operators or ""))
+    found: dict[str, tuple[str, str]] = {}
+    for statement in (s.text for m in migrations for s in m.statements):
+        if (renamed := _RENAME.match(statement)) and renamed["old"] in found:
+            table, text = found.pop(renamed["old"])
+            found[renamed["new"]] = (table, text.replace(renamed["old"], renamed["new"], 1))
+        match = _INDEX.match(statement)
+        if match is None or match["table"] not in TABLES or "embedding" not in statement:
+            continue
+        if size.operators is not None or "ivfflat" not in statement:
+            found[match["name"]] = (match["table"], statement.replace("vector_cosine_ops", size.operators or ""))
     return found
 
 

@@ -7,7 +7,8 @@ so two runners are safe, an interrupted one leaves nothing half-applied, and a t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def _apply_one(
 ) -> Step | None:
     """One migration in one transaction; None when another runner did it while this one waited."""
     started = time.monotonic()
-    with connection.transaction():
+    with _transaction(connection, migration.name):
         vector_schema = _enter(connection, todo).vector_schema
         if migration.number == 1 and vector_schema is None:
             vector_schema = _create_extension(connection)
@@ -228,7 +229,7 @@ def _undo_one(
     connection: Connection, migration: Migration, todo: Plan, migrations: list[Migration], watcher: Watcher
 ) -> Step | None:
     started = time.monotonic()
-    with connection.transaction():
+    with _transaction(connection, migration.name):
         found = _enter(connection, todo)
         tracking.set_schema(connection, todo.schema, found.vector_schema)
         if not _one(connection, SQL.still_recorded, name=migration.name):
@@ -240,8 +241,21 @@ def _undo_one(
     return Step(migration.name, len(migration.undo_statements), time.monotonic() - started)
 
 
+@contextmanager
+def _transaction(connection: Connection, name: str) -> Iterator[None]:
+    """One migration's transaction; a connection lost at its very end leaves open whether it was committed."""
+    try:
+        with connection.transaction():
+            yield
+    except psycopg.OperationalError as error:
+        raise MigrationError(
+            f"{name}: {_words(error)}. `memgpt db status` tells whether it was committed; run this again if it was not"
+        ) from error
+
+
 def _enter(connection: Connection, todo: Plan) -> Survey:
     """Take the lock; what was read before may be old by now."""
+    connection.execute(SQL.no_timeouts)
     connection.execute(SQL.notice_lost_client)
     connection.execute(SQL.lock)
     return tracking.survey(connection, todo.schema)

@@ -26,3 +26,7 @@ SELECT pg_backend_pid()
 -- A runner that is killed while its statement waits for a lock would otherwise keep its own locks until that is granted.
 -- Only where the server can look (not on Windows).
 SELECT set_config('client_connection_check_interval', '1s', true) WHERE version() ~* 'linux|darwin|bsd'
+
+-- no_timeouts --
+-- An index build takes as long as it takes; roles of hosted servers often have a limit of seconds.
+SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')

@@ -34,7 +34,7 @@ FROM tables t
 JOIN pg_index i ON i.indrelid = t.oid
 JOIN pg_class c ON c.oid = i.indexrelid
 UNION ALL
-SELECT 'constraint', t.relname, k.conname, replace(pg_get_constraintdef(k.oid), t.prefix, ''), k.convalidated
+SELECT 'constraint', t.relname, k.conname, replace(replace(pg_get_constraintdef(k.oid), t.prefix, ''), ' NOT VALID', ''), k.convalidated
 FROM tables t
 JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype <> 'n'
 UNION ALL

@@ -16,6 +16,7 @@ from memgpt.database import migrate, verify
 
 ROOT = Path(__file__).parents[2]
 FILES = ["001_initial_schema", "002_optimize_indexes", "003_embedding_model_migration"]
+ALL = [m.name for m in migrate.discover()]
 
 OPTION_2 = """
 import psycopg2
@@ -119,7 +120,7 @@ def test_option_2_with_a_connection_of_psycopg2_itself(empty_dsn: str) -> None:
 def test_option_3_run_migration(empty_dsn: str) -> None:
     done = run(sys.executable, "database/migrations/run_migration.py", dsn=empty_dsn)
     assert done.returncode == 0, done.stderr
-    assert applied(empty_dsn) == [*FILES, "004_memory"]
+    assert applied(empty_dsn) == ALL
 
 
 def test_option_3_says_what_is_missing(empty_dsn: str) -> None:
@@ -134,13 +135,13 @@ def test_option_3_says_what_is_missing(empty_dsn: str) -> None:
 
 def test_psql_then_the_runner(server: Any, empty_dsn: str) -> None:
     by_psql(server, empty_dsn, *FILES)
-    assert [s.name for s in migrate.apply(empty_dsn).steps] == ["004_memory"]
+    assert [s.name for s in migrate.apply(empty_dsn).steps] == ALL[3:]
     assert all(r.checksum_recorded for r in migrate.status(empty_dsn).records)
     assert verify.verify(empty_dsn).drifts == ()
 
 
 def test_psql_alone_is_adopted_by_the_next_run(server: Any, empty_dsn: str) -> None:
-    by_psql(server, empty_dsn, *FILES, "004_memory")
+    by_psql(server, empty_dsn, *ALL)
     assert not any(r.checksum_recorded for r in migrate.status(empty_dsn).records)
     assert migrate.apply(empty_dsn).steps == ()
     assert all(r.checksum_recorded for r in migrate.status(empty_dsn).records)

@@ -8,7 +8,7 @@ import pytest
 from memgpt.database import migrate
 from memgpt.database.migrate import ModelSpec
 
-NAMES = ["001_initial_schema", "002_optimize_indexes", "003_embedding_model_migration", "004_memory"]
+NAMES = [m.name for m in migrate.discover()]
 
 
 def states(dsn: str) -> dict[str, str]:

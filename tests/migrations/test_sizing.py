@@ -82,4 +82,4 @@ def test_a_refusal_comes_before_anything_is_applied(empty_dsn: str) -> None:
         )
     with pytest.raises(MigrationError, match="1536 dimensions"):
         migrate.apply(empty_dsn, model=ModelSpec("other", 256))
-    assert migrate.status(empty_dsn).pending == 1
+    assert migrate.status(empty_dsn).pending == len(migrate.discover()) - 3

@@ -28,7 +28,8 @@ DRIFTS = [
      "ALTER TABLE core_memories DROP CONSTRAINT core_memories_label_check, "
      "ADD CONSTRAINT core_memories_label_check CHECK (label <> '') NOT VALID"),
     ("changed", "table archival_memories", "ALTER TABLE archival_memories RESET (toast_tuple_target)"),
-    ("missing", "trigger schema_migrations.schema_migrations_once", "DROP TRIGGER schema_migrations_once ON schema_migrations"),
+    ("missing", "trigger schema_migrations.schema_migrations_once",
+     "DROP TRIGGER schema_migrations_once ON schema_migrations"),
     ("changed", "function memory_search_vector",
      "CREATE OR REPLACE FUNCTION memory_search_vector(language text, body text) RETURNS tsvector "
      "LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN to_tsvector('simple', body)"),
