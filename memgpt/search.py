@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -202,17 +203,19 @@ def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: 
     if not found:
         return []
     by_key = {_key(f): f for f in found}
+    collections = _collections(found)
+    statistics = _statistics(collections)
     ranked = rank(
         text,
-        _rows(found),
-        _statistics(found),
+        _rows(found, statistics.terms),
+        statistics,
         limit=len(found) if blend.recency or blend.importance else most,
         matcher=_matcher(),
         now=datetime.now(UTC),
     )
     if blend.recency or blend.importance:
         return _blended(ranked, by_key, blend, explain)[:most]
-    arms = _arms(found) if explain else {}
+    arms = _arms(found, collections) if explain else {}
     return [_hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None) for r in ranked]
 
 
@@ -221,20 +224,59 @@ def _key(row: Found) -> int:
     return row.id * len(KINDS) + KINDS.index(row.kind)
 
 
-def _rows(found: Sequence[Found]) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """The statistics of one kind, as its first row tells them."""
+
+    terms: Sequence[str]
+    document_frequencies: Sequence[int]
+    total: int
+    mean_length: float
+
+    def bm25(self, row: Found) -> float:
+        """Of one row (k1 = 0.9, b = 0.3)."""
+        norm = 0.9 * (0.7 + 0.3 * row.length / max(self.mean_length, 1e-9))
+        return sum(
+            math.log1p((self.total - df + 0.5) / (df + 0.5)) * tf * 1.9 / (tf + norm)
+            for tf, df in zip(_frequencies(row, len(self.terms)), self.document_frequencies, strict=True)
+        )
+
+
+def _collections(found: Sequence[Found]) -> dict[Kind, _Collection]:
+    return {
+        f.kind: _Collection(f.terms, f.document_frequencies, f.total, f.mean_length)
+        for f in found
+        if f.terms is not None and f.document_frequencies is not None
+    }
+
+
+def _statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
+    """Those of all kinds together; lengths count in tenths of the mean length of their kind."""
+    kinds = list(collections.values())
+    return Statistics(
+        terms=kinds[0].terms,
+        document_frequencies=[sum(column) for column in zip(*(k.document_frequencies for k in kinds), strict=True)],
+        total=sum(k.total for k in kinds),
+        mean_length=10.0,
+    )
+
+
+def _rows(found: Sequence[Found], terms: Sequence[str]) -> list[Candidate]:
     before, after = _neighbours(found)
+    named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in found if f.name}}
+    sessions = {f.session: f.session_frequencies for f in found if f.session_frequencies is not None}
     return [
         Candidate(
             id=_key(f),
             content=f.text,
-            frequencies=_frequencies(f),
+            frequencies=_frequencies(f, len(terms)),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
             created_at=f.created_at,
             name=f.name,
             role=f.role,
             session=f.session,
-            session_frequencies=f.session_frequencies or (),
-            in_name=[_in_name(term, f.name) for term in f.terms] if f.name else (),
+            session_frequencies=sessions.get(f.session) or (),
+            in_name=named[f.name] if f.name else (),
             before=before.get(f.id, ()) if f.kind == "message" else (),
             after=after.get(f.id, ()) if f.kind == "message" else (),
             cosine=f.similarity,
@@ -244,23 +286,13 @@ def _rows(found: Sequence[Found]) -> list[Candidate]:
     ]
 
 
-def _frequencies(row: Found) -> Sequence[int]:
+def _frequencies(row: Found, terms: int) -> Sequence[int]:
     if row.frequencies is not None:
         return row.frequencies
-    matches = set(row.matches or ())
-    return [int(n in matches) for n in range(1, len(row.terms) + 1)]
-
-
-def _statistics(found: Sequence[Found]) -> Statistics:
-    """Those of all kinds together; lengths count in tenths of the mean length of their kind."""
-    kinds = {f.kind: f for f in found}.values()
-    terms = found[0].terms
-    return Statistics(
-        terms=terms,
-        document_frequencies=[sum(f.document_frequencies[n] for f in kinds) for n in range(len(terms))],
-        total=sum(f.total for f in kinds),
-        mean_length=10.0,
-    )
+    counts = [0] * terms
+    for n in row.matches or ():
+        counts[n - 1] = 1
+    return counts
 
 
 def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
@@ -300,29 +332,22 @@ def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend
         parts = {
             "relevance": (r.score - least) / ((best - least) or 1.0),
             "recency": blend.recency * math.pow(0.5, age),
-            "importance": blend.importance * float(row.source.get("importance", 0.5)),
+            "importance": blend.importance * float(_source(row).get("importance", 0.5)),
         }
         hits.append(_hit(row, sum(parts.values()), parts if explain else None))
     return sorted(hits, key=lambda h: (-h.score, KINDS.index(h.kind), h.id))
 
 
-def _arms(found: Sequence[Found]) -> dict[str, dict[int, dict[str, float]]]:
-    """Rank and score of every row in the vector arm and in the full-text arm (there: terms found)."""
-    vector = sorted((f for f in found if f.similarity is not None), key=lambda f: (-(f.similarity or 0), _key(f)))
-    lexical = sorted((f for f in found if any(_frequencies(f))), key=lambda f: (-_matched(f), _key(f)))
-    return {
-        "vector": {_key(f): {"rank": n, "score": f.similarity or 0.0} for n, f in enumerate(vector, start=1)},
-        "text": {_key(f): {"rank": n, "score": _matched(f)} for n, f in enumerate(lexical, start=1)},
-    }
+def _arms(found: Sequence[Found], collections: Mapping[Kind, _Collection]) -> dict[str, dict[int, dict[str, float]]]:
+    """Rank and score of every row in the vector arm (cosine) and in the full-text arm (BM25)."""
+    vector = {_key(f): f.similarity for f in found if f.similarity is not None}
+    words = {_key(f): score for f in found if (score := collections[f.kind].bm25(f)) > 0}
+    return {"vector": _places(vector), "text": _places(words)}
 
 
-def _matched(row: Found) -> float:
-    """BM25 of a row by the statistics of its kind (k1 = 0.9, b = 0.3)."""
-    norm = 0.9 * (0.7 + 0.3 * row.length / max(row.mean_length, 1e-9))
-    return sum(
-        math.log1p((row.total - df + 0.5) / (df + 0.5)) * tf * 1.9 / (tf + norm)
-        for tf, df in zip(_frequencies(row), row.document_frequencies, strict=True)
-    )
+def _places(scores: Mapping[int, float]) -> dict[int, dict[str, float]]:
+    order = sorted(scores, key=lambda key: (-scores[key], key))
+    return {key: {"rank": n, "score": scores[key]} for n, key in enumerate(order, start=1)}
 
 
 def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
@@ -331,4 +356,13 @@ def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
 
 
 def _hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
-    return Hit(row.kind, row.id, score, row.text, row.metadata, row.created_at, row.source, explain)
+    if isinstance(row, Nearest):
+        return Hit(row.kind, row.id, score, row.text, row.metadata, row.created_at, row.source, explain)
+    metadata = json.loads(row.metadata)
+    return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain)
+
+
+def _source(row: Found) -> Json:
+    if row.source is not None:
+        return dict(json.loads(row.source))
+    return {"session": row.session, "role": row.role, "name": row.name, "intent": row.intent}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
@@ -55,23 +55,25 @@ class Nearest:
     """Cosine similarity, from -1 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A row one of the arms found, or a neighbour of one, with what the ranking needs to know.
 
-    The arrays of numbers have one value per term of the query; ``before`` and ``after`` are given for the messages the
-    arms found: up to four ids on either side in the session, the nearest first.
+    There are hundreds for a handful of hits, so what only hits need stays unread: ``metadata`` and ``source`` are JSON
+    texts, the statistics stand in the first row of each kind, ``session_frequencies`` (one value per term) with the
+    messages the arms found. Those also have ``before`` and ``after``: up to four ids on either side in the session, the
+    nearest first.
     """
 
     kind: Kind
     id: int
     text: str
-    metadata: Json
+    metadata: str
     created_at: datetime
-    source: Json
+    source: str | None
     session: str | None
     role: str | None
     name: str | None
+    intent: str | None
     candidate: bool
     before: list[int] | None
     after: list[int] | None
@@ -81,8 +83,8 @@ class Found:
     """How often each term occurs; None for messages, which are short: there ``matches`` says which do (from 1)."""
     matches: list[int] | None
     length: int
-    terms: list[str]
-    document_frequencies: list[int]
+    terms: list[str] | None
+    document_frequencies: list[int] | None
     total: int
     mean_length: float
 
@@ -187,7 +189,7 @@ class SearchStore:
             **filters.parameters(),
         }
         statement = _statement("ranked", tuple(kinds), bool(filters))
-        with self._connection.cursor(row_factory=class_row(Found)) as cursor:
+        with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
 

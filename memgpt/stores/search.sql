@@ -207,16 +207,18 @@ recent AS (
     LIMIT %(recent_seeds)s::integer
 )
 SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance) AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
     length(m.search) AS length,
-    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
+    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
+    s_.total, s_.mean_length
 FROM archival_memories m
 CROSS JOIN statistics s_
 WHERE m.agent_id = %(agent_id)s::text
@@ -345,20 +347,22 @@ session_frequencies AS (
     GROUP BY counted.session
 )
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata, m.created_at,
-    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent) AS source,
-    m.session, m.role, m.name,
+    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at,
+    NULL::text AS source,
+    m.session, m.role, m.name, m.intent,
     c.candidate
         AND %(tags)s::text[] IS NULL
         AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
         AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
         AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
-    c.before, c.after, f_.frequencies AS session_frequencies,
+    c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     NULL::bigint[] AS frequencies, o.matches,
     length(m.search) AS length,
-    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
+    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
+    s_.total, s_.mean_length
 FROM chosen c
 JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
 LEFT JOIN terms_of o ON o.id = c.id
@@ -441,18 +445,20 @@ recent AS (
     LIMIT %(recent_seeds)s::integer
 )
 SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata AS metadata, m.created_at AS created_at,
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
     jsonb_build_object(
         'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end) AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
     length(m.search) AS length,
-    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
+    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
+    s_.total, s_.mean_length
 FROM document_chunks m
 LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
 CROSS JOIN statistics s_
@@ -537,18 +543,20 @@ recent AS (
     LIMIT %(recent_seeds)s::integer
 )
 SELECT
-    'fact' AS kind, m.id, m.fact AS text, m.properties AS metadata, m.recorded_at AS created_at,
+    'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
     jsonb_build_object(
         'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
-        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id) AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, true AS candidate,
+        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
+    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
     length(m.search) AS length,
-    s_.terms, s_.document_frequencies, s_.total, s_.mean_length
+    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
+    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
+    s_.total, s_.mean_length
 FROM kg_relationships m
 JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
 JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
