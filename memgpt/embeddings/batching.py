@@ -42,7 +42,8 @@ def pieces(texts: Sequence[str], max_tokens: int) -> list[Piece]:
 @cache
 def _splitter(max_tokens: int) -> TextSplitter:
     """Making one copies the whole vocabulary (0.1 s)."""
-    return TextSplitter.from_huggingface_tokenizer(tokenizer(), max_tokens)
+    room = max(max_tokens - 1, 1)  # a part that begins inside a word is counted without its word mark
+    return TextSplitter.from_huggingface_tokenizer(tokenizer(), room)
 
 
 def batches(parts: Sequence[Piece], *, max_texts: int, max_tokens: int) -> Iterator[slice]:
