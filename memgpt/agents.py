@@ -20,6 +20,7 @@ from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
 from memgpt.scope import Scope
 from memgpt.stores.agents import AgentStore
+from memgpt.stores.forget import ForgetStore
 
 MAX_AGENT_ID: Final = 255
 
@@ -75,9 +76,10 @@ class Agents:
             NotFoundError: no agent has the old id.
             ConflictError: an agent has the new one.
         """
-        with self._copied(old, new) as (store, name):
-            store.delete(old)
-            store.reshare(old, name, change_id=uuid4(), actor=self._actor)
+        with self._copied(old, new) as (connection, name):
+            change_id = uuid4()
+            AgentStore(connection).reshare(old, name, change_id=change_id, actor=self._actor)
+            ForgetStore(connection, Author(old, self._actor)).agent(change_id=change_id)
 
     def fork(self, source: str, target: str) -> None:
         """Copy an agent's whole memory, history included, to a new agent: the same ids, and from then on apart.
@@ -96,11 +98,9 @@ class Agents:
             NotFoundError: no agent has that id.
         """
         with self._database.transaction() as connection:
-            store = AgentStore(connection)
-            if not store.occupied(agent_id):
+            if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
-            store.delete(agent_id)
-            store.reshare(agent_id, None, change_id=uuid4(), actor=self._actor)
+            ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
 
     def export(
         self, agent_id: str, file: str | os.PathLike[str] | TextIO, *, vectors: bool = True, history: bool = False
@@ -171,7 +171,7 @@ class Agents:
             yield connection
 
     @contextmanager
-    def _copied(self, source: str, target: str) -> Iterator[tuple[AgentStore, str]]:
+    def _copied(self, source: str, target: str) -> Iterator[tuple[Connection, str]]:
         name = _agent_id(target)
         try:
             with self._snapshot() as connection:
@@ -182,7 +182,7 @@ class Agents:
                     raise ConflictError(f"there is an agent {name!r} already: choose another id, or delete it first")
                 store.copy(source, name)
                 store.create(name)
-                yield store, name
+                yield connection, name
         except UniqueViolation as error:
             raise ConflictError(f"an agent {name!r} is being written by somebody else") from error
 

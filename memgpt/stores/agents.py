@@ -1,4 +1,4 @@
-"""Agents as a whole: what each holds, copied or removed across all tables."""
+"""Agents as a whole: what each holds, and a copy across all tables."""
 
 from __future__ import annotations
 
@@ -41,11 +41,7 @@ class AgentStore:
         """Copy every row of an agent, history included, to another one that has none."""
         self._connection.execute(SQL.copy, {"source": source, "target": target})
 
-    def delete(self, agent_id: str) -> None:
-        """Remove every row of an agent for good, history included."""
-        self._connection.execute(SQL.delete, {"agent_id": agent_id})
-
-    def reshare(self, agent_id: str, target: str | None, *, change_id: UUID, actor: str) -> None:
-        """Share other agents' blocks with an agent's new name, or (None) with it no more."""
+    def reshare(self, agent_id: str, target: str, *, change_id: UUID, actor: str) -> None:
+        """Share with an agent's new name the blocks that others share with it."""
         given = {"agent_id": agent_id, "target": target, "change_id": change_id, "actor": actor}
         self._connection.execute(SQL.reshare, given)

@@ -126,36 +126,8 @@ SELECT
     %(target)s::text, id, changed_at, change_id, actor, kind, row_id, action, old, undoes, old_embedding
 FROM memory_history WHERE agent_id = %(source)s::text
 
--- delete --
--- Removes a whole memory for good, its history included.
-WITH gone_agents AS (
-    DELETE FROM agents WHERE agent_id = %(agent_id)s::text
-),
-gone_core_memories AS (
-    DELETE FROM core_memories WHERE agent_id = %(agent_id)s::text
-),
-gone_archival_memories AS (
-    DELETE FROM archival_memories WHERE agent_id = %(agent_id)s::text
-),
-gone_documents AS (
-    DELETE FROM documents WHERE agent_id = %(agent_id)s::text
-),
-gone_document_chunks AS (
-    DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text
-),
-gone_kg_entities AS (
-    DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text
-),
-gone_kg_relationships AS (
-    DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text
-),
-gone_conversations AS (
-    DELETE FROM conversations WHERE agent_id = %(agent_id)s::text
-)
-DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text
-
 -- reshare --
--- Other agents' blocks that were shared with an agent are shared with its new name, or with it no more.
+-- Blocks that were shared with an agent are shared with its new name.
 WITH before AS (
     SELECT
         agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at,
@@ -166,9 +138,8 @@ WITH before AS (
 ),
 changed AS (
     UPDATE core_memories m SET
-        shared_with = CASE
-            WHEN %(target)s::text IS NULL THEN array_remove(b.shared_with, %(agent_id)s::text)
-            ELSE array_replace(b.shared_with, %(agent_id)s::text, %(target)s::text) END,
+        shared_with = array_replace(b.shared_with, %(agent_id)s::text, %(target)s::text),
+        version = b.version + 1,
         updated_at = now()
     FROM before b
     WHERE m.agent_id = b.agent_id AND m.id = b.id
