@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -89,10 +88,10 @@ def share(value: object, what: str) -> float:
 
 
 def number(value: object, what: str) -> float:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    """A finite number, rounded to the single precision it is stored with."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= np.finfo(np.float32).max:
         raise InputError(f"{what} must be a finite number, not {value!r}")
-    return float(value)
+    return float(np.float32(value))
 
 
 def limit(value: object, what: str = "limit", *, most: int = MAX_LIMIT) -> int:

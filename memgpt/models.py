@@ -214,6 +214,32 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """The owner of a memory, and how much it holds."""
+
+    agent_id: str
+    description: str
+    metadata: Json
+    created_at: datetime | None
+    """None for an agent that was never described and exists by its rows only."""
+    updated_at: datetime | None
+    rows: dict[str, int]
+    """Rows per table; tables without any are absent."""
+    bytes: int
+    """About: its share, by rows, of the tables and their indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the lines of a file, per table."""
+
+    agent_id: str
+    inserted: dict[str, int]
+    skipped: dict[str, int]
+    """Rows that were there already, the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Author:
     """Whose memory a store works on, and in whose name: goes with every write into the history."""
 

@@ -1,0 +1,47 @@
+"""Agents as a whole: what each holds, and a copy across all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt.database import queries
+from memgpt.models import Agent, Json
+
+SQL = queries.beside(__name__)
+
+
+class AgentStore:
+    """The rows of all agents, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def create(self, agent_id: str, *, description: str = "", metadata: Json | None = None) -> bool:
+        """Describe a new agent; False when it is described already."""
+        given = {"agent_id": agent_id, "description": description, "metadata": Jsonb(metadata or {})}
+        return self._connection.execute(SQL.create, given).rowcount == 1
+
+    def list(self, agent_id: str | None = None) -> Sequence[Agent]:
+        """Every agent that is described or has rows, or that one."""
+        with self._connection.cursor(row_factory=class_row(Agent)) as cursor:
+            return cursor.execute(SQL.list, {"agent_id": agent_id}).fetchall()
+
+    def occupied(self, agent_id: str) -> bool:
+        """Whether an agent is described or has rows."""
+        row = self._connection.execute(SQL.occupied, {"agent_id": agent_id}).fetchone()
+        return row is not None and bool(row[0])
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy every row of an agent, history included, to another one that has none."""
+        self._connection.execute(SQL.copy, {"source": source, "target": target})
+
+    def reshare(self, agent_id: str, target: str, *, change_id: UUID, actor: str) -> None:
+        """Share with an agent's new name the blocks that others share with it."""
+        given = {"agent_id": agent_id, "target": target, "change_id": change_id, "actor": actor}
+        self._connection.execute(SQL.reshare, given)

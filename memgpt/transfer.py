@@ -1,0 +1,240 @@
+"""A whole memory as a file of JSON lines, and back.
+
+The first line is a header; every other line is a row: ``{"table": …, "row": {…}, "embedding": "…"}`` with the vector as
+base64 of little-endian float32. Rows stand in an order that foreign keys accept, those of a table by their ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Final, NoReturn, TextIO
+from uuid import uuid4
+
+import numpy as np
+import psycopg
+from pgvector import Vector
+
+from memgpt import documents, graph, inputs, messages
+from memgpt.database.connection import Connection
+from memgpt.errors import ConflictError, InputError, ModelMismatchError
+from memgpt.models import Imported, Json
+from memgpt.scope import Scope
+from memgpt.stores.transfer import BATCH, COLUMNS, HISTORY, Line, Outcome, TransferStore
+
+FORMAT: Final = "memgpt-agent"
+VERSION: Final = 1
+MAX_ID: Final = 2**53
+
+_TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
+    "archival_memories": ("text", lambda rows: [row["text"] for row in rows]),
+    "document_chunks": ("chunk_text", documents.texts_to_embed),
+    "kg_entities": ("name", lambda rows: [graph.entity_text(row["name"], row["description"]) for row in rows]),
+    "kg_relationships": ("fact", lambda rows: [row["fact"] for row in rows]),
+    "conversations": ("content", messages.texts_to_embed),
+}
+"""The text of a row with a vector, and what is embedded for many of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a file."""
+
+    agent: Json
+    counts: Json
+    history: bool
+
+
+def export(connection: Connection, scope: Scope, file: TextIO, *, vectors: bool, history: bool) -> Mapping[str, int]:
+    """Write one agent's memory to a file; answers the rows per table. Give it a repeatable-read transaction."""
+    store = TransferStore(connection, scope.author)
+    header = store.header()
+    counts = {table: count for table, count in header["counts"].items() if history or table != HISTORY}
+    first = {"format": FORMAT, "version": VERSION, **header, "counts": counts, "vectors": vectors, "history": history}
+    file.write(json.dumps(first) + "\n")
+    for table in COLUMNS:
+        if table in counts:
+            for row, vector in store.rows(table):
+                encoded = f', "embedding": "{_encoded(vector)}"' if vectors and vector is not None else ""
+                file.write(f'{{"table": "{table}", "row": {row}{encoded}}}\n')
+    return counts
+
+
+def header(file: TextIO) -> Header:
+    """The first line of a file, checked; the file then stands after it."""
+    file.seek(0)
+    value = next((_parsed(number, text) for number, text in _numbered(file, 1)), None)
+    if value is None:
+        raise InputError("the file is empty")
+    if value.get("format") != FORMAT:
+        raise InputError(f"line 1: this is not an exported agent: its format is not {FORMAT!r}")
+    if value.get("version") != VERSION:
+        raise InputError(f"line 1: the file has version {value.get('version')!r}; this memgpt reads version {VERSION}")
+    agent, counts = value.get("agent"), value.get("counts")
+    if not isinstance(agent, dict) or not isinstance(counts, dict):
+        raise InputError("line 1: the header has no agent or no counts")
+    for what in ("agent_id", "description"):
+        inputs.text(agent.get(what), f"line 1: {what}", empty=what == "description")
+    inputs.json_object(agent.get("metadata"), "line 1: metadata")
+    return Header(agent, counts, history=value.get("history") is True)
+
+
+def check(scope: Scope, file: TextIO, *, reembed: bool) -> Header:
+    """Read a whole file and refuse it for the first bad line; nothing is written."""
+    head = header(file)
+    seen = Counter(line.table for line in _lines(scope, file, reembed=reembed))
+    for table, count in head.counts.items():
+        if seen[table] != count:
+            raise InputError(
+                f"the file has {seen[table]} rows of {table}, and its header says {count}: it is not whole"
+            )
+    return head
+
+
+def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -> Imported:
+    """Write the rows of a checked file; give it a transaction, so that all are written or none."""
+    head = header(file)
+    store = TransferStore(connection, scope.author)
+    store.describe(head.agent["description"], head.agent.get("metadata") or {})
+    how: Json = {"change_id": uuid4(), "embedding_model": scope.model.name, "logged": not head.history}
+    inserted: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    largest: dict[str, int] = {}
+    for batch in _batches(_lines(scope, file, reembed=reembed)):
+        table = batch[0].table
+        for outcome in _inserted(connection, store, _embedded(scope, batch), how):
+            line = batch[outcome.position]
+            if outcome.differs:
+                which = f"{table} {line.row['id']} of agent {scope.agent_id!r}"
+                raise ConflictError(f"line {line.number}: {which} is there already and differs")
+            (inserted if outcome.inserted else skipped)[table] += 1
+        largest[table] = batch[-1].row["id"]
+    store.advance(largest)
+    return Imported(scope.agent_id, dict(inserted), dict(skipped))
+
+
+def _lines(scope: Scope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
+    """The rows of a file that stands after its header, each checked."""
+    last: dict[str, int] = {}
+    for number, text in _numbered(file, 2):
+        line = _line(scope, number, _parsed(number, text), reembed=reembed)
+        if line.row["id"] <= last.get(line.table, 0):
+            _bad(number, f"{line.table} {line.row['id']} comes after {last[line.table]}: ids must ascend")
+        last[line.table] = line.row["id"]
+        yield line
+
+
+def _numbered(file: TextIO, start: int) -> Iterator[tuple[int, str]]:
+    number = start - 1
+    try:
+        for number, text in enumerate(file, start):
+            yield number, text
+    except UnicodeDecodeError:
+        raise InputError(f"line {number + 1}, or one soon after it, is not UTF-8") from None
+
+
+def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
+    table, row = value.get("table"), value.get("row")
+    if not isinstance(table, str) or table not in COLUMNS:
+        _bad(number, f"there is no table {table!r}")
+    if not isinstance(row, dict) or set(row) != set(COLUMNS[table]):
+        given = set(row) if isinstance(row, dict) else set()
+        wrong = sorted(given.symmetric_difference(COLUMNS[table]))
+        _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
+    id = row["id"]
+    if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < MAX_ID:
+        _bad(number, f"the id is not a whole number above 0 and below 2^53: {id!r}")
+    for column in (_TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in _TEXTS else ():
+        if not isinstance(row[column], str):
+            _bad(number, f"{column} is not a text: {row[column]!r}")
+    vector = None if value.get("embedding") is None else _decoded(number, value["embedding"])
+    if vector is None or table == HISTORY:
+        return Line(number, table, row, vector, given=vector is not None)
+    if table not in _TEXTS:
+        _bad(number, f"a row of {table} has no embedding")
+    if row["embedding_model"] != scope.model.name:
+        if reembed:
+            return Line(number, table, row, None, given=False)
+        raise ModelMismatchError(
+            f"line {number}: the vector is of {row['embedding_model']!r}, and this memory holds vectors of "
+            f"{scope.model.name!r}: import with reembed=True (--reembed), which embeds the texts anew"
+        )
+    checked = inputs.vector(vector, f"line {number}: embedding", dimensions=scope.model.dimensions)
+    return Line(number, table, row, checked, given=True)
+
+
+def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:
+    """The lines, those of texts without a vector with one by the configured model."""
+    if batch[0].table not in _TEXTS:
+        return batch
+    column, texts = _TEXTS[batch[0].table]
+    missing = [n for n, line in enumerate(batch) if line.embedding is None and line.row[column].strip()]
+    ready = list(batch)
+    vectors = scope.embed(texts([batch[n].row for n in missing]))
+    for n, vector in zip(missing, vectors, strict=True):
+        ready[n] = replace(batch[n], embedding=vector)
+    return ready
+
+
+def _inserted(connection: Connection, store: TransferStore, batch: Sequence[Line], how: Json) -> Sequence[Outcome]:
+    try:
+        with connection.transaction():
+            return store.insert(batch, **how)
+    except (psycopg.DataError, psycopg.IntegrityError):
+        for line in batch:  # once more, one by one: which line is it?
+            try:
+                with connection.transaction():
+                    store.insert([line], **how)
+            except psycopg.errors.UniqueViolation as error:
+                raise ConflictError(f"line {line.number}: {_reason(error)}") from error
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                raise InputError(f"line {line.number}: {_reason(error)}") from error
+        raise
+
+
+def _reason(error: psycopg.Error) -> str:
+    return "; ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+
+
+def _batches(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
+    for _, group in groupby(lines, key=lambda line: line.table):
+        batch: list[Line] = []
+        for line in group:
+            batch.append(line)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def _parsed(number: int, text: str) -> Json:
+    try:
+        value = json.loads(text, parse_constant=lambda word: _bad(number, f"{word} is not JSON"))
+    except json.JSONDecodeError as error:
+        _bad(number, f"not JSON: {error.msg} at column {error.colno}")
+    except RecursionError:
+        _bad(number, "nested too deeply")
+    if not isinstance(value, dict):
+        _bad(number, "not a JSON object")
+    return value
+
+
+def _encoded(vector: Vector) -> str:
+    return base64.b64encode(vector.to_numpy().astype("<f4").tobytes()).decode()
+
+
+def _decoded(number: int, encoded: Any) -> Vector:
+    try:
+        return Vector(np.frombuffer(base64.b64decode(encoded, validate=True), dtype="<f4"))
+    except (binascii.Error, TypeError, ValueError):
+        _bad(number, "the embedding is not base64 of float32 numbers")
+
+
+def _bad(number: int, what: str) -> NoReturn:
+    raise InputError(f"line {number}: {what}")
