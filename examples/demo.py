@@ -1,7 +1,7 @@
 """Remember and recall real input: what ``make demo`` runs.
 
-It reads a station handbook, a conversation, memories and facts from ``examples/data``, keeps them in a private PostgreSQL
-under ``.demo/``, asks questions whose answers are known, and counts how many it found. No network, no key.
+It reads a station handbook, a conversation, memories and facts from ``examples/data``, keeps them in a private
+PostgreSQL under ``.demo/``, asks questions whose answers are known, and counts how many it found. No network, no key.
 """
 
 from __future__ import annotations
