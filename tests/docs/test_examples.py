@@ -1,0 +1,51 @@
+"""The Python of the README and of the guides runs, and prints what their comments say."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memgpt.config import settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "docs/memory.md", "docs/embedding-models.md"]
+BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"print\(.*\)\s+# (?P<text>.+)$")
+
+
+@pytest.fixture(autouse=True)
+def _database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def statements(code: str) -> Iterator[tuple[ast.stmt, list[str]]]:
+    """Each statement of a block with the outputs its comments announce."""
+    lines = code.splitlines()
+    for statement in ast.parse(code).body:
+        own = lines[statement.lineno - 1 : statement.end_lineno]
+        yield statement, [match["text"] for line in own if (match := PRINTED.search(line))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_do_what_they_say(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    blocks = list(BLOCK.finditer(text))
+    assert blocks
+    for block in blocks:
+        padding = "\n" * text.count("\n", 0, block.start("code"))  # an error names the line of the page
+        for statement, announced in statements(padding + block["code"]):
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(ast.Module([statement], []), page, "exec"), names)  # noqa: S102 - our own page
+            if announced:
+                assert printed.getvalue().splitlines() == announced, f"{page}, line {statement.lineno}"
