@@ -12,6 +12,7 @@ from uuid import UUID
 from memgpt import embeddings, forget, inputs
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
+from memgpt.context import Context, CountTokens, compose
 from memgpt.core import Core
 from memgpt.database import dimensions, migrate
 from memgpt.database.connection import Database
@@ -21,7 +22,7 @@ from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
 from memgpt.messages import Messages
-from memgpt.models import Author, Change, Hit, Remembered
+from memgpt.models import Author, Change, Hit, Kind, Remembered
 from memgpt.scope import Scope
 from memgpt.search import Search
 
@@ -127,6 +128,41 @@ class Memory:
     def search(self, query: str | None = None, **options: Any) -> list[Hit]:
         """What matches a query (or ``vector=``) best; see :meth:`memgpt.search.Search.search`."""
         return self._search.search(query, **options)
+
+    def context(
+        self,
+        query: str | None = None,
+        *,
+        budget_tokens: int = 2000,
+        session: str | None = None,
+        recent: int = 20,
+        limit: int = 20,
+        kinds: Sequence[Kind] | None = None,
+        summary: str | None = None,
+        count_tokens: CountTokens | None = None,
+    ) -> Context:
+        """A prompt-ready text within a budget: core memory, what a query recalls, the latest messages.
+
+        Args:
+            query: what to recall; absent, nothing is.
+            budget_tokens: most tokens of the text.
+            session: whose latest messages to include; absent, those of all sessions.
+            recent: most messages to include without being recalled.
+            limit: most hits to recall.
+            summary: of the conversation before the recent messages.
+            count_tokens: the tokenizer of the model that will read it; absent, that of the embedding model.
+        """
+        budget = inputs.limit(budget_tokens, "budget_tokens", most=10_000_000)
+        hits = self.search(query, limit=limit, kinds=kinds) if query and query.strip() else []
+        latest = self.messages.list(session=session, limit=recent) if recent else []
+        return compose(
+            budget_tokens=budget,
+            count_tokens=count_tokens or self._scope.count_tokens,
+            blocks=self.core.list(),
+            summary=summary,
+            hits=hits,
+            recent=latest,
+        )
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""
