@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What the tests exercise; sentence-transformers (torch) is left to those who want it.
+EXTRAS := openai,google,cohere,voyage,bedrock,model2vec
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports wheel schema bench clean
+.PHONY: help demo test check lint types imports wheel schema bench clean constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -13,14 +15,17 @@ help: ## List the targets
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]' --group dev
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 demo: $(STAMP) ## Remember and recall real input, offline, in a private PostgreSQL
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## Run the tests on PostgreSQL 18, and the database's own tests on 16
+test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database on 16
 	@$(BIN)/python -m pytest -n 2 -q
+	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
+		--ignore tests/integration/test_embedded.py --ignore tests/integration/test_embedding_providers.py
 
 check: lint types imports ## Everything that needs no database
 
@@ -42,3 +47,9 @@ schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+constraints: ## Write constraints.txt anew from the newest releases that fit pyproject.toml
+	@rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	@build/constraints/bin/python -m pip install --quiet --upgrade pip
+	@build/constraints/bin/python -m pip install --quiet '.[$(EXTRAS)]' --group dev
+	@build/constraints/bin/python -m pip freeze --exclude memgpt > constraints.txt
