@@ -15,9 +15,10 @@ from psycopg.errors import UniqueViolation
 
 from memgpt import embeddings, inputs, transfer
 from memgpt.config import Settings, settings
-from memgpt.database.connection import Connection, Database
+from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
+from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.stores.agents import AgentStore
 from memgpt.stores.forget import ForgetStore
@@ -37,7 +38,7 @@ class Agents:
     def __init__(self, dsn: str | None = None, *, actor: str = "api", options: Settings | None = None) -> None:
         self._options = options or settings()
         self._actor = inputs.text(actor, "actor")
-        self._database = Database(dsn, options=self._options)
+        self._database = open_database(dsn, self._options)
 
     def create(self, agent_id: str, description: str = "", metadata: Json | None = None) -> Agent:
         """Describe a new agent. Not needed before writing: the first write creates it.
