@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, cast
 
 import typer
@@ -123,7 +124,19 @@ def recall(
 
 def _hit_row(hit: Hit) -> list[object]:
     row: list[object] = [hit.kind, hit.id, hit.score, hit.text, hit.created_at]
-    return row if hit.explain is None else [*row, hit.explain]
+    return row if hit.explain is None else [*row, ", ".join(_reasons(hit.explain))]
+
+
+def _reasons(explain: Mapping[str, Any]) -> Iterator[str]:
+    """Rank and score in each arm, and what counted most, in a few words; --json has all of it."""
+    for name, value in explain.items():
+        if name == "features":
+            yield from (f"{feature} {added:+.2f}" for feature, added in [*value.items()][:4])
+        elif isinstance(value, dict):
+            score = f" ({value['score']:.3f})" if "score" in value else ""
+            yield f"{name} #{value['rank']}{score}"
+        elif isinstance(value, float):
+            yield f"{name} {value:.3f}"
 
 
 def context(

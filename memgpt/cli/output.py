@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 console = Console()
+_wide = Console(width=1000)
+"""Where nobody reads, lines are not cut to the width of a terminal."""
 errors = Console(stderr=True)
 
 
@@ -73,7 +75,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
-    console.print(table)
+    (console if console.is_terminal else _wide).print(table)
 
 
 def say(line: str, style: str = "") -> None:
