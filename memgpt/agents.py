@@ -92,8 +92,11 @@ class Agents:
         with self._copied(source, target):
             pass
 
-    def delete(self, agent_id: str) -> None:
+    def delete(self, agent_id: str) -> Mapping[str, int]:
         """Remove an agent's whole memory for good, history included. There is no undo.
+
+        Returns:
+            How many rows of each table were removed.
 
         Raises:
             NotFoundError: no agent has that id.
@@ -101,7 +104,7 @@ class Agents:
         with self._database.transaction() as connection:
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
-            ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
+            return ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
 
     def export(
         self, agent_id: str, file: str | os.PathLike[str] | TextIO, *, vectors: bool = True, history: bool = False

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from memgpt import embeddings, forget, inputs
+from memgpt import embeddings, forget, inputs, stats
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.context import Context, CountTokens, compose
@@ -19,7 +19,7 @@ from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
 from memgpt.messages import Messages
-from memgpt.models import Author, Change, Hit, Kind, Remembered
+from memgpt.models import Author, Change, Hit, Kind, Remembered, Stats
 from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
@@ -119,6 +119,10 @@ class Memory:
             How many rows of each table were removed.
         """
         return forget.forget_agent(self._scope)
+
+    def stats(self) -> Stats:
+        """How much there is of each kind, how much of it has a vector, and since when."""
+        return stats.stats(self._scope)
 
     def search(self, query: str | None = None, **options: Any) -> list[Hit]:
         """What matches a query (or ``vector=``) best; see :meth:`memgpt.search.Search.search`."""

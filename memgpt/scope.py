@@ -43,6 +43,8 @@ class Scope:
         self._embedder = embedder
         self._open = threading.local()
         self._agent_exists = False
+        self.changes = 0
+        """Changes made so far: what was counted before the last one may be out of date."""
 
     @property
     def language(self) -> str:
@@ -78,6 +80,7 @@ class Scope:
             if not self._agent_exists:
                 connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
             yield connection, uuid4()
+        self.changes += 1
         self._agent_exists = self._connection() is None  # inside an outer transaction it may still be rolled back
 
     def agent_forgotten(self) -> None:

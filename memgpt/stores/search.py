@@ -95,7 +95,7 @@ class Asked:
 
     words: str
     phrases: Sequence[str] = ()
-    """Each must occur, its words side by side."""
+    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
     excluded: Sequence[str] = ()
     """None may occur."""
 

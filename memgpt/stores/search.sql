@@ -140,7 +140,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -237,7 +237,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -380,7 +380,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -476,7 +476,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
