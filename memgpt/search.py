@@ -133,18 +133,36 @@ class Search:
     def _ranked(
         self, query: str, kinds: Sequence[Kind], most: int, filters: Filters, blend: Blend, explain: bool
     ) -> Sequence[Hit]:
-        text = _CONTROL.sub(" ", query)[:_MOST_QUERY].strip()
-        asked = _asked(text)
-        embedded = self._embedded(text)
-        rows = self._sizes()
-        dimensions = self._scope.model.dimensions
+        text = _readable(query)
         newest = not text
         seeds = Seeds(
             lexical=max(40, 2 * most),
             vector=max(30, 2 * most),
             recent=most if newest else max(40, 2 * most) if blend.recency or blend.importance else 0,
         )
-        found = self._scope.read(
+        found = self._found(text, kinds, seeds, filters)
+        if newest:
+            order = sorted((f for f in found if f.candidate), key=lambda f: (f.created_at, f.id), reverse=True)[:most]
+            return [
+                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
+                for place, f in enumerate(order, start=1)
+            ]
+        return _order(text, found, most, blend, explain)
+
+    def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
+        """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
+        found = self._found(_readable(query), _kinds(kinds), Seeds(lexical=40, vector=30, recent=0), Filters())
+        if not found:
+            return None
+        statistics = _statistics(_collections(found))
+        return _rows(found, statistics.terms), statistics
+
+    def _found(self, text: str, kinds: Sequence[Kind], seeds: Seeds, filters: Filters) -> Sequence[Found]:
+        asked = _asked(text)
+        embedded = self._embedded(text)
+        rows = self._sizes()
+        dimensions = self._scope.model.dimensions
+        return self._scope.read(
             lambda c: self._store(c).ranked(
                 asked,
                 embedded,
@@ -156,13 +174,6 @@ class Search:
                 language=self._scope.language,
             )
         )
-        if newest:
-            order = sorted((f for f in found if f.candidate), key=lambda f: (f.created_at, f.id), reverse=True)[:most]
-            return [
-                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
-                for place, f in enumerate(order, start=1)
-            ]
-        return _order(text, found, most, blend, explain)
 
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
@@ -190,6 +201,10 @@ def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
 def _matcher() -> SoftMatcher:
     """Word vectors of the offline model, whatever model embeds: they are in every installation."""
     return SoftMatcher(word_vectors)
+
+
+def _readable(query: str) -> str:
+    return _CONTROL.sub(" ", query)[:_MOST_QUERY].strip()
 
 
 def _asked(text: str) -> Asked:
