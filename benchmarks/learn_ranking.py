@@ -160,7 +160,9 @@ def main() -> None:
     for title, part in (("text", data[: len(conversations)]), ("text and captions", data[len(conversations) :])):
         ordered = leave_one_out(data, part)
         five, ten = (100 * np.mean([recall(e, order, depth) for e, order in ordered]) for depth in (5, 10))
-        print(f"leave one conversation out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(ordered)} questions)")
+        print(
+            f"leave one conversation out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(ordered)} questions)"
+        )
     model = learn([e for one in data for e in one], penalty=PENALTY * 2)
     text = json.dumps({"weights": model.weights, "several": model.several, "single": model.single}, indent=2) + "\n"
     print(text)

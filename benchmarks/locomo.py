@@ -80,7 +80,9 @@ def _conversation(given: dict[str, Any]) -> Conversation:
         ]
     known = {turn.id for turn in turns}
     questions = [
-        Question(q["question"], q["category"], frozenset(re.findall(r"D\d+:\d+", " ".join(q.get("evidence", [])))) & known)
+        Question(
+            q["question"], q["category"], frozenset(re.findall(r"D\d+:\d+", " ".join(q.get("evidence", [])))) & known
+        )
         for q in given["qa"]
     ]
     return Conversation(given["sample_id"], turns, [q for q in questions if q.evidence])
