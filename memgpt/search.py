@@ -169,11 +169,34 @@ class Search:
         blend: Blend,
         explain: bool,
     ) -> Sequence[Hit]:
-        rows = self._sizes()
-        dimensions = self._scope.model.dimensions
         newest = not asked.words
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
-        found = self._scope.read(
+        found = self._found(asked, embedded, kinds, seeds, filters)
+        if newest:
+            there = (f for f in found if f.candidate)
+            order = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
+            return [
+                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
+                for place, f in enumerate(order, start=1)
+            ]
+        return _order(asked.words, found, most, blend, explain)
+
+    def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
+        """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
+        asked = understood(query)
+        seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
+        found = self._found(asked, self._embedded(asked.words), _kinds(kinds), seeds, Filters())
+        if not found:
+            return None
+        statistics = _statistics(_collections(found))
+        return _rows(found, statistics.terms), statistics
+
+    def _found(
+        self, asked: Asked, embedded: Vector | None, kinds: Sequence[Kind], seeds: Seeds, filters: Filters
+    ) -> Sequence[Found]:
+        rows = self._sizes()
+        dimensions = self._scope.model.dimensions
+        return self._scope.read(
             lambda c: self._store(c).ranked(
                 asked,
                 embedded,
@@ -185,14 +208,6 @@ class Search:
                 language=self._scope.language,
             )
         )
-        if newest:
-            there = (f for f in found if f.candidate)
-            order = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
-            return [
-                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
-                for place, f in enumerate(order, start=1)
-            ]
-        return _order(asked.words, found, most, blend, explain)
 
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None

@@ -157,7 +157,7 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
-        statement = _statement("nearest", tuple(kinds), bool(filters))
+        statement = compose("nearest", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -188,13 +188,13 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
-        statement = _statement("ranked", tuple(kinds), bool(filters))
+        statement = compose("ranked", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
 
 @cache
-def _statement(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
+def compose(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
     """The statements of several kinds as one."""
     parts = []
     for kind in kinds:
