@@ -52,7 +52,7 @@ CREATE TABLE embedding_switches (
     rows_total bigint NOT NULL DEFAULT 0,
     rows_done bigint NOT NULL DEFAULT 0,
     tokens bigint NOT NULL DEFAULT 0,
-    cost numeric,
+    cost numeric DEFAULT 0,
     phase text NOT NULL DEFAULT '',
     verification jsonb,
     started_at timestamptz NOT NULL DEFAULT now(),
