@@ -58,7 +58,7 @@ class Seeded:
         self.seconds = 0.0
         self._log = log
 
-    def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> Vectors:
+    def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> Vectors:  # noqa: ARG002
         started = time.perf_counter()
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for n, text in enumerate(texts):
@@ -86,7 +86,9 @@ def options(dsn: str, model: str = "bench-384") -> Settings:
 
 
 def note(agent: int, n: int) -> str:
-    words = random.Random(agent * 1_000_000 + n).choices("bees honey garden letter train music winter tax".split(), k=12)
+    words = random.Random(agent * 1_000_000 + n).choices(
+        ["bees", "honey", "garden", "letter", "train", "music", "winter", "tax"], k=12
+    )
     return f"note {n} of agent {agent}: {' '.join(words)}"
 
 
@@ -135,7 +137,9 @@ def writer(dsn: str, stop: Any, answers: Any) -> None:
         waits.append(time.perf_counter() - started)
         written += 1
         time.sleep(0.02)
-    answers.put(("writer", {"failed": failed[:5], "failures": len(failed), "written": written, "longest": max(waits)}, []))
+    answers.put(
+        ("writer", {"failed": failed[:5], "failures": len(failed), "written": written, "longest": max(waits)}, [])
+    )
 
 
 def lacking(dsn: str, model: str) -> int:
@@ -170,12 +174,16 @@ def killed(dsn: str, to: str, kills: int, log: Path, expected_seconds: float) ->
 
 
 def overhead(dsn_raw: str, dsn_engine: str, model: str) -> dict[str, Any]:
-    """The engine against a bare UPDATE in batches of the same size with the same vectors, without the model's time."""
+    """The engine against a bare UPDATE in batches of the same size with the same vectors, without the model's time.
+
+    The bare UPDATE writes what a search needs: the vectors and their bits.
+    """
     seeded = Seeded(model)
     with psycopg.connect(dsn_raw, autocommit=True) as connection:
         register_vector(connection)
         rows = connection.execute("SELECT agent_id, id, text FROM archival_memories ORDER BY agent_id, id").fetchall()
-        connection.execute(f"ALTER TABLE archival_memories ADD COLUMN raw vector({seeded.dimensions})")
+        columns = f"ADD COLUMN raw vector({seeded.dimensions}), ADD COLUMN raw_bits bit({seeded.dimensions})"
+        connection.execute(f"ALTER TABLE archival_memories {columns}")
         raw = 0.0
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
@@ -183,7 +191,7 @@ def overhead(dsn_raw: str, dsn_engine: str, model: str) -> dict[str, Any]:
             given = ([row[0] for row in part], [row[1] for row in part], vectors)
             started = time.perf_counter()
             connection.execute(
-                "UPDATE archival_memories m SET raw = n.v FROM unnest(%b::text[], %b::bigint[], %b::vector[]) "
+                "UPDATE archival_memories m SET raw = n.v, raw_bits = binary_quantize(n.v) FROM unnest(%b::text[], %b::bigint[], %b::vector[]) "
                 "AS n (agent_id, id, v) WHERE m.agent_id = n.agent_id AND m.id = n.id",
                 given,
             )
@@ -280,7 +288,15 @@ def live(dsn: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
         who, found, latencies = answers.get(timeout=60)
         result[who] = found
         if latencies:
-            names = ["idle 384", "during 384-1536", "idle 1536", "during 1536-3072", "idle 3072", "during rollback", "idle"]
+            names = [
+                "idle 384",
+                "during 384-1536",
+                "idle 1536",
+                "during 1536-3072",
+                "idle 3072",
+                "during rollback",
+                "idle",
+            ]
             result["searches"] = {name: percentile(latencies, n) for n, name in enumerate(names)}
     for other in others:
         other.join()
@@ -293,7 +309,10 @@ def run(admin: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
         migrate.apply(source, model=migrate.ModelSpec("bench-384", 384))
         fill(source, rows)
         template = psycopg.conninfo.conninfo_to_dict(source)["dbname"]
-        result: dict[str, Any] = {"rows": rows, "overhead 1536": overhead(create(template), create(template), "bench-1536")}
+        result: dict[str, Any] = {
+            "rows": rows,
+            "overhead 1536": overhead(create(template), create(template), "bench-1536"),
+        }
         print(json.dumps(result, indent=2), file=sys.stderr, flush=True)
         result |= live(create(template), rows, kills, folder)
         return result

@@ -8,6 +8,8 @@ import psycopg
 import typer
 
 from memgpt.cli import care, db, embeddings, output
+from memgpt.cli.doctor import doctor_command
+from memgpt.cli.reembed import reembed_command
 from memgpt.errors import MemgptError
 
 __all__ = ["app", "care", "main"]
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(db.app, name="db")
 app.add_typer(embeddings.app, name="embeddings")
+app.command("reembed")(reembed_command)
+app.command("doctor")(doctor_command)
 
 
 def main() -> None:

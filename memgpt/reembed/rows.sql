@@ -9,22 +9,25 @@ LIMIT %(limit)s::integer
 
 -- store --
 -- Keeps a vector only if its row still says what was embedded. A row somebody is changing is left for later: whoever
--- never waits for a row is never part of a deadlock.
+-- never waits for a row is never part of a deadlock. Rows are found one by one by their key (LATERAL) and then by their
+-- place: a join would sooner or later be planned as a scan of the whole table for each batch.
 WITH made AS (
     SELECT * FROM unnest(
         %(agent_ids)b::text[], %(ids)b::bigint[], %(hashes)b::uuid[], %(embeddings)b::vector[]
     ) AS n (agent_id, id, hash, embedding)
 ),
 held AS (
-    SELECT m.agent_id, m.id FROM {table} m
-    JOIN made n ON m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
-    FOR NO KEY UPDATE OF m SKIP LOCKED
+    SELECT h.ctid, n.hash, n.embedding FROM made n
+    CROSS JOIN LATERAL (
+        SELECT m.ctid FROM {table} m
+        WHERE m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS h
 )
 UPDATE {table} m SET
     embedding_next = n.embedding, {bits} embedding_next_model = %(model)s::text, embedding_next_hash = n.hash
-FROM made n
-JOIN held h ON h.agent_id = n.agent_id AND h.id = n.id
-WHERE m.agent_id = n.agent_id AND m.id = n.id
+FROM held n
+WHERE m.ctid = n.ctid
 
 -- set_bits --
 embedding_next_bits = binary_quantize(n.embedding),
@@ -50,11 +53,13 @@ WITH made AS (
     ) AS n (agent_id, id, hash, embedding)
 ),
 held AS (
-    SELECT m.agent_id, m.id FROM {table} m
-    JOIN made n ON m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
-    FOR NO KEY UPDATE OF m SKIP LOCKED
+    SELECT h.ctid, n.hash, n.embedding FROM made n
+    CROSS JOIN LATERAL (
+        SELECT m.ctid FROM {table} m
+        WHERE m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS h
 )
 UPDATE {table} m SET embedding = n.embedding, embedding_model = %(model)s::text
-FROM made n
-JOIN held h ON h.agent_id = n.agent_id AND h.id = n.id
-WHERE m.agent_id = n.agent_id AND m.id = n.id
+FROM held n
+WHERE m.ctid = n.ctid

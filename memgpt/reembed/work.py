@@ -21,7 +21,7 @@ from memgpt.errors import ConflictError, EmbeddingError
 from memgpt.reembed import checks, tables
 from memgpt.reembed.checks import SavedQuery, Verification
 from memgpt.reembed.record import SQL as RECORD_SQL
-from memgpt.reembed.record import Guard, Switch, activate, advance, current, verified
+from memgpt.reembed.record import Guard, activate, advance, current, verified
 from memgpt.reembed.rows import Batches, Row, counted
 from memgpt.reembed.session import Retry, Session, rate_limited
 from memgpt.reembed.tables import Table
@@ -65,6 +65,7 @@ class Work:
         self._size = column(model.dimensions)
         self._tables = tables.tables(session.options.db_schema)
         self.embedded = 0
+        self._done_before = self._total = 0
 
     def prepare(self) -> None:
         """Begin, or find that it has begun: the record and the columns in one transaction, then the partial indexes."""
@@ -86,8 +87,10 @@ class Work:
                 self._drop_invalid(connection, table)
                 connection.execute(tables.index_missing(table))
             total = sum(missing for _, _, missing in counted(connection, self._tables))
-            done = _switch(connection).rows_done
-            connection.execute(RECORD_SQL.total, {"rows": total + done})
+            found = current(connection)
+            self._done_before = found.rows_done if found else 0
+            self._total = total + self._done_before
+            connection.execute(RECORD_SQL.total, {"rows": self._total})
 
     def embed(self, phase: str = "embedding") -> None:
         """Embed whatever lacks a vector, until a whole pass finds next to nothing."""
@@ -218,13 +221,5 @@ class Work:
         self._report(phase)
 
     def _report(self, phase: str) -> None:
-        with self._session.database.connection() as connection:
-            found = current(connection)
-        done, total = (found.rows_done, found.rows_total) if found else (self.embedded, 0)
-        self._on_progress(Progress(phase, done, max(done, total)))
-
-
-def _switch(connection: psycopg.Connection[tuple[object, ...]]) -> Switch:
-    found = current(connection)
-    assert found is not None  # noqa: S101 - prepare has made sure
-    return found
+        done = self._done_before + self.embedded
+        self._on_progress(Progress(phase, done, max(done, self._total)))
