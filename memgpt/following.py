@@ -153,7 +153,7 @@ class Following:
         current = self._embedder
         if self._configured == NO_MODEL or (current.name, current.dimensions) == (model.name, model.dimensions):
             return current
-        if current.name != model.name and not self._was_active(connection):
+        if current.name != model.name and not self._is_known(connection):
             raise ModelMismatchError(
                 f"the memory holds vectors of {model.name!r}, but {self._configured!r} is configured. "
                 f"Set MEMGPT_EMBEDDING_MODEL={model.name}, or change the stored vectors: "
@@ -168,13 +168,13 @@ class Following:
                 "`memgpt reembed --rollback`"
             ) from error
 
-    def _was_active(self, connection: Connection | None) -> bool:
-        """Did this memory use the configured model before?"""
+    def _is_known(self, connection: Connection | None) -> bool:
+        """Is the configured model this memory's, or was it before a switch?"""
         given = {"name": self._configured}
         row = (
-            connection.execute(SQL.was_active, given).fetchone()
+            connection.execute(SQL.is_known, given).fetchone()
             if connection
-            else self._database.read(lambda c: c.execute(SQL.was_active, given).fetchone())
+            else self._database.read(lambda c: c.execute(SQL.is_known, given).fetchone())
         )
         return bool(row and row[0])
 

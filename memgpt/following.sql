@@ -2,5 +2,5 @@
 -- Inside a transaction this also holds the model: a switch waits until the transaction has ended.
 SELECT name, dimensions FROM embedding_models WHERE active
 
--- was_active --
-SELECT EXISTS (SELECT FROM embedding_models WHERE name = %(name)s::text AND NOT active)
+-- is_known --
+SELECT EXISTS (SELECT FROM embedding_models WHERE name = %(name)s::text)

@@ -61,12 +61,13 @@ class Session:
                     )
             yield connection
 
-    def locked(self, work: Callable[[Connection], T]) -> T:
+    def locked(self, work: Callable[[Connection], T], between: Callable[[], None] = lambda: None) -> T:
         """``work`` in a transaction that has the tables with embeddings for itself.
 
         Whoever uses a memory in a transaction holds its table of models first, so when that is ours nobody is halfway
         through a write; only then are the others asked for. Waits are short, so that others hardly notice and
-        PostgreSQL's deadlock detection never ends somebody else's transaction: this one gives up and tries again.
+        PostgreSQL's deadlock detection never ends somebody else's transaction: this one gives up and tries again, after
+        what is to be done ``between``.
 
         Raises:
             DatabaseError: others keep the tables busy.
@@ -86,6 +87,7 @@ class Session:
                     return work(connection)
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, Retry):
                 time.sleep(min(0.05 * 2**attempt, 3.0))
+                between()
         raise DatabaseError(
             f"the tables were in use by long transactions at each of {_LOCK_TRIES} attempts; what is done is kept. "
             "`memgpt db monitor` shows who holds them; then run the same command again"

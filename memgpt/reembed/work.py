@@ -143,7 +143,7 @@ class Work:
                 raise Retry from None
 
         self._guard.keep()
-        self._session.locked(attempt)
+        self._session.locked(attempt, between=lambda: self.embed("catching up"))
 
     def mend(self) -> int:
         """Fill the gaps of the live vectors: rows without one, or with another model's."""
