@@ -105,7 +105,7 @@ def _quality(dsn: str, conversations: Sequence[locomo.Conversation], result: fix
     )
     result.numbers |= {"recall_at_5": five, "recall_at_10": ten, "questions": len(ordered[first])}
     result.remarks.append(
-        f"{len(conversations)} conversations, {len(ordered[first])} questions of categories 1 to 4; recall@10 lies within "
+        f"{len(conversations)} conversations, {len(ordered[first])} questions of categories 1 to 4; recall@10 is within "
         f"{low:.1f} to {high:.1f} (95%, by drawing questions). Retrieval, not answers: no language model takes part. "
         "Rankings above the learned ones order the same candidates. The set of features was chosen while looking at "
         "three conversations of LoCoMo, so numbers on those are on the high side for that choice."
@@ -138,7 +138,7 @@ def _interval(found: Ordered, depth: int) -> tuple[float, float]:
 
 
 def _session_recall(example: Example, order: Sequence[int]) -> float:
-    """Share of the evidence's sessions among those of the first ten turns; unseen evidence has a session nobody found."""
+    """Share of the evidence's sessions among those of the first ten turns; the rest nobody found."""
     session = {row.id: row.session for row in example.rows}
     wanted = {session.get(id, f"unseen {id}") for id in example.evidence}
     return len(wanted & {session[id] for id in order[:10]}) / len(wanted)

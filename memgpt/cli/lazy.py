@@ -11,6 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Final = {
     "db": ("memgpt.cli.care", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
+    "reembed": ("memgpt.cli.reembed", "Give a live memory another embedding model."),
+    "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
 }
 """By name: the module with the ``app``, and the line the list of commands shows."""
 
@@ -35,6 +37,6 @@ class LazyGroup(TyperGroup):
 
 def load(name: str) -> Any:
     """The command itself."""
-    command = typer.main.get_group(import_module(COMMANDS[name][0]).app)
+    command = typer.main.get_command(import_module(COMMANDS[name][0]).app)
     command.name = name
     return command

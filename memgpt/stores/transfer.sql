@@ -175,7 +175,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search,
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search,
             text_hash, accessed_at, access_count}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN archival_memories t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
@@ -247,7 +249,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN document_chunks t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -284,7 +288,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -321,7 +327,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN kg_relationships t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -358,7 +366,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN conversations t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord

@@ -281,7 +281,7 @@ def test_an_embedder_that_fails_leaves_nothing(memory: Memory, monkeypatch: pyte
 
 
 def test_a_transaction_composes_stores(memory: Memory) -> None:
-    with pytest.raises(KeyError), memory.transaction():
+    with pytest.raises(KeyError), memory.transaction():  # noqa: PT012
         memory.remember("one")
         memory.core["human"].append("Ann")
         memory.messages.append("user", "hello")
