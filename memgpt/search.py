@@ -22,7 +22,7 @@ from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
-from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
+from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
 
 SIZES_LAST: Final = 60.0
 """Seconds for which the number of an agent's rows is taken as known; it only decides how many candidates to look at."""
@@ -123,7 +123,8 @@ class Search:
             until=inputs.moment(until, "until"),
             metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
         )
-        least = None if min_score is None else inputs.number(min_score, "min_score")
+        if min_score is not None:
+            inputs.number(min_score, "min_score")
         blend = Blend(recency, importance, half_life)
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a text, not {type(query).__name__}")
@@ -137,16 +138,24 @@ class Search:
             hits = _paged(
                 limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain)
             )
-        return [hit for hit in hits if least is None or hit.score >= least]
+        return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def _nearest(self, vector: Any, kinds: Sequence[Kind], most: int, filters: Filters, explain: bool) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
         given = inputs.vector(vector, "vector", dimensions=dimensions)
         rows = self._sizes()
         looked_at = {kind: candidates(rows[kind], dimensions, most) for kind in kinds}
-        found = self._scope.read(
-            lambda c: self._store(c).nearest(given, kinds=kinds, limit=most, candidates=looked_at, filters=filters)
-        )
+
+        def work(connection: Connection) -> Sequence[Nearest]:
+            return self._store(connection).nearest(
+                given, kinds=kinds, limit=most, candidates=looked_at, filters=filters
+            )
+
+        found = self._scope.read(work)
+        needed = {kind: _needed(found, kind, most, rows[kind], dimensions) for kind in kinds}
+        if any(needed[kind] > looked_at[kind] for kind in kinds):  # nothing is near: look at more
+            looked_at = {kind: max(needed[kind], looked_at[kind]) for kind in kinds}
+            found = self._scope.read(work)
         order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             _hit(
@@ -234,6 +243,12 @@ def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
         return KINDS
     chosen = {inputs.choice(kind, KINDS, "kinds") for kind in ([given] if isinstance(given, str) else given)}
     return tuple(kind for kind in KINDS if kind in chosen)
+
+
+def _needed(found: Sequence[Nearest], kind: Kind, most: int, rows: int, dimensions: int) -> int:
+    """Candidates it takes to be sure of what was found of a kind; none where there were no more than asked for."""
+    scores = [hit.similarity for hit in found if hit.kind == kind]
+    return candidates_for(rows, dimensions, scores[-1]) if len(scores) == most < rows else 0
 
 
 @cache
