@@ -320,7 +320,7 @@ def _explain(error: BaseException) -> None:
         raise ReadOnlyError("this server is a read-only standby; write to the primary") from error
     if isinstance(error, psycopg.errors.UndefinedObject) and "text search configuration" in str(error):
         raise ConfigurationError(
-            f"{str(error).splitlines()[0]}: set MEMGPT_LANGUAGE to one that \\dF in psql lists, such as english or simple"
+            f"{str(error).splitlines()[0]}: set MEMGPT_LANGUAGE to one of pg_ts_config, such as english or simple"
         ) from error
     if isinstance(error, psycopg.errors.UndefinedTable):
         raise DatabaseError(f"{str(error).splitlines()[0]}: run `memgpt db migrate` first") from error

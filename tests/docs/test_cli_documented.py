@@ -1,4 +1,4 @@
-"""docs/cli.md describes every command with every argument and option, and no other; the list of lazy commands is right."""
+"""docs/cli.md describes every command with every argument and option, and no other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_argument_and_option_is_documented_and_no_other() -> None:
 
 
 def test_options_of_all_commands_are_documented_once() -> None:
-    assert EVERYWHERE <= set(re.findall(r"^\| `([^`]+)`", sections()["Options of many commands"], re.MULTILINE))
+    assert set(re.findall(r"^\| `([^`]+)`", sections()["Options of many commands"], re.MULTILINE)) >= EVERYWHERE
 
 
 def test_every_command_says_what_it_does() -> None:
