@@ -24,8 +24,8 @@ from pydantic import SecretStr
 
 from memgpt import Memory, doctor
 from memgpt.config import Settings
-from memgpt.database import verify
-from memgpt.errors import ConflictError, EmbeddingError, InputError, ModelMismatchError
+from memgpt.database import migrate, verify
+from memgpt.errors import ConflictError, EmbeddingError, InputError, MigrationError, ModelMismatchError
 from memgpt.reembed import finish, plan, reembed, rollback, status
 from memgpt.reembed.record import guard
 from tests.openai_server import Answer, OpenAIServer, Request, listing, vectors_of
@@ -320,3 +320,27 @@ def test_paid_vectors_are_asked_for_once_per_agent(options: Settings, provider: 
     assert len(provider.requests) == 2
     assert look("SELECT count(*) FROM embedding_cache WHERE agent_id = 'a'") == 1
     assert look("SELECT tokens FROM embedding_usage WHERE agent_id = 'a'") == 7
+
+
+@pytest.mark.pooler
+def test_behind_a_transaction_pooler(pooled_dsn: str, options: Settings, look: Callable[..., Any]) -> None:
+    options = options.model_copy(update={"database_url": SecretStr(pooled_dsn)})
+    with Memory("a", options=options) as memory:
+        fill(memory, 60)
+        assert reembed(to="all-minilm", options=options).switched
+        assert near(memory, "note 7 about topic 7") == [8]
+        assert rollback(options=options).switched
+    assert lacking(look, OFFLINE) == 0
+    assert finish(options=options).state == "rolled back"
+
+
+def test_undoing_the_migration_makes_the_bits_generated_again(options: Settings, look: Callable[..., Any]) -> None:
+    with Memory("a", options=options) as memory:
+        fill(memory, 20)
+    reembed(to="all-minilm", options=options)
+    with pytest.raises(MigrationError, match="a change of the embedding model is under way"):
+        migrate.rollback(options=options, target="4")
+    finish(options=options)
+    migrate.rollback(options=options, target="4")
+    assert verify.verify(options=options).drifts == ()
+    assert look("SELECT count(*) FROM archival_memories WHERE embedding_bits = binary_quantize(embedding)") == 20
