@@ -1,7 +1,7 @@
 """Is what the specification says about migration 002 true, claim by claim, on the same data before and after it?
 
-Two databases with the same rows: one with 001 only, one fully migrated. The same statements are run on both in turns; a
-third contender is what this library runs. A faster search that finds less is not called faster: recall stands beside it.
+Two databases with the same rows: one with 001 only, one fully migrated. The same statements are run on both in turns;
+a third contender is what this library runs. A search that finds less is not called faster: recall stands beside it.
 """
 
 from __future__ import annotations
@@ -208,9 +208,9 @@ def _verdicts(trips: float) -> list[str]:
         "this library does, and its recall is what the others' is not.",
         "Newest rows: (agent_id, time DESC) answers for one agent; over everybody it cannot help, and without agent_id "
         "in front agents with few rows would pay for all others.",
-        f"Graph: an index does not save round trips. A traversal as one statement does: {trips:.0f} become 1 on average, "
+        f"Graph: an index does not save round trips. A traversal as one statement does: {trips:.0f} become 1, "
         f"{100 * (1 - 1 / trips):.0f}% fewer.",
-        "Embedding cost: $0.0001 to $0.00002 per 1,000 tokens is 80% less for the same tokens: a price, not a measurement.",
+        "Embedding cost: $0.0001 to $0.00002 per 1K tokens is 80% less for the same tokens: a price list, nothing to measure.",
     ]
 
 

@@ -64,7 +64,7 @@ def own_server(**settings: str) -> Iterator[EmbeddedServer]:
 
 
 def database(server: EmbeddedServer, name: str, *, model: str = "none", dimensions: int = 1536, upto: str = "") -> str:
-    """A new, migrated database; its DSN. ``upto`` stops at a migration and leaves the columns as the files size them."""
+    """A new, migrated database; its DSN. ``upto`` stops at a migration, with the columns as the files size them."""
     with psycopg.connect(server.dsn_for("postgres"), autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

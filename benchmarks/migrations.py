@@ -32,8 +32,8 @@ def main() -> None:
             _indexes(connection, result)
             needed = _memory(connection, result, min(rows, 12_000))
     result.remarks.append(
-        f"`memgpt db migrate` from 001 to the end took {seconds:.1f} s and the client at most {peak:.0f} MB. The memory for "
-        "an IVFFlat index does not grow from 10,000 rows on: pgvector samples max(50 * lists, 10,000) rows."
+        f"`memgpt db migrate` from 001 to the end took {seconds:.1f} s and the client at most {peak:.0f} MB. The memory "
+        "for an IVFFlat index does not grow from 10,000 rows on: pgvector samples max(50 * lists, 10,000) rows."
     )
     result.numbers |= {"seconds": seconds, "client_mb": peak, "needed_mb": needed}
     result.ratios += [
@@ -80,7 +80,8 @@ def _indexes(connection: Connection, result: fixtures.Result) -> None:
 
 def _memory(connection: Connection, result: fixtures.Result, rows: int) -> dict[int, int]:
     """The smallest whole number of MB with which each index can be built."""
-    connection.execute(SQL.sample.replace(b"%(rows)s", str(rows).encode()))
+    connection.execute(SQL.sample)
+    connection.execute(SQL.fill_sample, {"rows": rows})
     connection.execute("SET max_parallel_maintenance_workers = 0")
     table = result.table(f"maintenance_work_mem for IVFFlat ({rows:,} rows, MB)", "lists", "specification", "needed")
     needed: dict[int, int] = {}
