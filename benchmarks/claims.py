@@ -210,7 +210,8 @@ def _verdicts(trips: float) -> list[str]:
         "in front agents with few rows would pay for all others.",
         f"Graph: an index does not save round trips. A traversal as one statement does: {trips:.0f} become 1, "
         f"{100 * (1 - 1 / trips):.0f}% fewer.",
-        "Embedding cost: $0.0001 to $0.00002 per 1K tokens is 80% less for the same tokens: a price list, nothing to measure.",
+        "Embedding cost: $0.0001 to $0.00002 per 1K tokens is 80% less for the same tokens: a price list."
+        " Nothing to measure.",
     ]
 
 

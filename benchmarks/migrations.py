@@ -32,8 +32,9 @@ def main() -> None:
             _indexes(connection, result)
             needed = _memory(connection, result, min(rows, 12_000))
     result.remarks.append(
-        f"`memgpt db migrate` from 001 to the end took {seconds:.1f} s and the client at most {peak:.0f} MB. The memory "
-        "for an IVFFlat index does not grow from 10,000 rows on: pgvector samples max(50 * lists, 10,000) rows."
+        f"`memgpt db migrate` from 001 to the end took {seconds:.1f} s and the client at most {peak:.0f} MB. "
+        "The memory for an IVFFlat index does not grow from 10,000 rows on: "
+        "pgvector samples max(50 * lists, 10,000) rows."
     )
     result.numbers |= {"seconds": seconds, "client_mb": peak, "needed_mb": needed}
     result.ratios += [

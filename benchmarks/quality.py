@@ -107,8 +107,9 @@ def _quality(dsn: str, conversations: Sequence[locomo.Conversation], result: fix
     result.numbers |= {"recall_at_5": five, "recall_at_10": ten, "questions": len(ordered[first])}
     result.remarks.append(
         f"{len(conversations)} conversations, {len(ordered[first])} questions of categories 1 to 4; recall@10 lies "
-        f"within {low:.1f} to {high:.1f} (95%, by drawing questions). Retrieval, not answers: no language model takes part. "
-        "Rankings above the learned ones order the same candidates. The set of features was chosen while looking at "
+        f"within {low:.1f} to {high:.1f} (95%, by drawing questions). Retrieval, not answers: no language "
+        "model takes part. Rankings above the learned ones order the same candidates. "
+        "The set of features was chosen while looking at "
         "three conversations of LoCoMo, so numbers on those are on the high side for that choice."
     )
     result.ratios += [
@@ -198,9 +199,7 @@ def _latency(dsn: str, conversations: Sequence[locomo.Conversation], result: fix
         )
         plain.close()
     cost = fixtures.ratio(taken["search"], taken["plain"])
-    table = result.table(
-        "Latency at an agent of 5,000 messages (ms, embedding included)", "search", "p50", "p95"
-    )
+    table = result.table("Latency at an agent of 5,000 messages (ms, embedding included)", "search", "p50", "p95")
     table.rows += [
         ["memory.search", *fixtures.milliseconds(taken["search"])],
         ["plain hybrid statement (bits + ts_rank_cd + RRF)", *fixtures.milliseconds(taken["plain"])],

@@ -112,10 +112,10 @@ def _sizing(numbers: dict[str, dict[str, Any]]) -> str:
             "## Sizing",
             "On paper, from the bytes a row measured above (short texts; longer ones come on top):",
             markdown(table),
-            "What should fit into memory is the agent + embedding index and the rows of the agents that are active; the "
-            "rest may be on disk. A search reads the rows of its own agent only, so more agents cost storage, not time. "
-            "One agent's search grows with its own rows: see the search section for where that matters to you. Move to "
-            "read replicas when reads fill the processors, to partitions or Citus (every key starts with agent_id) "
+            "What should fit into memory is the agent + embedding index and the rows of the agents that are active; "
+            "the rest may be on disk. A search reads the rows of its own agent only: more agents cost storage, not "
+            "time. One agent's search grows with its own rows: see the search section for where that matters to you. "
+            "Move to read replicas when reads fill the processors, to partitions or Citus (every key starts with agent_id) "
             "when one machine's disk or its vacuum no longer keeps up.",
         ]
     )
