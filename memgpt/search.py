@@ -33,6 +33,9 @@ COUNTING_SHARE: Final = 0.05
 FIRST_DEPTH: Final = 20
 """Hits that are ranked together at least; a page beyond them continues with twice as many."""
 
+NEAREST_DEPTH: Final = 10
+"""The same for a search by vector, where more depth means more exact distances and nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blend:
@@ -131,7 +134,13 @@ class Search:
         if not wanted:
             return []
         if vector is not None:
-            hits = _paged(limit, offset, lambda most: self._nearest(vector, wanted, most, filters, explain))
+            end = offset + limit
+            hits = _paged(
+                limit,
+                offset,
+                lambda most: self._nearest(vector, wanted, most, min(most, end), filters, explain),
+                first=NEAREST_DEPTH,
+            )
         else:
             asked = understood(str(query))
             embedded = self._embedded(asked.words)
@@ -140,11 +149,13 @@ class Search:
             )
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
-    def _nearest(self, vector: Any, kinds: Sequence[Kind], most: int, filters: Filters, explain: bool) -> Sequence[Hit]:
+    def _nearest(
+        self, vector: Any, kinds: Sequence[Kind], depth: int, most: int, filters: Filters, explain: bool
+    ) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
         given = inputs.vector(vector, "vector", dimensions=dimensions)
         rows = self._sizes()
-        looked_at = {kind: candidates(rows[kind], dimensions, most) for kind in kinds}
+        looked_at = {kind: candidates(rows[kind], dimensions, depth) for kind in kinds}
 
         def work(connection: Connection) -> Sequence[Nearest]:
             return self._store(connection).nearest(
@@ -257,11 +268,13 @@ def _matcher() -> SoftMatcher:
     return SoftMatcher(word_vectors)
 
 
-def _paged(limit: int, offset: int, search: Callable[[int], Sequence[Hit]]) -> Sequence[Hit]:
+def _paged(
+    limit: int, offset: int, search: Callable[[int], Sequence[Hit]], *, first: int = FIRST_DEPTH
+) -> Sequence[Hit]:
     """One page. The order of what is ranked together depends on how much that is, so a page beyond the first depth
     appends what a search twice as deep finds beside it: pages of one ``limit`` fit together.
     """
-    depth = FIRST_DEPTH
+    depth = first
     while depth < limit:
         depth *= 2
     hits = list(search(depth))
@@ -431,13 +444,12 @@ def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
 
 
 def _hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
-    if isinstance(row, Nearest):
-        return Hit(row.kind, row.id, score, row.text, row.metadata, row.created_at, row.source, explain)
     metadata = json.loads(row.metadata)
     return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain)
 
 
-def _source(row: Found) -> Json:
+def _source(row: Found | Nearest) -> Json:
     if row.source is not None:
         return dict(json.loads(row.source))
+    assert isinstance(row, Found)  # noqa: S101 - what was found by its vector has a source
     return {"session": row.session, "role": row.role, "name": row.name, "intent": row.intent}

@@ -41,16 +41,15 @@ class Filters:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """A row found by its vector."""
+class Nearest(NamedTuple):
+    """A row found by its vector; ``metadata`` and ``source`` are JSON texts."""
 
     kind: Kind
     id: int
     text: str
-    metadata: Json
+    metadata: str
     created_at: datetime
-    source: Json
+    source: str
     similarity: float
     """Cosine similarity, from -1 to 1."""
 
@@ -170,7 +169,7 @@ class SearchStore:
             **(filters.parameters() if filters else {}),
         }
         statement = compose("nearest", tuple(kinds), bool(filters))
-        with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
+        with self._connection.cursor(row_factory=args_row(Nearest)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
     def ranked(

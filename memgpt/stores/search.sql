@@ -32,8 +32,8 @@ LIMIT %(archival_candidates)s::integer
 
 -- archival_nearest --
 SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance) AS source,
+    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
@@ -58,8 +58,8 @@ LIMIT %(message_candidates)s::integer
 
 -- message_nearest --
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata AS metadata, m.created_at AS created_at,
-    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent) AS source,
+    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM conversations m
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
@@ -84,10 +84,10 @@ LIMIT %(chunk_candidates)s::integer
 
 -- chunk_nearest --
 SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata AS metadata, m.created_at AS created_at,
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
     jsonb_build_object(
         'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end) AS source,
+        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM document_chunks m
 LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
@@ -115,10 +115,10 @@ LIMIT %(fact_candidates)s::integer
 
 -- fact_nearest --
 SELECT
-    'fact' AS kind, m.id, m.fact AS text, m.properties AS metadata, m.recorded_at AS created_at,
+    'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
     jsonb_build_object(
         'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
-        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id) AS source,
+        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM kg_relationships m
 JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
