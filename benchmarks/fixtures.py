@@ -139,7 +139,7 @@ class Ratio:
 
 
 QUIET = 0.25
-"""Ratios compare this quantile: what else a machine does only ever adds time, so the quicker rounds are the truer ones."""
+"""Ratios compare this quantile: what else a machine does only adds time, so the quicker rounds are truer."""
 
 
 def ratio(one: Sequence[float], other: Sequence[float]) -> Ratio:

@@ -115,7 +115,7 @@ def _sizing(numbers: dict[str, dict[str, Any]]) -> str:
             "What should fit into memory is the agent + embedding index and the rows of the agents that are active; "
             "the rest may be on disk. A search reads the rows of its own agent only: more agents cost storage, not "
             "time. One agent's search grows with its own rows: see the search section for where that matters to you. "
-            "Move to read replicas when reads fill the processors, to partitions or Citus (every key starts with agent_id) "
+            "Move to read replicas when reads fill the processors, to partitions or Citus (keys start with agent_id) "
             "when one machine's disk or its vacuum no longer keeps up.",
         ]
     )
