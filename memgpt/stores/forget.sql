@@ -67,6 +67,9 @@ gone_documents AS (
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'document')
     RETURNING id
 ),
+cached AS (
+    DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text
+),
 entries AS (
     DELETE FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND (kind, row_id) IN (SELECT kind, id FROM doomed)
@@ -117,6 +120,8 @@ entities AS (DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text RETURNI
 chunks AS (DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text RETURNING 1),
 gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RETURNING 1),
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
+cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
+paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
 agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
 SELECT
     (SELECT count(*) FROM blocks) AS core_memories,
@@ -127,4 +132,6 @@ SELECT
     (SELECT count(*) FROM chunks) AS document_chunks,
     (SELECT count(*) FROM gone_documents) AS documents,
     (SELECT count(*) FROM entries) AS memory_history,
+    (SELECT count(*) FROM cached) AS embedding_cache,
+    (SELECT count(*) FROM paid) AS embedding_usage,
     (SELECT count(*) FROM agent) AS agents
