@@ -19,6 +19,7 @@ from memgpt.asked import understood
 from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
+from memgpt.following import ActiveModel
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
@@ -162,11 +163,11 @@ class Search:
                 given, kinds=kinds, limit=most, candidates=looked_at, filters=filters
             )
 
-        found = self._scope.read(work)
+        found = self._scope.read(work, _model)
         needed = {kind: _needed(found, kind, most, rows[kind], dimensions) for kind in kinds}
         if any(needed[kind] > looked_at[kind] for kind in kinds):  # nothing is near: look at more
             looked_at = {kind: max(needed[kind], looked_at[kind]) for kind in kinds}
-            found = self._scope.read(work)
+            found = self._scope.read(work, _model)
         order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             _hit(
@@ -226,7 +227,8 @@ class Search:
                 candidates={kind: candidates(rows[kind], dimensions, seeds.vector) for kind in kinds},
                 filters=filters,
                 language=self._scope.language,
-            )
+            ),
+            _model,
         )
 
     def _embedded(self, text: str) -> Vector | None:
@@ -260,6 +262,13 @@ def _needed(found: Sequence[Nearest], kind: Kind, most: int, rows: int, dimensio
     """Candidates it takes to be sure of what was found of a kind; none where there were no more than asked for."""
     scores = [hit.similarity for hit in found if hit.kind == kind]
     return candidates_for(rows, dimensions, scores[-1]) if len(scores) == most < rows else 0
+
+
+def _model(found: Sequence[Found | Nearest]) -> ActiveModel | None:
+    """Of which model the searched vectors are; None when nothing was found."""
+    if not found or found[0].model is None or found[0].dimensions is None:
+        return None
+    return ActiveModel(found[0].model, found[0].dimensions)
 
 
 @cache

@@ -52,6 +52,9 @@ class Nearest(NamedTuple):
     source: str
     similarity: float
     """Cosine similarity, from -1 to 1."""
+    model: str | None
+    """Of which model the searched vectors are."""
+    dimensions: int | None
 
 
 class Found(NamedTuple):
@@ -86,6 +89,8 @@ class Found(NamedTuple):
     document_frequencies: list[int] | None
     total: int
     mean_length: float
+    model: str | None
+    dimensions: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,4 +216,4 @@ def compose(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
     for kind in kinds:
         near = getattr(SQL, f"{kind}_near_filtered" if filtered else f"{kind}_near")
         parts.append(b"(" + getattr(SQL, f"{kind}_{form}").replace(b"{near}", near) + b")")
-    return b"\nUNION ALL\n".join(parts)
+    return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))

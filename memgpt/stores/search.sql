@@ -10,6 +10,14 @@ SELECT
     (SELECT count(*) FROM kg_relationships
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact
 
+-- found --
+-- Every row says of which model the searched vectors are, as of the same moment.
+SELECT
+    found.*,
+    (SELECT m.name FROM embedding_models m WHERE m.active) AS model,
+    (SELECT m.dimensions FROM embedding_models m WHERE m.active) AS dimensions
+FROM ({found}) AS found
+
 -- archival_near --
 -- Candidates by their bits: an index-only scan of the agent's rows. What the filters need would make it read the
 -- table, so each kind has a form without and a form with filters.

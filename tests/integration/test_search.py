@@ -459,8 +459,8 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
     }
     prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
     with memory._scope.transaction() as connection:
-        nearest = explained(connection, store._statement("nearest", (kind,), False), given)
-        ranked = explained(connection, store._statement("ranked", (kind,), False), given)
+        nearest = explained(connection, store.compose("nearest", (kind,), False), given)
+        ranked = explained(connection, store.compose("ranked", (kind,), False), given)
     for plan in (nearest, ranked):
         assert any(
             n["Node Type"] == "Index Only Scan" and n["Index Name"] == f"{prefix}_agent_embedding_idx" for n in plan
