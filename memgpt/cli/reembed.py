@@ -32,7 +32,7 @@ Queries = Annotated[
 MinRecall = Annotated[float | None, typer.Option("--min-recall", min=0, max=1, help="Switch only from this recall on.")]
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
