@@ -37,6 +37,8 @@ FIRST_DEPTH: Final = 20
 NEAREST_DEPTH: Final = 10
 """The same for a search by vector, where more depth means more exact distances and nothing else."""
 
+_PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
+
 
 @dataclass(frozen=True, slots=True)
 class Blend:
@@ -318,7 +320,7 @@ def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: 
 
 def _key(row: Found) -> int:
     """One number for kind and id; ids of two kinds may be the same."""
-    return row.id * len(KINDS) + KINDS.index(row.kind)
+    return row.id * len(KINDS) + _PLACES[row.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +389,9 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
     if row.frequencies is not None:
         return row.frequencies
     counts = [0] * terms
-    for n in row.matches or ():
+    if not row.matches:
+        return counts
+    for n in row.matches:
         counts[n - 1] = 1
     return counts
 
