@@ -18,7 +18,7 @@ HOLES = {"{table}": "archival_memories", "{text}": "text", "{embedding}": "embed
 """What statements that serve every table with a vector are completed with."""
 
 UNDER_WAY = "embedding_next"
-"""In a statement on columns that exist while the model is being changed: tests/integration/test_reembed.py runs those."""
+"""Columns that exist while the model is being changed; tests/integration/test_reembed.py runs what uses them."""
 
 PARAMETER = re.compile(r"%\((?P<name>\w+)\)[sb](?=(?P<cast>::)?)")
 PLANNED = re.compile(r"(EXPLAIN|SELECT|WITH|INSERT|UPDATE|DELETE|VALUES)\b", re.I)
