@@ -113,6 +113,9 @@ BEGIN
             CASE policy.name WHEN 'memgpt_agent' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END,
             policy.relation);
     END LOOP;
+    REVOKE UPDATE ON core_memories FROM memgpt_agent;
+    GRANT UPDATE (label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at)
+    ON core_memories TO memgpt_agent;
 END
 $$;
 
@@ -144,10 +147,12 @@ $$;
 CREATE POLICY memgpt_agent ON agents USING (agent_id = (SELECT memory_agent()));
 CREATE POLICY memgpt_listed ON agents FOR SELECT USING (memory_in_scope(agent_id));
 
--- A block is seen and edited by the agents it is shared with, and made and deleted by its owner alone.
+-- A block is seen and edited by the agents it is shared with, and made and deleted by its owner alone. Its agent_id
+-- cannot be changed (see memory_allow_requests), so an edit may take the editor's own name out of shared_with.
 CREATE POLICY memgpt_agent ON core_memories USING (agent_id = (SELECT memory_agent()));
 CREATE POLICY memgpt_shared ON core_memories FOR SELECT USING (shared_with @> ARRAY[(SELECT memory_agent())]);
-CREATE POLICY memgpt_shared_edit ON core_memories FOR UPDATE USING (shared_with @> ARRAY[(SELECT memory_agent())]);
+CREATE POLICY memgpt_shared_edit ON core_memories FOR UPDATE USING (shared_with @> ARRAY[(SELECT memory_agent())])
+WITH CHECK (true);
 
 -- The history of a shared block is its owner's, whoever edits it.
 CREATE POLICY memgpt_agent ON memory_history USING (agent_id = (SELECT memory_agent()));

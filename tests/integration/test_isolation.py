@@ -204,6 +204,7 @@ def test_policies_keep_the_plans(database_of: Database) -> None:
             " (SELECT array_agg(sin(n * i)) FROM generate_series(1, %s) i)::vector FROM generate_series(1, 6000) n",
             [256],
         )
+        owner.execute("CHECKPOINT")  # the server commits asynchronously, and VACUUM marks what is on disk
         owner.execute("VACUUM ANALYZE archival_memories")
     isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
     vector = str([1.0] * 256)
@@ -213,6 +214,18 @@ def test_policies_keep_the_plans(database_of: Database) -> None:
     assert "Index Only Scan using archival_memories_agent_embedding_idx" in near, near
     assert "One-Time Filter" in near
     assert "archival_memories_search_idx" in words
+
+
+def test_an_agent_can_leave_a_shared_block(dsn: str, database_of: Database) -> None:
+    with database_of.connection() as owner:
+        owner.execute("INSERT INTO core_memories (agent_id, label, shared_with) VALUES ('acme-1', 'team', '{acme-2}')")
+    with database_of.isolated(RequestScope(("acme-2",), "acme-2")).transaction() as connection:
+        assert connection.execute("UPDATE core_memories SET shared_with = '{}'").rowcount == 1
+    with (
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        database_of.isolated(RequestScope(("*",), "acme-1")).transaction() as connection,
+    ):
+        connection.execute("UPDATE core_memories SET agent_id = 'acme-2'")
 
 
 def test_on_supabase_a_signed_in_user_reads_their_own_agents(empty_dsn: str) -> None:
