@@ -1,7 +1,7 @@
 """Keys of the service: made, found by their secret, rotated, revoked.
 
-A secret is 256 random bits, so nobody can try them all, and one round of SHA-256 hides it as well as a slow password hash
-would: those are for secrets that people choose. What is compared is compared in constant time.
+A secret is 256 random bits, so nobody can try them all, and one round of SHA-256 hides it as well as a slow password
+hash would: those are for secrets that people choose. What is compared is compared in constant time.
 """
 
 from __future__ import annotations

@@ -15,12 +15,10 @@ from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.context import Context, CountTokens, compose
 from memgpt.core import Core
-        self._shared = database is not None
-        self._database = open_database(dsn, options) if database is None else database
-        scope = RequestScope((author.agent_id,), author.agent_id)
-        seen = self._database.isolated(scope) if isolated else self._database
-        self._scope = Scope(seen, author, embedder or embeddings.from_settings(options), options)
+from memgpt.database.connection import Database
+from memgpt.database.isolation import RequestScope
 from memgpt.documents import Documents
+from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
@@ -63,19 +61,11 @@ class Memory:
     ) -> None:
         options = options or settings()
         author = Author(inputs.text(agent or options.agent, "agent"), inputs.text(actor, "actor"))
-<<<<<<< HEAD
-        self._database = open_database(dsn, options)
-        self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
-=======
-        embedder = embedder or embeddings.from_settings(options)
-        if dsn is None and database is None and options.uses_embedded_server:
-            _prepare_own_database(options, embedder)
         self._shared = database is not None
-        self._database = Database(dsn, options=options) if database is None else database
+        self._database = open_database(dsn, options) if database is None else database
         scope = RequestScope((author.agent_id,), author.agent_id)
         seen = self._database.isolated(scope) if isolated else self._database
-        self._scope = Scope(seen, author, embedder, options)
->>>>>>> 06c9c95 (Keep keys of the service: hashed, scoped, rotated, revoked; audit behind the requests)
+        self._scope = Scope(seen, author, embedder or embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
         self._search = Search(self._scope)
         self.core = Core(self._scope)

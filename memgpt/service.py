@@ -23,6 +23,7 @@ from memgpt.errors import AccessError, DatabaseError, ForbiddenError, InputError
 from memgpt.keys import Keys
 from memgpt.memory import Memory
 from memgpt.models import PERMISSIONS, Json, Key, Permission
+from memgpt.opening import open_database
 from memgpt.stores.keys import Entry, KeyStore
 
 SQL = queries.beside(__name__)
@@ -82,7 +83,7 @@ class Service:
     def __init__(self, options: Settings | None = None, *, keys_required: bool = True) -> None:
         self.options = options or settings()
         self.keys_required = keys_required
-        self.database = Database(options=self.options)
+        self.database = open_database(None, self.options)
         self.embedder = embeddings.from_settings(self.options)
         self.keys = Keys(self.database)
         self.rates = Rates()

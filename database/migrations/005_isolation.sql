@@ -183,7 +183,7 @@ END
 $$;
 
 -- Supabase: nothing is exposed to anon. Who is signed in may read, directly, the agent named by auth.uid() and those
--- whose names begin with "<uid>/"; writes go through memgpt, which keeps the history.
+-- whose names begin with "<uid>:"; writes go through memgpt, which keeps the history.
 DO $$
 DECLARE
     relation record;
@@ -203,7 +203,7 @@ BEGIN
             AND to_regrole('authenticated') IS NOT NULL THEN
             EXECUTE format(
                 'CREATE POLICY memgpt_signed_in ON %I FOR SELECT TO authenticated USING ('
-                'agent_id = (SELECT auth.uid()::text) OR starts_with(agent_id, (SELECT auth.uid()::text || ''/'')))',
+                'agent_id = (SELECT auth.uid()::text) OR starts_with(agent_id, (SELECT auth.uid()::text || '':'')))',
                 relation.name);
             EXECUTE format('GRANT SELECT ON %I TO authenticated', relation.name);
         END IF;

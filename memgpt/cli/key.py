@@ -13,10 +13,10 @@ import typer
 from memgpt import inputs
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
-from memgpt.database.connection import Database
 from memgpt.errors import InputError
 from memgpt.keys import Keys, NewKey
 from memgpt.models import PERMISSIONS, Permission
+from memgpt.opening import open_database
 
 app = typer.Typer(help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
@@ -100,7 +100,7 @@ def revoke(key_id: KeyId, dsn: Dsn = None, schema: Schema = None, as_json: Json 
 
 @contextmanager
 def _keys(dsn: str | None, schema: str | None) -> Iterator[Keys]:
-    database = Database(options=chosen(dsn, schema))
+    database = open_database(None, chosen(dsn, schema))
     try:
         yield Keys(database)
     finally:

@@ -243,7 +243,7 @@ def test_on_supabase_a_signed_in_user_reads_their_own_agents(empty_dsn: str) -> 
         )
         migrate.apply(empty_dsn, model=MODEL)
         me, other = "0b0e5b1c-0000-4000-8000-000000000001", "0b0e5b1c-0000-4000-8000-000000000002"
-        for agent in (me, f"{me}/work", other):
+        for agent in (me, f"{me}:work", other):
             admin.execute(ROWS, [agent])
         granted = (
             "SELECT DISTINCT grantee, privilege_type FROM information_schema.role_table_grants WHERE grantee = ANY"
@@ -254,7 +254,7 @@ def test_on_supabase_a_signed_in_user_reads_their_own_agents(empty_dsn: str) -> 
         with admin.transaction():
             admin.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps({"sub": me})])
             admin.execute("SET LOCAL ROLE authenticated")
-            assert [row[0] for row in admin.execute(COUNT)] == [me, f"{me}/work"]
+            assert [row[0] for row in admin.execute(COUNT)] == [me, f"{me}:work"]
         admin.execute("SET ROLE anon")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             admin.execute(COUNT)
