@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from memgpt.api import examples, problems
 from memgpt.api.edge import Edge, Limits, Metrics
 from memgpt.api.problems import Problem
-from memgpt.api.routes import agents, archival, blocks, documents, health, messages, search
+from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, search
 from memgpt.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -52,7 +52,7 @@ def create_app(service: Service, *, limits: Limits | None = None, lifespan: Life
     )
     app.state.service = service
     app.state.metrics = metrics
-    for module in (agents, blocks, archival, messages, documents, search, health):
+    for module in (agents, blocks, archival, messages, documents, graph, search, health):
         app.include_router(module.router)
     problems.handle(app)
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)

@@ -1,4 +1,4 @@
-"""Search over everything an agent knows."""
+"""Search over everything an agent knows, and context for a prompt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from memgpt.api import bodies
 from memgpt.api.access import Reading
+from memgpt.context import Context
 from memgpt.models import Hit
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["search"])
@@ -23,3 +24,9 @@ def search(memory: Reading, body: bodies.SearchRequest) -> Sequence[Hit]:
 def search_many(memory: Reading, body: bodies.SearchBatch) -> Sequence[Sequence[Hit]]:
     """Several searches; one list of hits for each, in order."""
     return [memory.search(**one.given()) for one in body.searches]
+
+
+@router.post("/context")
+def context(memory: Reading, body: bodies.ContextRequest) -> Context:
+    """A prompt-ready text within a budget of tokens, with the source and the cost of each piece."""
+    return memory.context(**body.given())
