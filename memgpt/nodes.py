@@ -79,7 +79,8 @@ class Nodes:
         """Make the nodes whose names are not there yet, and answer those."""
         for node in nodes:
             inputs.text(node.name, "name")
-            inputs.texts(node.observations, OBSERVATIONS)
+            for observation in node.observations:
+                inputs.text(observation, "observation", empty=True)
         vectors = self._scope.embed([entity_text(node.name, "\n".join(node.observations)) for node in nodes])
         with self._changing() as (store, change_id, entities, _):
             there = {entity.name for entity in entities}
@@ -135,7 +136,7 @@ class Nodes:
                         None,
                         None,
                         vector,
-                    ),  # fmt: skip
+                    ),
                     change_id=change_id,
                     **self._how(),
                 )
@@ -155,7 +156,7 @@ class Nodes:
                 if name not in nodes:
                     raise _not_found(name)
                 node = changed.get(name) or _node(nodes[name])
-                new = [inputs.text(text, "observation") for text in contents if text not in node.observations]
+                new = [inputs.text(text, "observation", empty=True) for text in contents if text not in node.observations]
                 changed[name] = replace(node, observations=(*node.observations, *new))
                 answers.append((name, new))
             self._write(store, change_id, nodes, changed)

@@ -13,6 +13,7 @@ import typer
 
 from memgpt.cli import output
 from memgpt.cli.db import configured_model
+from memgpt.cli.mcp import ModeName
 from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.config import Settings
 from memgpt.database import migrate
@@ -27,6 +28,9 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", help="Host name under which clients reach /mcp; repeatable.")
     ] = None,
+    mcp_mode: Annotated[ModeName, typer.Option("--mcp-mode", help="All tools, or the reference server's nine.")] = (
+        ModeName.memory
+    ),
     concurrency: Annotated[int, typer.Option("--concurrency", help="Most requests at work at once.", min=1)] = 64,
     max_body: Annotated[int, typer.Option("--max-body", help="Most bytes of a request.", min=1)] = 10_000_000,
     request_timeout: Annotated[float, typer.Option("--request-timeout", help="Seconds for an answer.", min=0.1)] = 30.0,
@@ -38,9 +42,12 @@ def serve(
         raise InputError(f"--no-auth is for a loopback address such as 127.0.0.1, not {host}: everybody could read")
     try:
         import uvicorn
+        from starlette.routing import Route
 
         from memgpt.api import create_app
         from memgpt.api.edge import Limits
+        from memgpt.mcp import create_server
+        from memgpt.mcp.endpoint import Endpoint
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
     options = chosen(dsn, schema)
@@ -50,7 +57,9 @@ def serve(
     if not no_auth:
         _first_key(service)
     limits = Limits(body_bytes=max_body, seconds=request_timeout, concurrency=concurrency)
-    app = create_app(service, limits=limits)
+    endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
+    app = create_app(service, limits=limits, lifespan=endpoint.manager.run)
+    app.router.routes.append(Route("/mcp", endpoint))
     _log_as_json()
     config = uvicorn.Config(
         app,
