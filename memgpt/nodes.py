@@ -156,7 +156,9 @@ class Nodes:
                 if name not in nodes:
                     raise _not_found(name)
                 node = changed.get(name) or _node(nodes[name])
-                new = [inputs.text(text, "observation", empty=True) for text in contents if text not in node.observations]
+                new = [
+                    inputs.text(text, "observation", empty=True) for text in contents if text not in node.observations
+                ]
                 changed[name] = replace(node, observations=(*node.observations, *new))
                 answers.append((name, new))
             self._write(store, change_id, nodes, changed)

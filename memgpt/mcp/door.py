@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import psycopg
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 from starlette.requests import Request
 
 from memgpt.errors import DatabaseError, ForbiddenError, MemgptError
@@ -50,7 +52,7 @@ class Door:
     def memory(self, permission: Permission) -> Iterator[Memory]:
         """
         Raises:
-            ToolError: with what the model, or the person, can do about it.
+            ToolError, ResourceError, MCPError: with what the model, or the person, can do about it.
         """
         current = _current.get()
         request = current.request
@@ -67,7 +69,7 @@ class Door:
             yield self._service.memory(caller, agent, permission)
         except (MemgptError, psycopg.Error) as error:
             status = 403 if isinstance(error, ForbiddenError) else 422
-            raise ToolError(_words(error)) from error
+            raise _error(current.method, _words(error)) from error
         finally:
             if permission != "read" or status == 403:
                 client = request.client.host if isinstance(request, Request) and request.client else "stdio"
@@ -93,6 +95,13 @@ def token_of(authorization: str | None) -> str | None:
 def _only(caller: Caller) -> str | None:
     """The agent of a key that reaches one."""
     return caller.agents[0] if len(caller.agents) == 1 and not caller.agents[0].endswith("*") else None
+
+
+def _error(method: str, words: str) -> Exception:
+    """The kind of error the SDK expects where it asked."""
+    if method == "tools/call":
+        return ToolError(words)
+    return ResourceError(words) if method == "resources/read" else MCPError(INVALID_PARAMS, words)
 
 
 def _words(error: Exception) -> str:
