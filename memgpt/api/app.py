@@ -7,13 +7,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+import httpx
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from memgpt.api import examples, problems
 from memgpt.api.edge import Edge, Limits, Metrics
 from memgpt.api.problems import Problem
-from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, search
+from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, openai, search
 from memgpt.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -36,6 +37,7 @@ def create_app(service: Service, *, limits: Limits | None = None, lifespan: Life
     async def running(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(service.close)
+            app.state.upstream = await stack.enter_async_context(httpx.AsyncClient())
             if lifespan is not None:
                 await stack.enter_async_context(lifespan())
             yield
@@ -52,7 +54,7 @@ def create_app(service: Service, *, limits: Limits | None = None, lifespan: Life
     )
     app.state.service = service
     app.state.metrics = metrics
-    for module in (agents, blocks, archival, messages, documents, graph, search, health):
+    for module in (agents, blocks, archival, messages, documents, graph, search, openai, health):
         app.include_router(module.router)
     problems.handle(app)
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)

@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ access = logging.getLogger("memgpt.access")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_PATIENT: Final = frozenset({"/v1/chat/completions"})
+"""An upstream model takes its time, and has a limit of its own."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -92,6 +95,8 @@ class Edge:
         if exchange.path.startswith("/health/"):
             await self._app(exchange.scope, receive, exchange.send)
             return
+        if not _is_utf8(exchange.scope.get("raw_path") or b"") or not _is_utf8(exchange.scope["query_string"]):
+            raise _Refused(400, "the address is not UTF-8")
         if self._running >= self._limits.concurrency:
             raise _Refused(503, "too many requests at the same time: try again in a moment")
         self._running += 1
@@ -101,7 +106,8 @@ class Edge:
         self._behind.add(task)
         begun = asyncio.ensure_future(exchange.begun.wait())
         try:
-            await asyncio.wait({task, begun}, timeout=self._limits.seconds, return_when=asyncio.FIRST_COMPLETED)
+            seconds = None if exchange.path in _PATIENT else self._limits.seconds
+            await asyncio.wait({task, begun}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and not exchange.begun.is_set():
                 exchange.answer_late = True
                 raise _Refused(503, f"no answer within {self._limits.seconds:g} s: try again")
@@ -243,6 +249,15 @@ def _too_deep(body: bytes, most: int) -> bool:
         elif first in b"]}":
             depth -= 1
     return False
+
+
+def _is_utf8(address: bytes) -> bool:
+    """Others would replace what they cannot read, and take two addresses for one."""
+    try:
+        unquote_to_bytes(address).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _mounted(path: str) -> str:
