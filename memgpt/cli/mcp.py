@@ -23,6 +23,10 @@ class ModeName(StrEnum):
     reference = "reference"
 
 
+app = typer.Typer()
+
+
+@app.command()
 def mcp(
     agent: Annotated[str | None, typer.Option("--agent", help="Whose memory; else MEMGPT_AGENT.")] = None,
     mode: Annotated[

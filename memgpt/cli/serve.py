@@ -20,7 +20,10 @@ from memgpt.database import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
 from memgpt.service import Service
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=0, max=65535)] = 8283,

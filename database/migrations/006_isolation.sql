@@ -1,4 +1,4 @@
--- 005_isolation: keys of the service, and row-level security on every table.
+-- 006_isolation: keys of the service, and row-level security on every table.
 --
 -- Requests of the service run as the role memgpt_agent, which owns nothing, with two settings that last for one
 -- transaction: memgpt.scope, the agents the caller's key may touch (a JSON array; "acme-*" is every agent whose name
@@ -126,9 +126,10 @@ DECLARE
     owner text := CASE WHEN pg_has_role(current_user, 'pg_database_owner', 'MEMBER')
         THEN 'pg_database_owner' ELSE quote_ident(current_user) END;
     rows_of_agents text[] := ARRAY[
-        'document_chunks', 'archival_memories', 'kg_entities', 'kg_relationships', 'conversations', 'documents'];
+        'document_chunks', 'archival_memories', 'kg_entities', 'kg_relationships', 'conversations', 'documents',
+        'embedding_cache', 'embedding_usage'];
     others text[] := ARRAY[
-        'core_memories', 'agents', 'memory_history', 'embedding_models', 'schema_migrations',
+        'core_memories', 'agents', 'memory_history', 'embedding_models', 'embedding_switches', 'schema_migrations',
         'schema_migration_checksums', 'api_keys', 'audit_log', 'idempotent_answers'];
     name text;
 BEGIN
@@ -211,6 +212,6 @@ BEGIN
 END
 $$;
 
-INSERT INTO schema_migrations (migration_name) VALUES ('005_isolation');
+INSERT INTO schema_migrations (migration_name) VALUES ('006_isolation');
 
 COMMIT;
