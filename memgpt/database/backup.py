@@ -14,7 +14,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings, settings
-from memgpt.database import queries, tracking
+from memgpt.database import isolation, queries, tracking
 from memgpt.database.connection import connect, locate
 from memgpt.database.embedded import binaries
 from memgpt.errors import DatabaseError, InputError, ServerError
@@ -74,6 +74,7 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
         found = tracking.survey(connection, options.db_schema)
         tracking.check_writable(found)
         present = set(connection.execute(SQL.present).fetchall())
+        connection.execute(isolation.SQL.ensure_role)
     if "schema_migrations" in (found.relations or ()) and not replace:
         raise InputError(
             f"database {found.database!r} already holds a memory: restore into an empty database, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,9 +12,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from memgpt.config import settings
+from memgpt.database import backup
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError
+from tests.conftest import Server
 
 OF_THE_SERVICE = {"api_keys", "audit_log", "idempotent_answers", "schema_migrations", "schema_migration_checksums"}
 """Tables a request has no right to at all."""
@@ -258,3 +261,16 @@ def test_on_supabase_a_signed_in_user_reads_their_own_agents(empty_dsn: str) -> 
         admin.execute("SET ROLE anon")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             admin.execute(COUNT)
+
+
+def test_a_backup_is_restored_where_the_role_is_missing(
+    dsn: str, database_of: Database, own_server: Server, tmp_path: Path
+) -> None:
+    backup.backup(tmp_path / "memory.dump", dsn)
+    elsewhere = own_server.dsn(own_server.create())
+    backup.restore(tmp_path / "memory.dump", elsewhere)
+    restored = Database(elsewhere, options=settings())
+    try:
+        assert seen(restored, RequestScope(("acme-*",), "acme-1")) == [("acme-1", 3)]
+    finally:
+        restored.close()
