@@ -26,6 +26,7 @@ from memgpt.ingest.report import Ingested, IngestReport
 from memgpt.ingest.run import Ingest
 from memgpt.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
+from memgpt.nodes import Nodes
 from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
@@ -73,6 +74,7 @@ class Memory:
         self.messages = Messages(self._scope)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
+        self.nodes = Nodes(self._scope)
         self._ingest = Ingest(self._scope)
 
     @property

@@ -96,16 +96,22 @@ RETURN (
 CREATE FUNCTION memory_allow_requests() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
+    home name;
     policy record;
 BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO memgpt_agent', (
-        SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'agents'::regclass));
+    FOR home IN
+        SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'agents'::regclass
+    LOOP
+        IF NOT has_schema_privilege('memgpt_agent', home, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO memgpt_agent', home);
+        END IF;
+    END LOOP;
     FOR policy IN
         SELECT p.polname AS name, c.oid::regclass AS relation
         FROM pg_policy p
         JOIN pg_class c ON c.oid = p.polrelid
         WHERE c.relnamespace = (SELECT a.relnamespace FROM pg_class a WHERE a.oid = 'agents'::regclass)
-            AND p.polname IN ('memgpt_agent', 'memgpt_listed', 'memgpt_shared', 'memgpt_shared_edit', 'memgpt_read')
+            AND p.polname IN ('memgpt_agent', 'memgpt_listed', 'memgpt_shared', 'memgpt_shared_edit')
     LOOP
         EXECUTE format('ALTER POLICY %I ON %s TO memgpt_agent', policy.name, policy.relation);
         EXECUTE format(
@@ -116,6 +122,7 @@ BEGIN
     REVOKE UPDATE ON core_memories FROM memgpt_agent;
     GRANT UPDATE (label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at)
     ON core_memories TO memgpt_agent;
+    GRANT SELECT ON embedding_models TO memgpt_agent;
 END
 $$;
 
@@ -162,7 +169,10 @@ CREATE POLICY memgpt_shared_edit ON memory_history FOR INSERT WITH CHECK (
         SELECT FROM core_memories b
         WHERE b.agent_id = memory_history.agent_id AND b.id = row_id AND b.shared_with @> ARRAY[(SELECT memory_agent())]));
 
-CREATE POLICY memgpt_read ON embedding_models FOR SELECT USING (true);
+-- What is no agent's is read by whoever was given the right to, such as a role that watches the database.
+CREATE POLICY memgpt_status ON embedding_models FOR SELECT USING (true);
+CREATE POLICY memgpt_status ON schema_migrations FOR SELECT USING (true);
+CREATE POLICY memgpt_status ON schema_migration_checksums FOR SELECT USING (true);
 
 DO $$
 BEGIN
