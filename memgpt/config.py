@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """Address of an OpenAI-compatible embedding endpoint."""
     embedding_api_key: SecretStr | None = None
     """Key for the embedding endpoint; absent, the provider's own variable is used."""
+    upstream_base_url: str | None = None
+    """Address of the OpenAI-compatible chat model behind the service's own ``/v1/chat/completions``."""
+    upstream_api_key: SecretStr | None = None
+    """Key for the upstream chat model."""
     pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
     """Most connections one process opens."""
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0
