@@ -165,16 +165,22 @@ class _Turn:
 
 
 async def _streamed(answer: httpx.Response, turn: _Turn) -> AsyncIterator[bytes]:
-    """The upstream's events as they come; their text is kept at the end."""
+    """The upstream's events as they come; their text is kept before the last one is passed on."""
     reply: list[str] = []
+    kept = False
     try:
         async for line in answer.aiter_lines():
-            if line.startswith("data:"):
-                reply.append(_delta(line[5:].strip()))
+            event = line[5:].strip() if line.startswith("data:") else ""
+            if event == "[DONE]":
+                await run_in_threadpool(turn.keep, "".join(reply))
+                kept = True
+            elif event:
+                reply.append(_delta(event))
             yield line.encode() + b"\n"
     finally:
         await answer.aclose()
-    await run_in_threadpool(turn.keep, "".join(reply))
+    if not kept:
+        await run_in_threadpool(turn.keep, "".join(reply))
 
 
 def _agent(service: Service, caller: Caller, named: str | None) -> str:
