@@ -21,6 +21,7 @@ from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
+from memgpt.intents import Intents
 from memgpt.messages import Messages
 from memgpt.models import Author, Change, Hit, Kind, Remembered
 from memgpt.scope import Scope
@@ -55,7 +56,8 @@ class Memory:
         self._search = Search(self._scope)
         self.core = Core(self._scope)
         self._history = History(self._scope)
-        self.messages = Messages(self._scope)
+        self.intents = Intents(self._scope)
+        self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
 
@@ -63,6 +65,11 @@ class Memory:
     def agent(self) -> str:
         """The agent's id."""
         return self._scope.agent_id
+
+    @property
+    def scope(self) -> Scope:
+        """What parts of memgpt that build on a memory work with; not for applications."""
+        return self._scope
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from memgpt import inputs
 from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
-from memgpt.models import KINDS, Hit, Json, Kind
+from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
 from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
@@ -64,6 +64,8 @@ class Search:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         metadata: Json | None = None,
+        roles: Sequence[str] | None = None,
+        intents: Sequence[str] | None = None,
         min_score: float | None = None,
         recency: float = 0.0,
         importance: float = 0.0,
@@ -82,6 +84,7 @@ class Search:
             tags: archival memories that have all of these.
             since, until: created in this half-open span (facts: valid from).
             metadata: contains this.
+            roles, intents: messages of one of these; nothing else has them.
             min_score: drops what scores less.
             recency, importance: weights of what counts beside relevance; see :class:`Blend`.
             explain: tells for each hit its rank and score in each arm and what each feature added.
@@ -99,7 +102,13 @@ class Search:
             since=inputs.moment(since, "since"),
             until=inputs.moment(until, "until"),
             metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+            roles=None
+            if roles is None
+            else [inputs.choice(role, ROLES, "roles") for role in inputs.texts(roles, "roles")],
+            intents=None if intents is None else inputs.texts(intents, "intents"),
         )
+        if filters.roles is not None or filters.intents is not None:
+            wanted = tuple(kind for kind in wanted if kind == "message")
         if not wanted:
             return []
         most = offset + limit

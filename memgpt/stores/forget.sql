@@ -116,6 +116,9 @@ facts AS (DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text RETUR
 entities AS (DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text RETURNING 1),
 chunks AS (DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text RETURNING 1),
 gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RETURNING 1),
+steps AS (DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text RETURNING 1),
+turns AS (DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text RETURNING 1),
+examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RETURNING 1),
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
 agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
 SELECT
@@ -126,5 +129,8 @@ SELECT
     (SELECT count(*) FROM entities) AS kg_entities,
     (SELECT count(*) FROM chunks) AS document_chunks,
     (SELECT count(*) FROM gone_documents) AS documents,
+    (SELECT count(*) FROM examples) AS intent_examples,
+    (SELECT count(*) FROM turns) AS agent_turns,
+    (SELECT count(*) FROM steps) AS agent_steps,
     (SELECT count(*) FROM entries) AS memory_history,
     (SELECT count(*) FROM agent) AS agents
