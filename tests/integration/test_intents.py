@@ -115,6 +115,7 @@ def test_statistics(memory: Memory) -> None:
 
 def test_statistics_and_filters_read_the_intent_index(memory: Memory, dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = on")  # else VACUUM cannot yet know that all see the rows
         connection.execute(
             """INSERT INTO conversations (agent_id, role, content, intent, created_at)
                SELECT 'a' || n % 20, 'user', repeat('x', 900), 'i' || n % 7, now() - n * interval '1 minute'
