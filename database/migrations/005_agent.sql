@@ -30,8 +30,10 @@ CREATE TABLE agent_turns (
     ended_at timestamptz,
     CONSTRAINT agent_turns_pkey PRIMARY KEY (agent_id, id),
     CONSTRAINT agent_turns_status_check CHECK (
-        status IN ('running', 'done', 'stopped', 'failed', 'cancelled', 'abandoned'))
+        status IN ('running', 'done', 'stopped', 'failed', 'cancelled'))
 );
+
+CREATE INDEX agent_turns_session_idx ON agent_turns (agent_id, session, id DESC);
 
 -- One at a time in a session.
 CREATE UNIQUE INDEX agent_turns_running_idx ON agent_turns (agent_id, session) WHERE status = 'running';
