@@ -26,6 +26,8 @@ TOP = 3
 """An answer counts as found when it is in one of this many hits, over all kinds together."""
 ENOUGH = 0.8
 """Share of the questions below which the demo fails. Two ask who came before or after somebody, which is hard."""
+BUDGET = 1200
+"""Tokens of the context that is shown."""
 
 console = Console(highlight=False, soft_wrap=True)
 width = min(console.width, 120) if console.is_terminal else 120
@@ -134,13 +136,15 @@ def origin(hit: Any) -> str:
 
 
 def show_context(memory: Any) -> None:
-    title("A prompt within 600 tokens")
-    context = memory.context("Plan the trip to Gannet Hut for Maren.", budget_tokens=600)
+    """The account of a context, and the beginning of each of its sections."""
+    title(f"A prompt within {BUDGET} tokens")
+    context = memory.context("Who goes to Gannet Hut on Mole, and how thick must the sea ice be?", budget_tokens=BUDGET)
     parts = ", ".join(f"{part} {tokens}" for part, tokens in context.by_part().items())
     console.print(f"  {context.tokens} tokens used ({parts}); {len(context.left_out)} pieces left out")
-    for text in context.text.splitlines()[:12]:
-        console.print(Text(f"  │ {shortened(text, width - 4)}", style="dim"))
-    console.print(Text("  │ …", style="dim"))
+    for section in context.text.split("\n# "):
+        for text in [text for text in section.splitlines() if text][:3]:
+            console.print(Text(f"  │ {shortened(text, width - 4)}", style="dim"))
+        console.print(Text("  │ …", style="dim"))
 
 
 def show_history(memory: Any) -> None:

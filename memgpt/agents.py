@@ -15,9 +15,10 @@ from psycopg.errors import UniqueViolation
 
 from memgpt import embeddings, inputs, transfer
 from memgpt.config import Settings, settings
-from memgpt.database.connection import Connection, Database
+from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
+from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.stores.agents import AgentStore
 from memgpt.stores.forget import ForgetStore
@@ -37,7 +38,7 @@ class Agents:
     def __init__(self, dsn: str | None = None, *, actor: str = "api", options: Settings | None = None) -> None:
         self._options = options or settings()
         self._actor = inputs.text(actor, "actor")
-        self._database = Database(dsn, options=self._options)
+        self._database = open_database(dsn, self._options)
 
     def create(self, agent_id: str, description: str = "", metadata: Json | None = None) -> Agent:
         """Describe a new agent. Not needed before writing: the first write creates it.
@@ -91,8 +92,11 @@ class Agents:
         with self._copied(source, target):
             pass
 
-    def delete(self, agent_id: str) -> None:
+    def delete(self, agent_id: str) -> Mapping[str, int]:
         """Remove an agent's whole memory for good, history included. There is no undo.
+
+        Returns:
+            How many rows of each table were removed.
 
         Raises:
             NotFoundError: no agent has that id.
@@ -100,7 +104,7 @@ class Agents:
         with self._database.transaction() as connection:
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
-            ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
+            return ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
 
     def export(
         self, agent_id: str, file: str | os.PathLike[str] | TextIO, *, vectors: bool = True, history: bool = False

@@ -95,7 +95,12 @@ class Archival:
         clear_expiry: bool = False,
         embedding: Any = None,
     ) -> ArchivalMemory:
-        """Change what is given and keep the rest; a new text is embedded anew."""
+        """Change what is given and keep the rest; a new text is embedded anew.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: another memory has that text.
+        """
         if text is None and embedding is not None:
             raise InputError("an embedding is changed together with its text: give both")
         vector = None if text is None else self._vector(inputs.text(text, "text"), embedding)
@@ -115,10 +120,15 @@ class Archival:
             )
 
     def supersede(self, id: int, text: str, **fields: Any) -> Remembered:
-        """Keep a text that replaces an older memory, which no search finds any more but the history keeps."""
+        """Keep a text that replaces an older memory, which no search finds any more but the history keeps.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id; nothing was written.
+        """
         [memory] = self._prepared([{"text": text, **fields}])
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
+            store.get(id)
             [kept] = store.insert([memory], change_id=change_id, **self._how())
             if kept.id == id:
                 raise InputError(f"archival memory {id} says this already")

@@ -191,8 +191,8 @@ class Documents:
         return there
 
     def _insert(self, document: NewDocument, chunks: Sequence[NewChunk]) -> Document:
-        how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
         with self._scope.change() as (connection, change_id):
+            how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
             kept = self._store(connection).insert(document, chunks, change_id=change_id, **how)
         kept = kept or self._already(document)  # somebody else kept it since we looked
         if kept is None:

@@ -9,21 +9,19 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from memgpt import embeddings, forget, inputs
+from memgpt import embeddings, forget, inputs, stats
 from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.context import Context, CountTokens, compose
 from memgpt.core import Core
-from memgpt.database import dimensions, migrate
-from memgpt.database.connection import Database
 from memgpt.documents import Documents
-from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
 from memgpt.intents import Intents
 from memgpt.messages import Messages
-from memgpt.models import Author, Change, Hit, Kind, Remembered
+from memgpt.models import Author, Change, Hit, Kind, Remembered, Stats
+from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
 
@@ -47,11 +45,8 @@ class Memory:
     ) -> None:
         options = options or settings()
         author = Author(inputs.text(agent or options.agent, "agent"), inputs.text(actor, "actor"))
-        embedder = embeddings.from_settings(options)
-        if dsn is None and options.uses_embedded_server:
-            _prepare_own_database(options, embedder)
-        self._database = Database(dsn, options=options)
-        self._scope = Scope(self._database, author, embedder, options)
+        self._database = open_database(dsn, options)
+        self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
         self._search = Search(self._scope)
         self.core = Core(self._scope)
@@ -132,6 +127,10 @@ class Memory:
         """
         return forget.forget_agent(self._scope)
 
+    def stats(self) -> Stats:
+        """How much there is of each kind, how much of it has a vector, and since when."""
+        return stats.stats(self._scope)
+
     def search(self, query: str | None = None, **options: Any) -> list[Hit]:
         """What matches a query (or ``vector=``) best; see :meth:`memgpt.search.Search.search`."""
         return self._search.search(query, **options)
@@ -182,11 +181,3 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _prepare_own_database(options: Settings, embedder: EmbeddingModel) -> None:
-    """Migrate the embedded server's database: it is nobody else's. Any other is migrated by its operator."""
-    found = migrate.status(options=options)
-    if found.pending or found.model is None:
-        size = embedder.dimensions or dimensions.IN_THE_FILES
-        migrate.apply(options=options, model=dimensions.ModelSpec(embedder.name, size))

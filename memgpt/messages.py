@@ -188,8 +188,8 @@ class Messages:
         prepared = self._prepared(given)
         if not prepared:
             return []
-        how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
         with self._scope.change() as (connection, change_id):
+            how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
             return self._store(connection).insert(prepared, change_id=change_id, **how)
 
     def _prepared(self, given: Sequence[tuple[Mapping[str, Any], str]]) -> Sequence[NewMessage]:

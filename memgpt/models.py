@@ -250,6 +250,35 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class KindStats:
+    """How much of one kind of row an agent has."""
+
+    kind: str
+    rows: int
+    embedded: int | None
+    """Rows with a vector; None for kinds that have none."""
+    hidden: int
+    """Rows no search finds, because they are superseded or expired."""
+    tokens: int | None
+    """Of all of them; None for kinds whose tokens are not counted."""
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an agent's memory holds."""
+
+    agent_id: str
+    embedding_model: str
+    dimensions: int
+    kinds: Sequence[KindStats]
+    sessions: int
+    changes: int
+    """Of the history: those ``undo`` can take back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What became of the lines of a file, per table."""
 

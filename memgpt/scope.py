@@ -5,32 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from pgvector import Vector
-from psycopg.rows import class_row
 
-from memgpt.config import NO_MODEL, Settings
+from memgpt import embeddings
+from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose
-from memgpt.errors import ConfigurationError, ModelMismatchError
+from memgpt.embeddings.cache import DatabaseCache, cached
+from memgpt.following import ActiveModel, Following
 from memgpt.models import Author
 
 SQL = queries.beside(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveModel:
-    """The embedding model the stored vectors are of."""
-
-    name: str
-    dimensions: int
 
 
 class Scope:
@@ -40,9 +31,12 @@ class Scope:
         self.database = database
         self.author = author
         self.options = options
-        self._embedder = embedder
         self._open = threading.local()
+        self._cache = DatabaseCache(database, author.agent_id, self._connection)
+        self._models = Following(database, cached(embedder, self._cache), self._switched_to)
         self._agent_exists = False
+        self.changes = 0
+        """Changes made so far: what was counted before the last one may be out of date."""
 
     @property
     def language(self) -> str:
@@ -55,7 +49,7 @@ class Scope:
     def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` on a connection: the open transaction's if this thread has one, else one of its own."""
         connection = self._connection()
-        return work(connection) if connection is not None else self.database.read(work)
+        return work(connection) if connection is not None else self._models.read(work)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -67,6 +61,7 @@ class Scope:
         with self.database.transaction() as connection:
             self._open.connection = connection
             try:
+                self._models.hold(connection)
                 yield connection
             finally:
                 self._open.connection = None
@@ -78,53 +73,45 @@ class Scope:
             if not self._agent_exists:
                 connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
             yield connection, uuid4()
+        self.changes += 1
         self._agent_exists = self._connection() is None  # inside an outer transaction it may still be rolled back
 
     def agent_forgotten(self) -> None:
         """The agent's row is gone: the next change makes it again."""
         self._agent_exists = False
 
+    def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
+        """The model the memory was switched to, from the same provider settings."""
+        changes = {"embedding_model": model.name, "embedding_dimensions": model.dimensions}
+        return cached(embeddings.from_settings(self.options.model_copy(update=changes)), self._cache)
+
     def _connection(self) -> Connection | None:
         return getattr(self._open, "connection", None)
 
-    @cached_property
+    @property
     def model(self) -> ActiveModel:
-        """The model of the stored vectors. Read once; a switch of the model is noticed by the statement that fails.
+        """The model of the stored vectors.
 
         Raises:
             ConfigurationError: the database has no record of a model.
-            ModelMismatchError: the configured model is another one.
+            ModelMismatchError: the configured model is another one, or the memory's cannot be used here.
         """
-
-        def work(connection: Connection) -> ActiveModel | None:
-            with connection.cursor(row_factory=class_row(ActiveModel)) as cursor:
-                return cursor.execute(SQL.active_model).fetchone()
-
-        active = self.read(work)
-        if active is None:
-            raise ConfigurationError(
-                "the database does not say which embedding model it holds: run `memgpt db migrate`"
-            )
-        if self._embedder.name not in (NO_MODEL, active.name):
-            raise ModelMismatchError(
-                f"the memory holds vectors of {active.name!r}, but {self._embedder.name!r} is configured. "
-                f"Set MEMGPT_EMBEDDING_MODEL={active.name}, or change the stored vectors: "
-                f"`memgpt reembed --to {self._embedder.name}`"
-            )
-        return active
+        return self._models.active(self._connection())
 
     @property
     def embeds(self) -> bool:
         """False when the caller brings the vectors."""
-        return self._embedder.name != NO_MODEL
+        return self._models.embeds
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> list[Vector | None]:
-        """One vector per text; all None when the caller brings the vectors. Call it before opening a transaction."""
+        """One vector per text; all None when the caller brings the vectors. Call it before opening a transaction.
+
+        Where the memory's model is switched meanwhile, the vectors change with it before they are used.
+        """
         if not self.embeds or not texts:
             return [None] * len(texts)
-        assert self.model  # noqa: S101 - raises where the stored vectors are another model's
-        return [Vector(row) for row in self._embedder.embed(texts, purpose=purpose)]
+        return [*self._models.embed(texts, purpose, self._connection())]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedding model's tokenizer."""
-        return self._embedder.count_tokens(texts)
+        return self._models.count_tokens(texts)

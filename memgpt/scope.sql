@@ -1,5 +1,2 @@
--- active_model --
-SELECT name, dimensions FROM embedding_models WHERE active
-
 -- ensure_agent --
 INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT DO NOTHING

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +15,7 @@ from typing import Any, Final
 from pgvector import Vector
 
 from memgpt import inputs
+from memgpt.asked import understood
 from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
@@ -26,10 +27,11 @@ from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Se
 SIZES_LAST: Final = 60.0
 """Seconds for which the number of an agent's rows is taken as known; it only decides how many candidates to look at."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_PHRASE = re.compile(r'"([^"]+)"')
-_EXCLUDED = re.compile(r"(?<!\S)-(\w[^\s\"]*)")
-_MOST_QUERY: Final = 20_000
+COUNTING_SHARE: Final = 0.05
+"""Share of the time that counting may take while this memory is being written to."""
+
+FIRST_DEPTH: Final = 20
+"""Hits that are ranked together at least; a page beyond them continues with twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,33 @@ class Blend:
     importance: float = 0.0
     half_life: timedelta = timedelta(days=30)
 
+    def __post_init__(self) -> None:
+        for what in ("recency", "importance"):
+            if inputs.number(getattr(self, what), what) < 0:
+                raise InputError(f"{what} must be 0 or more, not {getattr(self, what)!r}")
+        if not isinstance(self.half_life, timedelta) or self.half_life <= timedelta(0):
+            raise InputError(f"half_life must be a timedelta above zero, not {self.half_life!r}")
+
+    def __bool__(self) -> bool:
+        return bool(self.recency or self.importance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How many rows of each kind the agent has, when that was counted, and what it took."""
+
+    rows: Mapping[Kind, int]
+    at: float
+    seconds: float
+    changes: int
+
 
 class Search:
     """Finds what an agent knows. Threads may share it."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._rows: tuple[float, Mapping[Kind, int]] | None = None
+        self._counted: _Count | None = None
 
     def search(
         self,
@@ -74,10 +96,11 @@ class Search:
     ) -> list[Hit]:
         """What matches best, best first.
 
-        ``query`` is for humans: ``"words side by side"`` must occur, ``-word`` must not, anything else may. It is
-        found by its words and by its meaning; an empty one finds what is newest. ``vector`` instead searches by a
-        ready vector alone, with cosine similarities as scores. ``offset`` continues a search; the order is stable
-        while the rows are.
+        ``query`` is for humans: ``"words side by side"`` must occur, ``-word`` must not, anything else may; of what
+        ``OR`` joins, one must occur where one of it is quoted. It is found by its words and by its meaning; an empty
+        one finds what is newest. ``vector`` instead searches by a ready vector alone, with cosine similarities as
+        scores. ``offset`` continues a search of the same ``limit``: while the rows stay the same, pages neither repeat
+        nor skip a hit.
 
         Args:
             kinds: ``archival``, ``message``, ``chunk``, ``fact``; all of them when absent.
@@ -109,15 +132,21 @@ class Search:
         )
         if filters.roles is not None or filters.intents is not None:
             wanted = tuple(kind for kind in wanted if kind == "message")
+        least = None if min_score is None else inputs.number(min_score, "min_score")
+        blend = Blend(recency, importance, half_life)
+        if query is not None and not isinstance(query, str):
+            raise InputError(f"query must be a text, not {type(query).__name__}")
         if not wanted:
             return []
-        most = offset + limit
         if vector is not None:
-            hits = self._nearest(vector, wanted, most, filters, explain)
+            hits = _paged(limit, offset, lambda most: self._nearest(vector, wanted, most, filters, explain))
         else:
-            blend = Blend(recency, importance, half_life)
-            hits = self._ranked(str(query), wanted, most, filters, blend, explain)
-        return [hit for hit in hits[offset:most] if min_score is None or hit.score >= min_score]
+            asked = understood(str(query))
+            embedded = self._embedded(asked.words)
+            hits = _paged(
+                limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain)
+            )
+        return [hit for hit in hits if least is None or hit.score >= least]
 
     def _nearest(self, vector: Any, kinds: Sequence[Kind], most: int, filters: Filters, explain: bool) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
@@ -140,20 +169,43 @@ class Search:
         ]
 
     def _ranked(
-        self, query: str, kinds: Sequence[Kind], most: int, filters: Filters, blend: Blend, explain: bool
+        self,
+        asked: Asked,
+        embedded: Vector | None,
+        kinds: Sequence[Kind],
+        most: int,
+        filters: Filters,
+        blend: Blend,
+        explain: bool,
     ) -> Sequence[Hit]:
-        text = _CONTROL.sub(" ", query)[:_MOST_QUERY].strip()
-        asked = _asked(text)
-        embedded = self._embedded(text)
+        newest = not asked.words
+        seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
+        found = self._found(asked, embedded, kinds, seeds, filters)
+        if newest:
+            there = (f for f in found if f.candidate)
+            order = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
+            return [
+                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
+                for place, f in enumerate(order, start=1)
+            ]
+        return _order(asked.words, found, most, blend, explain)
+
+    def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
+        """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
+        asked = understood(query)
+        seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
+        found = self._found(asked, self._embedded(asked.words), _kinds(kinds), seeds, Filters())
+        if not found:
+            return None
+        statistics = _statistics(_collections(found))
+        return _rows(found, statistics.terms), statistics
+
+    def _found(
+        self, asked: Asked, embedded: Vector | None, kinds: Sequence[Kind], seeds: Seeds, filters: Filters
+    ) -> Sequence[Found]:
         rows = self._sizes()
         dimensions = self._scope.model.dimensions
-        newest = not text
-        seeds = Seeds(
-            lexical=max(40, 2 * most),
-            vector=max(30, 2 * most),
-            recent=most if newest else max(40, 2 * most) if blend.recency or blend.importance else 0,
-        )
-        found = self._scope.read(
+        return self._scope.read(
             lambda c: self._store(c).ranked(
                 asked,
                 embedded,
@@ -165,24 +217,22 @@ class Search:
                 language=self._scope.language,
             )
         )
-        if newest:
-            order = sorted((f for f in found if f.candidate), key=lambda f: (f.created_at, f.id), reverse=True)[:most]
-            return [
-                _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
-                for place, f in enumerate(order, start=1)
-            ]
-        return _order(text, found, most, blend, explain)
 
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
 
     def _sizes(self) -> Mapping[Kind, int]:
-        """How many rows of each kind the agent has, as known for up to a minute."""
-        now = time.monotonic()
-        if self._rows is None or now - self._rows[0] > SIZES_LAST:
-            sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
-            self._rows = (now, {kind: sizes[kind] for kind in KINDS})
-        return self._rows[1]
+        """How many rows of each kind the agent has, as known for up to a minute; sooner after changes of our own."""
+        known, now = self._counted, time.monotonic()
+        if known is not None:
+            lasts = SIZES_LAST if known.changes == self._scope.changes else known.seconds / COUNTING_SHARE
+            if now - known.at <= lasts:
+                return known.rows
+        changes = self._scope.changes
+        sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
+        counted = time.monotonic()
+        self._counted = _Count({kind: sizes[kind] for kind in KINDS}, counted, counted - now, changes)
+        return self._counted.rows
 
     def _store(self, connection: Connection) -> SearchStore:
         return SearchStore(connection, self._scope.agent_id)
@@ -201,10 +251,20 @@ def _matcher() -> SoftMatcher:
     return SoftMatcher(word_vectors)
 
 
-def _asked(text: str) -> Asked:
-    excluded = [word.strip(".,;:!?") for word in _EXCLUDED.findall(text)]
-    words = _EXCLUDED.sub(" ", text).replace('"', " ")
-    return Asked(words=words, phrases=_PHRASE.findall(_EXCLUDED.sub(" ", text)), excluded=[w for w in excluded if w])
+def _paged(limit: int, offset: int, search: Callable[[int], Sequence[Hit]]) -> Sequence[Hit]:
+    """One page. The order of what is ranked together depends on how much that is, so a page beyond the first depth
+    appends what a search twice as deep finds beside it: pages of one ``limit`` fit together.
+    """
+    depth = FIRST_DEPTH
+    while depth < limit:
+        depth *= 2
+    hits = list(search(depth))
+    while depth < offset + limit and len(hits) == depth:
+        depth *= 2
+        there = {(hit.kind, hit.id) for hit in hits}
+        more = [hit for hit in search(depth) if (hit.kind, hit.id) not in there]
+        hits += more[: depth - len(hits)]
+    return hits[offset : offset + limit]
 
 
 def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: bool) -> list[Hit]:
@@ -218,11 +278,11 @@ def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: 
         text,
         _rows(found, statistics.terms),
         statistics,
-        limit=len(found) if blend.recency or blend.importance else most,
+        limit=len(found) if blend else most,
         matcher=_matcher(),
         now=datetime.now(UTC),
     )
-    if blend.recency or blend.importance:
+    if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
     arms = _arms(found, collections) if explain else {}
     return [_hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None) for r in ranked]

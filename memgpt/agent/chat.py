@@ -6,8 +6,10 @@ import asyncio
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from memgpt.agent.events import Restarted, Text
@@ -50,7 +52,8 @@ class ChatModel:
 
     def __init__(self, name: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
         self.name = name
-        self._model = _connected(name, base_url, api_key)
+        self._model, self._provider = _connected(name, base_url, api_key)
+        self._closing: weakref.finalize[Any, Any] | None = None
 
     @property
     def window(self) -> int | None:
@@ -87,6 +90,11 @@ class ChatModel:
             WindowExceededError: the endpoint says that the messages are too long.
             ChatError: the model failed.
         """
+        if self._closing is None:  # the client opens on the loop; nobody closes a model, so its end does
+            leave = partial(self._provider.__aexit__, *[None] * 3)
+            self._closing = weakref.finalize(self, background.later, leave, background.loop())
+            self._closing.atexit = False
+            background.run(self._provider.__aenter__())
         pieces: queue.Queue[Any] = queue.Queue()
         work = self._pump(messages, parameters, max_tokens, seconds, pieces)
         future = asyncio.run_coroutine_threadsafe(work, background.loop())
@@ -158,7 +166,7 @@ def spent(response: ModelResponse, seconds: float) -> Spent:
     return Spent(response.usage.input_tokens, response.usage.output_tokens, cost, seconds)
 
 
-def _connected(name: str, base_url: str | None, api_key: str | None) -> Model:
+def _connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Model, Provider[Any]]:
     family, _, model = name.partition(":")
     extra = family if family in _EXTRAS else "openai"
     if not model:
@@ -169,17 +177,19 @@ def _connected(name: str, base_url: str | None, api_key: str | None) -> Model:
         raise MissingExtraError("pydantic_ai", extra, f"the chat model {name!r}") from None
     speaker = "openai-chat" if base_url and family in ("openai", "ollama", "vllm") else family
 
+    made: list[Provider[Any]] = []
+
     def provider(family: str) -> Provider[Any]:
         from pydantic_ai.providers import infer_provider_class
 
         arguments = {"api_key": api_key} if api_key else {}
         if base_url:  # an address of the user's own never gets the provider's key
             arguments = {"base_url": base_url, "api_key": api_key or "not-needed"}
-        made: Provider[Any] = infer_provider_class(family)(**arguments)
-        return made
+        made.append(infer_provider_class(family)(**arguments))
+        return made[-1]
 
     try:
-        return infer_model(f"{speaker}:{model}", provider_factory=provider)
+        return infer_model(f"{speaker}:{model}", provider_factory=provider), made[-1]
     except ImportError as error:
         raise MissingExtraError(error.name or family, extra, f"the chat model {name!r}") from error
     except Exception as error:  # each provider's library has its own for a missing key, region or project

@@ -3,29 +3,69 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
-import psycopg
 import typer
 
-from memgpt.cli import care, db, embeddings, output
+from memgpt.cli import agent, archival, block, memory, message, output, server
+from memgpt.cli.lazy import LazyGroup
 from memgpt.errors import MemgptError
 
-__all__ = ["app", "care", "main"]
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="memgpt",
     help="Long-term memory for LLM agents, in PostgreSQL.",
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(db.app, name="db")
-app.add_typer(embeddings.app, name="embeddings")
+app.command()(memory.remember)
+app.command()(memory.recall)
+app.command()(memory.context)
+app.add_typer(block.app, name="block")
+app.add_typer(archival.app, name="archival")
+app.add_typer(message.app, name="message")
+app.command()(memory.history)
+app.command()(memory.undo)
+app.command()(memory.forget)
+app.command()(memory.stats)
+app.add_typer(agent.app, name="agent")
+app.command("export")(agent.export_command)
+app.command("import")(agent.import_command)
+app.add_typer(server.app, name="server")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            output.say(f"memgpt {version('memgpt')}")
+        except PackageNotFoundError:
+            output.say("memgpt, run from its source")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Long-term memory for LLM agents, in PostgreSQL."""
 
 
 def main() -> None:
     """Run a command; an error is one line on standard error and a status that is not 0."""
     try:
         app()
-    except (MemgptError, psycopg.Error) as error:
+    except _expected() as error:
         output.fail(str(error) or type(error).__name__)
         sys.exit(1)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Errors that are told in one line: ours and, where the driver was needed at all, PostgreSQL's."""
+    driver = sys.modules.get("psycopg")
+    return (MemgptError, driver.Error) if driver else (MemgptError,)

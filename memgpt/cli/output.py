@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import typer
@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 console = Console()
+_wide = Console(width=1000)
+"""Where nobody reads, lines are not cut to the width of a terminal."""
 errors = Console(stderr=True)
 
 
@@ -24,12 +26,56 @@ def show_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
 
 
+def show_lines(values: Iterable[object]) -> None:
+    """JSON Lines on standard output: one object per value."""
+    for value in values:
+        sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+
+
+def show_text(text: str) -> None:
+    """A text of a user, as it is."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def show_fields(value: object) -> None:
+    """The fields of a dataclass, one to a line, without those that say nothing."""
+    fields = _plain(value)
+    assert isinstance(fields, dict)  # noqa: S101 - only dataclasses are shown
+    shown = [(name, cell(field)) for name, field in fields.items() if field not in (None, "", [], {})]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, field in shown:
+        line = Text(f"{name:<{width}}  ", style="bold")
+        line.append(field, style="not bold")
+        console.print(line, soft_wrap=True)
+
+
+def cell(value: object) -> str:
+    """A value as people read it in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(" ", "minutes")
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, default=_plain, ensure_ascii=False) if value else ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says on a terminal what takes its time; quiet elsewhere."""
+    if not errors.is_terminal:
+        yield
+        return
+    with errors.status(Text(what)):
+        yield
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """A table; text of users is printed as it is, never read as markup."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table)
+        table.add_row(*(Text(cell(value)) for value in row))
+    (console if console.is_terminal else _wide).print(table)
 
 
 def say(line: str, style: str = "") -> None:

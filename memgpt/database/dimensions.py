@@ -129,6 +129,20 @@ def restore(connection: psycopg.Connection[Any], found: Survey, migrations: list
         _resize(connection, [m for m in migrations if m.number < undone.number], column(IN_THE_FILES))
 
 
+def bits_are_kept(connection: psycopg.Connection[Any], schema: str) -> bool:
+    """Has a switch of the model made ``embedding_bits`` an ordinary column that a trigger keeps (migration 005)?"""
+    row = connection.execute(SQL.bits_are_kept, {"schema": schema, "tables": list(TABLES)}).fetchone()
+    return bool(row and row[0])
+
+
+def keep_bits(connection: psycopg.Connection[Any]) -> None:
+    """Do to empty tables what a switch does to full ones."""
+    for table in TABLES:
+        trigger = sql.Identifier(f"{table}_embedding_bits")
+        connection.execute(_compose(SQL.keep_bits, {"table": sql.Identifier(table)}))
+        connection.execute(_compose(SQL.keep_bits_trigger, {"table": sql.Identifier(table), "trigger": trigger}))
+
+
 def index_statements(migrations: Iterable[Migration], size: Column) -> dict[str, tuple[str, str]]:
     """Index name -> (table, CREATE INDEX statement) of the indexes over embeddings, as the files make them last."""
     found: dict[str, tuple[str, str]] = {}

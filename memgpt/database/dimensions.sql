@@ -40,3 +40,16 @@ ALTER COLUMN embedding SET STORAGE {storage}
 -- add_bits --
 ALTER TABLE {table}
 ADD COLUMN embedding_bits bit({dimensions}) GENERATED ALWAYS AS (binary_quantize(embedding)::bit({dimensions})) STORED
+
+-- bits_are_kept --
+SELECT EXISTS (
+    SELECT FROM pg_attribute
+    WHERE attrelid IN (SELECT to_regclass(format('%%I.%%I', %(schema)s::text, name)) FROM unnest(%(tables)s::text[]) AS name)
+        AND attname = 'embedding_bits' AND attgenerated = '' AND NOT attisdropped)
+
+-- keep_bits --
+ALTER TABLE {table} ALTER COLUMN embedding_bits DROP EXPRESSION
+
+-- keep_bits_trigger --
+CREATE OR REPLACE TRIGGER {trigger} BEFORE INSERT OR UPDATE OF embedding ON {table}
+FOR EACH ROW EXECUTE FUNCTION memory_embedding_bits()

@@ -138,6 +138,8 @@ def _expected(
                 ) from error
     if model is not None and model.dimensions != IN_THE_FILES:
         dimensions.apply(connection, migrations, Sizing(model, resize=True))
+    if dimensions.bits_are_kept(connection, found.schema):
+        dimensions.keep_bits(connection)
     return _objects(connection, scratch)
 
 

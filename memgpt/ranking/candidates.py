@@ -23,7 +23,7 @@ class Statistics:
     mean_length: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: hundreds are made for every search, and freezing triples that
 class Candidate:
     """One row of the candidate statement.
 

@@ -75,7 +75,7 @@ def rank(
     matrix = features(query, rows, statistics, matcher)
     parts = matrix * model.vector()
     scores = parts.sum(axis=1)
-    chosen = _pick(rows, scores, limit, model.several if query.several else model.single)
+    chosen = pick(rows, scores, limit, model.several if query.several else model.single)
     return [Ranked(rows[i], score, _explained(parts[i])) for i, score in chosen]
 
 
@@ -84,7 +84,7 @@ def _explained(parts: Floats) -> dict[str, float]:
     return {FEATURES[i]: float(parts[i]) for i in order if parts[i]}
 
 
-def _pick(rows: Sequence[Candidate], scores: Floats, limit: int, crowding: float) -> list[tuple[int, float]]:
+def pick(rows: Sequence[Candidate], scores: Floats, limit: int, crowding: float) -> list[tuple[int, float]]:
     """Greedily the best, each hit changing the scores of the rest of its session; ties go to the older id."""
     eligible = np.array([i for i, row in enumerate(rows) if row.candidate], np.intp)
     sessions: dict[str, list[int]] = {}

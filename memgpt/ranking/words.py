@@ -15,16 +15,54 @@ from memgpt.ranking.candidates import Floats, Indexes
 WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
 """Words to one row each, *not* normalised: in a table trained by mean pooling the norm says how much a word matters."""
 
-_WORD = re.compile(r"[\w]+|\x1e")  # as a class: a fifth faster
-_SEPARATOR = "\x1e"
+_WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
 _KEPT = 30_000  # words remembered per process: 31 MB at 256 dimensions
+_KEPT_TEXTS = 10_000_000  # characters of texts whose words are remembered
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
 
 
 def split(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation."""
-    return [word for word in _WORD.findall(text.lower()) if word != _SEPARATOR]
+    return _WORD.findall(text.lower())
+
+
+class _Splits:
+    """Remembers the distinct words of texts it has seen, which is most of the work: one agent's texts come again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._words: list[str] = []
+        self._texts: dict[str, NDArray[np.int32]] = {}
+        self._characters = 0
+
+    def of(self, texts: Sequence[str]) -> tuple[list[str], list[NDArray[np.int32]]]:
+        """All words known, and for every text the numbers of its own."""
+        with self._lock:
+            if self._characters > _KEPT_TEXTS or len(self._words) > _KEPT:
+                self._forget()
+            seen = self._texts
+            fresh = [text for text in dict.fromkeys(texts) if text not in seen]
+            seen.update(zip(fresh, self._split(fresh), strict=True))
+            self._characters += sum(map(len, fresh))
+            return self._words, [seen[text] for text in texts]
+
+    def _split(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        numbers, words, found = self._numbers, self._words, []
+        for text in texts:
+            own = set(_WORD.findall(text.lower()))
+            for word in own.difference(numbers):
+                numbers[word] = len(words)
+                words.append(word)
+            found.append(np.fromiter((numbers[word] for word in own), np.int32, len(own)))
+        return found
+
+
+_SPLITS = _Splits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +76,13 @@ class Texts:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
-        joined = _SEPARATOR.join(text.replace(_SEPARATOR, " ") for text in texts).lower()
-        index: dict[str, int] = {_SEPARATOR: 0}
-        numbers = np.array([index.setdefault(word, len(index)) for word in _WORD.findall(joined)], np.intp)
-        ends = numbers == 0
-        owners = np.cumsum(ends)
-        pairs = np.unique(owners[~ends] * len(index) + numbers[~ends])
-        return cls(len(texts), list(index)[1:], pairs % len(index) - 1, pairs // len(index))
+        known, pieces = _SPLITS.of(texts)
+        words = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
+        owners = np.repeat(np.arange(len(texts)), [len(piece) for piece in pieces])
+        present = np.flatnonzero(np.bincount(words, minlength=len(known)))
+        place = np.zeros(len(known), np.intp)
+        place[present] = np.arange(len(present))
+        return cls(len(texts), [known[n] for n in present.tolist()], place[words], owners)
 
     def rarity(self) -> Floats:
         """For every word of the vocabulary the logarithm of one over the share of texts it is in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pgvector import Vector
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -49,6 +50,8 @@ class ArchivalStore:
     ) -> Sequence[Remembered]:
         """Keep many texts; one that a living memory has already is folded into it. One answer per text, in order."""
         answers: MutableSequence[Remembered] = []
+        if len(memories) > 1:
+            self._connection.execute(SQL.lock_texts, self._given())
         for batch in _batches(memories):
             answers.extend(self._insert_batch(batch, change_id, language, embedding_model))
         return answers
@@ -56,24 +59,41 @@ class ArchivalStore:
     def _insert_batch(
         self, batch: Sequence[NewMemory], change_id: UUID, language: str, embedding_model: str | None
     ) -> Sequence[Remembered]:
-        columns: dict[str, Any] = {
-            "text": [m.text for m in batch],
-            "tags": [Jsonb(list(m.tags)) for m in batch],
-            "importance": [m.importance for m in batch],
-            "source": [m.source for m in batch],
-            "metadata": [Jsonb(m.metadata or {}) for m in batch],
-            "created_at": [m.created_at for m in batch],
-            "expires_at": [m.expires_at for m in batch],
-            "embedding": [m.embedding for m in batch],
-        }
-        given = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-        with self._connection.cursor(row_factory=class_row(Remembered)) as cursor:
-            # A writer that commits the same text after our snapshot is seen by the next statement only.
-            for _ in range(3):
-                answers = cursor.execute(SQL.insert, self._given(**columns, **given)).fetchall()
-                if all(answer.id is not None for answer in answers):
-                    return answers
+        answers: dict[int, Remembered] = {}
+        waiting: Sequence[int] = range(len(batch))
+        # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
+        # an expired memory has is free only when that is retired.
+        for _ in range(3):
+            found = self._insert_once([batch[n] for n in waiting], change_id, language, embedding_model)
+            answers.update((n, answer) for n, answer in zip(waiting, found, strict=True) if answer.id is not None)
+            if len(answers) == len(batch):
+                return [answers[n] for n in range(len(batch))]
+            waiting = [n for n in waiting if n not in answers]
+            self._retire_expired([batch[n].text for n in waiting], change_id)
         raise ConflictError("the same texts are being written and removed by somebody else: try again")
+
+    def _insert_once(
+        self, batch: Sequence[NewMemory], change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[Remembered]:
+        given = self._given(
+            text=[m.text for m in batch],
+            tags=[Jsonb(list(m.tags)) for m in batch],
+            importance=[m.importance for m in batch],
+            source=[m.source for m in batch],
+            metadata=[Jsonb(m.metadata or {}) for m in batch],
+            created_at=[m.created_at for m in batch],
+            expires_at=[m.expires_at for m in batch],
+            embedding=[m.embedding for m in batch],
+            change_id=change_id,
+            language=language,
+            embedding_model=embedding_model,
+        )
+        with self._connection.cursor(row_factory=class_row(Remembered)) as cursor:
+            return cursor.execute(SQL.insert, given).fetchall()
+
+    def _retire_expired(self, texts: Sequence[str], change_id: UUID) -> bool:
+        given = self._given(texts=[*texts], change_id=change_id)
+        return self._connection.execute(SQL.retire_expired, given).rowcount > 0
 
     def get(self, id: int) -> ArchivalMemory:
         """One memory.
@@ -122,7 +142,12 @@ class ArchivalStore:
         clear_expiry: bool = False,
         superseded_by: int | None = None,
     ) -> ArchivalMemory:
-        """Change what is given, keep the rest."""
+        """Change what is given, keep the rest.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: another memory has the new text.
+        """
         given = self._given(
             id=id,
             change_id=change_id,
@@ -137,11 +162,25 @@ class ArchivalStore:
             clear_expiry=clear_expiry,
             superseded_by=superseded_by,
         )
-        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            memory = cursor.execute(SQL.update, given).fetchone()
+        memory = self._update(given) if text is None else self._update_text(text, given)
         if memory is None:
             raise self._not_found(id)
         return memory
+
+    def _update(self, given: Mapping[str, Any]) -> ArchivalMemory | None:
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            return cursor.execute(SQL.update, given).fetchone()
+
+    def _update_text(self, text: str, given: Mapping[str, Any]) -> ArchivalMemory | None:
+        try:
+            with self._connection.transaction():  # the caller's transaction outlives a text that is taken
+                return self._update(given)
+        except UniqueViolation as error:
+            if self._retire_expired([text], given["change_id"]):
+                return self._update(given)
+            row = self._connection.execute(SQL.of_text, self._given(text=text)).fetchone()
+            which = f"archival memory {row[0]}" if row else "another archival memory"
+            raise ConflictError(f"{which} says this already: change or delete that one, or supersede it") from error
 
     def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
         """Remove memories, keeping them in the history; answers the ids that were there."""
@@ -156,11 +195,6 @@ class ArchivalStore:
         """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
         given = self._given(embedding=embedding, threshold=threshold, limit=limit)
         return self._connection.execute(SQL.near_duplicates, given).fetchall()
-
-    def count(self) -> int:
-        row = self._connection.execute(SQL.count, self._given()).fetchone()
-        assert row is not None  # noqa: S101 - count(*) always gives one row
-        return int(row[0])
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

@@ -1,5 +1,11 @@
+-- lock_texts --
+-- One batch of an agent at a time: two that share texts in different orders would wait for each other. The lock ends with
+-- the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('memgpt archival texts ' || %(agent_id)s::text, 0))
+
 -- insert --
--- Inserts many texts at once. A text that a living memory has already is folded: its row comes back with inserted = false.
+-- Inserts many texts at once. A text that a living memory has already is folded: its id comes back, duplicate = true.
+-- One that an expired memory has comes back without an id: retire_expired makes room for it.
 -- History is written by the same statement. ord keeps the order of the input.
 WITH incoming AS (
     SELECT * FROM unnest(
@@ -27,11 +33,37 @@ SELECT
     CASE WHEN n.id IS NOT NULL THEN n.id ELSE (
         SELECT m.id FROM archival_memories m
         WHERE m.agent_id = %(agent_id)s::text AND m.text_hash = md5(i.text)::uuid AND m.superseded_at IS NULL
+            AND (m.expires_at IS NULL OR m.expires_at > now())
     ) END AS id,
     n.id IS NULL OR i.ord > min(i.ord) OVER (PARTITION BY i.text) AS duplicate
 FROM incoming i
 LEFT JOIN inserted n ON n.text_hash = md5(i.text)::uuid
 ORDER BY i.ord
+
+-- retire_expired --
+-- Expired memories give up their texts, so that the same can be remembered again.
+WITH before AS (
+    SELECT
+        id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+        accessed_at, access_count, embedding_model
+    FROM archival_memories
+    WHERE agent_id = %(agent_id)s::text AND superseded_at IS NULL AND expires_at <= now()
+        AND text_hash = ANY (ARRAY(SELECT md5(t)::uuid FROM unnest(%(texts)s::text[]) AS t))
+    ORDER BY id
+    FOR UPDATE
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', b.id, 'update', to_jsonb(b) FROM before b
+)
+UPDATE archival_memories m SET superseded_at = now()
+FROM before b
+WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id
+
+-- of_text --
+-- The memory that has a text now.
+SELECT id FROM archival_memories
+WHERE agent_id = %(agent_id)s::text AND text_hash = md5(%(text)s::text)::uuid AND superseded_at IS NULL
 
 -- get --
 SELECT
@@ -121,15 +153,13 @@ WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
 -- The nearest living memories of one vector: candidates by their bits, decided by the exact distance.
 SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
-WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL
+WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(
         SELECT x.id FROM archival_memories x
         WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+            AND (x.expires_at IS NULL OR x.expires_at > now())
         ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
         LIMIT 50))
     AND 1 - (m.embedding <=> %(embedding)s::vector) >= %(threshold)s::real
 ORDER BY m.embedding <=> %(embedding)s::vector, m.id
 LIMIT %(limit)s::integer
-
--- count --
-SELECT count(*) FROM archival_memories WHERE agent_id = %(agent_id)s::text

@@ -100,7 +100,7 @@ class Asked:
 
     words: str
     phrases: Sequence[str] = ()
-    """Each must occur, its words side by side."""
+    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
     excluded: Sequence[str] = ()
     """None may occur."""
 
@@ -162,7 +162,7 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
-        statement = _statement("nearest", tuple(kinds), bool(filters))
+        statement = compose("nearest", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -193,13 +193,13 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
-        statement = _statement("ranked", tuple(kinds), bool(filters))
+        statement = compose("ranked", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
 
 @cache
-def _statement(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
+def compose(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
     """The statements of several kinds as one."""
     parts = []
     for kind in kinds:

@@ -142,7 +142,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -239,7 +239,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -326,11 +326,6 @@ windows AS MATERIALIZED (
     WHERE m.agent_id = %(agent_id)s::text
         AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
 ),
-terms_of AS (
-    SELECT m.id, array_agg(m.ord) AS matches
-    FROM matched m
-    GROUP BY m.id
-),
 chosen AS MATERIALIZED (
     SELECT u.id, min(u.distance) <= 2 AS candidate, max(u.before) AS before, max(u.after) AS after
     FROM windows w
@@ -366,14 +361,13 @@ SELECT
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
     c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
-    NULL::bigint[] AS frequencies, o.matches,
+    NULL::bigint[] AS frequencies, ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) AS matches,
     length(m.search) AS length,
     CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
     CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
     s_.total, s_.mean_length
 FROM chosen c
 JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
-LEFT JOIN terms_of o ON o.id = c.id
 LEFT JOIN session_frequencies f_ ON f_.session = m.session
 CROSS JOIN statistics s_
 
@@ -388,7 +382,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
@@ -484,7 +478,7 @@ WITH asked AS MATERIALIZED (
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(phraseto_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
         SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'

@@ -207,7 +207,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search,
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search,
             text_hash, accessed_at, access_count}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN archival_memories t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
@@ -279,7 +281,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN document_chunks t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -316,7 +320,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -353,7 +359,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN kg_relationships t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
@@ -390,7 +398,9 @@ SELECT
         <> to_jsonb(n) - x.skipped
         OR n.given AND t.embedding IS DISTINCT FROM n.vector) AS differs
 FROM incoming n
-CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits, search}'::text[] AS skipped) AS x
+CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
+            embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN conversations t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord

@@ -1,4 +1,4 @@
-"""Build the sdist, a wheel from the sdist, install it elsewhere, and migrate an empty database with it: ``make wheel``."""
+"""``make wheel``: sdist, wheel from the sdist, installed elsewhere, migrates an empty database and remembers."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memgpt import Memory
+from memgpt import Agents, Memory
 from memgpt.config import Settings
 from memgpt.database import migrate
 from memgpt.errors import DatabaseError
@@ -33,3 +33,8 @@ def test_a_database_somebody_named_is_left_alone(options: Settings, empty_dsn: s
     with Memory("first", dsn=empty_dsn, options=options) as memory, pytest.raises(DatabaseError, match="db migrate"):
         memory.core.list()
     assert migrate.status(empty_dsn, options=options).pending > 0
+
+
+def test_agents_may_be_the_first_use(options: Settings) -> None:
+    with Agents(options=options) as agents:
+        assert agents.list() == []

@@ -1,4 +1,4 @@
--- 005_agent: what an agent that manages its own memory writes down: labelled examples of intents, turns, and the steps
+-- 006_agent: what an agent that manages its own memory writes down: labelled examples of intents, turns, and the steps
 -- of each turn with what was sent to the model.
 
 BEGIN;
@@ -78,6 +78,6 @@ CREATE TABLE agent_steps (
 -- The summary a session goes on from.
 CREATE INDEX agent_steps_summary_idx ON agent_steps (agent_id, session, id DESC) WHERE kind = 'summary';
 
-INSERT INTO schema_migrations (migration_name) VALUES ('005_agent');
+INSERT INTO schema_migrations (migration_name) VALUES ('006_agent');
 
 COMMIT;

@@ -1,0 +1,174 @@
+"""Learn the weights of the ranking from conversations with questions whose evidence is known.
+
+Candidates are those of the real search statement, through the public API. The loss is a softmax over each question's
+candidates (listwise), with an L2 penalty; every weight but that of the length must not be negative, so that no feature
+can be used against its meaning. With ``--write`` the weights go to ``memgpt/ranking/weights.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import fixtures, locomo
+from memgpt import Memory, embeddings
+from memgpt.config import OFFLINE_MODEL, Settings
+from memgpt.database.connection import Database
+from memgpt.embeddings.static import word_vectors
+from memgpt.models import KINDS, Author
+from memgpt.ranking import FEATURES, Candidate, Model, SoftMatcher, analyse
+from memgpt.ranking.features import features
+from memgpt.ranking.model import pick
+from memgpt.scope import Scope
+from memgpt.search import Search
+
+WEIGHTS = Path(__file__).parents[1] / "memgpt" / "ranking" / "weights.json"
+DATA = Path(os.environ.get("LOCOMO", "locomo10.json"))
+FREE = {"length"}
+"""Features whose weight may be negative."""
+PENALTY = 1.0
+SEVERAL, SINGLE = 0.3, -0.1
+MATCHER = SoftMatcher(word_vectors)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question with its candidates as features; ``evidence`` are the ids of messages, found or not."""
+
+    category: int
+    several: bool
+    rows: list[Candidate]
+    matrix: NDArray[np.float64]
+    evidence: frozenset[int]
+
+    @property
+    def eligible(self) -> NDArray[np.intp]:
+        return np.array([n for n, row in enumerate(self.rows) if row.candidate], np.intp)
+
+    def order(self, model: Model, depth: int = 50) -> list[int]:
+        """Ids of the messages, best first."""
+        crowding = model.several if self.several else model.single
+        return [self.rows[n].id for n, _ in pick(self.rows, self.matrix @ model.vector(), depth, crowding)]
+
+
+def remember(dsn: str, agent: str, conversation: locomo.Conversation, **form: object) -> dict[str, int]:
+    """Keep a conversation through the public API; the ids of its turns as the ranking knows them."""
+    with Memory(agent, dsn=dsn) as memory:
+        kept = memory.messages.append_many(conversation.messages(**form))  # type: ignore[arg-type]
+    place = KINDS.index("message")
+    return {message.metadata["dia_id"]: message.id * len(KINDS) + place for message in kept}
+
+
+def examples(dsn: str, agent: str, conversation: locomo.Conversation, ids: dict[str, int]) -> list[Example]:
+    """Every question that has evidence. An adversarial one names the wrong speaker: nothing is learned from names."""
+    options = Settings()
+    database = Database(dsn, options=options)
+    search = Search(Scope(database, Author(agent, "benchmark"), embeddings.from_settings(options), options))
+    found = []
+    for question in conversation.questions:
+        material = search.material(question.text, ["message"])
+        if material is None:
+            continue
+        rows, statistics = material
+        query = analyse(question.text)
+        matrix = features(query, rows, statistics, MATCHER)
+        if question.category == locomo.ADVERSARIAL:
+            matrix[:, FEATURES.index("speaker")] = 0.0
+            matrix[:, FEATURES.index("bm25")] = matrix[:, FEATURES.index("bm25_topic")]
+        evidence = frozenset(ids[turn] for turn in question.evidence)
+        found.append(Example(question.category, query.several, rows, matrix, evidence))
+    database.close()
+    return found
+
+
+def learn(given: Sequence[Example], *, penalty: float = PENALTY, only: Sequence[str] = FEATURES) -> Model:
+    """Weights that make the evidence likely among its candidates; a weight that would be negative is zero."""
+    lists = []
+    for example in given:
+        eligible = example.eligible
+        gold = np.array([example.rows[n].id in example.evidence for n in eligible])
+        if gold.any():
+            lists.append((example.matrix[eligible], gold / gold.sum()))
+    columns = [n for n, name in enumerate(FEATURES) if name in only]
+    while True:
+        found = _fit([(matrix[:, columns], gold) for matrix, gold in lists], penalty)
+        negative = {c for c, w in zip(columns, found, strict=True) if w < 0 and FEATURES[c] not in FREE}
+        if not negative:
+            break
+        columns = [c for c in columns if c not in negative]
+    weights = dict.fromkeys(FEATURES, 0.0)
+    weights |= {FEATURES[c]: round(float(w), 3) for c, w in zip(columns, found, strict=True)}
+    return Model(weights, several=SEVERAL, single=SINGLE)
+
+
+def _fit(lists: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], penalty: float) -> NDArray[np.float64]:
+    """Newton's method: the loss is convex and there are two dozen weights."""
+    size = lists[0][0].shape[1]
+    weights = np.zeros(size)
+    for _ in range(30):
+        slope, curve = penalty * weights, penalty * np.eye(size)
+        for matrix, gold in lists:
+            scores = matrix @ weights
+            share = np.exp(scores - scores.max())
+            share /= share.sum()
+            mean = share @ matrix
+            slope += mean - gold @ matrix
+            curve += (matrix * share[:, None]).T @ matrix - np.outer(mean, mean)
+        step = np.linalg.solve(curve, slope)
+        weights -= step * min(1.0, 2.0 / max(float(np.linalg.norm(step)), 1e-9))
+        if np.abs(step).max() < 1e-5:
+            break
+    return weights
+
+
+def recall(example: Example, order: Sequence[int], depth: int) -> float:
+    return len(example.evidence.intersection(order[:depth])) / len(example.evidence)
+
+
+def leave_one_out(
+    data: Sequence[Sequence[Example]], evaluated: Sequence[Sequence[Example]], only: Sequence[str] = FEATURES
+) -> list[tuple[Example, list[int]]]:
+    """Each conversation ordered by weights learned on the others (``data`` and ``evaluated`` in the same order)."""
+    found = []
+    for held_out, questions in enumerate(evaluated):
+        rest = [e for n, one in enumerate(data) if n % len(evaluated) != held_out for e in one]
+        model = learn(rest, penalty=PENALTY * len(data) / len(evaluated), only=only)
+        found += [(e, e.order(model)) for e in questions if e.category in locomo.CATEGORIES]
+    return found
+
+
+def main() -> None:
+    parser = fixtures.arguments(__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--write", action="store_true", help="write the weights into the package")
+    options = parser.parse_args()
+    conversations = locomo.load(options.data)
+    data: list[list[Example]] = []
+    with fixtures.own_server() as server:
+        dsn = fixtures.database(server, "learn", model=OFFLINE_MODEL, dimensions=256)
+        for captions in (False, True):
+            for conversation in conversations:
+                agent = f"{conversation.name} {captions}"
+                ids = remember(dsn, agent, conversation, captions=captions)
+                data.append(examples(dsn, agent, conversation, ids))
+    for title, part in (("text", data[: len(conversations)]), ("text and captions", data[len(conversations) :])):
+        ordered = leave_one_out(data, part)
+        five, ten = (100 * np.mean([recall(e, order, depth) for e, order in ordered]) for depth in (5, 10))
+        print(
+            f"leave one conversation out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(ordered)} questions)"
+        )
+    model = learn([e for one in data for e in one], penalty=PENALTY * 2)
+    text = json.dumps({"weights": model.weights, "several": model.several, "single": model.single}, indent=2) + "\n"
+    print(text)
+    if options.write:
+        WEIGHTS.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Vectors that are like embeddings in the way that matters here: they come in clusters, and their dimensions vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pgvector import Vector
+
+from memgpt.database.connection import Connection
+
+DIMENSIONS = 1536
+Matrix = NDArray[np.float32]
+
+
+class Source:
+    """An endless supply, the same for the same seed."""
+
+    def __init__(self, seed: int = 1, dimensions: int = DIMENSIONS, clusters: int = 64) -> None:
+        self._centers = np.random.default_rng(0).standard_normal((clusters, dimensions), np.float32) * np.float32(0.7)
+        self._random = np.random.default_rng(seed)
+
+    def take(self, count: int) -> Matrix:
+        """Of length one."""
+        chosen = self._centers[self._random.integers(0, len(self._centers), count)]
+        found = chosen + self._random.standard_normal(chosen.shape, np.float32)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(found, np.float32)
+
+
+def zipf(rows: int, agents: int) -> list[int]:
+    """Sizes of agents: a few big ones, many small ones."""
+    share = 1 / np.arange(1, agents + 1)
+    return [max(1, int(size)) for size in rows * share / share.sum()]
+
+
+def load(connection: Connection, statement: bytes, agent: str, source: Source, rows: int) -> Matrix:
+    """Copy so many rows of ``(agent_id, text, embedding)`` into a table; the vectors."""
+    kept = []
+    with connection.cursor().copy(statement) as copy:
+        copy.set_types(["text", "text", "vector"])
+        for start, part in _parts(source, rows):
+            kept.append(part)
+            for n, vector in enumerate(part, start=start):
+                copy.write_row((agent, f"memory {n} topic{n % 997}", Vector(vector)))
+    return np.concatenate(kept)
+
+
+def _parts(source: Source, rows: int, size: int = 5000) -> Iterator[tuple[int, Matrix]]:
+    for start in range(0, rows, size):
+        yield start, source.take(min(size, rows - start))
+
+
+def nearest(rows: Matrix, query: Matrix, count: int = 10) -> NDArray[np.intp]:
+    """The exact answer: indexes of the nearest rows, by NumPy."""
+    similar = rows @ query
+    best = np.argpartition(-similar, min(count, len(rows) - 1))[:count]
+    return best[np.argsort(-similar[best])]

@@ -1,0 +1,118 @@
+"""``memgpt agent``, ``memgpt export`` and ``memgpt import``: agents as a whole."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import given, output
+from memgpt.cli.memory import show_removed
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Metadata, Yes, agents, chosen
+
+app = typer.Typer(help="Agents: whose memory it is.", no_args_is_help=True)
+
+AgentId = Annotated[str, typer.Argument(help="The agent's id.")]
+
+
+@app.command("list")
+def list_command(dsn: Dsn = None, as_json: JsonLines = False) -> None:
+    """Show every agent and how much it holds."""
+    with agents(dsn) as all_agents:
+        found = all_agents.list()
+    if as_json:
+        output.show_lines(found)
+        return
+    rows = [(a.agent_id, a.description, sum(a.rows.values()), _megabytes(a.bytes), a.created_at) for a in found]
+    output.show_table(("agent", "description", "rows", "size", "created"), rows)
+
+
+@app.command()
+def create(
+    agent_id: AgentId,
+    description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
+    metadata: Metadata = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Describe a new agent; not needed before writing, which creates it."""
+    about = given.json_object(metadata, "--metadata")
+    with agents(dsn) as all_agents:
+        made = all_agents.create(agent_id, description, about)
+    if as_json:
+        output.show_json(made)
+    else:
+        output.say(f"✓ agent {agent_id} created")
+
+
+@app.command()
+def describe(agent_id: AgentId, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show one agent and how much it holds."""
+    with agents(dsn) as all_agents:
+        found = all_agents.describe(agent_id)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_fields(found)
+
+
+@app.command()
+def rename(old: AgentId, new: AgentId, dsn: Dsn = None) -> None:
+    """Give an agent's memory, history included, another id."""
+    with agents(dsn) as all_agents, output.working(f"renaming {old}"):
+        all_agents.rename(old, new)
+    output.say(f"✓ agent {old} is {new} now")
+
+
+@app.command()
+def fork(source: AgentId, target: AgentId, dsn: Dsn = None) -> None:
+    """Copy an agent's whole memory to a new agent."""
+    with agents(dsn) as all_agents, output.working(f"copying {source}"):
+        all_agents.fork(source, target)
+    output.say(f"✓ agent {target} is a copy of {source}")
+
+
+@app.command()
+def delete(agent_id: AgentId, yes: Yes = False, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Remove an agent's whole memory for good, history included. Nothing brings it back."""
+    given.confirmed(f"Remove everything of agent {agent_id!r} for good?", yes)
+    with agents(dsn) as all_agents:
+        counts = all_agents.delete(agent_id)
+    show_removed(counts, as_json)
+
+
+def export_command(
+    file: Annotated[str, typer.Argument(help="Where to; - is standard output.")] = given.STDIN,
+    vectors: Annotated[bool, typer.Option("--vectors/--no-vectors", help="With the embeddings?")] = True,
+    history: Annotated[bool, typer.Option("--history", help="Also what was changed and removed.")] = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+) -> None:
+    """Write an agent's whole memory, as it is at one moment, as JSON Lines."""
+    target = sys.stdout if file == given.STDIN else file
+    with agents(dsn) as all_agents, output.working("exporting"):
+        counts = all_agents.export(agent or chosen(dsn).agent, target, vectors=vectors, history=history)
+    output.note(f"✓ {sum(counts.values()):,} rows exported")
+
+
+def import_command(
+    file: Annotated[str, typer.Argument(help="What export wrote; - is standard input.")] = given.STDIN,
+    reembed: Annotated[bool, typer.Option("--reembed", help="Embed anew what another model embedded.")] = False,
+    agent: Annotated[str | None, typer.Option("--agent", help="Into whose memory; else the exported agent's.")] = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Read an exported memory, all of it or, if a line is bad, nothing; repeating it changes nothing."""
+    source = sys.stdin if file == given.STDIN else file
+    with agents(dsn) as all_agents, output.working("importing"):
+        done = all_agents.import_(source, agent, reembed=reembed)
+    if as_json:
+        output.show_json(done)
+        return
+    skipped = f", {sum(done.skipped.values()):,} there already" if done.skipped else ""
+    output.say(f"✓ {sum(done.inserted.values()):,} rows imported into agent {done.agent_id}{skipped}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

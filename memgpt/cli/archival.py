@@ -1,0 +1,105 @@
+"""``memgpt archival``: single archival memories."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import given, output
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Tags, opened
+
+app = typer.Typer(help="What was remembered: list, read, correct, replace, delete.", no_args_is_help=True)
+
+Id = Annotated[int, typer.Argument(help="The memory's id.")]
+
+
+@app.command("list")
+def list_command(
+    limit: Limit = 50,
+    tags: Tags = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Also those that were replaced.")] = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show memories, newest first; with several --tags those that have all."""
+    with opened(agent, dsn) as memory:
+        found = memory.archival.list(limit=limit, tags=tags, superseded=superseded)
+    if as_json:
+        output.show_lines(found)
+        return
+    rows = [(m.id, m.text, ", ".join(m.tags), m.importance, m.created_at, m.expires_at) for m in found]
+    output.show_table(("id", "text", "tags", "importance", "created", "expires"), rows)
+
+
+@app.command()
+def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show one memory."""
+    with opened(agent, dsn) as memory:
+        found = memory.archival.get(id)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_fields(found)
+
+
+@app.command()
+def update(
+    id: Id,
+    text: Annotated[str | None, typer.Option("--text", help="Embedded anew; - reads standard input.")] = None,
+    tags: Tags = None,
+    importance: Annotated[float | None, typer.Option("--importance", help="0 to 1.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it is from.")] = None,
+    metadata: Metadata = None,
+    expires_at: Annotated[str | None, typer.Option("--expires-at", help="ISO 8601 time.")] = None,
+    clear_expiry: Annotated[bool, typer.Option("--clear-expiry", help="It never expires.")] = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given and keep the rest."""
+    new = None if text is None else given.text(text)
+    about = given.json_object(metadata, "--metadata")
+    with opened(agent, dsn) as memory:
+        changed = memory.archival.update(
+            id,
+            text=new,
+            tags=tags,
+            importance=importance,
+            source=source,
+            metadata=about,
+            expires_at=expires_at,
+            clear_expiry=clear_expiry,
+        )
+    if as_json:
+        output.show_json(changed)
+    else:
+        output.say(f"✓ memory {id} changed")
+
+
+@app.command()
+def supersede(
+    id: Id,
+    text: Annotated[str, typer.Argument(help="What replaces it; - reads standard input.")],
+    tags: Tags = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a text that replaces a memory, which no search finds any more."""
+    new = given.text(text)
+    with opened(agent, dsn) as memory:
+        kept = memory.archival.supersede(id, new, **({} if tags is None else {"tags": tags}))
+    if as_json:
+        output.show_json(kept)
+    else:
+        output.say(f"✓ memory {kept.id} replaces {id}")
+
+
+@app.command()
+def delete(id: Id, agent: Agent = None, dsn: Dsn = None) -> None:
+    """Remove a memory; undo brings it back (memgpt forget is for good)."""
+    with opened(agent, dsn) as memory:
+        memory.archival.delete(id)
+    output.say(f"✓ memory {id} deleted; memgpt undo brings it back")

@@ -1,0 +1,258 @@
+"""Commands on a whole memory: remember, recall, context, history, undo, forget, stats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, cast
+
+import typer
+
+from memgpt.cli import given, output
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Tags, Until, Yes, opened
+from memgpt.models import KINDS, Change, Hit, Kind
+
+ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact")
+
+Query = Annotated[str, typer.Argument(help='What to look for: words, "a phrase", -without; - reads standard input.')]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kinds",
+        help="archival, message, chunk or fact; repeatable. Else all.",
+        show_default=False,
+        autocompletion=given.completing(KINDS),
+    ),
+]
+RowKind = Annotated[
+    str,
+    typer.Option(
+        "--kind",
+        help="block, archival, message, document, chunk, entity or fact.",
+        autocompletion=given.completing(ROW_KINDS),
+    ),
+]
+
+
+def remember(
+    text: Annotated[str, typer.Argument(help="What to keep; - reads lines, or JSON Lines, from standard input.")],
+    tags: Tags = None,
+    importance: Annotated[float | None, typer.Option("--importance", help="0 to 1; else 0.5.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it is from.")] = None,
+    metadata: Metadata = None,
+    created_at: Annotated[str | None, typer.Option("--created-at", help="ISO 8601 time; else now.")] = None,
+    expires_at: Annotated[str | None, typer.Option("--expires-at", help="ISO 8601 time; else never.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Keep a text for good; a text that is there already is not kept twice.
+
+    With -, each line of standard input is a memory, or a JSON object with text, tags, importance, source, metadata,
+    created_at, expires_at, embedding. All are kept or, if one is bad, none; options are for those that say nothing.
+    """
+    said = {
+        "tags": tags,
+        "importance": importance,
+        "source": source,
+        "metadata": given.json_object(metadata, "--metadata"),
+        "created_at": created_at,
+        "expires_at": expires_at,
+    }
+    fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    many = given.lines("text") if text == given.STDIN else None
+    with opened(agent, dsn) as memory:
+        if many is None:
+            kept = [memory.remember(text, **fields)]
+        else:
+            with output.working(f"remembering {len(many):,} texts"):
+                kept = [*memory.remember_many(fields | item for item in many)]
+    if as_json:
+        output.show_lines(kept)
+    elif many is not None:
+        known = sum(r.duplicate for r in kept)
+        output.say(f"✓ {len(kept) - known:,} remembered" + (f", {known:,} known already" if known else ""))
+    else:
+        output.say(f"known already: memory {kept[0].id}" if kept[0].duplicate else f"✓ memory {kept[0].id}")
+        if kept[0].similar:
+            output.note(f"says nearly the same as memory {', '.join(map(str, kept[0].similar))}")
+
+
+def recall(
+    query: Query,
+    limit: Limit = 10,
+    offset: Annotated[int, typer.Option("--offset", help="Hits to skip: the next page.")] = 0,
+    kinds: Kinds = None,
+    tags: Tags = None,
+    since: Since = None,
+    until: Until = None,
+    metadata: Metadata = None,
+    min_score: Annotated[float | None, typer.Option("--min-score", help="Drop hits that score less.")] = None,
+    recency: Annotated[float, typer.Option("--recency", help="Weight of what is new.")] = 0.0,
+    importance: Annotated[float, typer.Option("--importance", help="Weight of what is important.")] = 0.0,
+    half_life: Annotated[str, typer.Option("--half-life", help="Age that halves recency: 12h, 30d.")] = "30d",
+    explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Find what a query matches best; an empty query finds what is newest."""
+    asked = given.text(query)
+    options: dict[str, Any] = {
+        "limit": limit,
+        "offset": offset,
+        "kinds": kinds,
+        "tags": tags,
+        "since": since,
+        "until": until,
+        "metadata": given.json_object(metadata, "--metadata"),
+        "min_score": min_score,
+        "recency": recency,
+        "importance": importance,
+        "half_life": given.duration(half_life, "--half-life"),
+        "explain": explain,
+    }
+    with opened(agent, dsn) as memory:
+        hits = memory.search(asked, **options)
+    if as_json:
+        output.show_lines(hits)
+    elif hits:
+        explained = ("explanation",) if explain else ()
+        output.show_table(("kind", "id", "score", "text", "created", *explained), [_hit_row(hit) for hit in hits])
+    else:
+        output.note("nothing found")
+
+
+def _hit_row(hit: Hit) -> list[object]:
+    row: list[object] = [hit.kind, hit.id, hit.score, hit.text, hit.created_at]
+    return row if hit.explain is None else [*row, ", ".join(_reasons(hit.explain))]
+
+
+def _reasons(explain: Mapping[str, Any]) -> Iterator[str]:
+    """Rank and score in each arm, and what counted most, in a few words; --json has all of it."""
+    for name, value in explain.items():
+        if name == "features":
+            yield from (f"{feature} {added:+.2f}" for feature, added in [*value.items()][:4])
+        elif isinstance(value, dict):
+            score = f" ({value['score']:.3f})" if "score" in value else ""
+            yield f"{name} #{value['rank']}{score}"
+        elif isinstance(value, float):
+            yield f"{name} {value:.3f}"
+
+
+def context(
+    query: Annotated[str | None, typer.Argument(help="What to recall; absent, nothing is.")] = None,
+    budget_tokens: Annotated[int, typer.Option("--budget-tokens", help="Most tokens of the text.")] = 2000,
+    session: Annotated[str | None, typer.Option("--session", help="Whose latest messages; else all sessions.")] = None,
+    recent: Annotated[int, typer.Option("--recent", help="Most messages that need not be recalled.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="Most hits to recall.")] = 20,
+    kinds: Kinds = None,
+    summary: Annotated[str | None, typer.Option("--summary", help="Of the earlier conversation.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Print a text for a prompt, within a budget: core memory, what a query recalls, the latest messages.
+
+    With --json also each piece with its source and its tokens, and what was left out and why.
+    """
+    asked = None if query is None else given.text(query)
+    with opened(agent, dsn) as memory:
+        found = memory.context(
+            asked,
+            budget_tokens=budget_tokens,
+            session=session,
+            recent=recent,
+            limit=limit,
+            kinds=cast(list[Kind] | None, kinds),
+            summary=summary,
+        )
+    if as_json:
+        output.show_json(found)
+        return
+    output.show_text(found.text)
+    if output.errors.is_terminal:
+        left_out = f", {len(found.left_out)} pieces left out (--json says why)" if found.left_out else ""
+        output.note(f"{found.tokens:,} of {found.budget_tokens:,} tokens{left_out}")
+
+
+def history(
+    kind: Annotated[
+        str | None, typer.Argument(help="block, archival, message, document, chunk, entity or fact.")
+    ] = None,
+    id: Annotated[int | None, typer.Argument(help="Of one row.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Of the block of that label.")] = None,
+    limit: Limit = 50,
+    before: Annotated[int | None, typer.Option("--before", help="Id of the last change of the page before.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show who changed what and when, newest first."""
+    with opened(agent, dsn) as memory:
+        changes = memory.history(kind, id, label=label, limit=limit, before=before)
+    _show_changes(changes, as_json)
+
+
+def undo(
+    change_id: Annotated[str | None, typer.Argument(help="As history shows it; else the last change.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Take back a change as a whole; undoing an undo does the change again."""
+    with opened(agent, dsn) as memory:
+        changes = memory.undo(change_id)
+    _show_changes(changes, as_json)
+
+
+def _show_changes(changes: Any, as_json: bool) -> None:
+    if as_json:
+        output.show_lines(changes)
+        return
+    rows = [(c.id, c.changed_at, c.actor, c.action, c.kind, c.row_id, _what(c), c.change_id) for c in changes]
+    output.show_table(("id", "when", "who", "did", "kind", "row", "what", "change"), rows)
+
+
+def _what(change: Change) -> str:
+    """The words of a row, cut to a table's cell."""
+    row = change.new or change.old or {}
+    words = next((str(row[key]) for key in ("value", "text", "content", "chunk_text", "fact", "name", "title")
+                  if row.get(key)), "")  # fmt: skip
+    return words if len(words) <= 60 else f"{words[:59]}…"
+
+
+def forget(
+    id: Annotated[int, typer.Argument(help="Which row.")],
+    kind: RowKind = "archival",
+    keep_history: Annotated[bool, typer.Option("--keep-history", help="Leave its history there.")] = False,
+    yes: Yes = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a row for good, with all that is derived from it and its history. Nothing brings it back."""
+    given.confirmed(f"Remove {kind} {id} for good?", yes)
+    with opened(agent, dsn) as memory:
+        counts = memory.forget(id, kind, keep_history=keep_history)
+    show_removed(counts, as_json)
+
+
+def show_removed(counts: Any, as_json: bool) -> None:
+    """How many rows of each table went."""
+    if as_json:
+        output.show_json(counts)
+        return
+    output.show_table(("table", "removed"), [(table, n) for table, n in counts.items() if n])
+
+
+def stats(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show how much the memory holds of each kind, and how much of it has a vector."""
+    with opened(agent, dsn) as memory:
+        found = memory.stats()
+    if as_json:
+        output.show_json(found)
+        return
+    output.say(f"agent {found.agent_id}: {found.sessions:,} sessions, {found.changes:,} changes in the history")
+    output.say(f"embeddings: {found.embedding_model}, {found.dimensions} dimensions")
+    rows = [(k.kind, k.rows, k.embedded, k.hidden or None, k.tokens, k.first, k.last) for k in found.kinds]
+    output.show_table(("kind", "rows", "with vector", "hidden", "tokens", "first", "last"), rows)

@@ -1,0 +1,168 @@
+"""``memgpt message``: conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import given, output
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Until, opened
+from memgpt.models import ROLES, Message
+
+app = typer.Typer(help="Recall memory: the conversations an agent had.", no_args_is_help=True)
+
+Id = Annotated[int, typer.Argument(help="The message's id.")]
+Name = Annotated[str | None, typer.Option("--name", help="Who speaks.")]
+Intent = Annotated[str | None, typer.Option("--intent", help="What the user wants with it.")]
+Confidence = Annotated[float | None, typer.Option("--intent-confidence", help="0 to 1.")]
+
+
+@app.command()
+def append(
+    role: Annotated[
+        str, typer.Argument(help=f"{', '.join(ROLES)}.", autocompletion=given.completing(ROLES), show_default=False)
+    ],
+    content: Annotated[str, typer.Argument(help="What was said; - reads standard input.")],
+    session: Annotated[str, typer.Option("--session", help="The conversation it belongs to.")] = "default",
+    name: Name = None,
+    created_at: Annotated[str | None, typer.Option("--created-at", help="ISO 8601 time; else now.")] = None,
+    metadata: Metadata = None,
+    intent: Intent = None,
+    intent_confidence: Confidence = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", help="Else counted.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Keep one message."""
+    said = given.text(content)
+    about = given.json_object(metadata, "--metadata")
+    with opened(agent, dsn) as memory:
+        message = memory.messages.append(
+            role,
+            said,
+            session=session,
+            name=name,
+            created_at=created_at,
+            metadata=about,
+            intent=intent,
+            intent_confidence=intent_confidence,
+            tokens=tokens,
+        )
+    _show(message, as_json, "kept")
+
+
+@app.command("append-many")
+def append_many(
+    session: Annotated[str | None, typer.Option("--session", help="Of those that name none.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Keep the messages on standard input, all or none: JSON Lines with role, content, session, name, created_at, …
+
+    A line that is not JSON is what the user said.
+    """
+    default = {} if session is None else {"session": session}
+    messages = given.lines("content")
+    with opened(agent, dsn) as memory, output.working(f"keeping {len(messages):,} messages"):
+        kept = memory.messages.append_many(default | message for message in messages)
+    if as_json:
+        output.show_lines(kept)
+    else:
+        output.say(f"✓ {len(kept):,} messages kept")
+
+
+@app.command("list")
+def list_command(
+    session: Annotated[str | None, typer.Option("--session", help="One conversation; else all as one.")] = None,
+    limit: Limit = 50,
+    before: Annotated[int | None, typer.Option("--before", help="The page before this message's id.")] = None,
+    roles: Annotated[
+        list[str] | None,
+        typer.Option("--roles", help="Whose; repeatable.", show_default=False, autocompletion=given.completing(ROLES)),
+    ] = None,
+    intent: Intent = None,
+    since: Since = None,
+    until: Until = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show the newest messages, in the order of the conversation."""
+    with opened(agent, dsn) as memory:
+        found = memory.messages.list(
+            session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
+        )
+    if as_json:
+        output.show_lines(found)
+        return
+    rows = [(m.id, m.created_at, m.session, m.name or m.role, m.content) for m in found]
+    output.show_table(("id", "when", "session", "who", "said"), rows)
+
+
+@app.command()
+def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show one message."""
+    with opened(agent, dsn) as memory:
+        found = memory.messages.get(id)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_fields(found)
+
+
+@app.command()
+def sessions(
+    limit: Limit = 1000,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show the conversations, the one last spoken in first."""
+    with opened(agent, dsn) as memory:
+        found = memory.messages.sessions(limit=limit)
+    if as_json:
+        output.show_lines(found)
+        return
+    output.show_table(
+        ("session", "messages", "first", "last"), [(s.session, s.messages, s.first, s.last) for s in found]
+    )
+
+
+@app.command()
+def update(
+    id: Id,
+    content: Annotated[str | None, typer.Option("--content", help="Embedded anew; - reads standard input.")] = None,
+    name: Name = None,
+    intent: Intent = None,
+    intent_confidence: Confidence = None,
+    metadata: Metadata = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given and keep the rest."""
+    new = None if content is None else given.text(content)
+    about = given.json_object(metadata, "--metadata")
+    with opened(agent, dsn) as memory:
+        message = memory.messages.update(
+            id, content=new, name=name, intent=intent, intent_confidence=intent_confidence, metadata=about
+        )
+    _show(message, as_json, "changed")
+
+
+@app.command()
+def delete(id: Id, agent: Agent = None, dsn: Dsn = None) -> None:
+    """Remove a message; undo brings it back (memgpt forget --kind message is for good)."""
+    with opened(agent, dsn) as memory:
+        memory.messages.delete(id)
+    output.say(f"✓ message {id} deleted; memgpt undo brings it back")
+
+
+def _show(message: Message, as_json: bool, done: str) -> None:
+    if as_json:
+        output.show_json(message)
+    else:
+        output.say(f"✓ message {message.id} {done}")

@@ -1,0 +1,83 @@
+"""Batches of rows: read what lacks a vector, store the vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from pgvector import Vector
+from psycopg import sql
+from psycopg.rows import class_row
+
+from memgpt.database import queries
+from memgpt.embeddings import EmbeddingModel
+from memgpt.errors import EmbeddingError
+from memgpt.reembed.tables import Table, is_generated
+
+SQL = queries.beside(__name__)
+
+_FIRST = ("", -(2**63))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row whose text waits to be embedded."""
+
+    agent_id: str
+    id: int
+    text: str
+    hash: UUID
+
+
+class Batches:
+    """The rows of one table that lack a vector of the model."""
+
+    def __init__(self, table: Table, model: EmbeddingModel, *, mending: bool = False) -> None:
+        """``mending``: fill gaps of the live column instead of the next one."""
+        self.table = table
+        self._model = model
+        self._select = table.compose(SQL.unmended if mending else SQL.missing)
+        self._mending = mending
+        self._statement: Any = table.compose(SQL.mend) if mending else None
+
+    def after(self, connection: psycopg.Connection[Any], last: Row | None, limit: int) -> Sequence[Row]:
+        """The next rows in key order."""
+        agent_id, id = (last.agent_id, last.id) if last else _FIRST
+        given = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
+        with connection.cursor(row_factory=class_row(Row)) as cursor:
+            return cursor.execute(self._select, given, binary=True).fetchall()
+
+    def embed(self, rows: Sequence[Row]) -> Sequence[Vector]:
+        try:
+            return [Vector(vector) for vector in self._model.embed([row.text for row in rows])]
+        except EmbeddingError as error:
+            raise EmbeddingError(
+                f"{error} (rows {rows[0].id} to {rows[-1].id} of {self.table.name}, agents {rows[0].agent_id!r} to "
+                f"{rows[-1].agent_id!r}; what is done so far is kept, the same command goes on from there)"
+            ) from error
+
+    def store(self, connection: psycopg.Connection[Any], rows: Sequence[Row], vectors: Sequence[Vector]) -> int:
+        """Keep the vectors; answers how many rows took theirs."""
+        if self._statement is None:
+            generated = is_generated(connection, self.table, "embedding_next_bits")
+            bits = b"" if generated else SQL.set_bits
+            self._statement = self.table.compose(SQL.store, bits=sql.SQL(bits.decode()))
+        given = {
+            "agent_ids": [row.agent_id for row in rows],
+            "ids": [row.id for row in rows],
+            "hashes": [row.hash for row in rows],
+            "embeddings": list(vectors),
+            "model": self._model.name,
+        }
+        return connection.execute(self._statement, given).rowcount
+
+
+def counted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[tuple[Table, int, int]]:
+    """Per table: rows with a live vector, and those of them without a current next one."""
+    for table in tables:
+        row = connection.execute(table.compose(SQL.count)).fetchone()
+        assert row is not None  # noqa: S101 - count(*) always gives one row
+        yield table, row[0], row[1]

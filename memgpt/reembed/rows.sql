@@ -1,0 +1,65 @@
+-- missing --
+-- Rows without a current new vector, in key order after the last one seen; read from their partial index.
+SELECT agent_id, id, {text} AS text, md5({text})::uuid AS hash
+FROM {table}
+WHERE embedding IS NOT NULL AND embedding_next_hash IS DISTINCT FROM md5({text})::uuid AND btrim({text}) <> ''
+    AND (agent_id, id) > (%(agent_id)s::text, %(id)s::bigint)
+ORDER BY agent_id, id
+LIMIT %(limit)s::integer
+
+-- store --
+-- Keeps a vector only if its row still says what was embedded. A row somebody is changing is left for later: whoever
+-- never waits for a row is never part of a deadlock. Rows are found one by one by their key (LATERAL) and then by their
+-- place: a join would sooner or later be planned as a scan of the whole table for each batch.
+WITH made AS (
+    SELECT * FROM unnest(
+        %(agent_ids)b::text[], %(ids)b::bigint[], %(hashes)b::uuid[], %(embeddings)b::vector[]
+    ) AS n (agent_id, id, hash, embedding)
+),
+held AS (
+    SELECT h.ctid, n.hash, n.embedding FROM made n
+    CROSS JOIN LATERAL (
+        SELECT m.ctid FROM {table} m
+        WHERE m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS h
+)
+UPDATE {table} m SET
+    embedding_next = n.embedding, {bits} embedding_next_model = %(model)s::text, embedding_next_hash = n.hash
+FROM held n
+WHERE m.ctid = n.ctid
+
+-- set_bits --
+embedding_next_bits = binary_quantize(n.embedding),
+
+-- count --
+SELECT count(*), count(*) FILTER (
+    WHERE embedding_next_hash IS DISTINCT FROM md5({text})::uuid AND btrim({text}) <> '')
+FROM {table} WHERE embedding IS NOT NULL
+
+-- unmended --
+-- Rows that have no vector, or one of another model than the active one.
+SELECT agent_id, id, {text} AS text, md5({text})::uuid AS hash
+FROM {table}
+WHERE (embedding IS NULL OR embedding_model IS DISTINCT FROM %(model)s::text) AND btrim({text}) <> ''
+    AND (agent_id, id) > (%(agent_id)s::text, %(id)s::bigint)
+ORDER BY agent_id, id
+LIMIT %(limit)s::integer
+
+-- mend --
+WITH made AS (
+    SELECT * FROM unnest(
+        %(agent_ids)b::text[], %(ids)b::bigint[], %(hashes)b::uuid[], %(embeddings)b::vector[]
+    ) AS n (agent_id, id, hash, embedding)
+),
+held AS (
+    SELECT h.ctid, n.hash, n.embedding FROM made n
+    CROSS JOIN LATERAL (
+        SELECT m.ctid FROM {table} m
+        WHERE m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS h
+)
+UPDATE {table} m SET embedding = n.embedding, embedding_model = %(model)s::text
+FROM held n
+WHERE m.ctid = n.ctid

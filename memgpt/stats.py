@@ -1,0 +1,20 @@
+"""What a memory holds, in numbers."""
+
+from __future__ import annotations
+
+from memgpt.database.connection import Connection
+from memgpt.models import Stats
+from memgpt.scope import Scope
+from memgpt.stores.stats import StatsStore
+
+
+def stats(scope: Scope) -> Stats:
+    """Count one agent's memory; see :meth:`memgpt.Memory.stats`."""
+    model = scope.model
+
+    def work(connection: Connection) -> Stats:
+        store = StatsStore(connection, scope.agent_id)
+        sessions, changes = store.totals()
+        return Stats(scope.agent_id, model.name, model.dimensions, store.kinds(), sessions, changes)
+
+    return scope.read(work)
