@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := openai,google,cohere,voyage,bedrock,model2vec
+EXTRAS := openai,anthropic,google,cohere,voyage,bedrock,model2vec
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types imports wheel schema bench clean constraints

@@ -235,20 +235,18 @@ class Agent:
         raise failure
 
     def _prepared(self, progress: Progress) -> Generator[Event, None, Sent]:
-        told = False
         while True:
             before, messages = self._record.window(self._rows)
-            sent = self._fitting(before, messages, pressure=told)
-            if sent.tokens > self._budget:
-                if told:
-                    told = False
-                    continue
-                yield from self._evict(progress, sent, before, messages)
-            elif told or sent.tokens <= self._budget * _PRESSURE:
-                return sent
-            else:
-                told = True
-                yield Pressure(sent.tokens, self._budget)
+            sent = self._fitting(before, messages, pressure=False)
+            if sent.tokens <= self._budget:
+                break
+            yield from self._evict(progress, sent, before, messages)
+        if sent.tokens > self._budget * _PRESSURE:
+            warned = self._fitting(before, messages, pressure=True)
+            if warned.tokens <= self._budget:
+                yield Pressure(warned.tokens, self._budget)
+                return warned
+        return sent
 
     def _evict(
         self, progress: Progress, sent: Sent, before: str | None, messages: Sequence[Message]

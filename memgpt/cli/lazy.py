@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "db": ("memgpt.cli.care", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
     "reembed": ("memgpt.cli.reembed", "Give a live memory another embedding model."),
+    "chat": ("memgpt.cli.chat", "Talk to an agent that manages its own memory."),
+    "import-transcript": ("memgpt.cli.transcript", "Keep conversations of OpenAI, Anthropic or ChatGPT."),
     "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
 }
 """By name: the module with the ``app``, and the line the list of commands shows."""

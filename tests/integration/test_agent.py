@@ -316,7 +316,7 @@ def test_500_turns_in_a_window_of_8k(memory: Memory, chat: ChatServer) -> None:
             return Say("Noted.")
         if "parrot called" in text:
             return Say("", [("conversation_search", {"query": "parrot called"})])
-        if text.startswith("Turn 40 ") or text.startswith("Turn 300 "):
+        if text.startswith(("Turn 40 ", "Turn 300 ")):
             label = {"label": "context", "content": text.split(":")[0]}
             return Say("", [("core_memory_append", label)])
         return Say(f"I see. {filler}")
@@ -371,3 +371,16 @@ def test_without_a_model(memory: Memory) -> None:
         Agent(memory)
     with pytest.raises(ConfigurationError, match="provider:model"):
         Agent(memory, "gpt")
+
+
+def test_forgetting_reaches_summaries_and_what_was_sent(memory: Memory, chat: ChatServer) -> None:
+    chat.script(otherwise=lambda r: Say("Hm. " * 300) if "tools" in r else Say("Ada's secret is Bartholomew."))
+    agent = Agent(memory, openai(chat), window=4096)
+    agent.send("The secret is Bartholomew")
+    for n in range(6):
+        agent.send(f"Number {n} " + "and so on " * 60)
+    assert any("Bartholomew" in (step.summary or "") for step in agent.steps())
+    [message] = memory.search("Bartholomew", kinds=["message"], roles=["user"], limit=1)
+    memory.forget(message.id, "message")
+    assert not any("Bartholomew" in f"{step.summary} {step.system}" for step in agent.steps())
+    assert agent.send("Go on").text
