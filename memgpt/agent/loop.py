@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ _NARROWEST: Final = 2048
 _MARGIN: Final = 0.95
 """Share of the window that is used: tokenizers differ."""
 _PRESSURE: Final = 0.75
+_PROMPT: Final = 600
+"""Tokens of instructions and core memory that a long message leaves room for at least."""
 _SAME_CALL: Final = 3
 """Times a tool may be called with the same arguments in a turn."""
 _FAILURES: Final = 6
@@ -171,24 +174,24 @@ class Agent:
                 progress.text = self.memory.messages.get(last.answer_id or 0).content
                 yield Ended(self._record.end(progress, "done"))
                 return
-            status, reason = yield from self._answers(progress)
+            turn = yield from self._answers(progress)
         except GeneratorExit:
             self._record.end(progress, "cancelled", "the reader went away")
             raise
         except ConflictError:
             if not self._stop.is_set():
                 raise
-            status, reason = "cancelled", None
+            turn = progress.turn("cancelled", None)
         except MemgptError as error:
             self._record.end(progress, "failed", str(error))
             raise
-        yield Ended(self._record.end(progress, status, reason))
+        yield Ended(turn)
 
-    def _answers(self, progress: Progress) -> Generator[Event, None, tuple[str, str | None]]:
+    def _answers(self, progress: Progress) -> Generator[Event, None, Turn]:
         while (reason := self._limit_reached(progress)) is None:
             sent, response, seconds = yield from self._asked(progress)
             if response is None:
-                return "cancelled", None
+                return self._record.end(progress, "cancelled")
             said = _clean(response.text or "")
             refused = response.finish_reason == "content_filter"
             if refused and not said:
@@ -198,17 +201,19 @@ class Agent:
             self._calibrate(sent, taken.input_tokens)
             if not said and not response.tool_calls:
                 raise ChatError(f"{self.model.name} answered nothing. The conversation is kept: resume to try again")
-            step_id, answer = self._record.answered(progress, self.model.name, sent, response, taken, said)
+            step_id, answer, ended = self._record.answered(progress, self.model.name, sent, response, taken, said)
             if response.finish_reason == "length":
                 yield Cut()
-            if not answer.tool_calls:
-                return ("stopped", "the model refused") if refused else ("done", None)
+            if ended is not None:
+                return ended
             yield from self._calls(progress, step_id, answer, 0)
             if progress.failures >= _FAILURES:
-                return "stopped", f"{progress.failures} tool calls failed one after the other"
+                return self._record.end(
+                    progress, "stopped", f"{progress.failures} tool calls failed one after the other"
+                )
             if progress.calls and max(progress.calls.values()) > 2 * _SAME_CALL:
-                return "stopped", "the model repeats itself"
-        return "stopped", reason
+                return self._record.end(progress, "stopped", "the model repeats itself")
+        return self._record.end(progress, "stopped", reason)
 
     def _asked(self, progress: Progress) -> Generator[Event, None, tuple[Sent, ModelResponse | None, float]]:
         for _ in range(_REFITS):
@@ -317,7 +322,8 @@ class Agent:
 
     @property
     def _longest(self) -> int:
-        return self.window // 4
+        fixed = self._count(json.dumps([*self._described])) + _PROMPT
+        return max(256, min(self.window // 4, (self._budget - fixed) // 2))
 
     @property
     def _rows(self) -> int:

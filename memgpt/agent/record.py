@@ -67,10 +67,17 @@ class Record:
 
     def begin(self, text: str) -> Progress:
         """Keep the user's message and begin the turn that answers it."""
-        vector = self._vector(text)
+        vector, label = self._vector(text), self._memory.intents.classify(text)
         runner = uuid4()
         with self._scope.transaction() as connection:
-            message = self._memory.messages.append("user", text, session=self._session, embedding=vector)
+            message = self._memory.messages.append(
+                "user",
+                text,
+                session=self._session,
+                embedding=vector,
+                intent=label.intent,
+                intent_confidence=label.confidence,
+            )
             row = self._store(connection).begin(self._session, message.id, runner)
         return Progress(row, runner)
 
@@ -97,8 +104,8 @@ class Record:
 
     def answered(
         self, progress: Progress, model: str, sent: Sent, response: ModelResponse, spent: Spent, text: str
-    ) -> tuple[int, Message]:
-        """Keep what the model answered; the turn ends with an answer that calls no tool. The step and the message."""
+    ) -> tuple[int, Message, Turn | None]:
+        """Keep what the model answered: the step, the message and, where it calls no tool, the turn that ends with it."""
         calls = _calls(response)
         vector = self._vector(text)
         step = self._step(progress, model, sent, spent)
@@ -111,11 +118,14 @@ class Record:
             step_id = store.add_step(
                 replace(step, answer_id=message.id, calls=len(calls), finish_reason=response.finish_reason)
             )
+            ended = None if calls else _end_of(response)
+            if ended:
+                store.end(progress.row.id, *ended, runner=progress.runner)
         progress.number += 1
         progress.answers += 1
         progress.text = text
         progress.spend(spent.input_tokens, spent.output_tokens, spent.cost)
-        return step_id, message
+        return step_id, message, ended and progress.turn(*ended)
 
     def summarised(self, progress: Progress, model: str, sent: Sent, summary: str, last: Message, spent: Spent) -> None:
         """Keep a summary of everything up to a message: the session goes on from there."""
@@ -220,6 +230,10 @@ class Record:
 
     def _store(self, connection: Connection) -> TurnStore:
         return TurnStore(connection, self._scope.author)
+
+
+def _end_of(response: ModelResponse) -> tuple[str, str | None]:
+    return ("stopped", "the model refused") if response.finish_reason == "content_filter" else ("done", None)
 
 
 def _lost(progress: Progress) -> ConflictError:

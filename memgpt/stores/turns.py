@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -136,7 +136,7 @@ class TurnStore:
 
     def add_step(self, step: NewStep) -> int:
         """Keep a step; its id."""
-        given = asdict(step) | {
+        given = {name: getattr(step, name) for name in NewStep.__slots__} | {
             "tools": Jsonb([*step.tools]),
             "message_ids": [*step.message_ids],
             "tokens_by_part": Jsonb(step.tokens_by_part),

@@ -15,6 +15,7 @@ import pytest
 from memgpt import Agent, Memory
 from memgpt.agent import Ended, Evicted, Limits, Pressure, Restarted, Text, ToolReturned
 from memgpt.agent.chat import ChatModel
+from memgpt.agent.intents import by_model
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, NotFoundError
 from tests.chat_server import BreakOff, ChatServer, Fail, Hang, Say, said
@@ -304,7 +305,7 @@ def sent_tokens(request: dict[str, Any]) -> int:
 
 def test_500_turns_in_a_window_of_8k(memory: Memory, chat: ChatServer) -> None:
     secret = "The lighthouse keeper's parrot is called Bartholomew."
-    filler = "We talked about the harbour, the weather over the strait and the ships that came in. " * 3
+    filler = "We talked about the harbour, the weather over the strait and the ships that came in. " * 9
 
     def otherwise(request: dict[str, Any]) -> Say:
         if "tools" not in request:
@@ -384,3 +385,11 @@ def test_forgetting_reaches_summaries_and_what_was_sent(memory: Memory, chat: Ch
     memory.forget(message.id, "message")
     assert not any("Bartholomew" in f"{step.summary} {step.system}" for step in agent.steps())
     assert agent.send("Go on").text
+
+
+def test_intents_by_a_model(memory: Memory, chat: ChatServer) -> None:
+    memory.intents.use(by_model(openai(chat)))
+    chat.script(Say('Here you are: ["recall", "made up"]'), Say("no idea"))
+    kept = memory.messages.append_many([{"content": "Remind me tomorrow"}, {"content": "Remember this"}])
+    assert [m.intent for m in kept] == ["recall", "unknown"]
+    assert memory.messages.append("user", "Remind me tomorrow to call Tom").intent == "reminder"
