@@ -105,7 +105,7 @@ class Record:
     def answered(
         self, progress: Progress, model: str, sent: Sent, response: ModelResponse, spent: Spent, text: str
     ) -> tuple[int, Message, Turn | None]:
-        """Keep what the model answered: the step, the message and, where it calls no tool, the turn that ends with it."""
+        """Keep what the model answered: the step, the message and, where no tool is called, the turn that is over."""
         calls = _calls(response)
         vector = self._vector(text)
         step = self._step(progress, model, sent, spent)
