@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := openai,anthropic,google,cohere,voyage,bedrock,model2vec
+EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports wheel schema bench clean constraints
+.PHONY: help demo test check lint types imports wheel schema clean bench bench-full report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -44,6 +44,28 @@ wheel: $(STAMP) ## Build sdist and wheel, install the wheel elsewhere, migrate a
 
 schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
+
+# Benchmarks: each starts a PostgreSQL of its own. LOCOMO names the data of bench-quality.
+BENCHMARKS := search writes claims migrations
+BENCH_STAMP := $(VENV)/.bench
+
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	@touch $@
+
+bench: $(BENCHMARKS:%=bench-%) ## All benchmarks at small sizes, then docs/benchmarks.md
+	@if [ -f "$${LOCOMO:-locomo10.json}" ]; then $(MAKE) --no-print-directory bench-quality; \
+	else echo "bench-quality is left out: LOCOMO names no file"; fi
+	@$(MAKE) --no-print-directory report
+
+bench-full: ## All benchmarks at the sizes of the specification, then docs/benchmarks.md
+	@$(MAKE) --no-print-directory bench FULL=--full
+
+bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations
+	@$(BIN)/python -m benchmarks.$* $(FULL)
+
+report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results
+	@$(BIN)/python -m benchmarks.report
 
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from pgvector import Vector
 
 from benchmarks import fixtures, learn_ranking, locomo
 from benchmarks.learn_ranking import Example, examples, leave_one_out, recall, remember
@@ -105,9 +106,10 @@ def _quality(dsn: str, conversations: Sequence[locomo.Conversation], result: fix
     )
     result.numbers |= {"recall_at_5": five, "recall_at_10": ten, "questions": len(ordered[first])}
     result.remarks.append(
-        f"{len(conversations)} conversations, {len(ordered[first])} questions of categories 1 to 4; recall@10 is within "
-        f"{low:.1f} to {high:.1f} (95%, by drawing questions). Retrieval, not answers: no language model takes part. "
-        "Rankings above the learned ones order the same candidates. The set of features was chosen while looking at "
+        f"{len(conversations)} conversations, {len(ordered[first])} questions of categories 1 to 4; recall@10 lies "
+        f"within {low:.1f} to {high:.1f} (95%, by drawing questions). Retrieval, not answers: no language "
+        "model takes part. Rankings above the learned ones order the same candidates. "
+        "The set of features was chosen while looking at "
         "three conversations of LoCoMo, so numbers on those are on the high side for that choice."
     )
     result.ratios += [
@@ -138,7 +140,7 @@ def _interval(found: Ordered, depth: int) -> tuple[float, float]:
 
 
 def _session_recall(example: Example, order: Sequence[int]) -> float:
-    """Share of the evidence's sessions among those of the first ten turns; the rest nobody found."""
+    """Share of the evidence's sessions among those of the first ten turns; evidence that is no candidate is lost."""
     session = {row.id: row.session for row in example.rows}
     wanted = {session.get(id, f"unseen {id}") for id in example.evidence}
     return len(wanted & {session[id] for id in order[:10]}) / len(wanted)
@@ -197,9 +199,7 @@ def _latency(dsn: str, conversations: Sequence[locomo.Conversation], result: fix
         )
         plain.close()
     cost = fixtures.ratio(taken["search"], taken["plain"])
-    table = result.table(
-        "Latency at an agent of 5,000 messages (ms; embedding the query included)", "search", "p50", "p95"
-    )
+    table = result.table("Latency at an agent of 5,000 messages (ms, embedding included)", "search", "p50", "p95")
     table.rows += [
         ["memory.search", *fixtures.milliseconds(taken["search"])],
         ["plain hybrid statement (bits + ts_rank_cd + RRF)", *fixtures.milliseconds(taken["plain"])],
@@ -219,7 +219,7 @@ class Plain:
             connection.execute("VACUUM ANALYZE conversations")
 
     def search(self, query: str) -> object:
-        vector = fixtures.Vector(self._model.embed([query])[0])
+        vector = Vector(self._model.embed([query])[0])
         with self._database.connection() as connection:
             given = self._given | {"embedding": vector, "words": query}
             return connection.execute(SQL.fused, given, binary=True).fetchall()

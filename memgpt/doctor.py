@@ -96,10 +96,7 @@ def vectors(about: Examination) -> Iterator[Finding]:
             yield Finding("vectors", "note", what, repair if about.model != NO_MODEL else "")
         if hidden:
             what = f"{hidden:,} rows of {table.name} have a vector without its bits, which search looks at first"
-            action = (
-                f"UPDATE {table.name} SET embedding = embedding WHERE embedding IS NOT NULL AND embedding_bits IS NULL"
-            )
-            yield Finding("vectors", "problem", what, action)
+            yield Finding("vectors", "problem", what, repair)
         if right and not (counts or missing or hidden):
             yield Finding("vectors", "ok", f"{right:,} rows of {table.name}, all of {about.model}")
 
@@ -149,7 +146,7 @@ def cache(about: Examination) -> Iterator[Finding]:
         if model == about.model or (about.switch and model in (about.switch.from_model, about.switch.to_model)):
             yield Finding("cache", "ok", kept)
         else:
-            action = f"DELETE FROM embedding_cache WHERE model = '{model}'"
+            action = f"DELETE FROM embedding_cache WHERE model = '{model}'"  # noqa: S608 - shown, not executed
             yield Finding("cache", "note", f"{kept}, which is not used any more", action)
 
 

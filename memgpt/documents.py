@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pgvector import Vector
 from psycopg.errors import UniqueViolation
 
 from memgpt import chunking, inputs
@@ -61,11 +60,15 @@ class Documents:
         there = self._already(document)
         if there is not None:
             return there
-        spans = chunking.spans(body, self._count, media_type=media_type)
-        texts = [span.chunk_text for span in spans]
+        spans = chunking.spans(body, media_type=media_type)
+        counts = self._scope.count_tokens([span.chunk_text for span in spans])
+        contexts = [context_of(document.title, span.heading_path, span.table_header) for span in spans]
+        texts = texts_to_embed(
+            [{"chunk_text": s.chunk_text, "metadata": c} for s, c in zip(spans, contexts, strict=True)]
+        )
         chunks = [
-            NewChunk(span.chunk_text, span.heading_path, None, span.char_start, span.char_end, tokens, None, vector)
-            for span, tokens, vector in zip(spans, self._scope.count_tokens(texts), self._embed(texts), strict=True)
+            NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, known, vector)
+            for s, tokens, known, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
         ]
         return self._insert(document, chunks)
 
@@ -136,6 +139,31 @@ class Documents:
 
         return self._scope.read(work)
 
+    def text(self, document_id: int) -> str:
+        """The text the chunks were cut from: ``text[chunk.char_start:chunk.char_end]`` is ``chunk.chunk_text``.
+
+        It is put together from the chunks; blank stretches between them come back as line breaks.
+
+        Raises:
+            NotFoundError: the agent has no document of that id.
+            InputError: its chunks do not know their places.
+        """
+
+        def work(connection: Connection) -> Sequence[Chunk]:
+            store = self._store(connection)
+            return store.all_chunks(store.get(document_id).id)
+
+        parts: list[str] = []
+        length = 0
+        for chunk in self._scope.read(work):
+            if chunk.char_start is None:
+                raise InputError(f"chunk {chunk.id} of document {document_id} does not know its place in the text")
+            gap = chunk.char_start - length
+            parts.append(" " if gap == 1 else "\n" * gap)
+            parts.append(chunk.chunk_text[max(-gap, 0) :])
+            length = max(length, chunk.char_start + len(chunk.chunk_text))
+        return "".join(parts)
+
     def update(
         self, id: int, *, title: str | None = None, source: str | None = None, metadata: Json | None = None
     ) -> Document:
@@ -172,12 +200,6 @@ class Documents:
     def _store(self, connection: Connection) -> DocumentStore:
         return DocumentStore(connection, self._scope.author)
 
-    def _count(self, text: str) -> int:
-        return self._scope.count_tokens([text])[0]
-
-    def _embed(self, chunk_texts: Sequence[str]) -> Sequence[Vector | None]:
-        return self._scope.embed(texts_to_embed([{"chunk_text": text} for text in chunk_texts]))
-
     def _already(self, document: NewDocument) -> Document | None:
         """The document, if it was kept before; a different one from the same source is a conflict."""
         if document.source is None:
@@ -212,14 +234,20 @@ class Documents:
                 where = f"chunk {n}: embedding"
                 fields["embedding"] = inputs.vector(value["embedding"], where, dimensions=dimensions)
         missing = [fields for fields in checked if "embedding" not in fields]
-        for fields, vector in zip(missing, self._embed([f["chunk_text"] for f in missing]), strict=True):
+        for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
             fields["embedding"] = vector
         return [NewChunk(**fields) for fields in checked]
 
 
 def texts_to_embed(chunks: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """What is embedded for each of these chunks: the place to change it."""
-    return [chunk["chunk_text"] for chunk in chunks]
+    """What is embedded for each of these rows: the chunk, after its ``metadata["context"]`` if it has one."""
+    return ["\n".join(filter(None, ((c.get("metadata") or {}).get("context"), c["chunk_text"]))) for c in chunks]
+
+
+def context_of(title: str, heading_path: Sequence[str], table_header: str | None) -> Json:
+    """The metadata of a chunk that say where in its document it stands."""
+    context = chunking.context(title, heading_path, table_header)
+    return {"context": context} if context else {}
 
 
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class MissingExtraError(ConfigurationError):
         super().__init__(f"{purpose} needs the package {package!r}: pip install 'memgpt[{extra}]'")
         self.package = package
         self.extra = extra
+        self.purpose = purpose
 
 
 class InputError(MemgptError, ValueError):

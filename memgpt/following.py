@@ -108,14 +108,17 @@ class Following:
         """Keep the model from being switched until this transaction ends, and bring all vectors to it."""
         self._follow(_stored(connection), connection)
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """``work`` on a connection of its own; repeated when the model was switched in the meantime."""
+    def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
+        """``work`` on a connection of its own; repeated when the model was switched in the meantime.
+
+        ``told`` takes the active model from an answer that tells it, which spares asking for it.
+        """
         for _ in range(_TRIES):
             if not self._made:
                 return self._database.read(work)
             before = self._followed
             try:
-                result, active = self._database.read(lambda connection: (work(connection), _stored(connection)))
+                result, active = self._database.read(lambda connection: _with_model(connection, work, told))
             except (psycopg.errors.DataException, psycopg.errors.UndefinedFunction):
                 # vectors of different lengths; the search path's transaction is gone, so look on another connection
                 if not self._follow(self._database.read(_stored), None) and before == self._followed:
@@ -177,6 +180,13 @@ class Following:
             else self._database.read(lambda c: c.execute(SQL.is_known, given).fetchone())
         )
         return bool(row and row[0])
+
+
+def _with_model(
+    connection: Connection, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None
+) -> tuple[T, ActiveModel | None]:
+    result = work(connection)
+    return result, (told(result) if told else None) or _stored(connection)
 
 
 def _stored(connection: Connection) -> ActiveModel | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -18,9 +19,11 @@ from memgpt.documents import Documents
 from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
+from memgpt.ingest.report import Ingested, IngestReport
+from memgpt.ingest.run import Ingest
 from memgpt.intents import Intents
 from memgpt.messages import Messages
-from memgpt.models import Author, Change, Hit, Kind, Remembered, Stats
+from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
 from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
@@ -55,6 +58,7 @@ class Memory:
         self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
+        self._ingest = Ingest(self._scope)
 
     @property
     def agent(self) -> str:
@@ -169,6 +173,49 @@ class Memory:
             hits=hits,
             recent=latest,
         )
+
+    def ingest(
+        self,
+        content: Path | bytes | str | None = None,
+        *,
+        text: str | None = None,
+        title: str | None = None,
+        source: str | None = None,
+        media_type: str | None = None,
+        metadata: Json | None = None,
+    ) -> Ingested:
+        """Keep a document: extract its text, cut it into chunks, embed and store them, in one transaction.
+
+        ``content`` is a path, or a file's bytes. As a ``str`` it is a path if there is such a file, and a text if it
+        has white space and there is none; a text of unknown origin is safer as ``text``. The same content again does
+        nothing; a changed content of the same ``source`` (by default the path) replaces only the chunks that changed.
+
+        Raises:
+            InputError: it is empty, damaged, encrypted, too large or no document; nothing was stored.
+            NotFoundError: there is no such file.
+            MissingExtraError: the format needs the extra ``documents``.
+        """
+        return self._ingest.one(
+            content, text=text, title=title, source=source, media_type=media_type, metadata=metadata
+        )
+
+    def ingest_files(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        glob: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        workers: int | None = None,
+        progress: Callable[[Ingested, int, int], None] | None = None,
+    ) -> IngestReport:
+        """Keep the documents in files and directories, each in a transaction of its own, read by several processes.
+
+        ``glob`` and ``exclude`` are patterns for what is found in directories: for names, or, with a slash, for paths
+        below the directory. What cannot be read is in the report, and the rest goes on. A run that was interrupted
+        goes on where it was when it is started again. ``progress`` is called after each file with what became of it,
+        how many are done, and how many there are.
+        """
+        return self._ingest.many(paths, glob=glob, exclude=exclude, workers=workers, progress=progress)
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""

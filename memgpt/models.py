@@ -154,6 +154,7 @@ class Chunk:
     heading_path: list[str]
     page: int | None
     char_start: int | None
+    """``documents.text(document_id)[char_start:char_end]`` is ``chunk_text``."""
     char_end: int | None
     tokens: int | None
     metadata: Json

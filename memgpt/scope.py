@@ -46,10 +46,13 @@ class Scope:
     def agent_id(self) -> str:
         return self.author.agent_id
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """``work`` on a connection: the open transaction's if this thread has one, else one of its own."""
+    def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
+        """``work`` on a connection: the open transaction's if this thread has one, else one of its own.
+
+        ``told`` takes the active embedding model from an answer that tells it, which spares a statement.
+        """
         connection = self._connection()
-        return work(connection) if connection is not None else self._models.read(work)
+        return work(connection) if connection is not None else self._models.read(work, told)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

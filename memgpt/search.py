@@ -19,10 +19,11 @@ from memgpt.asked import understood
 from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
+from memgpt.following import ActiveModel
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
-from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
+from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
 
 SIZES_LAST: Final = 60.0
 """Seconds for which the number of an agent's rows is taken as known; it only decides how many candidates to look at."""
@@ -32,6 +33,11 @@ COUNTING_SHARE: Final = 0.05
 
 FIRST_DEPTH: Final = 20
 """Hits that are ranked together at least; a page beyond them continues with twice as many."""
+
+NEAREST_DEPTH: Final = 10
+"""The same for a search by vector, where more depth means more exact distances and nothing else."""
+
+_PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +138,47 @@ class Search:
         )
         if filters.roles is not None or filters.intents is not None:
             wanted = tuple(kind for kind in wanted if kind == "message")
-        least = None if min_score is None else inputs.number(min_score, "min_score")
+        if min_score is not None:
+            inputs.number(min_score, "min_score")
         blend = Blend(recency, importance, half_life)
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a text, not {type(query).__name__}")
         if not wanted:
             return []
         if vector is not None:
-            hits = _paged(limit, offset, lambda most: self._nearest(vector, wanted, most, filters, explain))
+            end = offset + limit
+            hits = _paged(
+                limit,
+                offset,
+                lambda most: self._nearest(vector, wanted, most, min(most, end), filters, explain),
+                first=NEAREST_DEPTH,
+            )
         else:
             asked = understood(str(query))
             embedded = self._embedded(asked.words)
             hits = _paged(
                 limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain)
             )
-        return [hit for hit in hits if least is None or hit.score >= least]
+        return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
-    def _nearest(self, vector: Any, kinds: Sequence[Kind], most: int, filters: Filters, explain: bool) -> Sequence[Hit]:
+    def _nearest(
+        self, vector: Any, kinds: Sequence[Kind], depth: int, most: int, filters: Filters, explain: bool
+    ) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
         given = inputs.vector(vector, "vector", dimensions=dimensions)
         rows = self._sizes()
-        looked_at = {kind: candidates(rows[kind], dimensions, most) for kind in kinds}
-        found = self._scope.read(
-            lambda c: self._store(c).nearest(given, kinds=kinds, limit=most, candidates=looked_at, filters=filters)
-        )
+        looked_at = {kind: candidates(rows[kind], dimensions, depth) for kind in kinds}
+
+        def work(connection: Connection) -> Sequence[Nearest]:
+            return self._store(connection).nearest(
+                given, kinds=kinds, limit=most, candidates=looked_at, filters=filters
+            )
+
+        found = self._scope.read(work, _model)
+        needed = {kind: _needed(found, kind, most, rows[kind], dimensions) for kind in kinds}
+        if any(needed[kind] > looked_at[kind] for kind in kinds):  # nothing is near: look at more
+            looked_at = {kind: max(needed[kind], looked_at[kind]) for kind in kinds}
+            found = self._scope.read(work, _model)
         order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             _hit(
@@ -215,7 +238,8 @@ class Search:
                 candidates={kind: candidates(rows[kind], dimensions, seeds.vector) for kind in kinds},
                 filters=filters,
                 language=self._scope.language,
-            )
+            ),
+            _model,
         )
 
     def _embedded(self, text: str) -> Vector | None:
@@ -245,17 +269,32 @@ def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in chosen)
 
 
+def _needed(found: Sequence[Nearest], kind: Kind, most: int, rows: int, dimensions: int) -> int:
+    """Candidates it takes to be sure of what was found of a kind; none where there were no more than asked for."""
+    scores = [hit.similarity for hit in found if hit.kind == kind]
+    return candidates_for(rows, dimensions, scores[-1]) if len(scores) == most < rows else 0
+
+
+def _model(found: Sequence[Found | Nearest]) -> ActiveModel | None:
+    """Of which model the searched vectors are; None when nothing was found."""
+    if not found or found[0].model is None or found[0].dimensions is None:
+        return None
+    return ActiveModel(found[0].model, found[0].dimensions)
+
+
 @cache
 def _matcher() -> SoftMatcher:
     """Word vectors of the offline model, whatever model embeds: they are in every installation."""
     return SoftMatcher(word_vectors)
 
 
-def _paged(limit: int, offset: int, search: Callable[[int], Sequence[Hit]]) -> Sequence[Hit]:
+def _paged(
+    limit: int, offset: int, search: Callable[[int], Sequence[Hit]], *, first: int = FIRST_DEPTH
+) -> Sequence[Hit]:
     """One page. The order of what is ranked together depends on how much that is, so a page beyond the first depth
     appends what a search twice as deep finds beside it: pages of one ``limit`` fit together.
     """
-    depth = FIRST_DEPTH
+    depth = first
     while depth < limit:
         depth *= 2
     hits = list(search(depth))
@@ -290,7 +329,7 @@ def _order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: 
 
 def _key(row: Found) -> int:
     """One number for kind and id; ids of two kinds may be the same."""
-    return row.id * len(KINDS) + KINDS.index(row.kind)
+    return row.id * len(KINDS) + _PLACES[row.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +398,9 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
     if row.frequencies is not None:
         return row.frequencies
     counts = [0] * terms
-    for n in row.matches or ():
+    if not row.matches:
+        return counts
+    for n in row.matches:
         counts[n - 1] = 1
     return counts
 
@@ -425,13 +466,12 @@ def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
 
 
 def _hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
-    if isinstance(row, Nearest):
-        return Hit(row.kind, row.id, score, row.text, row.metadata, row.created_at, row.source, explain)
     metadata = json.loads(row.metadata)
     return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain)
 
 
-def _source(row: Found) -> Json:
+def _source(row: Found | Nearest) -> Json:
     if row.source is not None:
         return dict(json.loads(row.source))
+    assert isinstance(row, Found)  # noqa: S101 - what was found by its vector has a source
     return {"session": row.session, "role": row.role, "name": row.name, "intent": row.intent}

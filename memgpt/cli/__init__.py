@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import agent, archival, block, memory, message, output, server
+from memgpt.cli import agent, archival, block, ingest, memory, message, output, server
 from memgpt.cli.lazy import LazyGroup
 from memgpt.errors import MemgptError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(memory.remember)
 app.command()(memory.recall)
 app.command()(memory.context)
+app.command()(ingest.ingest)
 app.add_typer(block.app, name="block")
 app.add_typer(archival.app, name="archival")
 app.add_typer(message.app, name="message")

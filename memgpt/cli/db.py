@@ -19,7 +19,9 @@ from memgpt.database.dimensions import IN_THE_FILES, ModelSpec, Sizing
 from memgpt.database.migrate import Report
 from memgpt.database.progress import Progress
 
-app = typer.Typer(help="Migrations, checks, backups and care of the database.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="Migrations, checks, backups and care of the database.", no_args_is_help=True
+)
 
 Target = Annotated[str | None, typer.Option("--target", help="Stop at this migration: 2, 002 or its name.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show what would be done; change nothing.")]

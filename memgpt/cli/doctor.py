@@ -11,7 +11,7 @@ from memgpt.cli.options import Dsn, Json, Schema, chosen
 _STYLE = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from memgpt.database import care
 from memgpt.embeddings import catalog
 from memgpt.errors import InputError
 
-app = typer.Typer(help="Embedding models and what they cost.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Embedding models and what they cost.", no_args_is_help=True)
 
 
 @app.callback()

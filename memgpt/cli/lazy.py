@@ -11,7 +11,10 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Final = {
     "db": ("memgpt.cli.care", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
-    "reembed": ("memgpt.cli.reembed", "Give a live memory another embedding model."),
+    "reembed": (
+        "memgpt.cli.reembed",
+        "Switch to another embedding model while the memory is in use; resumable and reversible.",
+    ),
     "chat": ("memgpt.cli.chat", "Talk to an agent that manages its own memory."),
     "import-transcript": ("memgpt.cli.transcript", "Keep conversations of OpenAI, Anthropic or ChatGPT."),
     "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),

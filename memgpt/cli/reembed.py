@@ -32,7 +32,7 @@ Queries = Annotated[
 MinRecall = Annotated[float | None, typer.Option("--min-recall", min=0, max=1, help="Switch only from this recall on.")]
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -140,8 +140,8 @@ def _show_status(found: reembed.Status, as_json: bool) -> None:
         rate = switch.rows_done / seconds if seconds > 0 else 0.0
         left = (switch.rows_total - switch.rows_done) / rate if rate else 0.0
         output.say(
-            f"  {switch.rows_done:,} of {switch.rows_total:,} rows, {rate:,.0f} a second, about {_duration(left)} left; "
-            f"{switch.phase}"
+            f"  {switch.rows_done:,} of {switch.rows_total:,} rows, {rate:,.0f} a second, "
+            f"about {_duration(left)} left; {switch.phase}"
         )
         output.say("  a process is at work" if found.at_work else "  no process is at work: run the same command again")
     cost = "" if switch.cost is None else f", ${switch.cost:.4f}"

@@ -318,5 +318,9 @@ def _explain(error: BaseException) -> None:
     """Turn the driver's words for a standby or a missing table into what to do."""
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         raise ReadOnlyError("this server is a read-only standby; write to the primary") from error
+    if isinstance(error, psycopg.errors.UndefinedObject) and "text search configuration" in str(error):
+        raise ConfigurationError(
+            f"{str(error).splitlines()[0]}: set MEMGPT_LANGUAGE to one of pg_ts_config, such as english or simple"
+        ) from error
     if isinstance(error, psycopg.errors.UndefinedTable):
         raise DatabaseError(f"{str(error).splitlines()[0]}: run `memgpt db migrate` first") from error

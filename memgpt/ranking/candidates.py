@@ -93,9 +93,9 @@ class Columns:
 
 def _neighbours(rows: Sequence[Candidate]) -> dict[int, Indexes]:
     position = {row.id: index for index, row in enumerate(rows)}
-    found = {distance: np.full(len(rows), -1, np.intp) for distance in (-2, -1, 1, 2)}
-    for index, row in enumerate(rows):
-        for sign, ids in ((-1, row.before), (1, row.after)):
-            for distance, neighbour in enumerate(ids[:2], start=1):
-                found[sign * distance][index] = position.get(neighbour, -1)
+    found: dict[int, Indexes] = {}
+    for distance in (1, 2):
+        before = [position.get(row.before[distance - 1], -1) if len(row.before) >= distance else -1 for row in rows]
+        after = [position.get(row.after[distance - 1], -1) if len(row.after) >= distance else -1 for row in rows]
+        found[-distance], found[distance] = np.array(before, np.intp), np.array(after, np.intp)
     return found

@@ -18,6 +18,7 @@ WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
 _KEPT = 30_000  # words remembered per process: 31 MB at 256 dimensions
 _KEPT_TEXTS = 10_000_000  # characters of texts whose words are remembered
+_SPARSE = 6  # from so many known words for one of the candidates on, their rows are copied before they are multiplied
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
 
@@ -103,10 +104,17 @@ class Texts:
     def mean_of_largest(self, values: Floats, count: int) -> Floats:
         """For every text the sum of the `count` largest values of its words, over `count`."""
         own = values[self.words]
-        order = np.lexsort((-own, self.owners))
+        order = np.argsort(self.owners * (float(own.max(initial=0.0)) + 1.0) - own)
         first = np.searchsorted(self.owners, self.owners)
         kept = order[np.arange(len(order)) - first < count]
         return np.bincount(self.owners[kept], own[kept], minlength=self.count) / count
+
+
+def _grown(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    larger = np.zeros(shape, np.float32)
+    if len(array):
+        larger[: len(array)] = array
+    return larger
 
 
 class SoftMatcher:
@@ -122,21 +130,36 @@ class SoftMatcher:
     def lookup(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Unit vectors and norms of `words` (at least one)."""
         with self._lock:
-            if len(self._index) > _KEPT:
-                self._index = {}
-            if fresh := [word for word in dict.fromkeys(words) if word not in self._index]:
-                self._remember(fresh)
+            self._know(words)
             rows = [self._index[word] for word in words]
             return self._unit[rows], self._norms[rows]
+
+    def nearness(self, words: Sequence[str], asked: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of every word (a line) with every row of ``asked``."""
+        with self._lock:
+            self._know(words)
+            rows = [self._index[word] for word in words]
+            unit, known = self._unit, len(self._index)
+        if known > _SPARSE * len(rows):
+            return np.asarray(unit[rows] @ asked.T)
+        return np.asarray((unit[:known] @ asked.T)[rows])  # copying the rows of words costs more than multiplying all
+
+    def _know(self, words: Sequence[str]) -> None:
+        if len(self._index) > _KEPT:
+            self._index = {}
+        if fresh := [word for word in dict.fromkeys(words) if word not in self._index]:
+            self._remember(fresh)
 
     def _remember(self, fresh: Sequence[str]) -> None:
         vectors = np.asarray(self._vectors(fresh), np.float32)
         norms = np.linalg.norm(vectors, axis=1)
         unit = vectors / np.maximum(norms, 1e-9)[:, None]
-        start = len(self._index)
+        start, end = len(self._index), len(self._index) + len(fresh)
+        if start == 0 or end > len(self._unit):  # room for as many again: not a copy for every new word
+            room = (2 * end, unit.shape[1])
+            self._unit, self._norms = _grown(self._unit[:start], room), _grown(self._norms[:start], room[:1])
+        self._unit[start:end], self._norms[start:end] = unit, norms
         self._index.update({word: start + i for i, word in enumerate(fresh)})
-        self._unit = np.concatenate([self._unit, unit]) if start else unit
-        self._norms = np.concatenate([self._norms, norms]) if start else norms
 
     def match(self, question: Sequence[str], texts: Texts) -> tuple[Floats, Floats]:
         """For every text and every word of the question the nearness of the best word in the text, 0 to 1;
@@ -144,8 +167,8 @@ class SoftMatcher:
         if not question or not texts.vocabulary:
             return np.zeros((texts.count, len(question))), np.zeros(len(question))
         asked, norms = self.lookup(question)
-        known, _ = self.lookup(texts.vocabulary)
-        near = np.clip((known @ asked.T - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0).astype(float)
+        near = self.nearness(texts.vocabulary, asked)
+        near = np.clip((near - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0).astype(float)
         best = texts.best(near)
         soft_frequency = best.sum(axis=0)
         rarity = np.log1p((texts.count - soft_frequency + 0.5) / (soft_frequency + 0.5))

@@ -6,8 +6,8 @@
     reembed(to="text-embedding-3-small")
 
 The new vectors are made beside the live ones, which are searched until all is there and compared; then the new ones
-take over in one short transaction. The old ones are kept for :func:`rollback` until :func:`finish` drops them. Killed at
-any point, the same call goes on from there. ``docs/embedding-models.md`` tells what readers and writers notice.
+take over in one short transaction. The old ones are kept for :func:`rollback` until :func:`finish` drops them. Killed
+at any point, the same call goes on from there. ``docs/embedding-models.md`` tells what readers and writers notice.
 """
 
 from __future__ import annotations

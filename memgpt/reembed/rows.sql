@@ -38,10 +38,10 @@ SELECT count(*), count(*) FILTER (
 FROM {table} WHERE embedding IS NOT NULL
 
 -- unmended --
--- Rows that have no vector, or one of another model than the active one.
+-- Rows that have no vector, one of another model than the active one, or one without its bits.
 SELECT agent_id, id, {text} AS text, md5({text})::uuid AS hash
 FROM {table}
-WHERE (embedding IS NULL OR embedding_model IS DISTINCT FROM %(model)s::text) AND btrim({text}) <> ''
+WHERE (embedding_bits IS NULL OR embedding_model IS DISTINCT FROM %(model)s::text) AND btrim({text}) <> ''
     AND (agent_id, id) > (%(agent_id)s::text, %(id)s::bigint)
 ORDER BY agent_id, id
 LIMIT %(limit)s::integer

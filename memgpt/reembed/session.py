@@ -45,8 +45,8 @@ class Session:
     def alone(self, *, dimensions: int = 0) -> Iterator[Connection]:
         """A connection for what may not run in a transaction and may take long: index builds, vacuums.
 
-        With ``dimensions`` it has the memory that building a vector index takes. Behind a transaction pooler nothing can
-        be set for a session, so there it is what the server gives everybody.
+        With ``dimensions`` it has the memory that building a vector index takes. Behind a transaction pooler nothing
+        can be set for a session, so there it is what the server gives everybody.
         """
         with connect(self.dsn, options=self.options, autocommit=True) as connection:
             server = describe(connection)

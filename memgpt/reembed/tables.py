@@ -1,8 +1,8 @@
 """The columns and indexes a switch makes beside the live ones, and their exchange.
 
 The new vectors live in ``embedding_next`` with their bits, their model and the hash of the text they were made from.
-The hash is what keeps writers out of this: a partial index holds the rows whose hash is not that of their text, so a row
-that is written or changed while a switch runs is found again without the writer, or a trigger, doing anything.
+The hash is what keeps writers out of this: a partial index holds the rows whose hash is not that of their text, so a
+row that is written or changed while a switch runs is found again without the writer, or a trigger, doing anything.
 """
 
 from __future__ import annotations

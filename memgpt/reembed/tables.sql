@@ -6,7 +6,7 @@ text
 content
 
 -- text_document_chunks --
-chunk_text
+coalesce(nullif(metadata ->> 'context', '') || E'\n', '') || chunk_text
 
 -- text_kg_entities --
 name || CASE WHEN description <> '' THEN ': ' || description ELSE '' END

@@ -31,7 +31,7 @@ _NEARLY_DONE: Final = 100
 _PASSES: Final = 1_000
 _PATIENCE_UNDER_LOCK: Final = 3.0
 """Seconds the last few rows may take to embed while everybody waits."""
-_ROWS_BETWEEN_VACUUMS: Final = 10_000
+_ROWS_BETWEEN_VACUUMS: Final = 25_000
 
 
 @dataclass(frozen=True, slots=True)

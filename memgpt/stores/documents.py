@@ -47,6 +47,15 @@ class NewChunk:
     embedding: Vector | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells whether a document is there already."""
+
+    id: int
+    source: str | None
+    content_hash: str | None
+
+
 class DocumentStore:
     """The rows of ``documents`` and ``document_chunks`` of one agent, on a connection (and in a transaction) of the
     caller."""
@@ -78,11 +87,77 @@ class DocumentStore:
             kept = cursor.execute(SQL.insert, given).fetchone()
         if kept is not None:
             how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-            for first in range(0, len(chunks), BATCH):
-                columns = _columns(chunks[first : first + BATCH])
-                row = self._given(document_id=kept.id, first=first, **how, **columns)
-                self._connection.execute(SQL.insert_chunks, row)
+            self._insert_chunks(kept.id, list(enumerate(chunks)), **how)
         return kept
+
+    def replace(
+        self,
+        id: int,
+        document: NewDocument,
+        chunks: Sequence[NewChunk | tuple[int, NewChunk]],
+        *,
+        expected_hash: str | None,
+        change_id: UUID,
+        language: str,
+        embedding_model: str | None,
+    ) -> Document | None:
+        """Give a document a new content. A chunk that is there already comes as (its id, itself), and keeps its vector.
+
+        None, and nothing written, when the document is gone or its content is another than ``expected_hash``.
+        """
+        row = self._connection.execute(SQL.lock, self._given(id=id)).fetchone()
+        if row is None or row[0] != expected_hash:
+            return None
+        new = [(n, chunk) for n, chunk in enumerate(chunks) if isinstance(chunk, NewChunk)]
+        kept = [(n, *chunk) for n, chunk in enumerate(chunks) if not isinstance(chunk, NewChunk)]
+        there = self._connection.execute(SQL.chunk_ids, self._given(document_id=id)).fetchall()
+        gone = {row[0] for row in there} - {chunk_id for _, chunk_id, _ in kept}
+        if gone:
+            self._connection.execute(SQL.delete_chunks, self._given(ids=[*gone], change_id=change_id))
+        self._move_chunks(kept, change_id)
+        self._insert_chunks(id, new, change_id=change_id, language=language, embedding_model=embedding_model)
+        given = self._given(
+            id=id,
+            change_id=change_id,
+            title=document.title,
+            media_type=document.media_type,
+            content_hash=document.content_hash,
+            tokens=sum(c.tokens or 0 for _, c in new) + sum(c.tokens or 0 for _, _, c in kept),
+            metadata=Jsonb(document.metadata or {}),
+        )
+        with self._connection.cursor(row_factory=class_row(Document)) as cursor:
+            return cursor.execute(SQL.renew, given).fetchone()
+
+    def _insert_chunks(self, document_id: int, chunks: Sequence[tuple[int, NewChunk]], **how: Any) -> None:
+        for first in range(0, len(chunks), BATCH):
+            batch = chunks[first : first + BATCH]
+            columns = {"chunk_index": [n for n, _ in batch], **_columns([chunk for _, chunk in batch])}
+            self._connection.execute(SQL.insert_chunks, self._given(document_id=document_id, **how, **columns))
+
+    def _move_chunks(self, chunks: Sequence[tuple[int, int, NewChunk]], change_id: UUID) -> None:
+        for first in range(0, len(chunks), BATCH):
+            batch = chunks[first : first + BATCH]
+            given = self._given(
+                change_id=change_id,
+                ids=[id for _, id, _ in batch],
+                chunk_index=[n for n, _, _ in batch],
+                page=[chunk.page for _, _, chunk in batch],
+                char_start=[chunk.char_start for _, _, chunk in batch],
+                char_end=[chunk.char_end for _, _, chunk in batch],
+                metadata=[Jsonb(chunk.metadata or {}) for _, _, chunk in batch],
+            )
+            self._connection.execute(SQL.move_chunks, given)
+
+    def fingerprints(self, sources: Sequence[str] | None = None, hashes: Sequence[str] = ()) -> Sequence[Fingerprint]:
+        """What tells the documents from one of these sources, or of one of these contents; of all by default."""
+        given = self._given(sources=None if sources is None else [*sources], hashes=[*hashes])
+        with self._connection.cursor(row_factory=class_row(Fingerprint)) as cursor:
+            return cursor.execute(SQL.fingerprints, given).fetchall()
+
+    def all_chunks(self, document_id: int) -> Sequence[Chunk]:
+        """Every chunk of a document, in its order."""
+        with self._connection.cursor(row_factory=class_row(Chunk)) as cursor:
+            return cursor.execute(SQL.all_chunks, self._given(document_id=document_id)).fetchall()
 
     def get(self, id: int) -> Document:
         """One document.

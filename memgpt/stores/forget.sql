@@ -83,6 +83,9 @@ prompts AS (
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text IN ('block', 'message') AND NOT %(keep_history)s::boolean
         AND id NOT IN (SELECT id FROM stale_summaries) AND system IS NOT NULL
 ),
+cached AS (
+    DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text
+),
 entries AS (
     DELETE FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND (kind, row_id) IN (SELECT kind, id FROM doomed)
@@ -136,6 +139,8 @@ steps AS (DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text RETURNING 
 turns AS (DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text RETURNING 1),
 examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RETURNING 1),
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
+cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
+paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
 agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
 SELECT
     (SELECT count(*) FROM blocks) AS core_memories,
@@ -149,4 +154,6 @@ SELECT
     (SELECT count(*) FROM turns) AS agent_turns,
     (SELECT count(*) FROM steps) AS agent_steps,
     (SELECT count(*) FROM entries) AS memory_history,
+    (SELECT count(*) FROM cached) AS embedding_cache,
+    (SELECT count(*) FROM paid) AS embedding_usage,
     (SELECT count(*) FROM agent) AS agents

@@ -10,6 +10,14 @@ SELECT
     (SELECT count(*) FROM kg_relationships
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact
 
+-- found --
+-- Every row says of which model the searched vectors are, as of the same moment.
+SELECT
+    found.*,
+    (SELECT m.name FROM embedding_models m WHERE m.active) AS model,
+    (SELECT m.dimensions FROM embedding_models m WHERE m.active) AS dimensions
+FROM ({found}) AS found
+
 -- archival_near --
 -- Candidates by their bits: an index-only scan of the agent's rows. What the filters need would make it read the
 -- table, so each kind has a form without and a form with filters.
@@ -32,8 +40,8 @@ LIMIT %(archival_candidates)s::integer
 
 -- archival_nearest --
 SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance) AS source,
+    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
@@ -60,8 +68,8 @@ LIMIT %(message_candidates)s::integer
 
 -- message_nearest --
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata AS metadata, m.created_at AS created_at,
-    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent) AS source,
+    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM conversations m
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
@@ -86,10 +94,10 @@ LIMIT %(chunk_candidates)s::integer
 
 -- chunk_nearest --
 SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata AS metadata, m.created_at AS created_at,
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
     jsonb_build_object(
         'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end) AS source,
+        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM document_chunks m
 LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
@@ -117,10 +125,10 @@ LIMIT %(fact_candidates)s::integer
 
 -- fact_nearest --
 SELECT
-    'fact' AS kind, m.id, m.fact AS text, m.properties AS metadata, m.recorded_at AS created_at,
+    'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
     jsonb_build_object(
         'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
-        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id) AS source,
+        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM kg_relationships m
 JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id

@@ -273,7 +273,7 @@ def test_an_embedder_that_fails_leaves_nothing(memory: Memory, monkeypatch: pyte
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(memory._scope._embedder, "embed", fail)
+    monkeypatch.setattr(memory._scope._models._embedder, "embed", fail)
     with pytest.raises(RuntimeError):
         memory.remember_many([{"text": "one"}, {"text": "two"}])
     assert memory.archival.list() == []

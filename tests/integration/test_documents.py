@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgpt import Memory, chunking
-from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ConflictError, InputError, NotFoundError
 
 GUIDE = """# Guide
@@ -81,16 +81,15 @@ def test_pages_of_chunks_and_documents(memory: Memory) -> None:
     assert memory.documents.count() == 4
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab# -=`\n\r\té🎉.") | st.characters(exclude_categories=["Cs"]), max_size=300))
 def test_positions_are_exact_and_nothing_but_blanks_is_lost(text: str) -> None:
-    def count(piece: str) -> int:
-        return count_tokens([piece])[0]
-
-    for media_type in (chunking.MARKDOWN, chunking.PLAIN):
+    for media_type, overlap in product((chunking.MARKDOWN, chunking.PLAIN), (0, 3)):
         end = 0
-        for span in chunking.spans(text, count, media_type=media_type, tokens=8):
+        for span in chunking.spans(text, media_type=media_type, tokens=8, overlap=overlap):
             assert text[span.char_start : span.char_end] == span.chunk_text
             assert not text[end : span.char_start].strip()
+            assert span.char_end > end
             end = span.char_end
         assert not text[end:].strip()
 

@@ -212,6 +212,12 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
             each.remember("text")
             each.core["human"].append("value")
             fill(direct, each.agent)
+            direct.execute(
+                "INSERT INTO embedding_cache (agent_id, model, hash, embedding) "
+                "VALUES (%s, 'paid', sha256('text'), '[1,2]')",
+                (each.agent,),
+            )
+            direct.execute("INSERT INTO embedding_usage (agent_id, model) VALUES (%s, 'paid')", (each.agent,))
         bob.core["project"].append("shared")
         bob.core["project"].share_with("ann", "cleo")
         before = {table: count(direct, table, "ann") for table in tables(direct)}

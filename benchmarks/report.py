@@ -1,0 +1,125 @@
+"""Write docs/benchmarks.md and its charts from the results of the last runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
+
+from benchmarks.fixtures import RESULTS, Chart, Table, markdown
+
+DOCS = Path(__file__).parents[1] / "docs"
+ORDER = ("quality", "search", "writes", "claims", "migrations", "peers")
+COLOURS = ("#2f6f9f", "#d1793b", "#5b9a68", "#9a5b8f")
+INTRODUCTION = (Path(__file__).parent / "introduction.md").read_text("utf-8")
+
+
+def main() -> None:
+    parts = [INTRODUCTION.strip()]
+    found = [RESULTS / f"{name}.json" for name in ORDER if (RESULTS / f"{name}.json").is_file()]
+    if not found:
+        raise SystemExit("there are no results yet: run `make bench` first")
+    results = [json.loads(path.read_text("utf-8")) for path in found]
+    parts += [_section(result) for result in results]
+    if sizing := _sizing({result["name"]: result["numbers"] for result in results}):
+        parts.append(sizing)
+    (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+    print(f"wrote {DOCS / 'benchmarks.md'}")
+
+
+def _section(result: dict[str, Any]) -> str:
+    where = result["machine"]
+    parts = [f"## {result['question']}", f"`make bench-{result['name']}`"]
+    parts.append("**" + "; ".join(result["ratios"]) + ".**")
+    parts += [_draw(result["name"], n, Chart(**chart)) for n, chart in enumerate(result["charts"], start=1)]
+    for table in result["tables"]:
+        parts += [f"**{table['title']}**", markdown(Table(**table))]
+    parts += result["remarks"]
+    packages = ", ".join(f"{name} {number}" for name, number in where["packages"].items())
+    parts.append(
+        f"<sub>{where['measured']}, commit {where['commit']}: {where['cpu']}, {where['cores']} cores, "
+        f"{where['memory_gib']} GiB, Python {where['python']}, {packages}; load average at the end "
+        f"{where['load_average']}.</sub>"
+    )
+    return "\n\n".join(parts)
+
+
+def _draw(name: str, number: int, chart: Chart) -> str:
+    figure, axes = plt.subplots(figsize=(8, 3.6))
+    series = list(chart.series.items())
+    if all(isinstance(x, (int, float)) for x in chart.x):
+        for n, (label, values) in enumerate(series):
+            axes.plot(chart.x, values, marker="o", label=label, color=COLOURS[n])
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel(chart.y_label)
+        axes.set_xscale("log" if "x" in chart.logarithmic else "linear")
+        axes.set_yscale("log" if "y" in chart.logarithmic else "linear")
+        axes.set_ylim(bottom=None if "y" in chart.logarithmic else 0)
+        axes.grid(alpha=0.3)
+    else:
+        height = 0.8 / len(series)
+        for n, (label, values) in enumerate(series):
+            bars = axes.barh(
+                [k + n * height for k in range(len(chart.x))], values, height, label=label, color=COLOURS[n]
+            )
+            axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=8)
+        axes.set_yticks([k + 0.4 - height / 2 for k in range(len(chart.x))], [str(x) for x in chart.x])
+        axes.set_xscale("log" if chart.logarithmic else "linear")
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+    axes.set_title(chart.title, fontsize=11, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(series) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    folder = DOCS / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{number}.svg"
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+    path.write_text(re.sub(r"[ \t]+\n", "\n", path.read_text("utf-8")), "utf-8")
+    return f"![{chart.title}](benchmarks/{path.name})"
+
+
+def _sizing(numbers: dict[str, dict[str, Any]]) -> str:
+    """Rows into gigabytes, from the bytes a row and an index entry took."""
+    per_row = numbers.get("migrations", {}).get("bytes_per_row")
+    if not per_row:
+        return ""
+    bytes_of = {name: float(size) for name, size in per_row.items()}
+    own = bytes_of.get("document_chunks_agent_embedding_idx", 0.0)
+    ivfflat = bytes_of.get("document_chunks_embedding_idx", 0.0)
+    everything = sum(bytes_of.values())
+    table = Table(
+        "",
+        (
+            "chunks of 1,536 dimensions",
+            "table and indexes (GB)",
+            "without IVFFlat (GB)",
+            "agent + embedding index (GB)",
+        ),
+    )
+    for rows in (100_000, 1_000_000, 10_000_000, 100_000_000):
+        cells = (everything, everything - ivfflat, own)
+        table.rows.append([f"{rows:,}", *(f"{rows * size / 1e9:,.1f}" for size in cells)])
+    return "\n\n".join(
+        [
+            "## Sizing",
+            "On paper, from the bytes a row measured above (short texts; longer ones come on top):",
+            markdown(table),
+            "What should fit into memory is the agent + embedding index and the rows of the agents that are active; "
+            "the rest may be on disk. A search reads the rows of its own agent only: more agents cost storage, not "
+            "time. One agent's search grows with its own rows: see the search section for where that matters to you. "
+            "Move to read replicas when reads fill the processors, to partitions or Citus (keys start with agent_id) "
+            "when one machine's disk or its vacuum no longer keeps up.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

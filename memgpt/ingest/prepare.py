@@ -1,0 +1,74 @@
+"""One document made ready to be stored: extracted and cut. It runs in a process of its own or in the caller's."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memgpt import chunking
+from memgpt.ingest.extract import Extracted, extract
+from memgpt.models import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A chunk without its vector."""
+
+    chunk_text: str
+    heading_path: Sequence[str]
+    page: int | None
+    char_start: int
+    char_end: int
+    table_header: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document without its vectors."""
+
+    title: str
+    media_type: str
+    content_hash: str
+    cuts: Sequence[Cut]
+    metadata: Json
+    note: str | None
+
+
+def prepare(data: bytes, name: str, media_type: str | None = None) -> Prepared:
+    """The document in a file's content.
+
+    Raises:
+        InputError: it cannot be read, and why.
+        MissingExtraError: the format needs the extra ``documents``.
+    """
+    extracted = extract(data, name, media_type)
+    return Prepared(
+        title=extracted.title,
+        media_type=extracted.media_type,
+        content_hash=content_hash(data),
+        cuts=_cuts(extracted),
+        metadata=extracted.metadata,
+        note=extracted.note,
+    )
+
+
+def content_hash(data: bytes) -> str:
+    """What tells one content from another."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _cuts(extracted: Extracted) -> Sequence[Cut]:
+    spans = chunking.spans(extracted.text, media_type=extracted.structure)
+    return [
+        Cut(
+            s.chunk_text, s.heading_path, _page(extracted.pages, s.char_start), s.char_start, s.char_end, s.table_header
+        )
+        for s in spans
+    ]
+
+
+def _page(pages: Sequence[tuple[int, int]], position: int) -> int | None:
+    at = bisect_right(pages, position, key=lambda page: page[0]) - 1
+    return pages[at][1] if at >= 0 else None

@@ -1,0 +1,232 @@
+"""Small real documents of every format, made with the standard library alone."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import zipfile
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+from xml.sax.saxutils import escape
+
+Section = tuple[int, str, str]
+"""Level of the heading, heading, text below it."""
+
+_OFFICE = "http://schemas.openxmlformats.org"
+_TYPES = "application/vnd.openxmlformats-officedocument"
+
+
+def pdf(pages: Sequence[Sequence[Section]]) -> bytes:
+    """Headings are larger by level; texts are wrapped, their own line breaks kept."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for page in pages:
+        content = _page(page)
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+        resources = b"/Resources << /Font << /F1 3 0 R >> >>"
+        box = b"/MediaBox [0 0 595 842]"
+        objects.append(b"<< /Type /Page /Parent 2 0 R %s %s /Contents %d 0 R >>" % (box, resources, len(objects)))
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
+    return _numbered(objects)
+
+
+def _page(sections: Sequence[Section]) -> bytes:
+    lines = ["BT", "1 0 0 1 56 790 Tm"]
+    for level, heading, text in sections:
+        size = 26 - 4 * level
+        lines += [f"/F1 {size} Tf", f"0 -{size + 10} Td", f"({_string(heading)}) Tj"]
+        lines += ["/F1 10 Tf", "0 -18 Td"]
+        for paragraph in text.splitlines():
+            for line in textwrap.wrap(paragraph, 95) or [""]:
+                lines += [f"({_string(line)}) Tj", "0 -13 Td"]
+    return "\n".join([*lines, "ET"]).encode("latin-1")
+
+
+def _string(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+
+
+def _numbered(objects: Sequence[bytes]) -> bytes:
+    out = io.BytesIO()
+    out.write(b"%PDF-1.4\n")
+    places = []
+    for number, body in enumerate(objects, 1):
+        places.append(out.tell())
+        out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
+    start = out.tell()
+    out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
+    out.writelines(b"%010d 00000 n \n" % place for place in places)
+    out.write(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
+    return out.getvalue()
+
+
+def encrypted_pdf() -> bytes:
+    """One whose password nobody knows."""
+    body = pdf([[(1, "Secret", "nothing to see")]])
+    blank = b"<" + b"5a" * 32 + b">"
+    lock = b"/Encrypt << /Filter /Standard /V 1 /R 2 /O %s /U %s /P -4 >> /ID [<00> <00>]" % (blank, blank)
+    return body.replace(b"/Root 1 0 R", b"/Root 1 0 R " + lock)
+
+
+def docx(sections: Sequence[Section], *, title: str = "", table: Sequence[Sequence[str]] = ()) -> bytes:
+    """Headings in Word's styles, then a table."""
+    word = f'xmlns:w="{_OFFICE}/wordprocessingml/2006/main"'
+    styles = "".join(
+        f'<w:style w:type="paragraph" w:styleId="Heading{n}"><w:name w:val="heading {n}"/></w:style>'
+        for n in range(1, 7)
+    )
+    body = "".join(
+        f'<w:p><w:pPr><w:pStyle w:val="Heading{level}"/></w:pPr>{_run(heading)}</w:p>'
+        + "".join(f"<w:p>{_run(paragraph)}</w:p>" for paragraph in text.split("\n\n"))
+        for level, heading, text in sections
+    )
+    rows = "".join(f"<w:tr>{''.join(f'<w:tc><w:p>{_run(cell)}</w:p></w:tc>' for cell in row)}</w:tr>" for row in table)
+    body += f"<w:tbl>{rows}</w:tbl>" if rows else ""
+    return _office(
+        "word/document.xml",
+        f"{_TYPES}.wordprocessingml.document.main+xml",
+        f"<w:document {word}><w:body>{body}</w:body></w:document>",
+        {
+            "word/styles.xml": (
+                f"{_TYPES}.wordprocessingml.styles+xml",
+                f"<w:styles {word}>{styles}</w:styles>",
+                "styles",
+            )
+        },
+        title,
+    )
+
+
+def _run(text: str) -> str:
+    return f'<w:r><w:t xml:space="preserve">{escape(text)}</w:t></w:r>'
+
+
+def pptx(slides: Sequence[tuple[str, str]]) -> bytes:
+    """Slides with a title and a text."""
+    spaces = f'xmlns:a="{_OFFICE}/drawingml/2006/main" xmlns:p="{_OFFICE}/presentationml/2006/main"'
+    linked = f'xmlns:r="{_OFFICE}/officeDocument/2006/relationships"'
+    ids = "".join(f'<p:sldId id="{256 + n}" r:id="rId{n + 2}"/>' for n in range(len(slides)))
+    parts = {
+        f"ppt/slides/slide{n}.xml": (f"{_TYPES}.presentationml.slide+xml", _slide(spaces, *slide), "slide")
+        for n, slide in enumerate(slides, 1)
+    }
+    main = f"<p:presentation {spaces} {linked}><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>"
+    return _office("ppt/presentation.xml", f"{_TYPES}.presentationml.presentation.main+xml", main, parts, "", first=2)
+
+
+def _slide(spaces: str, title: str, text: str) -> str:
+    shapes = "".join(
+        f'<p:sp><p:nvSpPr><p:cNvPr id="{n}" name="{kind}"/><p:cNvSpPr/><p:nvPr><p:ph type="{kind}"/></p:nvPr>'
+        "</p:nvSpPr><p:spPr/><p:txBody><a:bodyPr/>"
+        f"{''.join(f'<a:p><a:r><a:t>{escape(t)}</a:t></a:r></a:p>' for t in lines)}"
+        "</p:txBody></p:sp>"
+        for n, kind, lines in ((2, "title", [title]), (3, "body", text.splitlines()))
+    )
+    return f"<p:sld {spaces}><p:cSld><p:spTree><p:nvGrpSpPr/><p:grpSpPr/>{shapes}</p:spTree></p:cSld></p:sld>"
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
+    """Sheets of texts."""
+    space = f'xmlns="{_OFFICE}/spreadsheetml/2006/main"'
+    linked = f'xmlns:r="{_OFFICE}/officeDocument/2006/relationships"'
+    names = "".join(f'<sheet name="{escape(n)}" sheetId="{i}" r:id="rId{i}"/>' for i, n in enumerate(sheets, 1))
+    parts = {
+        f"xl/worksheets/sheet{i}.xml": (
+            f"{_TYPES}.spreadsheetml.worksheet+xml",
+            f"<worksheet {space}><sheetData>{''.join(map(_cells, rows))}</sheetData></worksheet>",
+            "worksheet",
+        )
+        for i, rows in enumerate(sheets.values(), 1)
+    }
+    main = f"<workbook {space} {linked}><sheets>{names}</sheets></workbook>"
+    return _office("xl/workbook.xml", f"{_TYPES}.spreadsheetml.sheet.main+xml", main, parts)
+
+
+def _cells(row: Sequence[str]) -> str:
+    cells = (f'<c t="inlineStr"><is><t>{escape(cell)}</t></is></c>' for cell in row)
+    return f"<row>{''.join(cells)}</row>"
+
+
+def _office(
+    main: str, kind: str, xml: str, parts: Mapping[str, tuple[str, str, str]], title: str = "", *, first: int = 1
+) -> bytes:
+    """A package: its main part, the parts that hang on it (type, XML, relationship), its properties."""
+    relation = f"{_OFFICE}/officeDocument/2006/relationships"
+    folder, _, name = main.partition("/")
+    links = "".join(
+        f'<Relationship Id="rId{n}" Type="{relation}/{link}" Target="{path.removeprefix(folder + "/")}"/>'
+        for n, (path, (_, _, link)) in enumerate(parts.items(), first)
+    )
+    types = "".join(
+        f'<Override PartName="/{path}" ContentType="{what}"/>'
+        for path, what in ((main, kind), *((path, part[0]) for path, part in parts.items()))
+    )
+    relationships = f'xmlns="{_OFFICE}/package/2006/relationships"'
+    core = (
+        f'<cp:coreProperties xmlns:cp="{_OFFICE}/package/2006/metadata/core-properties" '
+        f'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{escape(title)}</dc:title></cp:coreProperties>'
+    )
+    members = {
+        "[Content_Types].xml": f'<Types xmlns="{_OFFICE}/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Default Extension="xml" ContentType="application/xml"/>{types}</Types>',
+        "_rels/.rels": f'<Relationships {relationships}><Relationship Id="rId1" Type="{relation}/officeDocument" '
+        f'Target="{main}"/><Relationship Id="rId2" Target="docProps/core.xml" '
+        f'Type="{_OFFICE}/package/2006/relationships/metadata/core-properties"/></Relationships>',
+        "docProps/core.xml": core,
+        main: xml,
+        f"{folder}/_rels/{name}.rels": f"<Relationships {relationships}>{links}</Relationships>",
+        **{path: part[1] for path, part in parts.items()},
+    }
+    return zipped({path: f'<?xml version="1.0" encoding="UTF-8"?>{text}' for path, text in members.items()})
+
+
+def epub(title: str, chapters: Sequence[Section]) -> bytes:
+    """A book of XHTML chapters."""
+    pages = {
+        f"OEBPS/c{n}.xhtml": '<html xmlns="http://www.w3.org/1999/xhtml"><body>'
+        f"<h{level}>{escape(heading)}</h{level}><p>{escape(text)}</p></body></html>"
+        for n, (level, heading, text) in enumerate(chapters)
+    }
+    items = "".join(
+        f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>' for n in range(len(pages))
+    )
+    spine = "".join(f'<itemref idref="c{n}"/>' for n in range(len(pages)))
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="i">'
+        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f'<dc:identifier id="i">x</dc:identifier><dc:title>{escape(title)}</dc:title><dc:language>en</dc:language>'
+        f"</metadata><manifest>{items}</manifest><spine>{spine}</spine></package>"
+    )
+    container = (
+        '<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+        '<rootfile full-path="OEBPS/content.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+    )
+    return zipped(
+        {"mimetype": "application/epub+zip", "META-INF/container.xml": container, "OEBPS/content.opf": package} | pages
+    )
+
+
+def email(subject: str, text: str, **attachments: str) -> bytes:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, "Ann <ann@example.com>", "bob@example.com"
+    message["Date"] = "Mon, 02 Nov 2026 10:00:00 +0000"
+    message.set_content(text)
+    for name, attached in attachments.items():
+        message.add_attachment(attached.encode(), maintype="text", subtype="plain", filename=f"{name}.txt")
+    return message.as_bytes()
+
+
+def html(title: str, sections: Sequence[Section]) -> bytes:
+    body = "".join(f"<h{level}>{escape(heading)}</h{level}><p>{escape(text)}</p>" for level, heading, text in sections)
+    head = f"<title>{escape(title)}</title><script>never()</script>"
+    return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>".encode()
+
+
+def zipped(members: Mapping[str, str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, text in members.items():
+            archive.writestr(zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0)), text)
+    return out.getvalue()

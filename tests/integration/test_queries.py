@@ -1,0 +1,111 @@
+"""Every named query can be planned against the migrated schema; every name is used, and every used name exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from memgpt.database.queries import Queries
+
+PACKAGE = Path(__file__).parents[2] / "memgpt"
+FILES = [file for file in sorted(PACKAGE.rglob("*.sql")) if "migrations" not in file.parts]
+HOLES = {"{table}": "archival_memories", "{text}": "text", "{embedding}": "embedding", "{bits}": "embedding_bits"}
+"""What statements that serve every table with a vector are completed with."""
+
+UNDER_WAY = "embedding_next"
+"""In a statement on columns that exist while the model is being changed: tests/integration/test_reembed.py runs those."""
+
+PARAMETER = re.compile(r"%\((?P<name>\w+)\)[sb](?=(?P<cast>::)?)")
+PLANNED = re.compile(r"(EXPLAIN|SELECT|WITH|INSERT|UPDATE|DELETE|VALUES)\b", re.I)
+"""The others are DDL, settings, or pieces of a statement."""
+
+
+def named(file: Path) -> Iterator[tuple[str, bytes]]:
+    source = Queries(file.read_text(encoding="utf-8"), file.name)
+    for name in source:
+        yield name, getattr(source, name)
+
+
+def queries() -> Iterator[object]:
+    for file in FILES:
+        there = dict(named(file))
+        for name, query in there.items():
+            near = there.get(f"{name.partition('_')[0]}_near", b"").decode()
+            filled = query.decode().replace("{near}", near)
+            for hole, value in HOLES.items():
+                filled = filled.replace(hole, value)
+            yield pytest.param(filled, id=f"{file.stem}.{name}")
+
+
+@pytest.fixture(scope="module")
+def planner(server: object, template: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    name = server.create(template)  # type: ignore[attr-defined]
+    with psycopg.connect(server.dsn(name)) as connection:  # type: ignore[attr-defined]
+        yield connection
+    server.drop(name)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("query", list(queries()))
+def test_every_query_is_planned(planner: psycopg.Connection[tuple[object, ...]], query: str) -> None:
+    numbers: dict[str, int] = {}
+    plain = PARAMETER.sub(lambda m: f"${numbers.setdefault(m['name'], len(numbers) + 1)}", query).replace("%%", "%")
+    assert [m["name"] for m in PARAMETER.finditer(query) if m["cast"] is None] == [], "a parameter without a cast"
+    plain = re.sub(r"^EXPLAIN \([^)]*\)\s+", "", plain)
+    if not PLANNED.match(plain) or UNDER_WAY in plain:
+        return
+    with planner.transaction(force_rollback=True):
+        planner.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        planner.execute(f"PREPARE checked AS {plain}".encode(), prepare=False)
+        arguments = f"({', '.join(['NULL'] * len(numbers))})" if numbers else ""
+        planner.execute(f"EXPLAIN EXECUTE checked{arguments}".encode(), prepare=False)
+        planner.execute("DEALLOCATE checked")
+
+
+def used(module: Path) -> set[str]:
+    """Names taken from a module's SQL: in it, and by others as ``module.SQL.name`` or under an imported name."""
+    dotted = ".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts)
+    names: set[str] = set()
+    for other in PACKAGE.rglob("*.py"):
+        tree = ast.parse(other.read_text(encoding="utf-8"))
+        aliases = {"SQL"} if other == module else set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == dotted:
+                aliases |= {alias.asname or alias.name for alias in node.names if alias.name == "SQL"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                of = ast.unparse(node.value)
+                if of in aliases or of == f"{module.stem}.SQL":
+                    names.add(node.attr)
+    return names
+
+
+def patterns(module: Path) -> list[re.Pattern[str]]:
+    """What ``getattr(SQL, f"…")`` may ask for."""
+    found = []
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
+            continue
+        if not (isinstance(node.args[0], ast.Name) and node.args[0].id == "SQL"):
+            continue
+        for text in ast.walk(node.args[1]):
+            if isinstance(text, ast.JoinedStr):
+                parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else r"\w+" for v in text.values]
+                found.append(re.compile("".join(parts)))
+            elif isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found.append(re.compile(re.escape(text.value)))
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_every_name_is_used_and_every_used_name_exists(file: Path) -> None:
+    module = file.with_suffix(".py")
+    there = {name for name, _ in named(file)}
+    spelled, composed = used(module), patterns(module)
+    assert spelled <= there, "used, but not in the file"
+    unused = {name for name in there - spelled if not any(p.fullmatch(name) for p in composed)}
+    assert unused == set(), "in the file, but not used"

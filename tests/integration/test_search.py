@@ -1,0 +1,491 @@
+"""``memory.search`` on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from memgpt import Memory
+from memgpt.config import Settings
+from memgpt.errors import ConfigurationError, InputError
+from memgpt.models import KINDS, Hit, Kind
+from memgpt.scope import Scope
+from memgpt.stores import search as store
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+TABLES: dict[Kind, str] = {
+    "archival": "archival_memories",
+    "message": "conversations",
+    "chunk": "document_chunks",
+    "fact": "kg_relationships",
+}
+
+
+@pytest.fixture
+def memory(dsn: str) -> Iterator[Memory]:
+    with Memory("ann", dsn=dsn) as memory:
+        yield memory
+
+
+def fill(memory: Memory, topic: str = "flight to Oslo") -> None:
+    """One row of each kind."""
+    memory.remember(f"Archived: the {topic} leaves at 9:40", tags=["travel"], metadata={"a": 1}, created_at=NOW)
+    memory.messages.append("user", f"I said the {topic} leaves at 9:40", metadata={"a": 1}, created_at=NOW)
+    memory.documents.create([{"text": f"Read: the {topic} leaves at 9:40", "metadata": {"a": 1}}], title="Plan")
+    memory.graph.relate("Ann", "takes", topic, fact=f"Ann takes the {topic} at 9:40", properties={"a": 1})
+
+
+def keys(hits: list[Hit]) -> list[tuple[Kind, int]]:
+    return [(hit.kind, hit.id) for hit in hits]
+
+
+def texts(memory: Memory, query: str, **options: Any) -> list[str]:
+    return [hit.text for hit in memory.search(query, **options)]
+
+
+def test_every_kind_is_found_with_its_source(memory: Memory) -> None:
+    fill(memory)
+    hits = {hit.kind: hit for hit in memory.search("when does the Oslo flight leave?")}
+    assert hits.keys() == set(KINDS)
+    assert hits["archival"].source == {"tags": ["travel"], "source": None, "importance": 0.5}
+    assert hits["message"].source == {"session": "default", "role": "user", "name": None, "intent": None}
+    assert (hits["chunk"].source["title"], hits["chunk"].source["chunk_index"]) == ("Plan", 0)
+    assert (hits["fact"].source["source"], hits["fact"].source["type"]) == ("Ann", "takes")
+    assert {hit.metadata["a"] for hit in hits.values()} == {1}
+    assert (hits["archival"].created_at, hits["message"].created_at) == (NOW, NOW)
+    for kind in KINDS:
+        assert [hit.kind for hit in memory.search("Oslo flight", kinds=[kind])] == [kind]
+    assert memory.search("Oslo", kinds=[]) == []
+
+
+def test_a_hit_by_words_alone_surfaces(memory: Memory) -> None:
+    """Its vector points away from everything, so only the full-text arm can find it."""
+    near = memory._scope.embed(["error code XK42-7 on the pump"])[0]
+    assert near is not None
+    vector = near.to_numpy()
+    memory.remember("The pump showed XK42-7 on Tuesday", embedding=-vector)
+    noise = np.random.default_rng(3).normal(size=(600, 256)) * 0.02
+    memory.remember_many(
+        {"text": f"note {n}", "embedding": vector + noise[n]} for n in range(600)
+    )  # more than the vector arm looks at
+    first, *_ = memory.search("error code XK42-7 on the pump", explain=True)
+    assert first.text == "The pump showed XK42-7 on Tuesday"
+    assert first.explain is not None
+    assert first.explain["text"]["rank"] == 1
+
+
+def test_a_hit_by_meaning_alone_surfaces(memory: Memory) -> None:
+    memory.remember_many(
+        {"text": text} for text in ("My dog has a cough", "The invoice is overdue", "We painted the fence green")
+    )
+    hit = memory.search("a sick puppy", limit=1, explain=True)[0]
+    assert hit.text == "My dog has a cough"
+    assert hit.explain is not None
+    assert (hit.explain["text"], hit.explain["vector"]["rank"]) == (None, 1)
+
+
+def test_filters(memory: Memory) -> None:
+    memory.remember("tea one", tags=["a", "b"], metadata={"x": {"y": 1}}, created_at=NOW)
+    memory.remember("tea two", tags=["a"], metadata={"x": {"y": 2}}, created_at=NOW + timedelta(days=1))
+    memory.messages.append("user", "tea three", metadata={"x": {"y": 1}}, created_at=NOW + timedelta(days=2))
+    everything = {"tea one", "tea two", "tea three"}
+    vector = memory._scope.embed(["tea"])[0]
+    for asked in ({"query": "tea"}, {"query": ""}, {"vector": vector}):
+
+        def found(asked: dict[str, Any] = asked, **filters: Any) -> set[str]:
+            return {hit.text for hit in memory.search(**asked, **filters)}
+
+        assert found() == everything
+        assert found(tags=["a"]) == {"tea one", "tea two"}
+        assert found(tags=["b", "a"]) == {"tea one"}
+        assert found(metadata={"x": {"y": 1}}) == {"tea one", "tea three"}
+        assert found(since=NOW + timedelta(days=1)) == {"tea two", "tea three"}
+        assert found(until="2024-06-02") == {"tea one"}
+        assert found(since=NOW, until=NOW + timedelta(days=2), kinds=["message"]) == set()
+        assert found(tags=["none"]) == set()
+
+
+def test_facts_are_filtered_by_when_they_are_true(memory: Memory) -> None:
+    memory.graph.relate("Ann", "works at", "Acme", valid_from="2020-01-01")
+    assert texts(memory, "where does Ann work", kinds=["fact"], until="2020-06-01") == ["Ann works at Acme"]
+    assert texts(memory, "where does Ann work", kinds=["fact"], since="2020-06-01") == []
+
+
+def test_quotes_exclusions_and_or(memory: Memory) -> None:
+    memory.remember_many(
+        {"text": text}
+        for text in ("green tea with milk", "milk with green tea bags", "black coffee", "tea of green herbs")
+    )
+    assert set(texts(memory, '"green tea"')) == {"green tea with milk", "milk with green tea bags"}
+    assert set(texts(memory, '"green tea" -bags')) == {"green tea with milk"}
+    assert "black coffee" not in texts(memory, "tea -coffee")
+    assert "tea of green herbs" not in texts(memory, 'tea -"green herbs"')
+    assert set(texts(memory, '"green tea" OR coffee')) == {
+        "green tea with milk",
+        "milk with green tea bags",
+        "black coffee",
+    }
+    assert set(texts(memory, '"tea with milk" OR "black coffee"')) == {"green tea with milk", "black coffee"}
+    assert {"black coffee", "tea of green herbs"} <= set(texts(memory, "coffee OR herbs"))
+    assert set(texts(memory, "-coffee")) == {"green tea with milk", "milk with green tea bags", "tea of green herbs"}
+    assert len(texts(memory, 'a 5" pipe with tea')) == 4  # a stray quote demands nothing
+
+
+def test_the_newest_come_without_a_query(memory: Memory) -> None:
+    for n in range(5):
+        memory.remember(f"memory {n}", created_at=NOW + timedelta(days=2 * n))
+        memory.messages.append("user", f"message {n}", created_at=NOW + timedelta(days=2 * n + 1))
+    newest = [text for n in (4, 3, 2, 1, 0) for text in (f"message {n}", f"memory {n}")]
+    assert texts(memory, "") == newest
+    assert texts(memory, " \t\n", limit=3, offset=2) == newest[2:5]
+    assert texts(memory, "", limit=25) == newest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_never_a_row_of_another_agent(memory: Memory, dsn: str, kind: Kind) -> None:
+    with Memory("bob", dsn=dsn) as bob:
+        for n in range(3):
+            fill(bob, f"flight to Oslo number {n}")
+        vector = bob._scope.embed(["flight to Oslo"])[0]
+        assert len(bob.search("flight to Oslo", kinds=[kind])) == 3
+    assert memory.search("flight to Oslo", kinds=[kind]) == []
+    assert memory.search(vector=vector, kinds=[kind]) == []
+    assert memory.search("", kinds=[kind], recency=1.0) == []
+    fill(memory)
+    assert len(memory.search("flight to Oslo", kinds=[kind], limit=100)) == 1
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every statement any connection of this process executes."""
+    seen: list[object] = []
+    execute = psycopg.Cursor.execute
+
+    def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        seen.append(query)
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"query": "when does the Oslo flight leave?"},
+        {"query": "", "limit": 50},
+        {"query": '"Oslo" -bus', "tags": ["travel"], "explain": True},
+        {"query": "Oslo", "limit": 100, "recency": 1.0, "importance": 1.0, "min_score": 0.1},
+        {"vector": np.ones(256), "limit": 30},
+    ],
+)
+def test_a_search_is_one_statement(memory: Memory, statements: list[object], asked: dict[str, Any]) -> None:
+    fill(memory)
+    memory.search("warm")  # reads the model, counts the rows
+    memory.search("warm")
+    statements.clear()
+    assert memory.search(**asked)
+    assert len(statements) == 1
+
+
+def test_explain_tells_the_arms_and_what_each_feature_added(memory: Memory) -> None:
+    memory.remember_many({"text": f"tea number {n} {'tea ' * n}"} for n in range(5))
+    for hit in memory.search("tea", explain=True):
+        assert hit.explain is not None
+        assert hit.explain.keys() == {"vector", "text", "features"}
+        assert 1 <= hit.explain["vector"]["rank"] <= 5
+        assert 1 <= hit.explain["text"]["rank"] <= 5
+        json.dumps(hit.explain)
+    assert {h.explain["text"]["rank"] for h in memory.search("tea", explain=True) if h.explain} == {1, 2, 3, 4, 5}
+    [nearest, *_] = memory.search(vector=memory._scope.embed(["tea"])[0], explain=True)
+    assert nearest.explain is not None
+    assert nearest.explain["vector"] == {"rank": 1, "score": nearest.score}
+    assert all(hit.explain is None for hit in memory.search("tea"))
+
+
+def test_scores_descend_and_min_score_cuts(memory: Memory) -> None:
+    memory.remember_many({"text": text} for text in ("green tea", "tea in a green cup", "the harbour", "a sunny day"))
+    hits = memory.search("green tea")
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert memory.search("green tea", min_score=scores[1]) == hits[:2]
+    assert memory.search("green tea", min_score=scores[0] + 1) == []
+
+
+def test_recency_and_importance_count_where_asked(memory: Memory) -> None:
+    now = datetime.now(UTC)
+    memory.remember("green tea in the old house", created_at=now - timedelta(days=400), importance=1.0)
+    memory.remember("green tea in the new house", created_at=now, importance=0.0)
+    assert texts(memory, "green tea", recency=10.0)[0] == "green tea in the new house"
+    assert texts(memory, "green tea", importance=10.0)[0] == "green tea in the old house"
+    hit = memory.search("green tea", recency=2.0, half_life=timedelta(days=200), explain=True)[-1]
+    assert hit.explain is not None
+    assert hit.explain["recency"] == pytest.approx(2.0 * 0.25, rel=1e-3)
+    assert hit.score == pytest.approx(sum(hit.explain.values()))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"query": "x", "vector": np.ones(256)},
+        {"query": 5},
+        {"query": "x", "limit": 0},
+        {"query": "x", "offset": -1},
+        {"query": "x", "kinds": ["blog"]},
+        {"query": "x", "tags": "travel"},
+        {"query": "x", "since": "soon"},
+        {"query": "x", "metadata": []},
+        {"query": "x", "min_score": float("nan")},
+        {"query": "x", "recency": -1},
+        {"query": "x", "importance": float("inf")},
+        {"query": "x", "recency": 1, "half_life": timedelta(0)},
+        {"vector": np.zeros(256)},
+        {"vector": np.ones(3)},
+    ],
+)
+def test_bad_values_are_refused_in_words(memory: Memory, bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        memory.search(**bad)
+
+
+@pytest.mark.parametrize("kinds", [["archival"], ["archival", "message"]])
+@pytest.mark.parametrize("options", [{"query": "tea with milk"}, {"query": ""}, {"vector": True}])
+def test_pages_neither_repeat_nor_skip(memory: Memory, kinds: list[Kind], options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(5)
+    words = np.array(["tea", "milk", "sugar", "cup", "house", "garden", "rain", "boat", "green", "with"])
+    pool = [f"{' '.join(rng.choice(words, 6))} {n}" for n in range(160)]
+    memory.remember_many({"text": text} for text in pool[:100])
+    memory.messages.append_many({"content": text, "session": f"s{n % 3}"} for n, text in enumerate(pool[100:]))
+    if "vector" in options:
+        options = {"vector": memory._scope.embed(["tea with milk"])[0]}
+    total = 100 if len(kinds) == 1 else 160
+    for limit in (7, 30):
+        pages: list[tuple[Kind, int]] = []
+        while page := keys(memory.search(limit=limit, offset=len(pages), kinds=kinds, **options)):
+            pages.extend(page)
+        assert len(set(pages)) == len(pages) == total
+        assert keys(memory.search(limit=limit, kinds=kinds, **options)) == pages[:limit]
+    assert memory.search(limit=10, offset=500, kinds=kinds, **options) == []
+
+
+@pytest.fixture(scope="module")
+def shelf(server: Any, template: str) -> Iterator[Memory]:
+    """A small memory in several scripts that nobody writes to."""
+    name = server.create(template)
+    with Memory("ann", dsn=server.dsn(name)) as memory:
+        fill(memory)
+        scripts = (
+            "Grüße aus Zürich",
+            "東京の天気は晴れです",
+            "مرحبا بالعالم",
+            "Привет, мир",
+            "🚀 emoji only",
+            "O'Brien's a\\b 'q'",
+        )
+        memory.remember_many({"text": text} for text in scripts)
+        yield memory
+    server.drop(name)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    query=st.one_of(
+        st.text(max_size=40),
+        st.text(alphabet="\"-'\\:*&|!()<> ORab\0\n%{}$", max_size=30),
+        st.lists(
+            st.sampled_from(
+                ["Oslo", "OR", "-Oslo", '"the flight"', '"', "'", "\\", "&", "the", "-", ":*", "!!", "日本"]
+            )
+        ).map(" ".join),
+    )
+)
+def test_no_query_is_an_error(shelf: Memory, query: str) -> None:
+    hits = shelf.search(query, limit=20)
+    assert hits == shelf.search(query, limit=20)  # the order is stable
+    assert len(set(keys(hits))) == len(hits)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(np.isfinite(scores))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "the and of a",
+        "word " * 30_000,
+        "x" * 50_000,
+        '"' * 5_000,
+        "-a " * 5_000,
+        "\ud800 half a pair",
+        "\0\x01\x1b[31m",
+        "'; DROP TABLE agents; --",
+        "a' | b' & !c <-> d:*",
+        "%s %(query)s {near}",
+        "Zürich",
+        "東京の天気は晴れです",
+        "مرحبا",
+        "привет",
+        "🚀",
+        "O'Brien's",
+        "a\\b",
+    ],
+)
+def test_hostile_queries(shelf: Memory, query: str) -> None:
+    assert isinstance(shelf.search(query), list)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("Zürich", "Grüße aus Zürich"),
+        ("東京の天気は晴れです", "東京の天気は晴れです"),
+        ("привет", "Привет, мир"),
+        ("o'brien", "O'Brien's a\\b 'q'"),
+    ],
+)
+def test_any_script_is_found(shelf: Memory, query: str, text: str) -> None:
+    assert shelf.search(query)[0].text == text
+
+
+def test_languages(dsn: str) -> None:
+    with Memory("ann", dsn=dsn, options=Settings(language="german", embedding_model="none")) as memory:
+        memory.remember("Die Häuser am Hafen")
+        assert texts(memory, "Haus Häusern") == ["Die Häuser am Hafen"]
+        assert texts(memory, "die am") == []  # stop words
+    with Memory("ann", dsn=dsn, options=Settings(language="english", embedding_model="none")) as memory:
+        memory.remember("The houses at the harbour")
+        assert texts(memory, "house") == ["The houses at the harbour"]
+    with Memory("ann", dsn=dsn, options=Settings(language="klingon", embedding_model="none")) as memory:
+        with pytest.raises(ConfigurationError, match="klingon"):
+            memory.search("house")
+        with pytest.raises(ConfigurationError, match="klingon"):
+            memory.remember("house")
+
+
+def load(memory: Memory, kind: Kind, count: int, agent: str, seed: int = 7) -> np.ndarray[Any, Any]:
+    """Random unit vectors with texts of which one in a hundred has the word 'needle'; ids ascend with the vectors."""
+    vectors = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
+    texts = [f"row {n} {'needle' if n % 100 == 0 else 'hay'} of {agent}" for n in range(count)]
+    items = [{"text": text, "embedding": v} for text, v in zip(texts, vectors, strict=True)]
+    scope: Scope = memory._scope
+    if kind == "archival":
+        memory.remember_many(items)
+    elif kind == "message":
+        memory.messages.append_many(items)
+    elif kind == "chunk":
+        memory.documents.create(items)
+    else:
+        ann, bob = memory.graph.add_entity("Ann"), memory.graph.add_entity("Bob")
+        statement = (
+            "INSERT INTO kg_relationships (agent_id, source_id, target_id, type, fact, embedding_model, embedding)"
+            " SELECT %s, %s, %s, 'knows', i.fact, 'wordllama-l2-supercat-256', i.embedding"
+            " FROM unnest(%b::text[], %b::vector[]) WITH ORDINALITY AS i (fact, embedding, ord) ORDER BY ord"
+        )
+        with scope.transaction() as connection:
+            vector_list = [scope_vector(v) for v in vectors]
+            connection.execute(statement.encode(), (agent, ann.id, bob.id, texts, vector_list))
+    return vectors
+
+
+def scope_vector(values: np.ndarray[Any, Any]) -> Any:
+    from pgvector import Vector
+
+    return Vector(values)
+
+
+def test_vectors_are_found_exactly(memory: Memory, dsn: str) -> None:
+    with Memory("bob", dsn=dsn) as bob:
+        load(bob, "archival", 500, "bob", seed=8)
+    memory.search("warm", kinds=["archival"])  # counts no rows
+    vectors = load(memory, "archival", 3000, "ann")
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = np.random.default_rng(9).normal(size=(40, 256)).astype(np.float32)
+    first = min(m.id for m in memory.archival.list(limit=10_000))
+    hits, right = 0, 0
+    for query in queries:
+        truth = np.argsort(-(unit @ query), kind="stable")[:10] + first
+        found = memory.search(vector=query, limit=10, kinds=["archival"])
+        hits += len(set(truth.tolist()) & {hit.id for hit in found})
+        right += 10
+        best = unit[found[0].id - first] @ (query / np.linalg.norm(query))
+        assert found[0].score == pytest.approx(float(best), abs=1e-5)
+    assert hits / right >= 0.99
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def explained(connection: psycopg.Connection[Any], statement: bytes, given: dict[str, Any]) -> list[dict[str, Any]]:
+    row = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement, given).fetchone()
+    assert row is not None
+    return [*nodes(row[0][0]["Plan"])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: str, kind: Kind) -> None:
+    load(memory, kind, 3000, "ann")
+    with Memory("bob", dsn=dsn) as bob:
+        load(bob, kind, 3000, "bob", seed=8)
+    with psycopg.connect(dsn, autocommit=True) as direct:
+        direct.execute("CHECKPOINT")  # the tests' commits are lazy, and VACUUM trusts only what is on disk
+        direct.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(TABLES[kind])))
+    given = {
+        "agent_id": "ann",
+        "embedding": scope_vector(np.ones(256)),
+        "limit": 10,
+        f"{kind}_candidates": 600,
+        f"{kind}_rows": 3000,
+        "words": "needle",
+        "phrases": [],
+        "excluded": [],
+        "language": "english",
+        "lexical_seeds": 40,
+        "vector_seeds": 30,
+        "recent_seeds": 0,
+        **store.Filters().parameters(),
+    }
+    prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
+    with memory._scope.transaction() as connection:
+        nearest = explained(connection, store.compose("nearest", (kind,), False), given)
+        ranked = explained(connection, store.compose("ranked", (kind,), False), given)
+    for plan in (nearest, ranked):
+        assert any(
+            n["Node Type"] == "Index Only Scan" and n["Index Name"] == f"{prefix}_agent_embedding_idx" for n in plan
+        ), [(n["Node Type"], n.get("Index Name")) for n in plan]
+        assert not any(n["Node Type"] == "Seq Scan" and n.get("Relation Name") == TABLES[kind] for n in plan)
+    assert any(n["Node Type"] == "Bitmap Index Scan" and n["Index Name"] == f"{prefix}_search_idx" for n in ranked), [
+        (n["Node Type"], n.get("Index Name")) for n in ranked
+    ]
+
+
+def test_a_read_only_session_can_search(memory: Memory, dsn: str) -> None:
+    fill(memory)
+    with psycopg.connect(dsn, autocommit=True) as direct:
+        name = sql.Identifier(direct.info.dbname)
+        direct.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+    with Memory("ann", dsn=dsn) as standby:
+        assert len(standby.search("Oslo flight", recency=1.0, explain=True)) == 4
+        assert len(standby.search(vector=standby._scope.embed(["Oslo"])[0])) == 4
+        assert standby.search("") != []
+
+
+def test_rows_without_vectors_are_found_by_their_words(dsn: str) -> None:
+    with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
+        fill(memory)
+        assert {hit.kind for hit in memory.search("Oslo")} == set(KINDS)
+        assert memory.search(vector=np.ones(256)) == []
+    with Memory("ann", dsn=dsn) as memory:
+        assert {hit.kind for hit in memory.search("Oslo")} == set(KINDS)

@@ -1,0 +1,78 @@
+"""Cutting texts: structure kept, sizes bounded, and an edit that stays where it is."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memgpt import chunking
+from memgpt.embeddings.static import count_tokens
+
+VOCABULARY = ("harbour", "boat", "tide", "sail", "rope", "wind", "deck", "anchor", "chart", "buoy", "keel", "wave")
+
+
+def prose(seed: int, paragraphs: int, *, headings: bool) -> str:
+    chosen = random.Random(seed)
+    parts = []
+    for n in range(paragraphs):
+        if headings and n % 5 == 0:
+            parts.append(f"## Part {n}")
+        parts.append(" ".join(chosen.choices(VOCABULARY, k=chosen.randint(20, 90))) + f" {n}.")
+    return "\n\n".join(parts)
+
+
+@pytest.mark.parametrize("headings", [True, False])
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 1000), at=st.floats(0, 1))
+def test_an_edit_changes_the_chunks_around_it_only(headings: bool, seed: int, at: float) -> None:
+    text = prose(seed, 60, headings=headings)
+    media_type = chunking.MARKDOWN if headings else chunking.PLAIN
+    place = text.index(" ", int(at * (len(text) - 100)))
+    before = {span.chunk_text for span in chunking.spans(text, media_type=media_type)}
+    edited = chunking.spans(f"{text[:place]} inserted words {text[place:]}", media_type=media_type)
+    assert sum(span.chunk_text not in before for span in edited) <= 12
+    assert len(edited) > 20
+
+
+def test_a_chunk_has_no_more_tokens_than_allowed_and_shares_some_with_the_next() -> None:
+    text = " ".join(f"Sentence number {n} is about the tide and the harbour." for n in range(300))
+    spans = chunking.spans(text, media_type=chunking.PLAIN)
+    assert max(count_tokens([span.chunk_text for span in spans])) <= chunking.CHUNK_TOKENS
+    shared = [a.char_end - b.char_start for a, b in pairwise(spans)]
+    assert sum(n > 0 for n in shared) > len(shared) / 2
+    overlaps = [a.chunk_text[-n:] for a, n in zip(spans, shared, strict=False) if n > 0]
+    assert max(count_tokens(overlaps)) <= chunking.OVERLAP_TOKENS
+
+
+def test_code_and_tables_that_fit_stay_whole() -> None:
+    code = "```python\ndef f(x):\n\n    # not a heading\n\n    return x\n```"
+    table = "| name | year |\n| --- | --- |\n" + "\n".join(f"| boat {n} | {1900 + n} |" for n in range(9))
+    text = f"# Boats\n\n{prose(1, 6, headings=False)}\n\n{code}\n\n{prose(2, 6, headings=False)}\n\n{table}\n"
+    chunks = [span.chunk_text for span in chunking.spans(text, media_type=chunking.MARKDOWN)]
+    assert any(code in chunk for chunk in chunks)
+    assert any(table in chunk for chunk in chunks)
+
+
+def test_a_table_that_is_cut_carries_its_header() -> None:
+    header = "| name | year |"
+    table = f"{header}\n| --- | --- |\n" + "".join(f"| boat {n} | {n} |\n" for n in range(300))
+    first, *rest = chunking.spans(f"# Boats\n\n{table}\nAfter it.\n", media_type=chunking.MARKDOWN)
+    assert (first.table_header, header in first.chunk_text) == (None, True)
+    assert {span.table_header for span in rest if "| boat" in span.chunk_text[:8]} == {header}
+    assert chunking.context("Fleet", rest[0].heading_path, rest[0].table_header) == f"Fleet > Boats\n{header}"
+
+
+def test_a_title_is_not_said_twice() -> None:
+    assert chunking.context("Guide", ["Guide", "Install"], None) == "Guide > Install"
+    assert chunking.context("", [], None) == ""
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "word " * 20_000, "\n" * 5000, "a\n" * 20_000])
+def test_texts_without_structure(text: str) -> None:
+    spans = chunking.spans(text, media_type=chunking.MARKDOWN)
+    assert sum(len(span.chunk_text) for span in spans) >= len(text.replace("\n", "").replace(" ", ""))
+    assert all(text[span.char_start : span.char_end] == span.chunk_text for span in spans)

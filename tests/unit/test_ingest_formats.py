@@ -1,0 +1,109 @@
+"""Telling formats apart, decoding texts, and reading each format."""
+
+from __future__ import annotations
+
+import sys
+
+import document_files as make
+import pytest
+
+from memgpt.errors import InputError, MissingExtraError
+from memgpt.ingest import formats
+from memgpt.ingest.extract import extract
+from memgpt.ingest.pdf import pdf_text
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "media_type"),
+    [
+        (b"# Title", "a.md", "text/markdown"),
+        (b"text", "a", "text/plain"),
+        (b"a,b\n1,2\n", "a.csv", "text/csv"),
+        (b"<html></html>", "a.html", "text/html"),
+        (make.pdf([[(1, "A", "b")]]), "a.bin", formats.PDF),
+        (make.docx([(1, "A", "b")]), "a.zip", formats.DOCX),
+        (make.xlsx({"A": [["1"]]}), "a.xlsx", formats.XLSX),
+        (make.pptx([("A", "b")]), "", formats.PPTX),
+        (make.epub("A", [(1, "B", "c")]), "a.epub", formats.EPUB),
+        (b"{\\rtf1 text}", "a.doc", "application/rtf"),
+    ],
+)
+def test_the_content_decides(data: bytes, name: str, media_type: str) -> None:
+    assert formats.detect(data, f".{name.rpartition('.')[2]}") == media_type
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("grün".encode(), "grün"),
+        ("grün".encode("utf-8-sig"), "grün"),
+        ("grün".encode("utf-16"), "grün"),
+        ("grün".encode("utf-32"), "grün"),
+        ("grün".encode("cp1252"), "grün"),
+        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+    ],
+)
+def test_encodings(data: bytes, text: str) -> None:
+    assert formats.text(data) == text
+
+
+@pytest.mark.parametrize("data", [b"a\0b", bytes(range(1, 32)) * 9, b"\xff\xfe\xff", b"\x81\x8d\x8f"])
+def test_binary_is_no_text(data: bytes) -> None:
+    with pytest.raises(InputError, match="binary"):
+        formats.text(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "table"),
+    [
+        (b"name;age\nAnn;7\nBob;8\n", "| name | age |\n| --- | --- |\n| Ann | 7 |\n| Bob | 8 |\n"),
+        (b'a,b\n"x, y","l1\nl2"\n', "| a | b |\n| --- | --- |\n| x, y | l1 l2 |\n"),
+        (b"a,b\n1\n", "| a | b |\n| --- | --- |\n| 1 |  |\n"),
+        (b"only\none column\n", "only\none column\n"),
+    ],
+)
+def test_separated_values_become_a_table(data: bytes, table: str) -> None:
+    assert extract(data, "a.csv").text == table
+
+
+def test_without_the_extra_plain_formats_work_and_others_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kreuzberg", None)
+    for name in ("a.txt", "a.md", "a.csv"):
+        assert extract(b"some,text\n1,2\n", name).text
+    with pytest.raises(MissingExtraError, match=r"pip install 'memgpt\[documents\]'"):
+        extract(make.docx([(1, "A", "b")]), "a.docx")
+
+
+def test_tables_headings_and_escapes_of_a_word_file() -> None:
+    data = make.docx([(1, "One", "snake_case *stars* [x] 1. #no"), (2, "Two", "more")], table=[["a", "b"], ["1", "2"]])
+    text = extract(data, "a.docx").text
+    assert "# One" in text
+    assert "# Two" in text
+    assert "snake_case *stars* [x] 1. #no" in text
+    assert "| 1   | 2   |" in text
+
+
+def test_slides_and_attachments() -> None:
+    slides = extract(make.pptx([("One", "first"), ("Two", "second")]), "a.pptx")
+    assert [(slides.text[at:].split("\n", 1)[0], page) for at, page in slides.pages] == [("## One", 1), ("## Two", 2)]
+    mail = extract(make.email("Hi", "Dear Bob\n", note="see below"), "a.eml")
+    assert mail.title == "Hi"
+    assert "# Attachment: note.txt\n\nsee below" in mail.text
+    assert "From: " in mail.text
+
+
+def test_a_web_page_without_its_scripts_and_front_matter() -> None:
+    page = extract(make.html("The title", [(1, "Top", "words")]), "a.html")
+    assert (page.title, page.text.strip()) == ("The title", "# Top\n\nwords")
+
+
+def test_a_pdf_keeps_lines_of_tables_and_joins_those_of_paragraphs() -> None:
+    wide = "This line is about as wide as the page is and goes on in the"
+    page = f"Report 2026\n{wide}\nnext one, and ends here.\nName Year\nMary 1901\n1. # not a heading"
+    text, pages = pdf_text([page, "", f"Second\n{wide} hyphen-\nated words."], "# Report 2026\n\nx\n\n## Second")
+    assert text.startswith(f"# Report 2026\n\n{wide} next one, and ends here.\n")
+    assert "\nName Year\nMary 1901\n" in text
+    assert "## Second\n" in text
+    assert [number for _, number in pages] == [1, 3]
+    assert text[pages[1][0] :].startswith("## Second")
+    assert "hyphenated words." in text
