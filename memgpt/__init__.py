@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from memgpt.agent import Agent
     from memgpt.agents import Agents
     from memgpt.memory import Memory
 
-__all__ = ["Agents", "Memory"]
+__all__ = ["Agent", "Agents", "Memory"]
 
-_HOMES = {"Agents": "memgpt.agents", "Memory": "memgpt.memory"}
+_HOMES = {"Agent": "memgpt.agent", "Agents": "memgpt.agents", "Memory": "memgpt.memory"}
 
 
 def __getattr__(name: str) -> object:

@@ -12,6 +12,8 @@
     │   └── ForbiddenError          a key may not do this
     ├── EmbeddingError              an embedding model failed or answered nonsense
     │   └── ModelMismatchError      vectors of two different models would be mixed
+    ├── ChatError                   a chat model failed or answered nonsense
+    │   └── WindowExceededError     what has to be sent is longer than the model reads
     ├── MigrationError              a migration cannot be planned, applied or undone
     └── DatabaseError               PostgreSQL cannot be reached or cannot do what is needed
         ├── ServerError             the embedded server cannot be started
@@ -66,6 +68,14 @@ class EmbeddingError(MemgptError):
 
 class ModelMismatchError(EmbeddingError):
     """Vectors of two different embedding models would be mixed."""
+
+
+class ChatError(MemgptError):
+    """A chat model failed or answered nonsense; the conversation is kept as far as it went."""
+
+
+class WindowExceededError(ChatError):
+    """What has to be sent is longer than the model reads."""
 
 
 class MigrationError(MemgptError):

@@ -24,6 +24,7 @@ from memgpt.graph import Graph
 from memgpt.history import AsOf, History
 from memgpt.ingest.report import Ingested, IngestReport
 from memgpt.ingest.run import Ingest
+from memgpt.intents import Intents
 from memgpt.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
 from memgpt.nodes import Nodes
@@ -71,7 +72,8 @@ class Memory:
         self._search = Search(self._scope)
         self.core = Core(self._scope)
         self._history = History(self._scope)
-        self.messages = Messages(self._scope)
+        self.intents = Intents(self._scope)
+        self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
         self.nodes = Nodes(self._scope)
@@ -81,6 +83,11 @@ class Memory:
     def agent(self) -> str:
         """The agent's id."""
         return self._scope.agent_id
+
+    @property
+    def scope(self) -> Scope:
+        """What parts of memgpt that build on a memory work with; not for applications."""
+        return self._scope
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pgvector import Vector
 from memgpt import inputs
 from memgpt.database.connection import Connection
 from memgpt.errors import InputError, NotFoundError
+from memgpt.intents import Intents
 from memgpt.models import ROLES, Json, Message, Session
 from memgpt.scope import Scope
 from memgpt.speaker import speaker
@@ -27,8 +28,9 @@ _KEYS: Final = (
 class Messages:
     """The messages of one agent. Within a session their order is (created_at, id)."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, intents: Intents) -> None:
         self._scope = scope
+        self._intents = intents
 
     def append(
         self,
@@ -49,8 +51,9 @@ class Messages:
         """Keep one message.
 
         ``role`` is system, developer, user, assistant or tool. An absent ``name`` is taken from
-        ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content, and absent ``tokens`` are
-        counted. Only a message with ``tool_calls`` may have no content.
+        ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content, absent ``tokens`` are
+        counted, and the absent ``intent`` of a user's message is that of the nearest examples
+        (:class:`memgpt.intents.Intents`). Only a message with ``tool_calls`` may have no content.
 
         Raises:
             InputError: a value cannot be used; nothing was written.
@@ -196,12 +199,20 @@ class Messages:
         counts = self._scope.count_tokens([fields["content"] for fields in uncounted])
         for fields, tokens in zip(uncounted, counts, strict=True):
             fields["tokens"] = tokens
+        self._label(checked)
         vectors = [self._given_vector(value.get("embedding"), where) for value, where in given]
         missing = [n for n, vector in enumerate(vectors) if vector is None and checked[n]["content"].strip()]
         texts = texts_to_embed([checked[n] for n in missing])
         for n, vector in zip(missing, self._scope.embed(texts), strict=True):
             vectors[n] = vector
         return [NewMessage(embedding=vector, **fields) for vector, fields in zip(vectors, checked, strict=True)]
+
+    def _label(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Give the messages of users the intents nobody gave."""
+        wanted = [m for m in messages if m["role"] == "user" and m["intent"] is None and m["content"].strip()]
+        labels = self._intents.classify_many([m["content"] for m in wanted])
+        for message, label in zip(wanted, labels, strict=True):
+            message["intent"], message["intent_confidence"] = label.intent, label.confidence
 
     def _given_vector(self, value: Any, where: str) -> Vector | None:
         if value is None:

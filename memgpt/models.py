@@ -109,6 +109,26 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """What a user wants with a message, as a classifier sees it."""
+
+    intent: str
+    """A label, or ``unknown``."""
+    confidence: float
+    """From 0 to 1: how much more alike it is to the label's examples than to those of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentCount:
+    """How often an intent occurs, and when."""
+
+    intent: str
+    messages: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a person ingested; its text is in its chunks."""
 

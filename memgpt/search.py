@@ -20,7 +20,7 @@ from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
 from memgpt.following import ActiveModel
-from memgpt.models import KINDS, Hit, Json, Kind
+from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
 from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
@@ -92,6 +92,8 @@ class Search:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         metadata: Json | None = None,
+        roles: Sequence[str] | None = None,
+        intents: Sequence[str] | None = None,
         min_score: float | None = None,
         recency: float = 0.0,
         importance: float = 0.0,
@@ -111,6 +113,7 @@ class Search:
             tags: archival memories that have all of these.
             since, until: created in this half-open span (facts: valid from).
             metadata: contains this.
+            roles, intents: messages of one of these; nothing else has them.
             min_score: drops what scores less.
             recency, importance: weights of what counts beside relevance; see :class:`Blend`.
             explain: tells for each hit its rank and score in each arm and what each feature added.
@@ -128,7 +131,13 @@ class Search:
             since=inputs.moment(since, "since"),
             until=inputs.moment(until, "until"),
             metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
+            roles=None
+            if roles is None
+            else [inputs.choice(role, ROLES, "roles") for role in inputs.texts(roles, "roles")],
+            intents=None if intents is None else inputs.texts(intents, "intents"),
         )
+        if filters.roles is not None or filters.intents is not None:
+            wanted = tuple(kind for kind in wanted if kind == "message")
         if min_score is not None:
             inputs.number(min_score, "min_score")
         blend = Blend(recency, importance, half_life)

@@ -20,6 +20,12 @@ WITH counted AS (
     UNION ALL
     SELECT agent_id, 'conversations' AS name, count(*) AS rows FROM conversations GROUP BY agent_id
     UNION ALL
+    SELECT agent_id, 'intent_examples' AS name, count(*) AS rows FROM intent_examples GROUP BY agent_id
+    UNION ALL
+    SELECT agent_id, 'agent_turns' AS name, count(*) AS rows FROM agent_turns GROUP BY agent_id
+    UNION ALL
+    SELECT agent_id, 'agent_steps' AS name, count(*) AS rows FROM agent_steps GROUP BY agent_id
+    UNION ALL
     SELECT agent_id, 'memory_history' AS name, count(*) AS rows FROM memory_history GROUP BY agent_id
 ),
 shares AS (
@@ -50,6 +56,9 @@ SELECT
     OR EXISTS (SELECT FROM kg_entities WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM kg_relationships WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM conversations WHERE agent_id = %(agent_id)s::text)
+    OR EXISTS (SELECT FROM intent_examples WHERE agent_id = %(agent_id)s::text)
+    OR EXISTS (SELECT FROM agent_turns WHERE agent_id = %(agent_id)s::text)
+    OR EXISTS (SELECT FROM agent_steps WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM memory_history WHERE agent_id = %(agent_id)s::text)
 
 -- copy --
@@ -119,6 +128,31 @@ copied_conversations AS (
         %(target)s::text, id, session, role, name, content, intent, intent_confidence, tokens, tool_calls,
         tool_call_id, metadata, language, created_at, embedding_model, embedding
     FROM conversations WHERE agent_id = %(source)s::text
+),
+copied_intent_examples AS (
+    INSERT INTO intent_examples (
+        agent_id, id, intent, text, created_at)
+    SELECT
+        %(target)s::text, id, intent, text, created_at
+    FROM intent_examples WHERE agent_id = %(source)s::text
+),
+copied_agent_turns AS (
+    INSERT INTO agent_turns (
+        agent_id, id, session, message_id, status, reason, runner, started_at, ended_at)
+    SELECT
+        %(target)s::text, id, session, message_id, status, reason, runner, started_at, ended_at
+    FROM agent_turns WHERE agent_id = %(source)s::text
+),
+copied_agent_steps AS (
+    INSERT INTO agent_steps (
+        agent_id, id, turn_id, number, session, kind, model, system, tools, message_ids, longest, sent_hash,
+        tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
+        output_tokens, cost, seconds, finish_reason, created_at)
+    SELECT
+        %(target)s::text, id, turn_id, number, session, kind, model, system, tools, message_ids, longest, sent_hash,
+        tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
+        output_tokens, cost, seconds, finish_reason, created_at
+    FROM agent_steps WHERE agent_id = %(source)s::text
 )
 INSERT INTO memory_history (
     agent_id, id, changed_at, change_id, actor, kind, row_id, action, old, undoes, old_embedding)

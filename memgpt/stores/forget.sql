@@ -1,7 +1,8 @@
 -- forget --
 -- Removes one row, what is derived from it, and (unless it is kept) their history; answers how many rows of each table.
 -- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
--- learned from the row or from its chunks; the facts about an entity.
+-- learned from the row or from its chunks; the facts about an entity; the summaries of conversations that a message is in
+-- (an agent makes them anew) and the system prompts that quote blocks and summaries.
 WITH chunk AS (
     SELECT id FROM document_chunks
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = %(id)s::bigint
@@ -67,6 +68,21 @@ gone_documents AS (
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'document')
     RETURNING id
 ),
+stale_summaries AS (
+    SELECT s.id FROM agent_steps s
+    JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.session = s.session
+        AND (m.created_at, m.id) <= (s.summary_until, s.summary_until_id)
+    WHERE s.agent_id = %(agent_id)s::text AND s.kind = 'summary'
+        AND %(kind)s::text = 'message' AND m.id = %(id)s::bigint
+),
+summaries AS (
+    DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM stale_summaries)
+),
+prompts AS (
+    UPDATE agent_steps SET system = NULL
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text IN ('block', 'message') AND NOT %(keep_history)s::boolean
+        AND id NOT IN (SELECT id FROM stale_summaries) AND system IS NOT NULL
+),
 cached AS (
     DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text
 ),
@@ -119,6 +135,9 @@ facts AS (DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text RETUR
 entities AS (DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text RETURNING 1),
 chunks AS (DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text RETURNING 1),
 gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RETURNING 1),
+steps AS (DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text RETURNING 1),
+turns AS (DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text RETURNING 1),
+examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RETURNING 1),
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
 cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
 paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
@@ -131,6 +150,9 @@ SELECT
     (SELECT count(*) FROM entities) AS kg_entities,
     (SELECT count(*) FROM chunks) AS document_chunks,
     (SELECT count(*) FROM gone_documents) AS documents,
+    (SELECT count(*) FROM examples) AS intent_examples,
+    (SELECT count(*) FROM turns) AS agent_turns,
+    (SELECT count(*) FROM steps) AS agent_steps,
     (SELECT count(*) FROM entries) AS memory_history,
     (SELECT count(*) FROM cached) AS embedding_cache,
     (SELECT count(*) FROM paid) AS embedding_usage,

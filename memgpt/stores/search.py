@@ -28,9 +28,12 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     metadata: Json | None = None
+    roles: Sequence[str] | None = None
+    intents: Sequence[str] | None = None
 
     def __bool__(self) -> bool:
-        return any(value is not None for value in (self.tags, self.since, self.until, self.metadata))
+        given = (self.tags, self.since, self.until, self.metadata, self.roles, self.intents)
+        return any(value is not None for value in given)
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -38,6 +41,8 @@ class Filters:
             "since": self.since,
             "until": self.until,
             "metadata": None if self.metadata is None else Jsonb(self.metadata),
+            "roles": None if self.roles is None else [*self.roles],
+            "intents": None if self.intents is None else [*self.intents],
         }
 
 

@@ -61,6 +61,8 @@ WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
     AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
     AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
     AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
+    AND (%(roles)s::text[] IS NULL OR x.role = ANY (%(roles)s::text[]))
+    AND (%(intents)s::text[] IS NULL OR x.intent = ANY (%(intents)s::text[]))
 ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
 LIMIT %(message_candidates)s::integer
 
@@ -263,6 +265,8 @@ matched AS MATERIALIZED (
         AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
         AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
         AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
+        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
 ),
 frequencies AS MATERIALIZED (
@@ -305,6 +309,8 @@ recent AS (
         AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
         AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
         AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
+        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
     ORDER BY m.created_at DESC, m.id DESC
     LIMIT %(recent_seeds)s::integer
@@ -358,6 +364,8 @@ SELECT
         AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
         AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
         AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
+        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
     c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity,

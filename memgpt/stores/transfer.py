@@ -45,6 +45,14 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
         *("id", "session", "role", "name", "content", "intent", "intent_confidence", "tokens", "tool_calls"),
         *("tool_call_id", "metadata", "language", "created_at", "embedding_model"),
     ),
+    "intent_examples": ("id", "intent", "text", "created_at"),
+    "agent_turns": ("id", "session", "message_id", "status", "reason", "runner", "started_at", "ended_at"),
+    "agent_steps": (
+        *("id", "turn_id", "number", "session", "kind", "model", "system", "tools", "message_ids"),
+        *("longest", "sent_hash", "tokens_by_part", "answer_id", "calls", "calls_done", "summary"),
+        *("summary_until", "summary_until_id", "input_tokens", "output_tokens", "cost", "seconds"),
+        *("finish_reason", "created_at"),
+    ),
     "memory_history": (*("id", "changed_at", "change_id", "actor", "kind", "row_id", "action", "old", "undoes"),),
 }
 """The columns of each table that a file holds, beside the vector; the tables in the order of a file."""

@@ -11,6 +11,9 @@ SELECT jsonb_build_object(
     'kg_entities', (SELECT count(*) FROM kg_entities WHERE agent_id = %(agent_id)s::text),
     'kg_relationships', (SELECT count(*) FROM kg_relationships WHERE agent_id = %(agent_id)s::text),
     'conversations', (SELECT count(*) FROM conversations WHERE agent_id = %(agent_id)s::text),
+    'intent_examples', (SELECT count(*) FROM intent_examples WHERE agent_id = %(agent_id)s::text),
+    'agent_turns', (SELECT count(*) FROM agent_turns WHERE agent_id = %(agent_id)s::text),
+    'agent_steps', (SELECT count(*) FROM agent_steps WHERE agent_id = %(agent_id)s::text),
     'memory_history', (SELECT count(*) FROM memory_history WHERE agent_id = %(agent_id)s::text))
 
 -- model --
@@ -95,6 +98,35 @@ FROM conversations t
 CROSS JOIN LATERAL (SELECT
     t.id, t.session, t.role, t.name, t.content, t.intent, t.intent_confidence, t.tokens, t.tool_calls, t.tool_call_id,
     t.metadata, t.language, t.created_at, t.embedding_model
+) AS r
+WHERE t.agent_id = %(agent_id)s::text
+ORDER BY t.id
+
+-- export_intent_examples --
+SELECT to_jsonb(r)::text, NULL::vector
+FROM intent_examples t
+CROSS JOIN LATERAL (SELECT
+    t.id, t.intent, t.text, t.created_at
+) AS r
+WHERE t.agent_id = %(agent_id)s::text
+ORDER BY t.id
+
+-- export_agent_turns --
+SELECT to_jsonb(r)::text, NULL::vector
+FROM agent_turns t
+CROSS JOIN LATERAL (SELECT
+    t.id, t.session, t.message_id, t.status, t.reason, t.runner, t.started_at, t.ended_at
+) AS r
+WHERE t.agent_id = %(agent_id)s::text
+ORDER BY t.id
+
+-- export_agent_steps --
+SELECT to_jsonb(r)::text, NULL::vector
+FROM agent_steps t
+CROSS JOIN LATERAL (SELECT
+    t.id, t.turn_id, t.number, t.session, t.kind, t.model, t.system, t.tools, t.message_ids, t.longest, t.sent_hash,
+    t.tokens_by_part, t.answer_id, t.calls, t.calls_done, t.summary, t.summary_until, t.summary_until_id,
+    t.input_tokens, t.output_tokens, t.cost, t.seconds, t.finish_reason, t.created_at
 ) AS r
 WHERE t.agent_id = %(agent_id)s::text
 ORDER BY t.id
@@ -371,6 +403,94 @@ CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, e
             embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN conversations t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
+ORDER BY n.ord
+
+-- import_intent_examples --
+WITH incoming AS (
+    SELECT i.ord, i.embedding AS vector, i.given, r.*
+    FROM unnest(%(rows)b::jsonb[], %(embeddings)b::vector[], %(given)b::boolean[])
+        WITH ORDINALITY AS i (line, embedding, given, ord)
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::intent_examples, i.line) AS r
+),
+inserted AS (
+    INSERT INTO intent_examples (
+        agent_id, id, intent, text, created_at)
+    SELECT
+        %(agent_id)s::text, n.id, n.intent, n.text, n.created_at
+    FROM incoming n
+    ORDER BY n.ord
+    ON CONFLICT (agent_id, id) DO NOTHING
+    RETURNING id
+)
+SELECT
+    n.ord::integer - 1 AS position, i.id IS NOT NULL AS inserted,
+    t.id IS NOT NULL AND (
+        to_jsonb(t) - x.skipped
+        <> to_jsonb(n) - x.skipped) AS differs
+FROM incoming n
+CROSS JOIN (SELECT '{agent_id, ord, vector, given}'::text[] AS skipped) AS x
+LEFT JOIN inserted i ON i.id = n.id
+LEFT JOIN intent_examples t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
+ORDER BY n.ord
+
+-- import_agent_turns --
+WITH incoming AS (
+    SELECT i.ord, i.embedding AS vector, i.given, r.*
+    FROM unnest(%(rows)b::jsonb[], %(embeddings)b::vector[], %(given)b::boolean[])
+        WITH ORDINALITY AS i (line, embedding, given, ord)
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::agent_turns, i.line) AS r
+),
+inserted AS (
+    INSERT INTO agent_turns (
+        agent_id, id, session, message_id, status, reason, runner, started_at, ended_at)
+    SELECT
+        %(agent_id)s::text, n.id, n.session, n.message_id, n.status, n.reason, n.runner, n.started_at, n.ended_at
+    FROM incoming n
+    ORDER BY n.ord
+    ON CONFLICT (agent_id, id) DO NOTHING
+    RETURNING id
+)
+SELECT
+    n.ord::integer - 1 AS position, i.id IS NOT NULL AS inserted,
+    t.id IS NOT NULL AND (
+        to_jsonb(t) - x.skipped
+        <> to_jsonb(n) - x.skipped) AS differs
+FROM incoming n
+CROSS JOIN (SELECT '{agent_id, ord, vector, given}'::text[] AS skipped) AS x
+LEFT JOIN inserted i ON i.id = n.id
+LEFT JOIN agent_turns t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
+ORDER BY n.ord
+
+-- import_agent_steps --
+WITH incoming AS (
+    SELECT i.ord, i.embedding AS vector, i.given, r.*
+    FROM unnest(%(rows)b::jsonb[], %(embeddings)b::vector[], %(given)b::boolean[])
+        WITH ORDINALITY AS i (line, embedding, given, ord)
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::agent_steps, i.line) AS r
+),
+inserted AS (
+    INSERT INTO agent_steps (
+        agent_id, id, turn_id, number, session, kind, model, system, tools, message_ids, longest, sent_hash,
+        tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
+        output_tokens, cost, seconds, finish_reason, created_at)
+    SELECT
+        %(agent_id)s::text, n.id, n.turn_id, n.number, n.session, n.kind, n.model, n.system, n.tools, n.message_ids,
+        n.longest, n.sent_hash, n.tokens_by_part, n.answer_id, n.calls, n.calls_done, n.summary, n.summary_until,
+        n.summary_until_id, n.input_tokens, n.output_tokens, n.cost, n.seconds, n.finish_reason, n.created_at
+    FROM incoming n
+    ORDER BY n.ord
+    ON CONFLICT (agent_id, id) DO NOTHING
+    RETURNING id
+)
+SELECT
+    n.ord::integer - 1 AS position, i.id IS NOT NULL AS inserted,
+    t.id IS NOT NULL AND (
+        to_jsonb(t) - x.skipped
+        <> to_jsonb(n) - x.skipped) AS differs
+FROM incoming n
+CROSS JOIN (SELECT '{agent_id, ord, vector, given}'::text[] AS skipped) AS x
+LEFT JOIN inserted i ON i.id = n.id
+LEFT JOIN agent_steps t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord
 
 -- import_memory_history --

@@ -71,6 +71,11 @@ def fill(direct: psycopg.Connection[Any], agent: str = "ann") -> None:
         """INSERT INTO document_chunks (agent_id, id, document_id, chunk_text)
            SELECT %s, n, 1, 'secret document chunk' FROM generate_series(1, 2) n""",
         "INSERT INTO document_chunks (agent_id, id, chunk_text) VALUES (%s, 3, 'a chunk without document')",
+        "INSERT INTO intent_examples (agent_id, intent, text) VALUES (%s, 'ask', 'secret example')",
+        """INSERT INTO agent_turns (agent_id, id, session, message_id, runner)
+           VALUES (%s, 1, 's', 1, gen_random_uuid())""",
+        """INSERT INTO agent_steps (agent_id, turn_id, number, session, model, longest, sent_hash)
+           VALUES (%s, 1, 1, 's', 'm', 1, '')""",
         """INSERT INTO kg_entities (agent_id, id, name)
            SELECT %s, n, 'entity ' || n FROM generate_series(1, 3) n""",
         """INSERT INTO kg_relationships (agent_id, id, source_id, target_id, type, fact, provenance_kind, provenance_id)

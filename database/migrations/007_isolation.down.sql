@@ -1,4 +1,4 @@
--- Undoes 006_isolation. WARNING: drops the keys of the service and its audit log.
+-- Undoes 007_isolation. WARNING: drops the keys of the service and its audit log.
 -- The role memgpt_agent belongs to the whole server: it goes when no other database uses it.
 
 BEGIN;
@@ -54,6 +54,6 @@ DROP TABLE IF EXISTS idempotent_answers;
 DROP TABLE IF EXISTS audit_log;
 DROP TABLE IF EXISTS api_keys;
 
-DELETE FROM schema_migrations WHERE migration_name = '006_isolation';
+DELETE FROM schema_migrations WHERE migration_name = '007_isolation';
 
 COMMIT;

@@ -1,4 +1,4 @@
--- 006_isolation: keys of the service, and row-level security on every table.
+-- 007_isolation: keys of the service, and row-level security on every table.
 --
 -- Requests of the service run as the role memgpt_agent, which owns nothing, with two settings that last for one
 -- transaction: memgpt.scope, the agents the caller's key may touch (a JSON array; "acme-*" is every agent whose name
@@ -134,7 +134,7 @@ DECLARE
         THEN 'pg_database_owner' ELSE quote_ident(current_user) END;
     rows_of_agents text[] := ARRAY[
         'document_chunks', 'archival_memories', 'kg_entities', 'kg_relationships', 'conversations', 'documents',
-        'embedding_cache', 'embedding_usage'];
+        'embedding_cache', 'embedding_usage', 'intent_examples', 'agent_turns', 'agent_steps'];
     others text[] := ARRAY[
         'core_memories', 'agents', 'memory_history', 'embedding_models', 'embedding_switches', 'schema_migrations',
         'schema_migration_checksums', 'api_keys', 'audit_log', 'idempotent_answers'];
@@ -222,6 +222,6 @@ BEGIN
 END
 $$;
 
-INSERT INTO schema_migrations (migration_name) VALUES ('006_isolation');
+INSERT INTO schema_migrations (migration_name) VALUES ('007_isolation');
 
 COMMIT;

@@ -1,0 +1,224 @@
+"""The model an agent speaks through. The clients are pydantic-ai's; this holds retries, deadlines and plain errors."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from memgpt.agent.events import Restarted, Text
+from memgpt.embeddings import background
+from memgpt.embeddings.patience import retrying
+from memgpt.errors import ChatError, ConfigurationError, MissingExtraError, WindowExceededError
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.providers import Provider
+
+MOST_ATTEMPTS: Final = 4
+_LOOKS_EVERY: Final = 0.2
+"""Seconds after which a wait for the model notices that it is to stop."""
+
+_EXTRAS: Final = {"openai", "anthropic", "google", "cohere", "bedrock"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one request cost."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    seconds: float
+
+
+class ChatModel:
+    """A model by its name, such as ``openai:gpt-5`` or ``anthropic:claude-sonnet-4-5``.
+
+    Args:
+        base_url: address of an endpoint that speaks the provider's protocol; OpenAI's is Chat Completions there.
+
+    Raises:
+        MissingExtraError: the provider's package is not installed.
+        ConfigurationError: there is no such model, or no key for it.
+    """
+
+    def __init__(self, name: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
+        self.name = name
+        self._model, self._provider = _connected(name, base_url, api_key)
+        self._closing: weakref.finalize[Any, Any] | None = None
+
+    @property
+    def window(self) -> int | None:
+        """Tokens the model reads at once, where that is known."""
+        known = self._model.profile.get("context_window")
+        return int(known) if known else None
+
+    @property
+    def priced(self) -> bool:
+        """Whether the cost of an answer will be known."""
+        from genai_prices import Usage, calc_price
+
+        try:
+            calc_price(Usage(input_tokens=1, output_tokens=1), self._model.model_name, provider_id=self._model.system)
+        except LookupError:
+            return False
+        return True
+
+    def stream(
+        self,
+        messages: Sequence[ModelMessage],
+        parameters: ModelRequestParameters,
+        *,
+        max_tokens: int,
+        seconds: float,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Text | Restarted | ModelResponse]:
+        """What the model says, piece by piece; the whole response last.
+
+        Passing failures (429, 5xx, silence, lost connections) are tried again, at most three times and within
+        ``seconds``. Closing the iterator ends the request; so does ``stop``, after which no response comes.
+
+        Raises:
+            WindowExceededError: the endpoint says that the messages are too long.
+            ChatError: the model failed.
+        """
+        if self._closing is None:  # the client opens on the loop; nobody closes a model, so its end does
+            leave = partial(self._provider.__aexit__, *[None] * 3)
+            self._closing = weakref.finalize(self, background.later, leave, background.loop())
+            self._closing.atexit = False
+            background.run(self._provider.__aenter__())
+        pieces: queue.Queue[Any] = queue.Queue()
+        work = self._pump(messages, parameters, max_tokens, seconds, pieces)
+        future = asyncio.run_coroutine_threadsafe(work, background.loop())
+        future.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := _next(pieces, stop)) is not None:
+                yield piece
+            if stop is None or not stop.is_set():
+                future.result()
+        except Exception as error:
+            raise _explained(self.name, error, seconds) from error
+        finally:
+            future.cancel()
+
+    async def _pump(
+        self,
+        messages: Sequence[ModelMessage],
+        parameters: ModelRequestParameters,
+        max_tokens: int,
+        seconds: float,
+        pieces: queue.Queue[Any],
+    ) -> None:
+        from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+        from tenacity import stop_after_attempt, stop_any
+
+        ends = time.monotonic() + seconds
+        patient = retrying(seconds)
+        async for attempt in patient.copy(stop=stop_any(patient.stop, stop_after_attempt(MOST_ATTEMPTS))):  # type: ignore[arg-type]
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    pieces.put(Restarted())
+                async with (
+                    asyncio.timeout(max(0.1, ends - time.monotonic())),
+                    _request(self._model, messages, parameters, max_tokens) as stream,
+                ):
+                    async for event in stream:
+                        match event:
+                            case PartStartEvent(part=TextPart(content=text)) if text:
+                                pieces.put(Text(text))
+                            case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
+                                pieces.put(Text(text))
+                    pieces.put(stream.get())
+
+
+def _next(pieces: queue.Queue[Any], stop: threading.Event | None) -> Any:
+    """The next piece; None at the end and when it is to stop."""
+    while stop is None or not stop.is_set():
+        try:
+            return pieces.get(timeout=None if stop is None else _LOOKS_EVERY)
+        except queue.Empty:
+            continue
+    return None
+
+
+def _request(model: Model, messages: Sequence[ModelMessage], parameters: ModelRequestParameters, most: int) -> Any:
+    from pydantic_ai.direct import model_request_stream
+    from pydantic_ai.settings import ModelSettings
+
+    settings = ModelSettings(max_tokens=most, max_retries=0)
+    return model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
+
+
+def spent(response: ModelResponse, seconds: float) -> Spent:
+    """The tokens and the price of a response."""
+    try:
+        cost = float(response.cost().total_price)
+    except (LookupError, ValueError, AssertionError):
+        cost = None
+    return Spent(response.usage.input_tokens, response.usage.output_tokens, cost, seconds)
+
+
+def _connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Model, Provider[Any]]:
+    family, _, model = name.partition(":")
+    extra = family if family in _EXTRAS else "openai"
+    if not model:
+        raise ConfigurationError(f"a chat model is named provider:model, such as openai:gpt-5, not {name!r}")
+    try:
+        from pydantic_ai.models import infer_model
+    except ImportError:
+        raise MissingExtraError("pydantic_ai", extra, f"the chat model {name!r}") from None
+    speaker = "openai-chat" if base_url and family in ("openai", "ollama", "vllm") else family
+
+    made: list[Provider[Any]] = []
+
+    def provider(family: str) -> Provider[Any]:
+        from pydantic_ai.providers import infer_provider_class
+
+        arguments = {"api_key": api_key} if api_key else {}
+        if base_url:  # an address of the user's own never gets the provider's key
+            arguments = {"base_url": base_url, "api_key": api_key or "not-needed"}
+        made.append(infer_provider_class(family)(**arguments))
+        return made[-1]
+
+    try:
+        return infer_model(f"{speaker}:{model}", provider_factory=provider), made[-1]
+    except ImportError as error:
+        raise MissingExtraError(error.name or family, extra, f"the chat model {name!r}") from error
+    except Exception as error:  # each provider's library has its own for a missing key, region or project
+        why = str(error).partition(". ")[0]
+        raise ConfigurationError(
+            f"the chat model {name} cannot be used: {why}. The key may be given in MEMGPT_CHAT_API_KEY too"
+        ) from error
+
+
+def _explained(model: str, error: Exception, seconds: float) -> ChatError:
+    """What happened at the provider, in one line, and what to do."""
+    from pydantic_ai import exceptions as failures
+
+    brief = " ".join(str(error).split())[:300]
+    match error:
+        case failures.ModelContextWindowExceededError():
+            return WindowExceededError(f"{model}: the messages are longer than the model's window: {brief}")
+        case failures.ModelAuthenticationError():  # without the body: some endpoints repeat the key in it
+            what = "the endpoint refused the key; set MEMGPT_CHAT_API_KEY or the provider's own variable"
+        case failures.ModelQuotaExceededError():
+            what = "the account's quota or credit is used up"
+        case failures.ModelRateLimitError():
+            what = f"the rate limit did not lift in {MOST_ATTEMPTS} attempts within {seconds:g} s; try again later"
+        case failures.ModelNotFoundError():
+            what = "the endpoint has no such model or address; check MEMGPT_CHAT_MODEL and MEMGPT_CHAT_BASE_URL"
+        case failures.ModelConnectionError():
+            what = f"the endpoint cannot be reached, or broke off: {brief}"
+        case TimeoutError() | failures.ModelRequestTimeout():
+            what = f"no whole answer within {seconds:g} s"
+        case _:
+            what = f"the endpoint failed: {type(error).__name__}: {brief}"
+    return ChatError(f"{model}: {what}. The conversation is kept: send or resume again")

@@ -1,0 +1,197 @@
+"""The tools by which an agent manages its memory, under the names and with the meaning models know from Letta."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from memgpt.agent.tools import Tool, tool
+from memgpt.memory import Memory
+from memgpt.models import Hit, Message
+
+CHANGING = frozenset(
+    {
+        *("core_memory_append", "core_memory_replace", "memory_insert", "memory_replace", "memory_rethink"),
+        "archival_memory_insert",
+    }
+)
+"""Tools that change the memory."""
+
+_PAGE = 10
+
+
+def memory_tools(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Tool]:
+    """The tools on one memory. ``moment`` tells when the turn began: what is searched was said before."""
+    return [tool(function) for function in [*_core(memory), *_archival(memory), *_recall(memory, moment)]]
+
+
+def _core(memory: Memory) -> Sequence[Callable[..., Any]]:
+    def core_memory_append(label: str, content: str) -> str:
+        """Append to a block of core memory, on a new line.
+
+        Args:
+            label: The block, such as human or persona.
+            content: What to append.
+        """
+        return _block(memory, label, memory.core[label].append(content).value)
+
+    def core_memory_replace(label: str, old_content: str, new_content: str) -> str:
+        """Replace a text in a block of core memory.
+
+        Args:
+            label: The block.
+            old_content: The text to replace, exactly as it stands there, once.
+            new_content: What to put in its place; empty to remove it.
+        """
+        return _block(memory, label, memory.core[label].replace(old_content, new_content).value)
+
+    def memory_insert(label: str, new_str: str, insert_line: int = -1) -> str:
+        """Insert a text into a block of core memory after a line.
+
+        Args:
+            label: The block.
+            new_str: The text.
+            insert_line: After which line; 0 for the beginning, -1 for the end.
+        """
+        line = None if insert_line == -1 else insert_line + 1
+        return _block(memory, label, memory.core[label].insert(new_str, line).value)
+
+    def memory_replace(label: str, old_str: str, new_str: str) -> str:
+        """Replace a text in a block of core memory.
+
+        Args:
+            label: The block.
+            old_str: The text to replace, exactly as it stands there, once.
+            new_str: What to put in its place; empty to remove it.
+        """
+        return _block(memory, label, memory.core[label].replace(old_str, new_str).value)
+
+    def memory_rethink(label: str, new_memory: str) -> str:
+        """Rewrite a whole block of core memory.
+
+        Args:
+            label: The block.
+            new_memory: All of its new text.
+        """
+        return _block(memory, label, memory.core[label].rethink(new_memory).value)
+
+    return [core_memory_append, core_memory_replace, memory_insert, memory_replace, memory_rethink]
+
+
+def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
+    def archival_memory_insert(content: str, tags: list[str] | None = None) -> str:
+        """Keep a text in archival memory for good.
+
+        Args:
+            content: A self-contained statement.
+            tags: Labels to find it by.
+        """
+        kept = memory.remember(content, tags=tags or [])
+        return f"archival memory {kept.id} {'says this already' if kept.duplicate else 'kept'}"
+
+    def archival_memory_search(
+        query: str,
+        tags: list[str] | None = None,
+        tag_match_mode: Literal["any", "all"] = "any",
+        top_k: int = _PAGE,
+        start_datetime: str | None = None,
+        end_datetime: str | None = None,
+    ) -> str:
+        """Search archival memory by words and meaning.
+
+        Args:
+            query: What to look for.
+            tags: Only memories with these tags.
+            tag_match_mode: Whether any or all of the tags are needed.
+            top_k: How many results at most.
+            start_datetime: Not older than this ISO 8601 time.
+            end_datetime: Older than this ISO 8601 time.
+        """
+        given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "since": start_datetime, "until": end_datetime}
+        if not tags or tag_match_mode == "all":
+            return _found(memory.search(query, tags=tags or None, **given))
+        each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **given)]
+        best = {hit.id: hit for hit in sorted(each, key=lambda hit: hit.score)}
+        return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k])
+
+    def graph_search(query: str, limit: int = _PAGE) -> str:
+        """Search the facts of the knowledge graph.
+
+        Args:
+            query: Names or words of what to look for.
+            limit: How many results at most.
+        """
+        return _found(memory.search(query, kinds=["fact"], limit=limit))
+
+    def document_search(query: str, limit: int = _PAGE) -> str:
+        """Search the documents that were ingested.
+
+        Args:
+            query: What to look for.
+            limit: How many passages at most.
+        """
+        return _found(memory.search(query, kinds=["chunk"], limit=limit))
+
+    return [archival_memory_insert, archival_memory_search, graph_search, document_search]
+
+
+def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable[..., Any]]:
+    def conversation_search(
+        query: str,
+        roles: list[Literal["user", "assistant", "tool"]] | None = None,
+        limit: int = _PAGE,
+        start_date: str | None = None,
+        end_date: str | None = None,
+    ) -> str:
+        """Search everything that was ever said, by words and meaning.
+
+        Args:
+            query: What to look for.
+            roles: Whose messages; user and assistant when absent.
+            limit: How many results at most.
+            start_date: Not older than this ISO 8601 time.
+            end_date: Older than this ISO 8601 time.
+        """
+        hits = memory.search(
+            query,
+            kinds=["message"],
+            roles=roles or ["user", "assistant"],
+            limit=limit,
+            since=start_date,
+            until=end_date or moment(),
+        )
+        return _found(hits)
+
+    def conversation_search_date(start_date: str, end_date: str, limit: int = _PAGE) -> str:
+        """List what was said in a span of time, the latest messages of it.
+
+        Args:
+            start_date: Not older than this ISO 8601 time.
+            end_date: Older than this ISO 8601 time.
+            limit: How many messages at most.
+        """
+        found = memory.messages.list(since=start_date, until=end_date, limit=limit, roles=["user", "assistant"])
+        return "\n".join(map(_said, found)) or "nothing was said then"
+
+    return [conversation_search, conversation_search_date]
+
+
+def _block(memory: Memory, label: str, value: str) -> str:
+    return f"block {label!r} of {memory.agent!r} is now:\n{value}"
+
+
+def _found(hits: Sequence[Hit]) -> str:
+    return "\n".join(
+        f"[{hit.kind} {hit.id}, {hit.created_at:%Y-%m-%d %H:%M}{_by(hit)}] {hit.text}" for hit in hits
+    ) or ("nothing found")
+
+
+def _by(hit: Hit) -> str:
+    who = hit.source.get("name") or hit.source.get("role") or hit.source.get("title")
+    return f", {who}" if who else ""
+
+
+def _said(message: Message) -> str:
+    who = message.name or message.role
+    return f"[message {message.id}, {message.created_at:%Y-%m-%d %H:%M}, {who}] {message.content}"

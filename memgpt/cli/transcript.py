@@ -1,0 +1,33 @@
+"""``memgpt import-transcript``: conversations from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import output
+from memgpt.cli.options import Agent, Dsn, Json, opened
+
+app = typer.Typer()
+
+
+@app.command()
+def import_transcript(
+    file: Annotated[Path, typer.Argument(help="JSON or JSON lines.", show_default=False)],
+    session: Annotated[str | None, typer.Option("--session", help="The conversation to add to.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Keep messages of OpenAI, Anthropic or a ChatGPT export: all of them or, if one is bad, none."""
+    from memgpt import transcripts
+
+    with opened(agent, dsn) as memory, output.working("importing"):
+        done = transcripts.import_transcript(memory, file, session=session)
+    if as_json:
+        output.show_json(done)
+        return
+    skipped = f", {done.skipped:,} skipped (empty, or there already)" if done.skipped else ""
+    output.say(f"✓ {done.messages:,} messages of {done.sessions:,} conversations imported{skipped}")
