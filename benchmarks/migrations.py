@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -41,7 +43,7 @@ def main() -> None:
         f"lists={lists} needs {mb / CLAIMED_MB[lists]:.1f} times the memory the specification says"
         for lists, mb in needed.items()
     ]
-    result.ratios.append(f"the client's memory is {peak:.0f} MB, whatever the size of the database")
+    result.ratios.append(f"the client's memory is {peak:.0f} MB at {rows:,} chunks")
     result.publish(keep=not options.tiny)
 
 
@@ -56,11 +58,14 @@ def _migrate(dsn: str) -> tuple[float, float]:
         stdout=subprocess.DEVNULL,
         env=os.environ | {"MEMGPT_EMBEDDING_MODEL": "none"},
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    # Looked at while it runs: the kernel's own peak of a child includes what its parent held when it was started.
+    watched, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            peak = max(peak, watched.memory_info().rss)
+        time.sleep(0.02)
     assert process.returncode == 0, "the migration failed"
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    return time.perf_counter() - started, usage.ru_maxrss / scale
+    return time.perf_counter() - started, peak / 2**20
 
 
 def _indexes(connection: Connection, result: fixtures.Result) -> None:

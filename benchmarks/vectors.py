@@ -1,7 +1,7 @@
 """Vectors that are like embeddings of texts in the way that matters here: few directions carry most of them.
 
-Their spectrum falls as 1/k over 256 directions, with some noise on top. Neat clusters would flatter every index that cuts
-space into cells (three probes of IVFFlat find everything); real texts are not like that.
+Their spectrum falls as 1/k over 256 directions, with some noise on top. Neat clusters would flatter an index that cuts
+cuts space into cells (three probes of IVFFlat find everything); real texts are not like that.
 """
 
 from __future__ import annotations

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     """Key for the chat endpoint; absent, the provider's own variable is used."""
     chat_window: Annotated[int | None, Field(ge=2048)] = None
     """Tokens sent to the chat model at most; absent, what the model reads, at most 32,768."""
+    upstream_base_url: str | None = None
+    """Address of the OpenAI-compatible chat model behind the service's own ``/v1/chat/completions``."""
+    upstream_api_key: SecretStr | None = None
+    """Key for the upstream chat model."""
     pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
     """Most connections one process opens."""
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0

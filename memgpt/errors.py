@@ -8,6 +8,8 @@
     ├── InputError                  a value given by the caller cannot be used
     │   ├── NotFoundError           nothing has that id, label or name
     │   └── ConflictError           somebody else changed it, or it exists already
+    ├── AccessError                 a key is missing, unknown or expired
+    │   └── ForbiddenError          a key may not do this
     ├── EmbeddingError              an embedding model failed or answered nonsense
     │   └── ModelMismatchError      vectors of two different models would be mixed
     ├── ChatError                   a chat model failed or answered nonsense
@@ -50,6 +52,14 @@ class NotFoundError(InputError, LookupError):
 
 class ConflictError(InputError):
     """Somebody else changed it first, or it exists already; nothing was written."""
+
+
+class AccessError(MemgptError):
+    """A key of the service is missing, unknown, expired or revoked."""
+
+
+class ForbiddenError(AccessError):
+    """The key is good, but may not do this."""
 
 
 class EmbeddingError(MemgptError):

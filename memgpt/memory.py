@@ -15,7 +15,10 @@ from memgpt.archival import Archival
 from memgpt.config import Settings, settings
 from memgpt.context import Context, CountTokens, compose
 from memgpt.core import Core
+from memgpt.database.connection import Database
+from memgpt.database.isolation import RequestScope
 from memgpt.documents import Documents
+from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.graph import Graph
 from memgpt.history import AsOf, History
@@ -24,6 +27,7 @@ from memgpt.ingest.run import Ingest
 from memgpt.intents import Intents
 from memgpt.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
+from memgpt.nodes import Nodes
 from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
@@ -37,6 +41,9 @@ class Memory:
         dsn: a PostgreSQL connection string; absent, ``DATABASE_URL`` or libpq's variables, else the embedded server.
         actor: in whose name changes are recorded in the history.
         options: settings; absent, those of the environment.
+        isolated: let PostgreSQL itself refuse the rows of other agents, whatever the statements ask for.
+        database: an open database to share; it is not closed by this memory.
+        embedder: a loaded embedding model to share.
 
     Raises:
         DatabaseError: PostgreSQL cannot be reached, or its schema is not migrated.
@@ -44,12 +51,23 @@ class Memory:
     """
 
     def __init__(
-        self, agent: str | None = None, *, dsn: str | None = None, actor: str = "api", options: Settings | None = None
+        self,
+        agent: str | None = None,
+        *,
+        dsn: str | None = None,
+        actor: str = "api",
+        options: Settings | None = None,
+        isolated: bool = False,
+        database: Database | None = None,
+        embedder: EmbeddingModel | None = None,
     ) -> None:
         options = options or settings()
         author = Author(inputs.text(agent or options.agent, "agent"), inputs.text(actor, "actor"))
-        self._database = open_database(dsn, options)
-        self._scope = Scope(self._database, author, embeddings.from_settings(options), options)
+        self._shared = database is not None
+        self._database = open_database(dsn, options) if database is None else database
+        scope = RequestScope((author.agent_id,), author.agent_id)
+        seen = self._database.isolated(scope) if isolated else self._database
+        self._scope = Scope(seen, author, embedder or embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
         self._search = Search(self._scope)
         self.core = Core(self._scope)
@@ -58,6 +76,7 @@ class Memory:
         self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
+        self.nodes = Nodes(self._scope)
         self._ingest = Ingest(self._scope)
 
     @property
@@ -219,7 +238,8 @@ class Memory:
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""
-        self._database.close()
+        if not self._shared:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self

@@ -295,3 +295,26 @@ class Author:
 
     agent_id: str
     actor: str
+
+
+Permission = Literal["read", "write", "admin"]
+"""What a key of the service may do; admin is forgetting for good."""
+
+PERMISSIONS: tuple[Permission, ...] = ("read", "write", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the service, without its secret, which nobody has but its holder."""
+
+    key_id: str
+    name: str
+    permissions: list[Permission]
+    agents: list[str]
+    """Agents the key may touch: exact names, or beginnings that end in ``*``."""
+    requests_per_minute: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaces: str | None
+    """The key this one was rotated from."""

@@ -46,7 +46,7 @@ Reaction = Callable[["OpenAIServer", Request, BaseHTTPRequestHandler], Answer | 
 
 
 class OpenAIServer:
-    """Answers ``/v1/embeddings``; reactions queued with ``script`` are used first, one per request."""
+    """Answers ``/v1/embeddings``, and chats as scripted; queued reactions are used first, one per request."""
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
@@ -166,7 +166,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            if self.path != "/v1/embeddings":
+            if self.path not in ("/v1/embeddings", "/v1/chat/completions"):
                 self._send(reply({"error": {"message": f"no {self.path}"}}, 404))
                 return
             answer = server.react(request, self)

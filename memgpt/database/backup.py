@@ -14,7 +14,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings, settings
-from memgpt.database import queries, tracking
+from memgpt.database import isolation, queries, tracking
 from memgpt.database.connection import connect, locate
 from memgpt.database.embedded import binaries
 from memgpt.errors import DatabaseError, InputError, ServerError
@@ -52,7 +52,7 @@ def backup(path: Path, dsn: str | None = None, *, options: Settings | None = Non
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds every memory
     try:
         with os.fdopen(descriptor, "wb") as out:
-            run(program("pg_dump", version), ["--format=custom"], dsn, stdout=out.fileno())
+            run(program("pg_dump", version), ["--format=custom", *_policies(dsn, options)], dsn, stdout=out.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -74,6 +74,7 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
         found = tracking.survey(connection, options.db_schema)
         tracking.check_writable(found)
         present = set(connection.execute(SQL.present).fetchall())
+        connection.execute(isolation.SQL.ensure_role)
     if "schema_migrations" in (found.relations or ()) and not replace:
         raise InputError(
             f"database {found.database!r} already holds a memory: restore into an empty database, "
@@ -87,6 +88,13 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
         contents.flush()
         run(command, [*flags, "--use-list", contents.name, str(path)], dsn, as_option=True)
     return Backup(path, path.stat().st_size, database)
+
+
+def _policies(dsn: str, options: Settings) -> Sequence[str]:
+    """What lets pg_dump read tables whose row-level security is forced, for an owner who sees all their rows."""
+    with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
+        owns = connection.execute(SQL.owns).fetchone()
+    return ["--enable-row-security"] if owns and owns[0] else []
 
 
 def _contents(command: str, path: Path, present: set[tuple[str, str]]) -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import selectors
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
 from pgvector.psycopg.vector import register_vector_info
-from psycopg import sql
+from psycopg import Transaction, sql
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, class_row
 from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memgpt.config import Settings, settings
-from memgpt.database import queries
+from memgpt.database import isolation, queries
+from memgpt.database.isolation import RequestScope, ScopedCursor
 from memgpt.errors import ConfigurationError, DatabaseError, ReadOnlyError
 
 SQL = queries.beside(__name__)
@@ -38,6 +41,33 @@ class Connection(psycopg.Connection[TupleRow]):
     """
 
     deadline: float | None = None
+    scope: RequestScope | None = None
+    """What the request this connection works for may touch; None: the owner's connection."""
+    citus = False
+
+    @contextmanager
+    def scoped(self, scope: RequestScope | None) -> Iterator[None]:
+        """Everything inside runs isolated, if there is a scope."""
+        if scope is None:
+            yield
+            return
+        self.scope, self.cursor_factory = scope, ScopedCursor
+        try:
+            yield
+        finally:
+            self.scope, self.cursor_factory = None, psycopg.Cursor
+
+    @contextmanager
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Transaction]:
+        if self.scope is None or self.info.transaction_status != TransactionStatus.IDLE:
+            with super().transaction(savepoint_name, force_rollback) as transaction:
+                yield transaction
+            return
+        with ExitStack() as stack:
+            with self.pipeline():
+                transaction = stack.enter_context(Transaction(self, savepoint_name, force_rollback))
+                isolation.enter(self)
+            yield transaction
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         if timeout is not None or self.deadline is None:
@@ -67,6 +97,7 @@ class Server:
     version: int
     backend_pid: int
     standby: bool
+    citus: bool
     schemas: list[str]
     vector_schema: str | None
     vector_version: str | None
@@ -181,6 +212,7 @@ class Database:
         self._dsn = locate(self._options) if dsn is None else dsn
         self._server: Server | None = None
         self._pooled = False
+        self._scope: RequestScope | None = None
         self._lock = threading.Lock()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self._connection_info(),
@@ -212,6 +244,13 @@ class Database:
         """The connection string; it may hold a password, so it is never logged."""
         return self._dsn
 
+    def isolated(self, scope: RequestScope) -> Database:
+        """The same pool for one request: its role and scope go with every transaction."""
+        assert self.server  # noqa: S101 - connected before the pool is shared
+        twin = copy.copy(self)
+        twin._scope = scope
+        return twin
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in autocommit: each statement is a transaction and one round trip."""
@@ -224,12 +263,13 @@ class Database:
                 f"no connection to PostgreSQL within {self._options.connect_timeout:g} s: {error}"
             ) from error
         try:
-            if self._search_path_each_time:
-                with connection.transaction():
-                    connection.execute(self._set_search_path(local=True))
+            with connection.scoped(self._scope):
+                if self._search_path_each_time:
+                    with connection.transaction():
+                        connection.execute(self._set_search_path(local=True))
+                        yield connection
+                else:
                     yield connection
-            else:
-                yield connection
         except BaseException as error:
             lease.__exit__(type(error), error, error.__traceback__)
             _explain(error)
@@ -286,6 +326,7 @@ class Database:
     def _configure(self, connection: Connection) -> None:
         register_types(connection, self.server)
         connection.deadline = self._options.statement_timeout
+        connection.citus = self.server.citus
         if not self._pooled:
             connection.prepare_threshold = 5
             if self._needs_search_path:

@@ -5,6 +5,7 @@ SELECT
     current_setting('server_version_num')::integer AS version,
     pg_backend_pid() AS backend_pid,
     pg_is_in_recovery() AS standby,
+    EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS citus,
     current_schemas(false)::text[] AS schemas,
     n.nspname::text AS vector_schema,
     e.extversion AS vector_version,

@@ -52,7 +52,7 @@ def test_changes_that_have_no_one_line_remedy_are_named(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DROP TABLE memory_history")
         connection.execute("ALTER TABLE conversations ALTER tokens TYPE bigint")
-        connection.execute("ALTER TABLE agents ENABLE ROW LEVEL SECURITY")
+        connection.execute("ALTER TABLE agents DISABLE ROW LEVEL SECURITY")
     found = {d.what.split(" is ")[0]: d for d in verify.verify(dsn).drifts}
     assert set(found) == {"table memory_history", "column conversations.tokens", "table agents"}
     assert "rollback --target 3" in found["table memory_history"].remedy

@@ -1,4 +1,4 @@
--- 006_agent: what an agent that manages its own memory writes down: labelled examples of intents, turns, and the steps
+-- 007_agent: what an agent that manages its own memory writes down: labelled examples of intents, turns, and the steps
 -- of each turn with what was sent to the model.
 
 BEGIN;
@@ -78,6 +78,25 @@ CREATE TABLE agent_steps (
 -- The summary a session goes on from.
 CREATE INDEX agent_steps_summary_idx ON agent_steps (agent_id, session, id DESC) WHERE kind = 'summary';
 
-INSERT INTO schema_migrations (migration_name) VALUES ('006_agent');
+-- The same isolation as that of the other rows of agents, see 006_isolation.
+DO $$
+DECLARE
+    owner text := CASE WHEN pg_has_role(current_user, 'pg_database_owner', 'MEMBER')
+        THEN 'pg_database_owner' ELSE quote_ident(current_user) END;
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['intent_examples', 'agent_turns', 'agent_steps'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY memgpt_owner ON %I TO %s USING (true)', name, owner);
+        EXECUTE format('CREATE POLICY memgpt_agent ON %I USING (agent_id = (SELECT memory_agent()))', name);
+    END LOOP;
+    IF to_regrole('memgpt_agent') IS NOT NULL THEN
+        PERFORM memory_allow_requests();
+    END IF;
+END
+$$;
+
+INSERT INTO schema_migrations (migration_name) VALUES ('007_agent');
 
 COMMIT;

@@ -1,4 +1,4 @@
--- Undoes 006_agent. WARNING: drops the examples of intents, the turns and the record of what was sent to models.
+-- Undoes 007_agent. WARNING: drops the examples of intents, the turns and the record of what was sent to models.
 -- The conversations stay.
 
 BEGIN;
@@ -9,6 +9,6 @@ DROP TABLE IF EXISTS agent_steps;
 DROP TABLE IF EXISTS agent_turns;
 DROP TABLE IF EXISTS intent_examples;
 
-DELETE FROM schema_migrations WHERE migration_name = '006_agent';
+DELETE FROM schema_migrations WHERE migration_name = '007_agent';
 
 COMMIT;

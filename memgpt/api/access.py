@@ -1,0 +1,58 @@
+"""Who calls, and the memory they get: the dependencies of the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+
+from memgpt.api.problems import TooManyRequests
+from memgpt.memory import Memory
+from memgpt.models import Permission
+from memgpt.service import Caller, Service
+
+bearer: Final = HTTPBearer(auto_error=False, description="A key of memgpt: `Authorization: Bearer memgpt_…`.")
+
+AgentId = Annotated[str, Path(description="The agent.", examples=["assistant"], min_length=1, max_length=255)]
+RowId = Annotated[int, Path(description="The row's id.", examples=[1], ge=1, le=2**63 - 1)]
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def get_caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None
+) -> Caller:
+    """The caller by their key; usually known without a question to the database."""
+    service = service_of(request)
+    token = credentials.credentials if credentials else None
+    caller = service.known_caller(token)
+    if caller is None:
+        caller = await run_in_threadpool(service.caller, token)
+    if caller.key is not None:
+        request.state.key_id = caller.key.key_id
+    if wait := service.rates.wait(caller.key):
+        raise TooManyRequests(wait)
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(get_caller)]
+TheService = Annotated[Service, Depends(service_of)]
+
+
+def _memory_for(permission: Permission) -> Callable[[Request, AgentId, AnyCaller], Awaitable[Memory]]:
+    async def memory(request: Request, agent_id: AgentId, caller: AnyCaller) -> Memory:
+        request.state.agent_id = agent_id
+        return service_of(request).memory(caller, agent_id, permission)
+
+    return memory
+
+
+Reading = Annotated[Memory, Depends(_memory_for("read"))]
+Writing = Annotated[Memory, Depends(_memory_for("write"))]
+Administering = Annotated[Memory, Depends(_memory_for("admin"))]

@@ -1,0 +1,82 @@
+"""The application: routes, limits, errors, and the document that describes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from memgpt.api import examples, problems
+from memgpt.api.edge import Edge, Limits, Metrics
+from memgpt.api.problems import Problem
+from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, openai, search
+from memgpt.service import Service
+
+_PROBLEM: Final[dict[str, Any]] = {
+    "model": Problem,
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {**_PROBLEM, "description": "The request cannot be served as it is; `detail` says why."},
+    "5XX": {**_PROBLEM, "description": "The service cannot serve it now."},
+}
+
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def create_app(service: Service, *, limits: Limits | None = None, lifespan: Lifespan | None = None) -> FastAPI:
+    """The HTTP application of a service, which is closed with it. ``lifespan`` is entered while it runs."""
+    metrics = Metrics(service)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(service.close)
+            app.state.upstream = await stack.enter_async_context(httpx.AsyncClient())
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan())
+            yield
+
+    app = FastAPI(
+        title="memgpt",
+        version=_version(),
+        summary="Long-term memory for LLM agents.",
+        description="Lists answer one page; the header `Link` (and `Next-Cursor`) leads to the next. Writes take an "
+        "`Idempotency-Key`. Errors are `application/problem+json`.",
+        lifespan=running,
+        responses=_ERRORS,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.state.metrics = metrics
+    for module in (agents, blocks, archival, messages, documents, graph, search, openai, health):
+        app.include_router(module.router)
+    problems.handle(app)
+    app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+        )
+        app.openapi_schema = examples.added(schema)
+    return app.openapi_schema
+
+
+def _version() -> str:
+    try:
+        return version("memgpt")
+    except PackageNotFoundError:  # run from a bare clone
+        return "0"

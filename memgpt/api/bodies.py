@@ -1,0 +1,220 @@
+"""What requests carry. Names are those of the glossary; unknown ones are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from memgpt.models import Json, Kind, Role
+
+Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Tags = Annotated[list[Name], Field(max_length=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """The fields the caller sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+
+
+class AgentBody(Body):
+    model_config = _example(description="Helps Ann plan her travels", metadata={"team": "travel"})
+    description: Annotated[str | None, Field(max_length=10_000)] = None
+    metadata: Json | None = None
+
+
+class BlockCreate(Body):
+    model_config = _example(label="human", value="Name: Ann", limit=2000)
+    label: Name
+    value: Annotated[str, Field(max_length=1_000_000)] = ""
+    description: Annotated[str | None, Field(max_length=10_000)] = None
+    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    read_only: bool = False
+
+
+class BlockUpdate(Body):
+    model_config = _example(value="Name: Ann\nLikes: trains")
+    value: Annotated[str | None, Field(max_length=1_000_000)] = None
+    description: Annotated[str | None, Field(max_length=10_000)] = None
+    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    read_only: bool | None = None
+
+
+class BlockAppend(Body):
+    model_config = _example(text="Lives in Vienna")
+    text: Text
+
+
+class BlockReplace(Body):
+    model_config = _example(old="Vienna", new="Graz")
+    old: Text
+    new: Annotated[str, Field(max_length=1_000_000)]
+
+
+class BlockInsert(Body):
+    model_config = _example(text="Speaks German", line=1)
+    text: Text
+    line: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+
+
+class BlockShare(Body):
+    model_config = _example(agents=["colleague"])
+    agents: Annotated[list[Name], Field(max_length=1000)]
+
+
+class ArchivalCreate(Body):
+    model_config = _example(text="Ann prefers night trains", tags=["travel"], importance=0.8)
+    text: Text
+    tags: Tags = []
+    importance: Share = 0.5
+    source: Name | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class ArchivalBatch(Body):
+    model_config = _example(memories=[{"text": "Ann prefers night trains"}, {"text": "Ann's dog is called Rex"}])
+    memories: Annotated[list[ArchivalCreate], Field(min_length=1, max_length=1000)]
+
+
+class ArchivalUpdate(Body):
+    model_config = _example(importance=1.0)
+    text: Text | None = None
+    tags: Tags | None = None
+    importance: Share | None = None
+    source: Name | None = None
+    metadata: Json | None = None
+    expires_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class MessageCreate(Body):
+    model_config = _example(role="user", content="I am off to Graz tomorrow", session="2026-11-23")
+    role: Role = "user"
+    content: Annotated[str | None, Field(max_length=1_000_000)] = None
+    session: Name = "default"
+    name: Name | None = None
+    intent: Name | None = None
+    intent_confidence: Share | None = None
+    tool_calls: Annotated[list[Json] | None, Field(max_length=100)] = None
+    tool_call_id: Name | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class MessageBatch(Body):
+    model_config = _example(messages=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}])
+    messages: Annotated[list[MessageCreate], Field(min_length=1, max_length=1000)]
+
+
+class MessageUpdate(Body):
+    model_config = _example(intent="plan a trip")
+    content: Text | None = None
+    name: Name | None = None
+    intent: Name | None = None
+    intent_confidence: Share | None = None
+    metadata: Json | None = None
+
+
+class DocumentCreate(Body):
+    model_config = _example(text="# Timetable\n\nThe night train leaves at 22:08.", source="timetable.md")
+    text: Annotated[str, Field(min_length=1, max_length=10_000_000)]
+    title: Name | None = None
+    source: Name | None = None
+    media_type: Literal["text/plain", "text/markdown"] | None = None
+    metadata: Json | None = None
+
+
+class DocumentUpdate(Body):
+    model_config = _example(title="Timetable 2026")
+    title: Annotated[str | None, Field(max_length=1000)] = None
+    source: Name | None = None
+    metadata: Json | None = None
+
+
+class EntityCreate(Body):
+    model_config = _example(name="Ann", type="person", aliases=["Anna"])
+    name: Name
+    type: Name = "thing"
+    aliases: Tags = []
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    properties: Json | None = None
+
+
+class EntityUpdate(Body):
+    model_config = _example(description="Lives in Vienna")
+    name: Name | None = None
+    type: Name | None = None
+    aliases: Tags | None = None
+    description: Annotated[str | None, Field(max_length=10_000)] = None
+    properties: Json | None = None
+
+
+class RelationshipCreate(Body):
+    model_config = _example(source="Ann", type="works_at", target="Acme", valid_from="2024-05-01T00:00:00Z")
+    source: Name | Id
+    """A name, or the id of an entity."""
+    type: Name
+    target: Name | Id
+    fact: Text | None = None
+    weight: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    properties: Json | None = None
+
+
+class SearchRequest(Body):
+    model_config = _example(query="how does Ann like to travel?", limit=5)
+    query: Annotated[str | None, Field(max_length=20_000)] = None
+    vector: Vector | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+    offset: Annotated[int, Field(ge=0, le=9000)] = 0
+    kinds: list[Kind] | None = None
+    tags: Tags | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    metadata: Json | None = None
+    min_score: float | None = None
+    recency: Annotated[float, Field(ge=0, le=100)] = 0.0
+    importance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    explain: bool = False
+
+
+class SearchBatch(Body):
+    model_config = _example(searches=[{"query": "trains"}, {"query": "Ann's dog"}])
+    searches: Annotated[list[SearchRequest], Field(min_length=1, max_length=50)]
+
+
+class ContextRequest(Body):
+    model_config = _example(query="how does Ann like to travel?", budget_tokens=2000)
+    query: Annotated[str, Field(max_length=20_000)] = ""
+    budget_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    session: Name | None = None
+
+
+class UndoRequest(Body):
+    model_config = _example(change_id="0b0e5b1c-0000-4000-8000-000000000001")
+    change_id: Annotated[str | None, Field(max_length=100)] = None
+
+
+class ForgetRequest(Body):
+    model_config = _example(kind="archival", id=1)
+    kind: HistoryKind = "archival"
+    id: Id
+    keep_history: bool = False

@@ -1,0 +1,173 @@
+"""Errors as ``application/problem+json`` (RFC 9457). What a caller sent is not echoed back."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from memgpt.errors import (
+    AccessError,
+    ConfigurationError,
+    ConflictError,
+    DatabaseError,
+    EmbeddingError,
+    ForbiddenError,
+    InputError,
+    MemgptError,
+    NotFoundError,
+)
+
+log = logging.getLogger("memgpt.api")
+
+
+class Problem(BaseModel):
+    """What went wrong, for people (``detail``) and for machines (``status``, ``title``)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+
+
+STATUSES: Final[Mapping[type[MemgptError], int]] = {
+    ForbiddenError: 403,
+    AccessError: 401,
+    NotFoundError: 404,
+    ConflictError: 409,
+    InputError: 422,
+    DatabaseError: 503,
+    EmbeddingError: 502,
+    ConfigurationError: 503,
+}
+"""The nearest ancestor of an error decides."""
+
+
+class PreconditionFailed(Exception):
+    """If-Match names another version than the one there is."""
+
+
+class TooManyRequests(Exception):
+    """The key's rate is used up."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many requests with this key; try again in {math.ceil(seconds)} s")
+        self.seconds = seconds
+
+
+def response(
+    status: int, detail: str, *, request_id: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem as a response; what may pass by itself says when to try again."""
+    extra = dict(headers or {})
+    if status in (429, 503):
+        extra.setdefault("Retry-After", "1")
+    if status == 401:
+        extra.setdefault("WWW-Authenticate", 'Bearer realm="memgpt"')
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail.encode("utf-8", "replace").decode(),
+        request_id=request_id,
+    )
+    return JSONResponse(problem.model_dump(), status, extra, media_type="application/problem+json")
+
+
+def handle(app: FastAPI) -> None:
+    """Answer every error with a problem."""
+    app.add_exception_handler(MemgptError, _of_ours)
+    app.add_exception_handler(psycopg.Error, _of_postgres)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(PreconditionFailed, _of_precondition)
+    app.add_exception_handler(TooManyRequests, _of_rate)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def status_of(error: Exception) -> int:
+    """The status an error is answered with."""
+    if isinstance(error, MemgptError):
+        return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    if isinstance(error, (psycopg.DataError, psycopg.errors.StatementTooComplex, psycopg.errors.ProgramLimitExceeded)):
+        return 422
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return 403
+    if isinstance(error, (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)):
+        return 409
+    return 503 if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) else 500
+
+
+def detail_of(error: Exception) -> str:
+    """What a caller is told of an error; of PostgreSQL's own words only where they are about the request."""
+    if isinstance(error, DatabaseError):
+        log.warning("database: %s", error)
+        return "the database cannot be reached at the moment"
+    if isinstance(error, psycopg.Error):
+        log.warning("database: %s", error)
+        told = {
+            403: "this key may not do this",
+            409: "somebody else is changing the same rows: try again",
+            422: "a value cannot be stored",
+            503: "the database cannot be reached at the moment",
+        }
+        return told.get(status_of(error), "an unexpected error; the log has it under this request id")
+    return str(error)
+
+
+def request_id(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
+
+
+async def _of_ours(request: Request, error: Exception) -> JSONResponse:
+    return response(status_of(error), detail_of(error), request_id=request_id(request))
+
+
+async def _of_postgres(request: Request, error: Exception) -> JSONResponse:
+    if status_of(error) == 500:
+        return await _unexpected(request, error)
+    return response(status_of(error), detail_of(error), request_id=request_id(request))
+
+
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    details = {404: "there is nothing at this address", 405: "this address has no such method"}
+    detail = details.get(error.status_code, str(error.detail))
+    return response(error.status_code, detail, request_id=request_id(request), headers=error.headers)
+
+
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    problems = [_words(e) for e in error.errors()]
+    status = 400 if any(e["type"] == "json_invalid" for e in error.errors()) else 422
+    return response(status, "; ".join(problems), request_id=request_id(request))
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{place}: {error['msg']}"
+
+
+async def _of_precondition(request: Request, error: Exception) -> JSONResponse:
+    return response(412, str(error), request_id=request_id(request))
+
+
+async def _of_rate(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, TooManyRequests)  # noqa: S101 - registered for it
+    headers = {"Retry-After": str(math.ceil(error.seconds))}
+    return response(429, str(error), request_id=request_id(request), headers=headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    detail = "an unexpected error; the log has it under this request id"
+    return response(500, detail, request_id=request_id(request))

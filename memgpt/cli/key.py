@@ -1,0 +1,135 @@
+"""``memgpt key``: the keys of the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from memgpt import inputs
+from memgpt.cli import output
+from memgpt.cli.options import Dsn, Json, Schema, chosen
+from memgpt.errors import InputError
+from memgpt.keys import Keys, NewKey
+from memgpt.models import PERMISSIONS, Permission
+from memgpt.opening import open_database
+
+app = typer.Typer(help="Keys of the service (memgpt serve).", no_args_is_help=True)
+
+KeyId = Annotated[str, typer.Argument(help="The key's id, as `memgpt key list` shows it.", show_default=False)]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "",
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", help="An agent, or a beginning such as 'acme-*'; repeatable.")
+    ] = None,
+    permission: Annotated[
+        list[str] | None, typer.Option("--permission", help="read, write or admin; repeatable. Else read and write.")
+    ] = None,
+    expires: Annotated[str | None, typer.Option("--expires", help="A time, or a duration: 90d, 12h.")] = None,
+    rate: Annotated[int | None, typer.Option("--rate", help="Most requests in a minute.")] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key and print it, once: only its hash is kept."""
+    if not agent:
+        raise InputError("say which agents the key may touch: --agent NAME, --agent 'acme-*', or --agent '*' for all")
+    permissions: list[Permission] = [p for p in PERMISSIONS if p in (permission or ["read", "write"])]
+    for given in permission or []:
+        inputs.choice(given, PERMISSIONS, "--permission")
+    with _keys(dsn, schema) as keys:
+        until = None if expires is None else _until(expires)
+        made = keys.create(name, permissions=permissions, agents=agent, requests_per_minute=rate, expires_at=until)
+    _show(made, as_json)
+
+
+@app.command("list")
+def list_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
+    """Show the keys, without their secrets."""
+    with _keys(dsn, schema) as keys:
+        found = keys.list()
+    if as_json:
+        output.show_json(found)
+        return
+    rows = [
+        (
+            key.key_id,
+            key.name,
+            " ".join(key.permissions),
+            " ".join(key.agents),
+            key.requests_per_minute,
+            _day(key.expires_at),
+            _day(key.revoked_at),
+        )
+        for key in found
+    ]
+    output.show_table(("id", "name", "may", "agents", "per minute", "expires", "revoked"), rows)
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    grace: Annotated[str | None, typer.Option("--grace", help="How long the old key still works: 24h, 7d.")] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: Json = False,
+) -> None:
+    """Replace a key by a new one of the same scope; the old one ends now, or after --grace."""
+    with _keys(dsn, schema) as keys:
+        made = keys.rotate(key_id, grace=_duration(grace) if grace else timedelta(0))
+    _show(made, as_json)
+
+
+@app.command()
+def revoke(key_id: KeyId, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
+    """End a key now; a running service notices within two seconds."""
+    with _keys(dsn, schema) as keys:
+        key = keys.revoke(key_id)
+    if as_json:
+        output.show_json(key)
+        return
+    output.say(f"✓ key {key_id} is revoked")
+
+
+@contextmanager
+def _keys(dsn: str | None, schema: str | None) -> Iterator[Keys]:
+    database = open_database(None, chosen(dsn, schema))
+    try:
+        yield Keys(database)
+    finally:
+        database.close()
+
+
+def _show(made: NewKey, as_json: bool) -> None:
+    if as_json:
+        output.show_json(made)
+        return
+    output.say(made.token)
+    output.note(f"key {made.key.key_id} for {', '.join(made.key.agents)}: keep it, it is not shown again")
+
+
+def _until(value: str) -> datetime:
+    if value[:1].isdigit() and value[-1:].isalpha() and value[-1:] != "Z":
+        return datetime.now(UTC) + _duration(value)
+    moment = inputs.moment(value, "--expires")
+    assert moment is not None  # noqa: S101 - only None gives None
+    return moment
+
+
+def _duration(value: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", value)
+    if match is None:
+        raise InputError(f"a duration is a number and a unit, such as 30m, 12h, 90d or 4w, not {value!r}")
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    return timedelta(**{units[match[2]]: int(match[1])})
+
+
+def _day(moment: datetime | None) -> str:
+    return moment.isoformat(" ", "seconds") if moment else ""

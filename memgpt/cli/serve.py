@@ -1,0 +1,132 @@
+"""``memgpt serve``: REST, MCP, health and metrics in one process."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from memgpt.cli import output
+from memgpt.cli.db import configured_model
+from memgpt.cli.mcp import ModeName
+from memgpt.cli.options import Dsn, Schema, chosen
+from memgpt.config import Settings
+from memgpt.database import migrate
+from memgpt.errors import DatabaseError, InputError, MissingExtraError
+from memgpt.service import Service
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=0, max=65535)] = 8283,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no keys; on a loopback address only.")] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Host name under which clients reach /mcp; repeatable.")
+    ] = None,
+    mcp_mode: Annotated[ModeName, typer.Option("--mcp-mode", help="All tools, or the reference server's nine.")] = (
+        ModeName.memory
+    ),
+    concurrency: Annotated[int, typer.Option("--concurrency", help="Most requests at work at once.", min=1)] = 64,
+    max_body: Annotated[int, typer.Option("--max-body", help="Most bytes of a request.", min=1)] = 10_000_000,
+    request_timeout: Annotated[float, typer.Option("--request-timeout", help="Seconds for an answer.", min=0.1)] = 30.0,
+    dsn: Dsn = None,
+    schema: Schema = None,
+) -> None:
+    """Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."""
+    if no_auth and not _is_loopback(host):
+        raise InputError(f"--no-auth is for a loopback address such as 127.0.0.1, not {host}: everybody could read")
+    try:
+        import uvicorn
+        from starlette.routing import Route
+
+        from memgpt.api import create_app
+        from memgpt.api.edge import Limits
+        from memgpt.mcp import create_server
+        from memgpt.mcp.endpoint import Endpoint
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
+    options = chosen(dsn, schema)
+    _migrate(options)
+    service = Service(options, keys_required=not no_auth)
+    service.check()
+    if not no_auth:
+        _first_key(service)
+    limits = Limits(body_bytes=max_body, seconds=request_timeout, concurrency=concurrency)
+    endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
+    app = create_app(service, limits=limits, lifespan=endpoint.manager.run)
+    app.router.routes.append(Route("/mcp", endpoint))
+    _log_as_json()
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=20,
+        limit_concurrency=concurrency * 16,
+        h11_max_incomplete_event_size=65_536,
+    )
+    output.note(f"memgpt listens on http://{host}:{port} (documentation: /docs)")
+    uvicorn.Server(config).run()
+
+
+def _migrate(options: Settings) -> None:
+    """An embedded database is ours to migrate; one of the operator's only when it is empty."""
+    found = migrate.status(options=options)
+    if options.uses_embedded_server or not any(record.applied_at for record in found.records):
+        migrate.apply(options=options, model=configured_model(options))
+    elif found.pending:
+        raise DatabaseError(f"{found.pending} migrations are pending in {found.database}: run `memgpt db migrate`")
+
+
+def _first_key(service: Service) -> None:
+    if not service.keys.any():
+        made = service.keys.create("first key", permissions=("read", "write", "admin"), agents=("*",))
+        output.say(made.token)
+        output.note("this is the first key, for every agent: keep it, it is not shown again (memgpt key rotate)")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in ("mcp", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, whatever the message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if record.name == "memgpt.access":
+            line |= json.loads(record.getMessage())
+        else:
+            line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)

@@ -1,0 +1,93 @@
+"""Isolation kept by the database: requests run as a role that owns nothing, inside the agents their key may touch.
+
+Role and scope last for one transaction, so that nothing leaks through a pooler, and travel in the same flush as the
+statement they are for, so that they cost no round trip. The policies are in the migrations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Params, Query
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from memgpt.database import queries
+from memgpt.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from memgpt.database.connection import Connection
+
+SQL = queries.beside(__name__)
+
+ROLE: Final = "memgpt_agent"
+"""As whom requests run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestScope:
+    """What one request may touch."""
+
+    agents: tuple[str, ...]
+    """Agents of the caller's key: exact names, or beginnings that end in ``*``."""
+    agent_id: str = ""
+    """The agent of the request; the rows of no other are seen. Empty: only the list of the key's agents is."""
+
+    def allows(self, agent_id: str) -> bool:
+        """The same rule as the policies'."""
+        return any(
+            agent_id == pattern or (pattern.endswith("*") and agent_id.startswith(pattern[:-1]))
+            for pattern in self.agents
+        )
+
+
+class ScopedCursor(psycopg.Cursor[TupleRow]):
+    """A cursor of an isolated connection: a statement outside a transaction brings role and scope along."""
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> ScopedCursor:
+        connection: Connection = self.connection  # type: ignore[assignment]
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            return super().execute(query, *args, **kwargs)
+        with connection.pipeline():  # one implicit transaction, ended by the flush
+            enter(connection)
+            super().execute(query, *args, **kwargs)
+        return self
+
+    def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
+        self._refuse_outside_transaction()
+        super().executemany(query, params_seq, returning=returning)
+
+    @contextmanager
+    def copy(self, *args: Any, **kwargs: Any) -> Iterator[psycopg.Copy]:
+        self._refuse_outside_transaction()
+        with super().copy(*args, **kwargs) as copy:
+            yield copy
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        self._refuse_outside_transaction()
+        return super().stream(*args, **kwargs)
+
+    def _refuse_outside_transaction(self) -> None:
+        if self.connection.info.transaction_status == TransactionStatus.IDLE:
+            raise DatabaseError("on an isolated connection this needs a transaction, which carries role and scope")
+
+
+def enter(connection: Connection) -> None:
+    """Give the transaction that is beginning its role and scope."""
+    scope = connection.scope
+    assert scope is not None  # noqa: S101 - only isolated connections get here
+    settings = {"memgpt.scope": json.dumps(scope.agents), "memgpt.agent_id": scope.agent_id, "role": ROLE}
+    cursor = psycopg.Cursor(connection)
+    if not connection.citus:
+        cursor.execute(SQL.enter, {name.rpartition(".")[2]: value for name, value in settings.items()})
+        return
+    # set_config() stays on the coordinator; SET LOCAL reaches the shards where Citus is told to pass it on.
+    for name, value in {"citus.propagate_set_commands": "local", **settings}.items():
+        words = sql.SQL("SET LOCAL {} TO {}")
+        cursor.execute(words.format(sql.Identifier(*name.split(".")), sql.Literal(value)))

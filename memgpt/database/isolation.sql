@@ -1,0 +1,21 @@
+-- enter --
+-- Role and scope of one transaction.
+SELECT
+    set_config('memgpt.scope', %(scope)s::text, true),
+    set_config('memgpt.agent_id', %(agent_id)s::text, true),
+    set_config('role', %(role)s::text, true)
+
+-- ensure_role --
+-- The role of requests, where it may be made: a dump that grants rights to it cannot be restored without it.
+DO $$
+BEGIN
+    IF to_regrole('memgpt_agent') IS NULL THEN
+        CREATE ROLE memgpt_agent NOLOGIN;
+    END IF;
+    IF NOT pg_has_role(current_user, 'memgpt_agent', 'SET') THEN
+        EXECUTE format('GRANT memgpt_agent TO %I WITH INHERIT FALSE, SET TRUE', current_user);
+    END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+END
+$$

@@ -1,0 +1,47 @@
+"""The MCP server: tools, resources and prompts in front of one service."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from mcp.server.mcpserver import MCPServer
+
+from memgpt.mcp import reference, resources, tools
+from memgpt.mcp.door import Door, note_request
+from memgpt.service import Service
+
+Mode = Literal["memory", "reference"]
+"""``memory``: tools for the whole memory. ``reference``: the nine tools of the reference memory server."""
+
+INSTRUCTIONS = (
+    "Long-term memory. Before answering about the person, earlier conversations or known facts, call search_memory or "
+    "get_context. Keep what will matter later with remember; keep who the person is and what is going on in the blocks "
+    "(read_blocks, append_to_block, replace_in_block). Everything but forgetting for good can be undone."
+)
+
+
+def create_server(service: Service, *, mode: Mode = "memory", agent: str | None = None) -> MCPServer:
+    """An MCP server. ``agent`` is whose memory it is where a call does not say."""
+    door = Door(service, agent)
+    server = MCPServer(
+        name="memgpt" if mode == "memory" else "memory-server",
+        title="memgpt",
+        version=_version(),
+        instructions=INSTRUCTIONS if mode == "memory" else None,
+        log_level="WARNING",
+        middleware=[note_request],
+    )
+    if mode == "reference":
+        reference.offer(server, door)
+    else:
+        tools.offer(server, door)
+        resources.offer(server, door)
+    return server
+
+
+def _version() -> str:
+    try:
+        return version("memgpt")
+    except PackageNotFoundError:  # run from a bare clone
+        return "0"

@@ -1,0 +1,285 @@
+"""What the service's faces (HTTP, MCP) share: keys, isolated memories, rates and the audit log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt import embeddings, inputs
+from memgpt.config import Settings, settings
+from memgpt.database import queries
+from memgpt.database.connection import Connection, Database
+from memgpt.database.isolation import RequestScope
+from memgpt.errors import AccessError, DatabaseError, ForbiddenError, InputError, MemgptError, NotFoundError
+from memgpt.keys import Keys
+from memgpt.memory import Memory
+from memgpt.models import PERMISSIONS, Json, Key, Permission
+from memgpt.opening import open_database
+from memgpt.stores.keys import Entry, KeyStore
+
+SQL = queries.beside(__name__)
+
+MOST_MEMORIES: Final = 1000
+"""Open memories kept for the next request; the least used goes first."""
+
+MAX_AGENT_ID: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as the service lists it."""
+
+    agent_id: str
+    description: str
+    metadata: Json
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, and what they may touch."""
+
+    key: Key | None
+    """None when the service runs without keys."""
+
+    @property
+    def name(self) -> str:
+        """As the history names the actor."""
+        return "api" if self.key is None else f"key:{self.key.key_id}"
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return ("*",) if self.key is None else tuple(self.key.agents)
+
+    def require(self, permission: Permission, agent_id: str | None = None) -> None:
+        """
+        Raises:
+            ForbiddenError: the key may not do this, or not to this agent.
+        """
+        held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
+        if permission not in held:
+            raise ForbiddenError(f"this key has no {permission!r} permission")
+        if agent_id is not None and not RequestScope(self.agents).allows(agent_id):
+            raise ForbiddenError(f"this key does not reach agent {agent_id!r}")
+
+
+class Service:
+    """One running service. Threads may share it.
+
+    Args:
+        keys_required: False lets everybody do everything; for a loopback address only.
+    """
+
+    def __init__(self, options: Settings | None = None, *, keys_required: bool = True) -> None:
+        self.options = options or settings()
+        self.keys_required = keys_required
+        self.database = open_database(None, self.options)
+        self.embedder = embeddings.from_settings(self.options)
+        self.keys = Keys(self.database)
+        self.rates = Rates()
+        self.audit = Audit(self.database)
+        self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known_caller(self, token: str | None) -> Caller | None:
+        """The caller, if that can be said without asking the database."""
+        if not self.keys_required:
+            return Caller(None)
+        key = self.keys.known(token) if token else None
+        return None if key is None else Caller(key)
+
+    def caller(self, token: str | None) -> Caller:
+        """
+        Raises:
+            AccessError: there is no key, or it is not good.
+        """
+        if not self.keys_required:
+            return Caller(None)
+        if not token:
+            raise AccessError("this needs a key: send the header 'Authorization: Bearer memgpt_…'")
+        return Caller(self.keys.authenticate(token))
+
+    def memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:
+        """The memory of one agent as this caller sees it; the database itself keeps it to that agent.
+
+        Raises:
+            ForbiddenError: the key may not do this.
+        """
+        _checked_agent_id(agent_id)
+        caller.require(permission, agent_id)
+        name = (agent_id, caller.name, caller.agents)
+        with self._lock:
+            memory = self._memories.get(name)
+            if memory is not None:
+                self._memories.move_to_end(name)
+                return memory
+        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        memory = Memory(agent_id, actor=caller.name, options=self.options, database=database, embedder=self.embedder)
+        with self._lock:
+            self._memories[name] = memory
+            if len(self._memories) > MOST_MEMORIES:
+                self._memories.popitem(last=False)
+        return memory
+
+    def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
+        """The agents of the caller's key, by id."""
+        caller.require("read")
+        limit = inputs.limit(limit)
+        database = self.database.isolated(RequestScope(caller.agents))
+        return database.read(lambda c: _agents(c, SQL.list_agents, {"after": after, "limit": limit}))
+
+    def agent(self, caller: Caller, agent_id: str) -> AgentRow:
+        """
+        Raises:
+            NotFoundError: there is no such agent.
+        """
+        caller.require("read", agent_id)
+        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        found = database.read(lambda c: _agents(c, SQL.get_agent, {"agent_id": agent_id}))
+        if not found:
+            raise NotFoundError(f"there is no agent {agent_id!r}")
+        return found[0]
+
+    def describe_agent(
+        self, caller: Caller, agent_id: str, *, description: str | None = None, metadata: Json | None = None
+    ) -> AgentRow:
+        """Describe an agent, which need not exist yet."""
+        caller.require("write", _checked_agent_id(agent_id))
+        given = {
+            "agent_id": agent_id,
+            "description": None if description is None else inputs.text(description, "description", empty=True),
+            "metadata": None if metadata is None else Jsonb(inputs.json_object(metadata, "metadata")),
+        }
+        with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
+            return _agents(connection, SQL.describe_agent, given)[0]
+
+    def check(self) -> None:
+        """
+        Raises:
+            MemgptError: requests cannot be served; the message says why.
+        """
+        try:
+            row = self.database.read(lambda connection: connection.execute(SQL.ready).fetchone())
+        except psycopg.Error as error:
+            raise DatabaseError(f"the database does not answer: {str(error).splitlines()[0]}") from error
+        if row is None or not row[1]:
+            raise DatabaseError(
+                "the role memgpt_agent, as which requests run, is missing or not granted to this user. As an "
+                "administrator: CREATE ROLE memgpt_agent NOLOGIN; GRANT memgpt_agent TO the user; then, as the owner "
+                "of the tables, SELECT memory_allow_requests()"
+            )
+
+    def close(self) -> None:
+        """Write what is left of the audit log and return the connections."""
+        self.audit.close()
+        self.database.close()
+
+
+class Rates:
+    """Token buckets, one a key: a full bucket holds a minute's requests, at most 60 of them at once."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, key: Key | None) -> float:
+        """Take one request from the bucket: 0, or the seconds until there is one."""
+        if key is None or key.requests_per_minute is None:
+            return 0.0
+        rate = key.requests_per_minute / 60
+        most = float(min(key.requests_per_minute, 60))
+        with self._lock:
+            now = time.monotonic()
+            left, at = self._buckets.get(key.key_id, (most, now))
+            left = min(most, left + (now - at) * rate)
+            enough = left >= 1
+            self._buckets[key.key_id] = (left - 1 if enough else left, now)
+        return 0.0 if enough else (1 - left) / rate
+
+
+class Audit:
+    """Writes the audit log behind the requests, many lines at once. While the database is away, lines wait."""
+
+    MOST_WAITING: Final = 10_000
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[Entry] = []
+        self._closing = False
+        self._changed = threading.Condition()
+        self._writer: threading.Thread | None = None
+        self.lost = 0
+        """Lines given up because the database was away too long."""
+
+    def add(
+        self, *, request_id: str, key_id: str | None, agent_id: str | None, action: str, status: int, client: str | None
+    ) -> None:
+        """Note one write or denial."""
+        line = Entry(
+            datetime.now(UTC), request_id, key_id, _storable(agent_id), _storable(action) or "", status, client
+        )
+        with self._changed:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="memgpt-audit", daemon=True)
+                self._writer.start()
+            if len(self._waiting) >= self.MOST_WAITING:
+                self.lost += 1
+                return
+            self._waiting.append(line)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what is left."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._writer is not None:
+            self._writer.join(timeout=5)
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                lines = self._waiting[:1000]
+                if not lines:
+                    return
+            try:
+                with self._database.transaction() as connection:
+                    KeyStore(connection).audit(lines)
+            except (psycopg.Error, MemgptError):
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, timeout=1.0)
+                    if self._closing:
+                        return
+                continue
+            with self._changed:
+                del self._waiting[: len(lines)]
+
+
+def _agents(connection: Connection, statement: bytes, given: Json) -> Sequence[AgentRow]:
+    with connection.cursor(row_factory=class_row(AgentRow)) as cursor:
+        return cursor.execute(statement, given).fetchall()
+
+
+def _storable(text: str | None) -> str | None:
+    """What a stranger sent, as PostgreSQL can keep it."""
+    if text is None:
+        return None
+    return text[:500].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _checked_agent_id(agent_id: str) -> str:
+    inputs.text(agent_id, "agent_id")
+    if len(agent_id) > MAX_AGENT_ID:
+        raise InputError(f"agent_id has {len(agent_id)} characters; the limit is {MAX_AGENT_ID}")
+    return agent_id

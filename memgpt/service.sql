@@ -1,0 +1,26 @@
+-- list_agents --
+-- Agents by id. The policies leave those of the caller's key.
+SELECT agent_id, description, metadata, created_at, updated_at
+FROM agents
+WHERE %(after)s::text IS NULL OR agent_id > %(after)s::text
+ORDER BY agent_id
+LIMIT %(limit)s::integer
+
+-- get_agent --
+SELECT agent_id, description, metadata, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
+
+-- describe_agent --
+-- Describes an agent, which need not exist yet. What is null in the call stays.
+INSERT INTO agents AS a (agent_id, description, metadata)
+VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'))
+ON CONFLICT (agent_id) DO UPDATE SET
+    description = coalesce(%(description)s::text, a.description),
+    metadata = coalesce(%(metadata)s::jsonb, a.metadata),
+    updated_at = now()
+RETURNING agent_id, description, metadata, created_at, updated_at
+
+-- ready --
+-- The database answers, is migrated, and requests can take their role.
+SELECT
+    (SELECT count(*) FROM schema_migrations) AS migrations,
+    coalesce(pg_has_role(current_user, to_regrole('memgpt_agent'), 'SET'), false) AS role

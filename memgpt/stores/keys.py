@@ -1,0 +1,101 @@
+"""Rows of ``api_keys``, ``audit_log`` and ``idempotent_answers``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt.database import queries
+from memgpt.models import Json, Key
+
+SQL = queries.beside(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log."""
+
+    logged_at: datetime
+    request_id: str
+    key_id: str | None
+    agent_id: str | None
+    action: str
+    status: int
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to a request with an Idempotency-Key; without a status it is still being answered."""
+
+    request_hash: bytes
+    status: int | None
+    headers: Json | None
+    body: bytes | None
+
+
+class KeyStore:
+    """Keys of the service on a connection of the caller, which is the owner's, never a request's."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def insert(self, fields: Mapping[str, Any]) -> Key:
+        [key] = self._keys(SQL.insert, fields)
+        return key
+
+    def get(self, key_id: str) -> Key | None:
+        return next(iter(self._keys(SQL.get, {"key_id": key_id})), None)
+
+    def list(self) -> Sequence[Key]:
+        return self._keys(SQL.list, {})
+
+    def any(self) -> bool:
+        row = self._connection.execute(SQL.any).fetchone()
+        return bool(row and row[0])
+
+    def secret_hash(self, key_id: str) -> bytes | None:
+        row = self._connection.execute(SQL.secret, {"key_id": key_id}).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def revoke(self, key_id: str) -> Key | None:
+        return next(iter(self._keys(SQL.revoke, {"key_id": key_id})), None)
+
+    def expire(self, key_id: str, expires_at: datetime) -> None:
+        self._connection.execute(SQL.expire, {"key_id": key_id, "expires_at": expires_at})
+
+    def audit(self, entries: Sequence[Entry]) -> None:
+        names = Entry.__slots__
+        self._connection.execute(SQL.audit, {name: [getattr(entry, name) for entry in entries] for name in names})
+
+    def audited(self, limit: int) -> Sequence[Entry]:
+        with self._connection.cursor(row_factory=class_row(Entry)) as cursor:
+            return cursor.execute(SQL.audited, {"limit": limit}).fetchall()
+
+    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes) -> bool:
+        given = {"key_id": key_id, "idempotency_key": idempotency_key, "request_hash": request_hash}
+        return self._connection.execute(SQL.claim, given).fetchone() is not None
+
+    def answer(self, key_id: str, idempotency_key: str) -> Answer | None:
+        with self._connection.cursor(row_factory=class_row(Answer)) as cursor:
+            return cursor.execute(SQL.answer, {"key_id": key_id, "idempotency_key": idempotency_key}).fetchone()
+
+    def keep_answer(self, key_id: str, idempotency_key: str, status: int, headers: Json, body: bytes) -> None:
+        given = {"key_id": key_id, "idempotency_key": idempotency_key, "status": status}
+        self._connection.execute(SQL.keep_answer, given | {"headers": Jsonb(headers), "body": body})
+
+    def give_up(self, key_id: str, idempotency_key: str) -> None:
+        self._connection.execute(SQL.give_up, {"key_id": key_id, "idempotency_key": idempotency_key})
+
+    def remove_old_answers(self) -> None:
+        self._connection.execute(SQL.remove_old_answers)
+
+    def _keys(self, statement: bytes, given: Mapping[str, Any]) -> Sequence[Key]:
+        with self._connection.cursor(row_factory=class_row(Key)) as cursor:
+            return cursor.execute(statement, given).fetchall()

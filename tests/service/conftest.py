@@ -1,0 +1,82 @@
+"""A service on a database of the test's own, and clients that hold keys."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from memgpt.api import create_app
+from memgpt.api.edge import Limits
+from memgpt.config import settings
+from memgpt.mcp import create_server
+from memgpt.mcp.endpoint import Endpoint
+from memgpt.service import Service
+
+
+def service_on(dsn: str, *, keys_required: bool = True) -> Service:
+    return Service(settings().model_copy(update={"database_url": SecretStr(dsn)}), keys_required=keys_required)
+
+
+def app_of(service: Service, limits: Limits | None = None) -> FastAPI:
+    """As `memgpt serve` composes it."""
+    endpoint = Endpoint(create_server(service), service, hosts=["testserver"])
+    app = create_app(service, limits=limits, lifespan=endpoint.manager.run)
+    app.router.routes.append(Route("/mcp", endpoint))
+    return app
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The application behind a real socket; its address."""
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()  # who connects before the server is up waits
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def service(dsn: str) -> Service:
+    """Closed with the application of ``anonymous``."""
+    return service_on(dsn)
+
+
+@pytest.fixture
+def anonymous(service: Service) -> Iterator[TestClient]:
+    """A client without a key."""
+    with TestClient(app_of(service), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client_with(service: Service, anonymous: TestClient) -> Callable[..., TestClient]:
+    """Makes clients: ``client_with(agents=["acme-*"], permissions=["read"])``."""
+
+    def make(**fields: object) -> TestClient:
+        token = service.keys.create(**fields).token  # type: ignore[arg-type]
+        return TestClient(anonymous.app, headers={"Authorization": f"Bearer {token}"}, raise_server_exceptions=False)
+
+    return make
+
+
+@pytest.fixture
+def client(client_with: Callable[..., TestClient]) -> TestClient:
+    """A client that may do everything."""
+    return client_with(permissions=["read", "write", "admin"])

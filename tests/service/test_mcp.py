@@ -1,0 +1,253 @@
+"""MCP with the official client: the reference server's behaviours, the tools of the whole memory, who may connect."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.testclient import TestClient
+
+from memgpt.mcp import Mode, create_server
+from memgpt.service import Caller, Service
+from tests.service.conftest import app_of, served, service_on
+
+Call = Callable[..., Coroutine[Any, Any, Any]]
+
+ALICE = {"name": "Alice", "entityType": "person", "observations": ["likes tea", "lives in Graz"]}
+BOB = {"name": "Bob", "entityType": "person", "observations": []}
+KNOWS = {"from": "Alice", "to": "Bob", "relationType": "knows"}
+
+
+@pytest.fixture
+def keyless(dsn: str) -> Iterator[Service]:
+    service = service_on(dsn, keys_required=False)
+    yield service
+    service.close()
+
+
+def talk(service: Service, mode: Mode, conversation: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        async with Client(create_server(service, mode=mode, agent="ann")) as client:
+            await conversation(client)
+
+    anyio.run(run)
+
+
+def reference(service: Service, conversation: Callable[[Call], Coroutine[Any, Any, None]]) -> None:
+    """A conversation with the reference mode; ``call`` answers (structured content, text, is error)."""
+
+    async def run(client: Client) -> None:
+        async def call(name: str, /, **arguments: Any) -> Any:
+            answer = await client.call_tool(name, arguments)
+            return answer.structured_content, answer.content[0].text, bool(answer.is_error)
+
+        await conversation(call)
+
+    talk(service, "reference", run)
+
+
+def test_the_reference_tools(keyless: Service) -> None:
+    async def conversation(client: Client) -> None:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {
+            *("create_entities", "create_relations", "add_observations", "delete_entities", "delete_observations"),
+            *("delete_relations", "read_graph", "search_nodes", "open_nodes"),
+        }
+        assert tools["read_graph"].annotations.read_only_hint
+        assert tools["delete_entities"].annotations.destructive_hint
+        properties = tools["create_relations"].input_schema["$defs"]["RelationIn"]["properties"]
+        assert set(properties) == {"from", "to", "relationType"}
+        [resource] = (await client.list_resources()).resources
+        assert str(resource.uri) == "memory://knowledge-graph"
+        [content] = (await client.read_resource("memory://knowledge-graph")).contents
+        assert json.loads(content.text) == {"entities": [], "relations": []}
+
+    talk(keyless, "reference", conversation)
+
+
+def test_reference_creation(keyless: Service) -> None:
+    async def conversation(call: Call) -> None:
+        structured, text, _ = await call("create_entities", entities=[ALICE, BOB, ALICE])
+        assert structured == {"entities": [ALICE, BOB]}
+        assert text == json.dumps([ALICE, BOB], indent=2)
+        assert (await call("create_entities", entities=[{**ALICE, "observations": ["other"]}]))[0] == {"entities": []}
+        lower = {"name": "alice", "entityType": "cat", "observations": []}
+        assert (await call("create_entities", entities=[lower]))[0] == {"entities": [lower]}
+        assert (await call("create_relations", relations=[KNOWS, KNOWS]))[0] == {"relations": [KNOWS]}
+        assert (await call("create_relations", relations=[KNOWS]))[0] == {"relations": []}
+        missing = {**KNOWS, "to": "Nobody"}
+        back = {**KNOWS, "from": "Bob", "to": "Alice"}
+        assert await call("create_relations", relations=[back, missing]) == (
+            None,
+            "Entity with name Nobody not found",
+            True,
+        )
+        added = await call("add_observations", observations=[{"entityName": "Bob", "contents": ["a", "b"]}])
+        assert added[0] == {"results": [{"entityName": "Bob", "addedObservations": ["a", "b"]}]}
+        added = await call("add_observations", observations=[{"entityName": "Bob", "contents": ["b", "c"]}])
+        assert added[0] == {"results": [{"entityName": "Bob", "addedObservations": ["c"]}]}
+        unknown = [{"entityName": "Bob", "contents": ["d"]}, {"entityName": "X", "contents": ["d"]}]
+        assert await call("add_observations", observations=unknown) == (None, "Entity with name X not found", True)
+        structured, text, _ = await call("read_graph")
+        bob = {**BOB, "observations": ["a", "b", "c"]}
+        assert structured == {"entities": [ALICE, bob, lower], "relations": [KNOWS]}
+        assert json.loads(text) == structured
+
+    reference(keyless, conversation)
+
+
+def test_reference_reading(keyless: Service) -> None:
+    async def conversation(call: Call) -> None:
+        carol = {"name": "Carol", "entityType": "PILOT", "observations": ["flies"]}
+        await call("create_entities", entities=[ALICE, BOB, carol])
+        await call("create_relations", relations=[KNOWS])
+        found = {"entities": [ALICE], "relations": [KNOWS]}
+        assert (await call("search_nodes", query="TEA"))[0] == found
+        assert (await call("search_nodes", query="pilot"))[0] == {"entities": [carol], "relations": []}
+        assert (await call("search_nodes", query=""))[0]["entities"] == [ALICE, BOB, carol]
+        assert (await call("search_nodes", query="100% _"))[0] == {"entities": [], "relations": []}
+        assert (await call("search_nodes", query="x" * 2049))[2] is True
+        assert (await call("open_nodes", names=["Alice", "nobody"]))[0] == found
+        assert (await call("open_nodes", names=["alice"]))[0] == {"entities": [], "relations": []}
+
+    reference(keyless, conversation)
+
+
+def test_reference_deletion(keyless: Service) -> None:
+    async def conversation(call: Call) -> None:
+        await call("create_entities", entities=[ALICE, BOB])
+        await call("create_relations", relations=[KNOWS])
+        gone = {"entityName": "Alice", "observations": ["likes tea", "nothing"]}
+        absent = {"entityName": "X", "observations": ["y"]}
+        message = "Deleted 1 of 3 observations. Entities not found: X"
+        assert await call("delete_observations", deletions=[gone, absent]) == (
+            {"success": True, "message": message},
+            message,
+            False,
+        )
+        again = [{"entityName": "Alice", "observations": ["lives in Graz"]}]
+        assert (await call("delete_observations", deletions=again))[1] == "Observations deleted successfully"
+        other = {**KNOWS, "relationType": "hates"}
+        told = (await call("delete_relations", relations=[KNOWS, other]))[1]
+        assert told == "Deleted 1 of 2 relations. The rest matched nothing."
+        await call("create_relations", relations=[KNOWS])
+        told = (await call("delete_entities", entityNames=["Alice", "X"]))[1]
+        assert told == "Deleted 1 of 2 entities. Not found: X"
+        assert (await call("read_graph"))[0] == {"entities": [BOB], "relations": []}
+        assert (await call("delete_entities", entityNames=["Bob"]))[1] == "Entities deleted successfully"
+
+    reference(keyless, conversation)
+    memory = keyless.memory(Caller(None), "ann", "write")
+    memory.undo()
+    assert [node.name for node in memory.nodes.read().nodes] == ["Bob"]
+
+
+def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
+    async def conversation(client: Client) -> None:
+        async def call(name: str, /, **arguments: Any) -> Any:
+            answer = await client.call_tool(name, arguments)
+            assert not answer.is_error, answer.content
+            return answer.structured_content
+
+        for tool in (await client.list_tools()).tools:
+            assert all([tool.description, tool.output_schema, tool.annotations]), tool.name
+        kept = await call("remember", text="Ann prefers night trains", tags=["travel"])
+        assert (await call("search_memory", query="night trains"))["hits"][0]["id"] == kept["id"]
+        new = await call("correct_memory", id=kept["id"], text="Ann prefers morning trains")
+        await call("delete_memory", id=new["id"])
+        assert (await call("undo"))["changes"][0]["row_id"] == new["id"]
+        await call("append_to_block", label="human", text="Ann")
+        assert (await call("replace_in_block", label="human", old="Ann", new="Anna"))["block"]["value"] == "Anna"
+        assert (await call("rewrite_block", label="human", value="x"))["block"]["version"] == 3
+        assert [b["label"] for b in (await call("read_blocks"))["blocks"]] == ["human"]
+        await call("save_message", role="user", content="Hello", session="s")
+        assert [m["content"] for m in (await call("read_conversation", session="s"))["messages"]] == ["Hello"]
+        document = (await call("add_document", text="# Timetable\n\nAt 22:08."))["document"]
+        assert [d["id"] for d in (await call("list_documents"))["documents"]] == [document["id"]]
+        assert "22:08" in (await call("read_document", id=document["id"]))["text"]
+        fact = (await call("state_fact", source="Ann", type="works_at", target="Acme"))["fact"]
+        assert [f["id"] for f in (await call("look_up_entity", name="ann"))["facts"]] == [fact["id"]]
+        assert (await call("retract_fact", id=fact["id"]))["fact"]["superseded_at"]
+        context = await call("get_context", query="trains", budget_tokens=300)
+        assert "morning trains" in context["text"]
+        assert len((await call("history", limit=5))["changes"]) == 5
+        refused = await client.call_tool("delete_memory", {"id": 999})
+        assert refused.is_error
+        assert "no archival memory 999" in refused.content[0].text
+        [content] = (await client.read_resource("memory://blocks/human")).contents
+        assert content.text == "x"
+        [content] = (await client.read_resource("memory://conversations/s")).contents
+        assert content.text == "user: Hello"
+        prompt = await client.get_prompt("answer_with_memory", {"question": "trains?"})
+        assert "morning trains" in prompt.messages[0].content.text
+
+    talk(keyless, "memory", conversation)
+
+
+def test_over_http_the_key_decides(service: Service) -> None:
+    token = service.keys.create(agents=["acme-*"], permissions=["read"]).token
+
+    async def run(address: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(f"{address}/mcp?agent=acme-1", http_client=http)) as client,
+        ):
+            assert (await client.call_tool("read_blocks", {})).structured_content == {"blocks": []}
+            denied = await client.call_tool("remember", {"text": "x"})
+            assert "no 'write' permission" in denied.content[0].text
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(f"{address}/mcp?agent=umbrella", http_client=http)) as client,
+        ):
+            denied = await client.call_tool("read_blocks", {})
+            assert "does not reach agent 'umbrella'" in denied.content[0].text
+
+    with served(app_of(service)) as address:
+        anyio.run(run, address)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "evil.example:8283"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000"}, 401),
+        ({}, 401),
+    ],
+)
+def test_web_pages_of_others_do_not_get_in(anonymous: TestClient, headers: dict[str, str], status: int) -> None:
+    assert anonymous.post("/mcp", json={}, headers=headers).status_code == status
+
+
+def test_over_stdio(dsn: str) -> None:
+    program = "from memgpt.cli import main; main()"
+    arguments = ["-c", program, "mcp", "--agent", "ann", "--dsn", dsn]
+
+    async def run() -> None:
+        async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
+            kept = await client.call_tool("remember", {"text": "over stdio"})
+            assert kept.structured_content is not None
+            assert kept.structured_content["duplicate"] is False
+
+    anyio.run(run)
+
+
+def test_the_settings_of_clients_are_printed() -> None:
+    program = [sys.executable, "-c", "from memgpt.cli import main; main()", "mcp", "--config", "--agent", "ann"]
+    shown = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    for name in ("Claude Desktop", "Claude Code", "Cursor", "VS Code", "Windsurf", "Zed"):
+        assert name in shown
+    snippet = json.JSONDecoder().raw_decode(shown[shown.index("{") :])[0]
+    assert snippet["mcpServers"]["memgpt"]["args"] == ["mcp", "--agent", "ann"]

@@ -1,0 +1,132 @@
+"""The OpenAI protocol with OpenAI's own client, in front of an upstream behind a real socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import openai
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from memgpt.api import create_app
+from memgpt.service import Service
+from tests.openai_server import Answer, OpenAIServer, Request
+from tests.service.conftest import served
+
+REPLY = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "upstream",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "At 22:08."}}],
+}
+
+
+def answering(requests: list[Request], answer: Answer) -> Callable[..., Answer]:
+    def react(_server: OpenAIServer, request: Request, _handler: object) -> Answer:
+        requests.append(request)
+        return answer
+
+    return react
+
+
+def chunk(text: str) -> bytes:
+    delta = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    event = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "upstream", "choices": [delta]}
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+@pytest.fixture
+def upstream() -> Iterator[OpenAIServer]:
+    with OpenAIServer(8).running() as server:
+        yield server
+
+
+@pytest.fixture
+def client(service: Service, upstream: OpenAIServer) -> Iterator[openai.OpenAI]:
+    changed = {"upstream_base_url": upstream.url, "upstream_api_key": SecretStr("upstream-secret")}
+    service.options = service.options.model_copy(update=changed)
+    service.memory(service_caller(service), "ann", "write").remember("Ann's night train leaves at 22:08")
+    token = service.keys.create(agents=["ann"]).token
+    with served(create_app(service)) as address:
+        yield openai.OpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0)
+
+
+def service_caller(service: Service):  # type: ignore[no-untyped-def]
+    from memgpt.service import Caller
+
+    return Caller(None)
+
+
+QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "When does my night train leave?"}]
+
+
+def messages_of(service: Service) -> list[tuple[str, str, str]]:
+    memory = service.memory(service_caller(service), "ann", "read")
+    return [(m.session, m.role, m.content) for m in memory.messages.list()]
+
+
+def test_a_reply_has_memory_and_is_remembered(client: openai.OpenAI, upstream: OpenAIServer, service: Service) -> None:
+    sent: list[Request] = []
+    upstream.script(otherwise=answering(sent, Answer(body=json.dumps(REPLY).encode())))
+    reply = client.chat.completions.create(
+        model="m", messages=QUESTION, temperature=0.5, extra_headers={"Memgpt-Session": "s1"}
+    )
+    assert reply.choices[0].message.content == "At 22:08."
+    [request] = sent
+    assert request.headers["authorization"] == "Bearer upstream-secret"
+    assert (request.body["temperature"], request.body["model"]) == (0.5, "m")
+    roles = [m["role"] for m in request.body["messages"]]
+    assert roles == ["system", "system", "user"]
+    assert "night train leaves at 22:08" in request.body["messages"][1]["content"]
+    assert request.body["messages"][0]["content"] == "Be brief."
+    assert messages_of(service) == [("s1", "user", QUESTION[1]["content"]), ("s1", "assistant", "At 22:08.")]
+
+
+def test_a_streamed_reply_is_passed_on_and_remembered(
+    client: openai.OpenAI, upstream: OpenAIServer, service: Service
+) -> None:
+    events = chunk("At ") + chunk("22:08.") + b"data: [DONE]\n\n"
+    answer = Answer(body=events, headers={"Content-Type": "text/event-stream"})
+    upstream.script(otherwise=answering([], answer))
+    parts = [
+        part.choices[0].delta.content
+        for part in client.chat.completions.create(model="m", messages=QUESTION, stream=True)
+    ]
+    assert parts == ["At ", "22:08."]
+    client.close()
+    assert messages_of(service)[-1] == ("default", "assistant", "At 22:08.")
+
+
+def test_an_upstream_that_fails_is_named_and_nothing_is_kept(
+    client: openai.OpenAI, upstream: OpenAIServer, service: Service
+) -> None:
+    upstream.script(otherwise=answering([], Answer(status=401, body=b'{"error": {"message": "bad upstream-secret"}}')))
+    with pytest.raises(openai.APIStatusError) as error:
+        client.chat.completions.create(model="m", messages=QUESTION)
+    assert error.value.status_code == 502
+    assert "upstream-secret" not in str(error.value)
+    assert messages_of(service) == []
+
+
+def test_without_an_upstream_it_says_so(client_with: Callable[..., TestClient]) -> None:
+    answer = client_with().post("/v1/chat/completions", json={"model": "m", "messages": QUESTION})
+    assert answer.status_code == 503
+    assert "MEMGPT_UPSTREAM_BASE_URL" in answer.json()["detail"]
+
+
+def test_a_key_of_another_agent_gets_no_memory(client: openai.OpenAI, upstream: OpenAIServer) -> None:
+    upstream.script(otherwise=answering([], Answer(body=json.dumps(REPLY).encode())))
+    with pytest.raises(openai.PermissionDeniedError):
+        client.chat.completions.create(model="m", messages=QUESTION, extra_headers={"Memgpt-Agent": "bob"})
+
+
+def test_embeddings(client: openai.OpenAI, service: Service) -> None:
+    answer = client.embeddings.create(model="any", input=["Ann likes trains", "x"])
+    assert [len(e.embedding) for e in answer.data] == [256, 256]
+    assert answer.model == service.embedder.name
+    expected = service.embedder.embed(["Ann likes trains"], purpose="document")[0]
+    assert answer.data[0].embedding == pytest.approx(list(expected), abs=1e-6)
+    assert answer.usage.prompt_tokens > 0

@@ -1,0 +1,60 @@
+"""Schemathesis: every operation keeps to its description, whatever is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.testclient import TestClient
+
+from tests.conftest import Server
+from tests.service.conftest import app_of, served, service_on
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="session")
+def address(server: Server, template: str) -> Iterator[str]:
+    """A running service without keys."""
+    name = server.create(template)
+    service = service_on(server.dsn(name), keys_required=False)
+    with served(app_of(service)) as address:
+        yield address
+    server.drop(name)
+
+
+schema = schemathesis.openapi.from_dict(app_of(service_on("postgresql://nobody@127.0.0.1/nothing")).openapi())
+
+
+@schema.exclude(path="/metrics").parametrize()
+@settings(
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[*HealthCheck],
+)
+def test_every_operation(case: schemathesis.Case, address: str) -> None:
+    case.call_and_validate(base_url=address, checks=CHECKS)
+
+
+def test_the_document_is_complete(anonymous: TestClient) -> None:
+    document = anonymous.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation.get("description") or operation.get("summary"), (method, path)
+            for status, answer in operation["responses"].items():
+                if "application/json" in answer.get("content", {}) and status.startswith("2"):
+                    assert answer["content"]["application/json"]["example"] is not None, (method, path)
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            if "$ref" in body:
+                name = body["$ref"].rpartition("/")[2]
+                assert document["components"]["schemas"][name]["examples"], (method, path)
