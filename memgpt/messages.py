@@ -151,7 +151,9 @@ class Messages:
         vector, tokens = None, None
         if content is not None:
             [tokens] = self._scope.count_tokens([inputs.text(content, "content")])
-            vector = self._given_vector(embedding, "") or self._scope.embed([content])[0]
+            speaker = name if name is not None else self.get(id).name
+            [spoken] = texts_to_embed([{"content": content, "name": speaker}])
+            vector = self._given_vector(embedding, "") or self._scope.embed([spoken])[0]
         confidence = None if intent_confidence is None else inputs.share(intent_confidence, "intent_confidence")
         with self._scope.change() as (connection, change_id):
             return self._store(connection).update(
@@ -221,8 +223,14 @@ class Messages:
 
 
 def texts_to_embed(messages: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """What is embedded for each of these messages: the place to change it."""
-    return [message["content"] for message in messages]
+    """What is embedded for each of these messages: who says it belongs to the meaning. The place to change it, together
+    with ``text_conversations`` in reembed/tables.sql.
+    """
+    return [_spoken(message["content"], message.get("name")) for message in messages]
+
+
+def _spoken(content: str, name: str | None) -> str:
+    return content if not content or not name or content.startswith(name) else f"{name}: {content}"
 
 
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 text
 
 -- text_conversations --
-content
+CASE WHEN content = '' OR name IS NULL OR starts_with(content, name) THEN content ELSE name || ': ' || content END
 
 -- text_document_chunks --
 coalesce(nullif(metadata ->> 'context', '') || E'\n', '') || chunk_text
