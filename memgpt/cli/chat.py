@@ -28,7 +28,7 @@ MEMGPT_CHAT_BASE_URL=http://127.0.0.1:11434/v1); the key is in MEMGPT_CHAT_API_K
 
 _SHOWN: Final = 240
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from memgpt.keys import Keys, NewKey
 from memgpt.models import PERMISSIONS, Permission
 from memgpt.opening import open_database
 
-app = typer.Typer(help="Keys of the service (memgpt serve).", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
 KeyId = Annotated[str, typer.Argument(help="The key's id, as `memgpt key list` shows it.", show_default=False)]
 

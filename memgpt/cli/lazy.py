@@ -18,8 +18,14 @@ COMMANDS: Final = {
         "memgpt.cli.reembed",
         "Switch to another embedding model while the memory is in use; resumable and reversible.",
     ),
-    "chat": ("memgpt.cli.chat", "Talk to an agent that manages its own memory."),
-    "import-transcript": ("memgpt.cli.transcript", "Keep conversations of OpenAI, Anthropic or ChatGPT."),
+    "chat": (
+        "memgpt.cli.chat",
+        "Talk to an agent that manages its own memory; without a model, the memory quotes what it knows.",
+    ),
+    "import-transcript": (
+        "memgpt.cli.transcript",
+        "Keep messages of OpenAI, Anthropic or a ChatGPT export: all of them or, if one is bad, none.",
+    ),
     "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
 }
 """By name: the module with the ``app``, and the line the list of commands shows."""

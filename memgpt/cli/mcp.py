@@ -23,7 +23,7 @@ class ModeName(StrEnum):
     reference = "reference"
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from memgpt.database import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
 from memgpt.service import Service
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from memgpt.cli import output
 from memgpt.cli.options import Agent, Dsn, Json, opened
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -42,7 +42,9 @@ schema = schemathesis.openapi.from_dict(app_of(service_on("postgresql://nobody@1
     suppress_health_check=[*HealthCheck],
 )
 def test_every_operation(case: schemathesis.Case, address: str) -> None:
-    case.call_and_validate(base_url=address, checks=CHECKS)
+    # without an upstream chat completions answer 503, as they say they do
+    chat = case.operation.path == "/v1/chat/completions"
+    case.call_and_validate(base_url=address, checks=CHECKS[1:] if chat else CHECKS)
 
 
 def test_the_document_is_complete(anonymous: TestClient) -> None:
