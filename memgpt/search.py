@@ -20,6 +20,7 @@ from memgpt.database.connection import Connection
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
 from memgpt.following import ActiveModel
+from memgpt.linking import LINKED, LOOKED_AT, links_of, with_linked
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
@@ -68,6 +69,7 @@ class _Count:
     """How many rows of each kind the agent has, when that was counted, and what it took."""
 
     rows: Mapping[Kind, int]
+    mentions: bool
     at: float
     seconds: float
     changes: int
@@ -98,6 +100,7 @@ class Search:
         recency: float = 0.0,
         importance: float = 0.0,
         half_life: timedelta = timedelta(days=30),
+        graph: bool = True,
         explain: bool = False,
     ) -> list[Hit]:
         """What matches best, best first.
@@ -116,6 +119,9 @@ class Search:
             roles, intents: messages of one of these; nothing else has them.
             min_score: drops what scores less.
             recency, importance: weights of what counts beside relevance; see :class:`Blend`.
+            graph: lets archival memories and chunks also be found by the names they share with the question and
+                with the best hits; a second round trip, where the agent's texts mention names and no quotes, minus
+                signs or blend narrow the search.
             explain: tells for each hit its rank and score in each arm and what each feature added.
 
         Raises:
@@ -157,7 +163,7 @@ class Search:
             asked = understood(str(query))
             embedded = self._embedded(asked.words)
             hits = _paged(
-                limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain)
+                limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain, graph)
             )
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
@@ -166,7 +172,7 @@ class Search:
     ) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
         given = inputs.vector(vector, "vector", dimensions=dimensions)
-        rows = self._sizes()
+        rows = self._sizes().rows
         looked_at = {kind: candidates(rows[kind], dimensions, depth) for kind in kinds}
 
         def work(connection: Connection) -> Sequence[Nearest]:
@@ -200,6 +206,7 @@ class Search:
         filters: Filters,
         blend: Blend,
         explain: bool,
+        graph: bool,
     ) -> Sequence[Hit]:
         newest = not asked.words
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
@@ -211,7 +218,20 @@ class Search:
                 _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(order, start=1)
             ]
-        return _order(asked.words, found, most, blend, explain)
+        plain = _order(asked.words, found, most, blend, explain)
+        if not graph or blend or asked.phrases or asked.excluded or not set(kinds) & set(LINKED):
+            return plain
+        return self._linked(asked.words, plain, kinds, filters, explain)[:most]
+
+    def _linked(
+        self, text: str, plain: Sequence[Hit], kinds: Sequence[Kind], filters: Filters, explain: bool
+    ) -> Sequence[Hit]:
+        sizes = self._sizes()
+        if not sizes.mentions:
+            return plain
+        links = links_of(text, plain, kinds, sum(sizes.rows[kind] for kind in LINKED))
+        linked = self._scope.read(lambda c: self._store(c).linked(links, limit=LOOKED_AT, filters=filters))
+        return with_linked(plain, [_hit(n, n.similarity, None) for n in linked], explain)
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
         """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
@@ -226,7 +246,7 @@ class Search:
     def _found(
         self, asked: Asked, embedded: Vector | None, kinds: Sequence[Kind], seeds: Seeds, filters: Filters
     ) -> Sequence[Found]:
-        rows = self._sizes()
+        rows = self._sizes().rows
         dimensions = self._scope.model.dimensions
         return self._scope.read(
             lambda c: self._store(c).ranked(
@@ -245,18 +265,20 @@ class Search:
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
 
-    def _sizes(self) -> Mapping[Kind, int]:
+    def _sizes(self) -> _Count:
         """How many rows of each kind the agent has, as known for up to a minute; sooner after changes of our own."""
         known, now = self._counted, time.monotonic()
         if known is not None:
             lasts = SIZES_LAST if known.changes == self._scope.changes else known.seconds / COUNTING_SHARE
             if now - known.at <= lasts:
-                return known.rows
+                return known
         changes = self._scope.changes
         sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
         counted = time.monotonic()
-        self._counted = _Count({kind: sizes[kind] for kind in KINDS}, counted, counted - now, changes)
-        return self._counted.rows
+        self._counted = _Count(
+            {kind: sizes[kind] for kind in KINDS}, sizes["mentions"], counted, counted - now, changes
+        )
+        return self._counted
 
     def _store(self, connection: Connection) -> SearchStore:
         return SearchStore(connection, self._scope.agent_id)

@@ -81,6 +81,7 @@ def header(file: TextIO) -> Header:
     for what in ("agent_id", "description"):
         inputs.text(agent.get(what), f"line 1: {what}", empty=what == "description")
     inputs.json_object(agent.get("metadata"), "line 1: metadata")
+    inputs.texts(agent.get("functional_types") or [], "line 1: functional_types")
     return Header(agent, counts, history=value.get("history") is True)
 
 
@@ -100,7 +101,9 @@ def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -
     """Write the rows of a checked file; give it a transaction, so that all are written or none."""
     head = header(file)
     store = TransferStore(connection, scope.author)
-    store.describe(head.agent["description"], head.agent.get("metadata") or {})
+    store.describe(
+        head.agent["description"], head.agent.get("metadata") or {}, head.agent.get("functional_types") or []
+    )
     how: Json = {"change_id": uuid4(), "embedding_model": scope.model.name, "logged": not head.history}
     inserted: Counter[str] = Counter()
     skipped: Counter[str] = Counter()

@@ -18,6 +18,8 @@ WITH counted AS (
     UNION ALL
     SELECT agent_id, 'kg_relationships' AS name, count(*) AS rows FROM kg_relationships GROUP BY agent_id
     UNION ALL
+    SELECT agent_id, 'kg_mentions' AS name, count(*) AS rows FROM kg_mentions GROUP BY agent_id
+    UNION ALL
     SELECT agent_id, 'conversations' AS name, count(*) AS rows FROM conversations GROUP BY agent_id
     UNION ALL
     SELECT agent_id, 'intent_examples' AS name, count(*) AS rows FROM intent_examples GROUP BY agent_id
@@ -65,8 +67,8 @@ SELECT
 -- Copies a whole memory to another agent: the keys are (agent_id, id), so ids and references carry over. One statement,
 -- so that all tables are copied as they are at one moment.
 WITH copied_agents AS (
-    INSERT INTO agents (agent_id, description, metadata, created_at)
-    SELECT %(target)s::text, description, metadata, created_at FROM agents WHERE agent_id = %(source)s::text
+    INSERT INTO agents (agent_id, description, metadata, functional_types, created_at)
+    SELECT %(target)s::text, description, metadata, functional_types, created_at FROM agents WHERE agent_id = %(source)s::text
 ),
 copied_core_memories AS (
     INSERT INTO core_memories (
@@ -119,6 +121,10 @@ copied_kg_relationships AS (
         %(target)s::text, id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at,
         superseded_at, provenance_kind, provenance_id, language, embedding_model, embedding
     FROM kg_relationships WHERE agent_id = %(source)s::text
+),
+copied_mentions AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(target)s::text, name, kind, row_id FROM kg_mentions WHERE agent_id = %(source)s::text
 ),
 copied_conversations AS (
     INSERT INTO conversations (

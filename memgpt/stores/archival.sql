@@ -23,7 +23,14 @@ inserted AS (
     FROM incoming i
     ORDER BY i.ord
     ON CONFLICT (agent_id, text_hash) WHERE superseded_at IS NULL DO NOTHING
-    RETURNING id, text_hash
+    RETURNING id, text, text_hash
+),
+mentioned AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'archival', m.id
+    FROM inserted m
+    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
+    ON CONFLICT DO NOTHING
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -118,6 +125,20 @@ changed AS (
     RETURNING
         m.id, m.text, m.tags, m.importance, m.source, m.metadata, m.language, m.created_at, m.expires_at,
         m.superseded_at, m.superseded_by, m.accessed_at, m.access_count
+),
+unmentioned AS (
+    DELETE FROM kg_mentions x
+    USING changed m
+    WHERE x.agent_id = %(agent_id)s::text AND x.archival_id = m.id AND %(text)s::text IS NOT NULL
+        AND x.name NOT IN (SELECT memory_mentions(m.text))
+),
+mentioned AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'archival', m.id
+    FROM changed m
+    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
+    WHERE %(text)s::text IS NOT NULL
+    ON CONFLICT DO NOTHING
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pgvector import Vector
@@ -16,8 +16,11 @@ from psycopg.types.json import Jsonb
 from memgpt.database import queries
 from memgpt.errors import NotFoundError
 from memgpt.models import Author, Entity, Json, Relationship
+from memgpt.stores.facts import Moments
 
 SQL = queries.beside(__name__)
+
+NOW: Final = Moments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class NewRelationship:
     provenance_kind: str | None
     provenance_id: int | None
     embedding: Vector | None = None
+    recorded_at: datetime | None = None
+    """None: now."""
 
 
 class GraphStore:
@@ -157,6 +162,7 @@ class GraphStore:
         target_id: int | None = None,
         type: str | None = None,
         superseded: bool = False,
+        moments: Moments = NOW,
         after: Relationship | None = None,
     ) -> Sequence[Relationship]:
         """Statements from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
@@ -166,6 +172,7 @@ class GraphStore:
             target_id=target_id,
             type=type,
             superseded=superseded,
+            **asdict(moments),
             before=after and after.recorded_at,
             before_id=after and after.id,
         )
@@ -173,9 +180,9 @@ class GraphStore:
             # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
             return cursor.execute(SQL.list_relationships, given, prepare=False).fetchall()
 
-    def retract_relationship(self, id: int, *, change_id: UUID) -> Relationship:
-        """Stop believing a statement from now on; one that was retracted before is left as it is."""
-        return self._relationship(SQL.retract_relationship, id=id, change_id=change_id)
+    def retract_relationship(self, id: int, *, at: datetime, change_id: UUID) -> Relationship:
+        """Stop believing a statement from a time on; one that was retracted before is left as it is."""
+        return self._relationship(SQL.retract_relationship, id=id, at=at, change_id=change_id)
 
     def delete_relationship(self, id: int, *, change_id: UUID) -> None:
         """Remove a statement, keeping it in the history."""

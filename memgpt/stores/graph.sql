@@ -120,13 +120,13 @@ WITH there AS (
 ),
 inserted AS (
     INSERT INTO kg_relationships (
-        agent_id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, provenance_kind,
-        provenance_id, language, embedding_model, embedding)
+        agent_id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at,
+        provenance_kind, provenance_id, language, embedding_model, embedding)
     SELECT
         %(agent_id)s::text, %(source_id)s::bigint, %(target_id)s::bigint, %(type)s::text, %(fact)s::text,
         %(weight)s::real, %(properties)s::jsonb, %(valid_from)s::timestamptz, %(valid_to)s::timestamptz,
-        %(provenance_kind)s::text, %(provenance_id)s::bigint, %(language)s::text, %(embedding_model)s::text,
-        %(embedding)s::vector
+        coalesce(%(recorded_at)s::timestamptz, now()), %(provenance_kind)s::text, %(provenance_id)s::bigint,
+        %(language)s::text, %(embedding_model)s::text, %(embedding)s::vector
     WHERE NOT EXISTS (SELECT FROM there)
     RETURNING
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
@@ -155,7 +155,12 @@ WHERE agent_id = %(agent_id)s::text
     AND (%(source_id)s::bigint IS NULL AND %(target_id)s::bigint IS NULL
         OR source_id = %(source_id)s::bigint OR target_id = %(target_id)s::bigint)
     AND (%(type)s::text IS NULL OR type = %(type)s::text)
-    AND (%(superseded)s::boolean OR superseded_at IS NULL)
+    AND (%(superseded)s::boolean OR superseded_at IS NULL
+        OR superseded_at > %(known_at)s::timestamptz)
+    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s::timestamptz)
+    AND (%(valid_at)s::timestamptz IS NULL
+        OR (valid_from IS NULL OR valid_from <= %(valid_at)s::timestamptz)
+        AND (valid_to IS NULL OR valid_to > %(valid_at)s::timestamptz))
     AND (%(before)s::timestamptz IS NULL
         OR (recorded_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
 ORDER BY recorded_at DESC, id DESC
@@ -172,7 +177,7 @@ WITH before AS (
     FOR UPDATE
 ),
 changed AS (
-    UPDATE kg_relationships r SET superseded_at = now()
+    UPDATE kg_relationships r SET superseded_at = greatest(%(at)s::timestamptz, b.recorded_at)
     FROM before b
     WHERE r.agent_id = %(agent_id)s::text AND r.id = b.id AND b.superseded_at IS NULL
     RETURNING

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pgvector import Vector
 from psycopg import Connection
@@ -18,6 +18,11 @@ from memgpt.database import queries
 from memgpt.models import Json, Kind
 
 SQL = queries.beside(__name__)
+
+MOST_TEXTS_SHARE: Final = 0.02
+MOST_TEXTS_FLOOR: Final = 10
+MOST_TEXTS: Final = 500
+"""Texts that may mention a name before the graph arm drops it: a share of all, within bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,23 @@ class Seeds:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """Where the graph arm starts: the names of a question, and the best texts found for it."""
+
+    names: Sequence[str]
+    seeds: Sequence[tuple[Kind, int, float]]
+    """Kind, id and weight."""
+    kinds: Sequence[Kind]
+    total: int
+    """Texts of these kinds."""
+
+    @property
+    def most_texts(self) -> int:
+        """Names in more texts than this tell nothing."""
+        return max(MOST_TEXTS_FLOOR, min(int(MOST_TEXTS_SHARE * self.total), MOST_TEXTS))
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """Embedded rows of one agent, by kind."""
 
@@ -126,6 +148,8 @@ class Sizes:
     message: int
     chunk: int
     fact: int
+    mentions: bool
+    """Whether any text of the agent mentions a name: without, there is no graph to search."""
 
 
 def candidates(rows: int, dimensions: int, limit: int) -> int:
@@ -212,6 +236,23 @@ class SearchStore:
         statement = compose("ranked", tuple(kinds), bool(filters))
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
+
+    def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
+        """Texts linked to the seeds by the names they mention; ``similarity`` is the walk's score, from 0 on."""
+        given = {
+            "agent_id": self._agent_id,
+            "names": [*links.names],
+            "seed_kinds": [kind for kind, _, _ in links.seeds],
+            "seed_ids": [id for _, id, _ in links.seeds],
+            "seed_weights": [weight for _, _, weight in links.seeds],
+            "kinds": [*links.kinds],
+            "total": links.total,
+            "most_texts": links.most_texts,
+            "limit": limit,
+            **filters.parameters(),
+        }
+        with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
+            return cursor.execute(SQL.linked, given, binary=True).fetchall()
 
 
 @cache

@@ -8,7 +8,85 @@ SELECT
     (SELECT count(*) FROM document_chunks
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL) AS chunk,
     (SELECT count(*) FROM kg_relationships
-     WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact
+     WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact,
+    EXISTS (SELECT FROM kg_mentions WHERE agent_id = %(agent_id)s::text) AS mentions
+
+-- linked --
+-- The graph arm: texts that mention the names the question asks for, and the names of the best texts so far. One step
+-- of a random walk: a text spreads its weight over its names (rare ones more), a name spreads it evenly over the texts
+-- that mention it. Names that too many texts mention tell nothing; of those no more than most_texts + 1 are read.
+WITH seed AS MATERIALIZED (
+    SELECT s.ord, s.kind, s.id, s.weight
+    FROM unnest(%(seed_kinds)s::text[], %(seed_ids)s::bigint[], %(seed_weights)s::real[])
+        WITH ORDINALITY AS s (kind, id, weight, ord)
+),
+held AS MATERIALIZED (
+    SELECT s.ord, s.weight, m.name
+    FROM seed s
+    JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'archival' AND m.archival_id = s.id
+    UNION ALL
+    SELECT s.ord, s.weight, m.name
+    FROM seed s
+    JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'chunk' AND m.chunk_id = s.id
+    UNION ALL
+    SELECT 0, 1, n.name FROM unnest(%(names)s::text[]) AS n (name)
+),
+spread AS MATERIALIZED (
+    SELECT n.name, l.kind, l.row_id, l.texts, ln(1 + %(total)s::bigint / l.texts::real) AS rarity
+    FROM (SELECT DISTINCT name FROM held) AS n
+    CROSS JOIN LATERAL (
+        SELECT k.kind, k.row_id, count(*) OVER () AS texts
+        FROM (
+            SELECT m.kind, m.row_id FROM kg_mentions m
+            WHERE m.agent_id = %(agent_id)s::text AND m.name = n.name
+            LIMIT %(most_texts)s::bigint + 1
+        ) AS k
+    ) AS l
+    WHERE l.texts <= %(most_texts)s::bigint
+),
+weighed AS (
+    SELECT w.name, sum(w.part) AS weight
+    FROM (
+        SELECT h.name, h.weight * s.rarity / sum(s.rarity) OVER (PARTITION BY h.ord) AS part
+        FROM held h
+        JOIN (SELECT DISTINCT name, rarity FROM spread) AS s ON s.name = h.name
+    ) AS w
+    GROUP BY w.name
+),
+best AS MATERIALIZED (
+    SELECT s.kind, s.row_id AS id, sum(w.weight / s.texts) AS score
+    FROM spread s
+    JOIN weighed w ON w.name = s.name
+    WHERE s.kind = ANY (%(kinds)s::text[])
+    GROUP BY s.kind, s.row_id
+    ORDER BY score DESC, s.kind, s.row_id
+    LIMIT %(limit)s::integer
+)
+SELECT
+    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
+    b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
+FROM best b
+JOIN archival_memories m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = 'archival'
+WHERE m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
+    AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
+    AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+    AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+    AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+UNION ALL
+SELECT
+    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    jsonb_build_object(
+        'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
+        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
+    b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
+FROM best b
+JOIN document_chunks m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = 'chunk'
+LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
+WHERE %(tags)s::text[] IS NULL
+    AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
+    AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
+    AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
 
 -- found --
 -- Every row says of which model the searched vectors are, as of the same moment.

@@ -99,7 +99,7 @@ class TransferStore:
             self._connection.execute(query, given).fetchone() for query in (SQL.agent, SQL.model, SQL.counts)
         ]
         assert counts is not None  # noqa: S101 - the statement always gives one row
-        default = {"agent_id": self._author.agent_id, "description": "", "metadata": {}}
+        default = {"agent_id": self._author.agent_id, "description": "", "metadata": {}, "functional_types": []}
         return {"agent": agent[0] if agent else default, "embedding": model and model[0], "counts": counts[0]}
 
     def rows(self, table: str) -> Iterator[tuple[str, Vector | None]]:
@@ -108,9 +108,10 @@ class TransferStore:
             cursor.itersize = BATCH
             yield from cursor.execute(getattr(SQL, f"export_{table}"), {"agent_id": self._author.agent_id})
 
-    def describe(self, description: str, metadata: Json) -> None:
+    def describe(self, description: str, metadata: Json, functional_types: Sequence[str]) -> None:
         """Describe the agent, unless it is described already."""
-        given = {"agent_id": self._author.agent_id, "description": description, "metadata": Jsonb(metadata)}
+        given: Json = {"agent_id": self._author.agent_id, "description": description, "metadata": Jsonb(metadata)}
+        given["functional_types"] = [*functional_types]
         self._connection.execute(SQL.describe, given)
 
     def insert(

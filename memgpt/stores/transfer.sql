@@ -1,5 +1,6 @@
 -- agent --
-SELECT jsonb_build_object('agent_id', agent_id, 'description', description, 'metadata', metadata)
+SELECT jsonb_build_object('agent_id', agent_id, 'description', description, 'metadata', metadata,
+    'functional_types', functional_types)
 FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- counts --
@@ -21,8 +22,8 @@ SELECT jsonb_build_object('name', name, 'dimensions', dimensions) FROM embedding
 
 -- describe --
 -- An imported agent keeps its description, unless there is an agent of that name already.
-INSERT INTO agents (agent_id, description, metadata)
-VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb)
+INSERT INTO agents (agent_id, description, metadata, functional_types)
+VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(functional_types)b::text[])
 ON CONFLICT DO NOTHING
 
 -- advance --
@@ -193,7 +194,14 @@ inserted AS (
     FROM incoming n
     ORDER BY n.ord
     ON CONFLICT (agent_id, id) DO NOTHING
-    RETURNING id
+    RETURNING id, text
+),
+mentioned AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'archival', m.id
+    FROM inserted m
+    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
+    ON CONFLICT DO NOTHING
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -267,7 +275,15 @@ inserted AS (
     FROM incoming n
     ORDER BY n.ord
     ON CONFLICT (agent_id, id) DO NOTHING
-    RETURNING id
+    RETURNING id, document_id, chunk_text
+),
+mentioned AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'chunk', m.id
+    FROM inserted m
+    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
+    CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), m.chunk_text)) AS n (name)
+    ON CONFLICT DO NOTHING
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)

@@ -210,7 +210,7 @@ def test_the_rest_of_a_change_can_still_be_undone(memory: Memory) -> None:
 def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, direct: psycopg.Connection[Any]) -> None:
     with Memory("bob", dsn=dsn, options=WITHOUT_MODEL) as bob:
         for each in (memory, bob):
-            each.remember("text")
+            each.remember("text of Ulm")
             each.core["human"].append("value")
             fill(direct, each.agent)
             direct.execute(

@@ -1,36 +1,31 @@
-"""The knowledge graph as ``memory.graph``: named things, and dated statements between two of them."""
+"""The named things of the graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from memgpt import inputs
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
-from memgpt.models import Entity, Json, Relationship
+from memgpt.models import Entity, Json
 from memgpt.scope import Scope
-from memgpt.stores.graph import EntityChange, GraphStore, NewEntity, NewRelationship
+from memgpt.stores.graph import EntityChange, GraphStore, NewEntity
 
 UNTYPED: Final = "thing"
 """The type of an entity nobody has said the type of; it gives way to the first that is said."""
 
 MAX_NAME: Final = 255
 
-PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
-"""Kinds of rows a statement can be from."""
-
 EntityRef: TypeAlias = Entity | int | str
 """An entity, its id, or one of its names."""
 
-Direction = Literal["both", "out", "in"]
 
-
-class Graph:
-    """The entities and relationships of one agent."""
+class Entities:
+    """The named things of one agent."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -50,9 +45,9 @@ class Graph:
         aliases and properties, another description, and its type if that was ``thing``.
         """
         entity = NewEntity(
-            name=_name(name, "name"),
-            type=_name(type, "type"),
-            aliases=[_name(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
+            name=name_of(name, "name"),
+            type=name_of(type, "type"),
+            aliases=[name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
             description=inputs.text(description, "description", empty=True),
             properties=inputs.json_object(properties, "properties"),
         )
@@ -80,7 +75,7 @@ class Graph:
 
     def find(self, name: str) -> Sequence[Entity]:
         """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest."""
-        wanted = _name(name, "name")
+        wanted = name_of(name, "name")
         return self._scope.read(lambda connection: self._store(connection).find_entities(wanted))
 
     def list(self, *, type: str | None = None, limit: int = 50, after: Entity | None = None) -> Sequence[Entity]:
@@ -107,9 +102,11 @@ class Graph:
         """
         there = self.get(entity)
         change = EntityChange(
-            name=None if name is None else _name(name, "name"),
-            type=None if type is None else _name(type, "type"),
-            aliases=None if aliases is None else [_name(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
+            name=None if name is None else name_of(name, "name"),
+            type=None if type is None else name_of(type, "type"),
+            aliases=None
+            if aliases is None
+            else [name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
             description=None if description is None else inputs.text(description, "description", empty=True),
             properties=None if properties is None else inputs.json_object(properties, "properties"),
         )
@@ -121,111 +118,17 @@ class Graph:
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_entity(there.id, change_id=change_id)
 
-    def relate(
-        self,
-        source: EntityRef,
-        type: str,
-        target: EntityRef,
-        *,
-        fact: str | None = None,
-        weight: float = 1.0,
-        valid_from: datetime | str | None = None,
-        valid_to: datetime | str | None = None,
-        properties: Json | None = None,
-        provenance: tuple[str, int] | None = None,
-    ) -> Relationship:
-        """Record a statement: ``relate("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
-
-        A name no entity has becomes one. ``fact`` is the statement in words, "Ann works at Acme" when absent; it is
-        what is embedded and searched. ``valid_from`` and ``valid_to`` say when it was true in the world. ``provenance``
-        is the kind and id of the row it is from. The same statement, if it is believed already, comes back as it is.
-
-        Raises:
-            NotFoundError: the agent has no entity of a given id.
-            InputError: several entities go by a given name, or a value cannot be used; nothing was written.
-        """
-        kind = _name(type, "type")
-        start, end = inputs.moment(valid_from, "valid_from"), inputs.moment(valid_to, "valid_to")
-        if start is not None and end is not None and start >= end:
-            raise InputError(f"valid_from {start.isoformat()} is not before valid_to {end.isoformat()}")
-        from_kind, from_id = provenance or (None, None)
-        if from_kind is not None:
-            inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
-        ends = [self._end(source), self._end(target)]
-        words = inputs.optional_text(fact, "fact") or f"{ends[0].name} {_in_words(kind)} {ends[1].name}"
-        relationship = NewRelationship(
-            0, 0, kind, words, inputs.number(weight, "weight"), inputs.json_object(properties, "properties"),
-            start, end, from_kind, from_id,
-        )  # fmt: skip
-        texts = [words, *(entity_text(e.name, e.description) for e in ends)]
-        vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
-        with self._scope.change() as (connection, change_id):
-            ids = [
-                self._create(connection, replace(e, embedding=of_ends[n]), change_id).id
-                if isinstance(e, NewEntity)
-                else e.id
-                for n, e in enumerate(ends)
-            ]
-            relationship = replace(relationship, source_id=ids[0], target_id=ids[1], embedding=vector)
-            return self._store(connection).insert_relationship(relationship, change_id=change_id, **self._how())
-
-    def relationship(self, id: int) -> Relationship:
-        """One statement.
-
-        Raises:
-            NotFoundError: the agent has no relationship of that id.
-        """
-        return self._scope.read(lambda connection: self._store(connection).get_relationship(id))
-
-    def relationships(
-        self,
-        entity: EntityRef | None = None,
-        *,
-        direction: Direction = "both",
-        type: str | None = None,
-        superseded: bool = False,
-        limit: int = 100,
-        after: Relationship | None = None,
-    ) -> Sequence[Relationship]:
-        """Statements from (``out``) or about (``in``) an entity, or all of them, newest first.
-
-        Retracted ones are left out unless ``superseded``; ``after`` is the last one of the page before.
-        """
-        inputs.choice(direction, ("both", "out", "in"), "direction")
-        limit = inputs.limit(limit)
-        id = None if entity is None else self.get(entity).id
-        return self._scope.read(
-            lambda connection: self._store(connection).list_relationships(
-                limit=limit,
-                source_id=None if direction == "in" else id,
-                target_id=None if direction == "out" else id,
-                type=type,
-                superseded=superseded,
-                after=after,
-            )
-        )
-
-    def retract(self, id: int) -> Relationship:
-        """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
-        with self._scope.change() as (connection, change_id):
-            return self._store(connection).retract_relationship(id, change_id=change_id)
-
-    def delete_relationship(self, id: int) -> None:
-        """Remove a statement; the history keeps it and ``undo`` brings it back."""
-        with self._scope.change() as (connection, change_id):
-            self._store(connection).delete_relationship(id, change_id=change_id)
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything this thread writes inside is committed together, or not at all."""
+        with self._scope.transaction():
+            yield
 
     def _store(self, connection: Connection) -> GraphStore:
         return GraphStore(connection, self._scope.author)
 
     def _how(self) -> dict[str, str]:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
-
-    def _end(self, ref: EntityRef) -> Entity | NewEntity:
-        """An end of a statement: the entity, or the one its name will become."""
-        if isinstance(ref, str) and not self.find(ref):
-            return NewEntity(_name(ref, "name"), UNTYPED, (), "", {})
-        return self.get(ref)
 
     def _create(self, connection: Connection, entity: NewEntity, change_id: UUID) -> Entity:
         """The new entity, or the same one somebody else created since we looked."""
@@ -295,15 +198,9 @@ def _refuse_twin(store: GraphStore, there: Entity, change: EntityChange) -> None
             raise ConflictError(f"entity {other.id} is called {other.name!r} and is a {other.type} already")
 
 
-def _name(value: object, what: str) -> str:
+def name_of(value: object, what: str) -> str:
     """A name on one line, with single spaces."""
     name = " ".join(inputs.text(value, what).split())
     if len(name) > MAX_NAME:
         raise InputError(f"{what} has {len(name)} characters; the limit is {MAX_NAME}")
     return name
-
-
-def _in_words(type: str) -> str:
-    """``works_at`` and ``WORKS_AT`` as "works at"."""
-    words = type.replace("_", " ")
-    return words.lower() if words.isupper() else words

@@ -1,0 +1,9 @@
+"""The knowledge graph as ``memory.graph``: named things, dated statements between two of them, and walks over both."""
+
+from __future__ import annotations
+
+from memgpt.graph.entities import UNTYPED, EntityRef, entity_text
+from memgpt.graph.facts import PROVENANCE, Direction
+from memgpt.graph.traversal import Graph
+
+__all__ = ["PROVENANCE", "UNTYPED", "Direction", "EntityRef", "Graph", "entity_text"]

@@ -1,0 +1,201 @@
+"""Statements between two things, on two axes of time: when they are true, and when we believed it.
+
+Nothing is overwritten. What is not believed any more keeps its row, with the time it stopped in ``superseded_at``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, Literal
+
+from memgpt import inputs
+from memgpt.errors import InputError
+from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
+from memgpt.models import Entity, Json, Relationship
+from memgpt.stores.facts import Claim, FactStore, Moments
+from memgpt.stores.graph import NewEntity, NewRelationship
+
+PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
+"""Kinds of rows a statement can be from."""
+
+Direction = Literal["both", "out", "in"]
+
+
+class Facts(Entities):
+    """The statements of one agent's graph."""
+
+    def relate(
+        self,
+        source: EntityRef,
+        type: str,
+        target: EntityRef,
+        *,
+        fact: str | None = None,
+        weight: float = 1.0,
+        valid_from: datetime | str | None = None,
+        valid_to: datetime | str | None = None,
+        properties: Json | None = None,
+        provenance: tuple[str, int] | None = None,
+        functional: bool | None = None,
+    ) -> Relationship:
+        """Record a statement: ``relate("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
+
+        A name no entity has becomes one. ``fact`` is the statement in words, "Ann works at Acme" when absent; it is
+        what is embedded and searched. ``valid_from`` and ``valid_to`` say when it was true in the world. ``provenance``
+        is the kind and id of the row it is from. The same statement, if it is believed already, comes back as it is.
+
+        A ``functional`` statement has one target at a time: where it says something else than what was believed, the
+        older belief is superseded for the span the two share and kept for the rest. Absent, the type decides (see
+        :meth:`declare_functional`).
+
+        Raises:
+            NotFoundError: the agent has no entity of a given id.
+            InputError: several entities go by a given name, or a value cannot be used; nothing was written.
+        """
+        kind = name_of(type, "type")
+        start, end = _span(valid_from, valid_to)
+        from_kind, from_id = provenance or (None, None)
+        if from_kind is not None:
+            inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
+        ends = [self._end(source), self._end(target)]
+        words = inputs.optional_text(fact, "fact") or f"{ends[0].name} {_in_words(kind)} {ends[1].name}"
+        relationship = NewRelationship(
+            0, 0, kind, words, inputs.number(weight, "weight"), inputs.json_object(properties, "properties"),
+            start, end, from_kind, from_id,
+        )  # fmt: skip
+        texts = [words, *(entity_text(e.name, e.description) for e in ends)]
+        vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
+        with self._scope.change() as (connection, change_id):
+            ids = [
+                self._create(connection, replace(e, embedding=of_ends[n]), change_id).id
+                if isinstance(e, NewEntity)
+                else e.id
+                for n, e in enumerate(ends)
+            ]
+            store = FactStore(connection, self._scope.author)
+            at, declared = store.begin(kind)
+            if declared if functional is None else functional:
+                store.clear(Claim(ids[0], kind, start, end, but=ids[1]), at=at, change_id=change_id)
+            relationship = replace(relationship, source_id=ids[0], target_id=ids[1], embedding=vector, recorded_at=at)
+            return self._store(connection).insert_relationship(relationship, change_id=change_id, **self._how())
+
+    def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:
+        """Say that a type of statement has one target at a time (``lives_in``, ``works_at``), or that it has not.
+
+        What is believed already is left as it is; from now on a contradicting statement supersedes.
+
+        Returns:
+            Every functional type of the agent.
+        """
+        kind = name_of(type, "type")
+        with self._scope.change() as (connection, _):
+            return FactStore(connection, self._scope.author).declare(kind, functional=bool(functional))
+
+    def functional_types(self) -> Sequence[str]:
+        """The types of which a thing has one target at a time."""
+        return self._scope.read(lambda connection: FactStore(connection, self._scope.author).declared())
+
+    def relationship(self, id: int) -> Relationship:
+        """One statement.
+
+        Raises:
+            NotFoundError: the agent has no relationship of that id.
+        """
+        return self._scope.read(lambda connection: self._store(connection).get_relationship(id))
+
+    def relationships(
+        self,
+        entity: EntityRef | None = None,
+        *,
+        direction: Direction = "both",
+        type: str | None = None,
+        superseded: bool = False,
+        valid_at: datetime | str | None = None,
+        known_at: datetime | str | None = None,
+        limit: int = 100,
+        after: Relationship | None = None,
+    ) -> Sequence[Relationship]:
+        """Statements from (``out``) or about (``in``) an entity, or all of them, newest first.
+
+        Args:
+            superseded: what is not believed any more, too.
+            valid_at: only what was true at this time.
+            known_at: what we believed at this time, whatever became of it since.
+            after: the last one of the page before.
+        """
+        inputs.choice(direction, ("both", "out", "in"), "direction")
+        limit = inputs.limit(limit)
+        moments = Moments(inputs.moment(valid_at, "valid_at"), inputs.moment(known_at, "known_at"))
+        id = None if entity is None else self.get(entity).id
+        return self._scope.read(
+            lambda connection: self._store(connection).list_relationships(
+                limit=limit,
+                source_id=None if direction == "in" else id,
+                target_id=None if direction == "out" else id,
+                type=type,
+                superseded=superseded,
+                moments=moments,
+                after=after,
+            )
+        )
+
+    def retract(self, id: int) -> Relationship:
+        """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
+        with self._scope.change() as (connection, change_id):
+            at, _ = FactStore(connection, self._scope.author).begin("")
+            return self._store(connection).retract_relationship(id, at=at, change_id=change_id)
+
+    def end(
+        self,
+        source: EntityRef,
+        type: str,
+        target: EntityRef | None = None,
+        *,
+        valid_from: datetime | str | None = None,
+        valid_to: datetime | str | None = None,
+    ) -> int:
+        """Stop believing what is said of a thing for a span of time.
+
+        ``end("Ann", "works_at", valid_from="2025-03-01")`` says that from then on she works nowhere we know of.
+
+        Statements that reach out of the span are superseded and recorded anew for the rest of their time.
+
+        Returns:
+            How many statements it touched.
+        """
+        start, end = _span(valid_from, valid_to)
+        source_id = self.get(source).id
+        only = None if target is None else self.get(target).id
+        claim = Claim(source_id, name_of(type, "type"), start, end, only=only)
+        with self._scope.change() as (connection, change_id):
+            store = FactStore(connection, self._scope.author)
+            at, _ = store.begin("")
+            return store.clear(claim, at=at, change_id=change_id)
+
+    def delete_relationship(self, id: int) -> None:
+        """Remove a statement; the history keeps it and ``undo`` brings it back."""
+        with self._scope.change() as (connection, change_id):
+            self._store(connection).delete_relationship(id, change_id=change_id)
+
+    def _end(self, ref: EntityRef) -> Entity | NewEntity:
+        """An end of a statement: the entity, or the one its name will become."""
+        if isinstance(ref, str) and not self.find(ref):
+            return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
+        return self.get(ref)
+
+
+def _span(
+    valid_from: datetime | str | None, valid_to: datetime | str | None
+) -> tuple[datetime | None, datetime | None]:
+    start, end = inputs.moment(valid_from, "valid_from"), inputs.moment(valid_to, "valid_to")
+    if start is not None and end is not None and start >= end:
+        raise InputError(f"valid_from {start.isoformat()} is not before valid_to {end.isoformat()}")
+    return start, end
+
+
+def _in_words(type: str) -> str:
+    """``works_at`` and ``WORKS_AT`` as "works at"."""
+    words = type.replace("_", " ")
+    return words.lower() if words.isupper() else words

@@ -1,0 +1,268 @@
+"""Walks over the graph. Each is one statement and one round trip, names included."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Final, Literal, TypedDict, Unpack
+
+import numpy as np
+
+from memgpt import inputs
+from memgpt.errors import InputError, NotFoundError
+from memgpt.graph.entities import EntityRef
+from memgpt.graph.facts import Direction, Facts
+from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
+from memgpt.stores.facts import Moments
+from memgpt.stores.traversal import TraversalStore, Walk
+
+FAN_OUT: Final = 25
+"""Edges of one thing a walk takes in each direction unless told otherwise: a hub would drown what else is near."""
+
+MOST_HOPS: Final = 10
+MOST_EDGES: Final = 100_000
+"""Edges one walk brings back."""
+
+_WORDS_OF_A_NAME: Final = 6
+_DAMPING: Final = 0.85
+_ROUNDS: Final = 30
+
+Cost = Literal["hops", "weight", "strength"]
+
+
+class Filters(TypedDict, total=False):
+    """Which edges a walk takes."""
+
+    direction: Direction
+    types: Sequence[str] | None
+    """Only these types of statements."""
+    min_weight: float | None
+    valid_at: datetime | str | None
+    """Only what was true at this time."""
+    known_at: datetime | str | None
+    """What we believed at this time; absent, what we believe now."""
+
+
+class Graph(Facts):
+    """The entities and relationships of one agent, and walks over them."""
+
+    def neighbours(
+        self, entity: EntityRef, *, limit: int = 100, fan_out: int | None = FAN_OUT, **filters: Unpack[Filters]
+    ) -> Neighbourhood:
+        """What is one statement away; see :meth:`within`."""
+        return self.within(entity, hops=1, limit=limit, fan_out=fan_out, **filters)
+
+    def within(
+        self,
+        entity: EntityRef | Sequence[EntityRef],
+        *,
+        hops: int = 2,
+        limit: int = 100,
+        fan_out: int | None = FAN_OUT,
+        **filters: Unpack[Filters],
+    ) -> Neighbourhood:
+        """What is within some hops of one or several things, nearest first.
+
+        Args:
+            limit: most entities.
+            fan_out: most edges of one thing in each direction; None takes all. What it leaves out is flagged: the
+                entity is ``capped`` and the answer not ``complete``.
+
+        Raises:
+            NotFoundError: no entity goes by a given name.
+        """
+        walk = _walk(_refs(entity), hops, limit, fan_out, filters)
+        reached, whole = self._scope.read(lambda c: TraversalStore(c, self._scope.author).within(walk))
+        self._refuse_nothing(entity, reached)
+        return _neighbourhood(reached, limit, whole)
+
+    def around(
+        self,
+        entity: EntityRef | Sequence[EntityRef],
+        *,
+        hops: int = 1,
+        limit: int = 100,
+        fan_out: int | None = FAN_OUT,
+        **filters: Unpack[Filters],
+    ) -> Neighbourhood:
+        """The same, with the edges between what was found: a subgraph."""
+        walk = _walk(_refs(entity), hops, limit, fan_out, filters)
+        found = self._around(walk, limit)
+        self._refuse_nothing(entity, found.start)
+        return found
+
+    def about(
+        self,
+        query: str,
+        *,
+        hops: int = 1,
+        limit: int = 100,
+        fan_out: int | None = FAN_OUT,
+        **filters: Unpack[Filters],
+    ) -> Neighbourhood:
+        """The subgraph around the things a text names, by name or alias; empty when it names none."""
+        names = names_in(inputs.text(query, "query"))
+        return self._around(_walk(((), names), hops, limit, fan_out, filters), limit)
+
+    def path(
+        self,
+        source: EntityRef,
+        target: EntityRef,
+        *,
+        by: Cost = "hops",
+        max_hops: int = 6,
+        **filters: Unpack[Filters],
+    ) -> Path | None:
+        """The shortest way (``by="hops"``) or the cheapest: the sum of weights, or of 1 / weight (``strength``).
+
+        Edges are taken in both directions unless ``direction`` says otherwise. None when no way of at most
+        ``max_hops`` edges exists.
+        """
+        inputs.choice(by, ("hops", "weight", "strength"), "by")
+        hops = inputs.limit(max_hops, "max_hops", most=MOST_HOPS)
+        ends = [self.get(source), self.get(target)]
+        ids = [end.id for end in ends]
+        walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_EDGES, None, {**filters, "direction": "both"})
+        edges = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, edges=MOST_EDGES))
+        cost = _costs(by)
+        return cheapest(edges, ids[0], ids[1], cost, hops, filters.get("direction", "both"))
+
+    def rank(
+        self,
+        seeds: EntityRef | Sequence[EntityRef] | Mapping[str, float],
+        *,
+        hops: int = 2,
+        limit: int = 20,
+        among: int = 1000,
+        fan_out: int | None = FAN_OUT,
+        **filters: Unpack[Filters],
+    ) -> list[RankedEntity]:
+        """What matters most seen from some things: personalised PageRank over the ``among`` entities nearest to them.
+
+        ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Edges count by their weight, in both directions.
+        """
+        given = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
+        found = self._around(_walk(given, hops, among, fan_out, filters), among)
+        self._refuse_nothing("seeds", found.start)
+        weights = {name.lower(): weight for name, weight in seeds.items()} if isinstance(seeds, Mapping) else {}
+        start = {r.id: weights.get(r.name.lower(), 1.0) for r in found.start}
+        nodes = [*found.start, *found.entities]
+        scores = pagerank([n.id for n in nodes], found.edges, start)
+        order = sorted(nodes, key=lambda n: (-scores[n.id], n.id))
+        return [RankedEntity(n, scores[n.id]) for n in order[: inputs.limit(limit)]]
+
+    def _around(self, walk: Walk, limit: int) -> Neighbourhood:
+        reached, edges, whole = self._scope.read(
+            lambda c: TraversalStore(c, self._scope.author).around(walk, edges=MOST_EDGES)
+        )
+        return _neighbourhood(reached, limit, whole, edges)
+
+    def _refuse_nothing(self, given: object, found: Sequence[Reached]) -> None:
+        if not found:
+            raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity {given!r}")
+
+
+def names_in(text: str) -> list[str]:
+    """Everything in a text that may be a name: its words and runs of up to six, in lower case."""
+    words = re.findall(r"\w[\w'’&.-]*", text.lower())
+    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
+    runs = {
+        " ".join(cleaned[n : n + length])
+        for length in range(1, _WORDS_OF_A_NAME + 1)
+        for n in range(len(cleaned) - length + 1)
+    }
+    return sorted(run for run in runs if run)
+
+
+def cheapest(
+    edges: Sequence[Edge], source: int, target: int, cost: Callable[[Edge], float], hops: int, direction: Direction
+) -> Path | None:
+    """Dijkstra over (entity, edges used), so that the way has at most ``hops`` edges."""
+    leaving: dict[int, list[tuple[int, Edge]]] = defaultdict(list)
+    for edge in edges:
+        if direction != "in":
+            leaving[edge.source_id].append((edge.target_id, edge))
+        if direction != "out":
+            leaving[edge.target_id].append((edge.source_id, edge))
+    best: dict[tuple[int, int], float] = {}
+    number = count()  # decides between equals: edges have no order
+    queue: list[tuple[float, int, int, int, tuple[int, ...], tuple[Edge, ...]]]
+    queue = [(0.0, 0, next(number), source, (source,), ())]
+    while queue:
+        spent, used, _, here, ids, way = heapq.heappop(queue)
+        if here == target:
+            return Path(ids, way, spent, complete=len(edges) < MOST_EDGES)
+        if used == hops or any(best.get((here, u), np.inf) <= spent for u in range(used + 1)):
+            continue
+        best[here, used] = spent
+        for other, edge in leaving[here]:
+            if other not in ids:
+                heapq.heappush(queue, (spent + cost(edge), used + 1, next(number), other, (*ids, other), (*way, edge)))
+    return None
+
+
+def pagerank(ids: Sequence[int], edges: Sequence[Edge], start: Mapping[int, float]) -> dict[int, float]:
+    """Power iteration; a walker with nowhere to go starts again."""
+    place = {id: n for n, id in enumerate(ids)}
+    seed = np.zeros(len(ids))
+    for id, share_of_start in start.items():
+        seed[place[id]] = share_of_start
+    seed /= seed.sum() or 1.0
+    ends = np.array([(place[e.source_id], place[e.target_id]) for e in edges], np.intp).reshape(-1, 2)
+    source, target = np.concatenate([ends, ends[:, ::-1]]).T
+    weight = np.tile(np.array([max(e.weight, 0.0) for e in edges]), 2)
+    total = np.bincount(source, weight, minlength=len(ids))
+    share = np.divide(weight, total[source], out=np.zeros_like(weight), where=total[source] > 0)
+    scores = seed.copy()
+    for _ in range(_ROUNDS):
+        moved = np.bincount(target, scores[source] * share, minlength=len(ids))
+        scores = _DAMPING * moved + (1 - _DAMPING * moved.sum()) * seed
+    return dict(zip(ids, scores.tolist(), strict=True))
+
+
+def _costs(by: Cost) -> Callable[[Edge], float]:
+    def weight(edge: Edge) -> float:
+        if edge.weight <= 0:
+            raise InputError(f"relationship {edge.id} has weight {edge.weight:g}: a cost must be positive")
+        return edge.weight if by == "weight" else 1 / edge.weight
+
+    return (lambda _: 1.0) if by == "hops" else weight
+
+
+def _refs(given: EntityRef | Sequence[EntityRef]) -> tuple[list[int], list[str]]:
+    refs = [given] if isinstance(given, (Entity, int, str)) else list(given)
+    ids = [ref.id if isinstance(ref, Entity) else ref for ref in refs if not isinstance(ref, str)]
+    return ids, [" ".join(ref.split()).lower() for ref in refs if isinstance(ref, str)]
+
+
+def _walk(
+    given: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: Filters
+) -> Walk:
+    direction = inputs.choice(filters.get("direction", "both"), ("both", "out", "in"), "direction")
+    types, weight = filters.get("types"), filters.get("min_weight")
+    return Walk(
+        *given,
+        hops=inputs.limit(hops + 1, "hops + 1", most=MOST_HOPS + 1) - 1,
+        limit=inputs.limit(limit, most=MOST_EDGES),
+        fan_out=None if fan_out is None else inputs.limit(fan_out, "fan_out", most=MOST_EDGES),
+        out=direction != "in",
+        into=direction != "out",
+        types=None if types is None else inputs.texts(types, "types"),
+        min_weight=None if weight is None else inputs.number(weight, "min_weight"),
+        moments=Moments(
+            inputs.moment(filters.get("valid_at"), "valid_at"), inputs.moment(filters.get("known_at"), "known_at")
+        ),
+    )
+
+
+def _neighbourhood(reached: Sequence[Reached], limit: int, whole: bool, edges: Sequence[Edge] = ()) -> Neighbourhood:
+    start = [r for r in reached if r.depth == 0]
+    near = [r for r in reached if r.depth > 0]
+    kept = near[:limit]
+    ids = {r.id for r in (*start, *kept)}
+    complete = whole and len(near) <= limit and not any(r.capped for r in reached)
+    return Neighbourhood(start, kept, complete, [e for e in edges if e.source_id in ids and e.target_id in ids])

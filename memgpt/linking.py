@@ -1,0 +1,82 @@
+"""The graph arm of a search: texts are linked by the names they mention, found by rule and not by a model.
+
+An answer to "who founded the firm Ann works for" stands in a text that has no word of the question; what leads there
+is the firm's name, which the best text for the question mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from memgpt.models import Hit, Kind
+from memgpt.stores.search import Links
+
+LINKED: Final[tuple[Kind, ...]] = ("archival", "chunk")
+"""Kinds of rows whose names are known."""
+
+LOOKED_AT: Final = 60
+"""Hits of the other arms, and texts of this one, among which the order is decided."""
+
+SEEDS: Final = 8
+WEIGHT = 2.0  # not final: the benchmark tries others
+"""Of the best linked text, where the best hit of the other arms counts 1 and the last 0.
+
+``benchmarks/graph_retrieval.py --weights`` measures it, each question with a weight that others chose."""
+
+_WORDS_OF_A_NAME: Final = 8
+
+
+def names_asked(text: str) -> list[str]:
+    """What may be a name in a question: every run of words, but a single word only with a capital."""
+    words = re.findall(r"\w[\w'’.-]*", text)
+    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
+    runs = {
+        " ".join(cleaned[n : n + length]).lower()
+        for length in range(1, _WORDS_OF_A_NAME + 1)
+        for n in range(len(cleaned) - length + 1)
+        if length > 1 or (n > 0 and not cleaned[n][:1].islower())
+    }
+    return sorted(run for run in runs if len(run) > 1)
+
+
+def links_of(text: str, hits: Sequence[Hit], kinds: Sequence[Kind], total: int) -> Links:
+    """Start from the question's names and the best texts, the first twice the second."""
+    best = [hit for hit in hits if hit.kind in LINKED][:SEEDS]
+    weights = [1 / place for place in range(1, len(best) + 1)]
+    seeds = [(hit.kind, hit.id, weight / sum(weights)) for hit, weight in zip(best, weights, strict=True)]
+    return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1))
+
+
+def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> list[Hit]:
+    """The texts of both in one order; messages and facts keep their places in the list.
+
+    Scores stay on the scale of the other arms; a place never scores more than the one before it.
+    """
+    best, least = (hits[0].score, hits[-1].score) if hits else (1.0, 0.0)
+    span = (best - least) or 1.0
+    most = max((hit.score for hit in linked), default=0.0) or 1.0
+    by_links = {(hit.kind, hit.id): hit.score / most for hit in linked}
+    texts = [hit for hit in hits if hit.kind in LINKED]
+    there = {(hit.kind, hit.id) for hit in texts}
+    texts += [replace(hit, score=least) for hit in linked if (hit.kind, hit.id) not in there]
+    scored = [replace(hit, score=hit.score + span * WEIGHT * by_links.get((hit.kind, hit.id), 0.0)) for hit in texts]
+    if explain:
+        scored = [replace(hit, explain=_explained(hit, by_links, linked)) for hit in scored]
+    order = sorted(scored, key=lambda hit: (-hit.score, hit.kind, hit.id))
+    kept = iter(order)
+    merged = [next(kept) if hit.kind in LINKED else hit for hit in hits]
+    merged += kept
+    for n in range(len(merged) - 2, -1, -1):  # a text that was lifted lifts what stands before it
+        if merged[n].score < merged[n + 1].score:
+            merged[n] = replace(merged[n], score=merged[n + 1].score)
+    return merged
+
+
+def _explained(hit: Hit, by_links: dict[tuple[Kind, int], float], linked: Sequence[Hit]) -> dict[str, object]:
+    place = next((n for n, other in enumerate(linked, start=1) if (other.kind, other.id) == (hit.kind, hit.id)), None)
+    score = by_links.get((hit.kind, hit.id))
+    arm = None if score is None else {"rank": place, "score": score}
+    return {**(hit.explain or {"vector": None, "text": None}), "graph": arm}

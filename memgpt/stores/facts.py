@@ -1,0 +1,72 @@
+"""What is believed of the statements: the order of beliefs, and taking belief back for a span of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from memgpt.database import queries
+from memgpt.models import Author
+
+SQL = queries.beside(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """A point on each axis of time: true at, believed at. None: any time, and now."""
+
+    valid_at: datetime | None = None
+    known_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is said of a thing over a span: of every target, of one, or of all but one."""
+
+    source_id: int
+    type: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+    only: int | None = None
+    but: int | None = None
+
+
+class FactStore:
+    """Beliefs of one agent, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def begin(self, type: str) -> tuple[datetime, bool]:
+        """The time of a new belief, later than all before it, and whether the type is functional.
+
+        Until the transaction ends nobody else changes what the agent believes.
+        """
+        row = self._connection.execute(SQL.begin, self._given(type=type)).fetchone()
+        assert row is not None  # noqa: S101 - the statement always gives one row
+        return row[0], row[1]
+
+    def clear(self, claim: Claim, *, at: datetime, change_id: UUID) -> int:
+        """Supersede what a claim contradicts, and record again what of it the claim's span leaves; how many it were."""
+        given = self._given(at=at, change_id=change_id, **asdict(claim))
+        row = self._connection.execute(SQL.clear, given).fetchone()
+        assert row is not None  # noqa: S101 - count(*) always gives one row
+        return int(row[0])
+
+    def declare(self, type: str, *, functional: bool) -> Sequence[str]:
+        row = self._connection.execute(SQL.declare, self._given(type=type, functional=functional)).fetchone()
+        assert row is not None  # noqa: S101 - every writer makes the agent first
+        return list(row[0])
+
+    def declared(self) -> Sequence[str]:
+        row = self._connection.execute(SQL.declared, self._given()).fetchone()
+        return [] if row is None else list(row[0])
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

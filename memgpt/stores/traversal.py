@@ -1,0 +1,95 @@
+"""Walks over the graph: each is one statement, so one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Final
+
+from psycopg import Connection
+
+from memgpt.database import queries
+from memgpt.models import Author, Edge, Reached
+from memgpt.stores.facts import Moments
+
+SQL = queries.beside(__name__)
+
+NOW: Final = Moments()
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a walk starts, how far it goes and which edges it takes."""
+
+    start: Sequence[int]
+    names: Sequence[str]
+    """In lower case: things called so are starts too."""
+    hops: int
+    limit: int
+    """Most things beside the starts."""
+    fan_out: int | None = None
+    """Most edges of one thing in one direction; None takes them all."""
+    out: bool = True
+    into: bool = True
+    types: Sequence[str] | None = None
+    min_weight: float | None = None
+    moments: Moments = NOW
+
+    @property
+    def rows(self) -> int:
+        """Enough for the nearest: a thing comes once a level, and once more for edges left out."""
+        return 2 * (self.limit + len(self.start) + 20) * (self.hops + 1)
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "start": [*self.start],
+            "names": [*self.names],
+            "hops": self.hops,
+            "limit": self.limit,
+            "rows": self.rows,
+            "fan_out": self.fan_out,
+            "out": self.out,
+            "in": self.into,
+            "types": None if self.types is None else [*self.types],
+            "min_weight": self.min_weight,
+            **asdict(self.moments),
+        }
+
+
+class TraversalStore:
+    """Walks over one agent's graph on a connection of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._agent_id = author.agent_id
+
+    def within(self, walk: Walk) -> tuple[list[Reached], bool]:
+        """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit; and whether the walk
+        went to its end."""
+        rows = self._rows("within", walk)
+        return [Reached(*row[:5]) for row in rows], not rows or rows[0][5] < walk.rows
+
+    def around(self, walk: Walk, *, edges: int) -> tuple[list[Reached], list[Edge], bool]:
+        """The same, with the edges between them."""
+        rows = self._rows("around", walk, edges=edges)
+        reached = [Reached(*row[:5]) for row in rows if row[6] is None]
+        found = [Edge(row[0], int(row[1]), row[6], row[2], row[7]) for row in rows if row[6] is not None]
+        seen = max((row[5] for row in rows if row[5] is not None), default=0)
+        order = sorted(reached, key=lambda r: (r.depth, r.id))
+        return order, found, seen < walk.rows and len(found) < edges
+
+    def between(self, walk: Walk, *, edges: int) -> list[Edge]:
+        """The edges of everything within the hops of the walk's starts, at most so many."""
+        return [Edge(*row) for row in self._rows("between", walk, edges=edges)]
+
+    def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
+        given = {"agent_id": self._agent_id, **walk.parameters(), **more}
+        # Planned with its values: which index conditions are there depends on the filters.
+        return self._connection.execute(_statement(form), given, prepare=False, binary=True).fetchall()
+
+
+@cache
+def _statement(form: str) -> bytes:
+    text: bytes = getattr(SQL, form)
+    return text.replace(b"{walk}", SQL.walk).replace(b"{edge}", SQL.edge)
