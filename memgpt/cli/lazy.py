@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Final = {
     "db": ("memgpt.cli.care", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
+    "graph": ("memgpt.cli.graph", "The knowledge graph: statements, neighbourhoods, paths, files."),
     "key": ("memgpt.cli.key", "Keys of the service (memgpt serve)."),
     "serve": ("memgpt.cli.serve", "Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."),
     "mcp": ("memgpt.cli.mcp", "Serve the memory to an assistant on this machine, over stdio."),

@@ -1,4 +1,4 @@
--- 006_knowledge_graph: types of which a thing has one at a time, and the names that texts mention.
+-- 007_knowledge_graph: types of which a thing has one at a time, and the names that texts mention.
 
 BEGIN;
 
@@ -80,6 +80,6 @@ FROM document_chunks t
 LEFT JOIN documents d ON d.agent_id = t.agent_id AND d.id = t.document_id
 CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), t.chunk_text)) AS n (name);
 
-INSERT INTO schema_migrations (migration_name) VALUES ('006_knowledge_graph');
+INSERT INTO schema_migrations (migration_name) VALUES ('007_knowledge_graph');
 
 COMMIT;

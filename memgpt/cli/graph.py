@@ -1,0 +1,180 @@
+"""``memgpt graph``: the knowledge graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from memgpt.cli import output
+from memgpt.cli.options import Agent, Dsn, Json, Limit, opened
+from memgpt.graph import exchange
+from memgpt.graph.traversal import FAN_OUT, Cost, Filters
+from memgpt.models import Relationship
+
+app = typer.Typer(help="The knowledge graph: statements, neighbourhoods, paths, files.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="An entity, by one of its names.")]
+From = Annotated[str | None, typer.Option("--from", help="True since this ISO 8601 time.", show_default=False)]
+To = Annotated[str | None, typer.Option("--to", help="True until this ISO 8601 time.", show_default=False)]
+ValidAt = Annotated[str | None, typer.Option("--valid-at", help="Only what was true then.", show_default=False)]
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="What was believed then.", show_default=False)]
+Types = Annotated[list[str] | None, typer.Option("--type", help="A type; repeatable.", show_default=False)]
+
+
+@app.command()
+def relate(
+    source: Name,
+    type: Annotated[str, typer.Argument(help="Such as works_at.")],
+    target: Name,
+    valid_from: From = None,
+    valid_to: To = None,
+    functional: Annotated[
+        bool | None, typer.Option("--functional/--not-functional", help="One target at a time; else the type decides.")
+    ] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Record a statement; names without an entity become one."""
+    with opened(agent, dsn) as memory:
+        told = memory.graph.relate(
+            source, type, target, valid_from=valid_from, valid_to=valid_to, functional=functional
+        )  # fmt: skip
+    if as_json:
+        output.show_json(told)
+    else:
+        output.say(f"✓ fact {told.id}: {told.fact}")
+
+
+@app.command()
+def retract(
+    id: Annotated[int, typer.Argument(help="The statement's id.")], agent: Agent = None, dsn: Dsn = None
+) -> None:
+    """Stop believing a statement; it stays, with the time."""
+    with opened(agent, dsn) as memory:
+        told = memory.graph.retract(id)
+    output.say(f"✓ fact {told.id} is not believed since {told.superseded_at}")
+
+
+@app.command()
+def facts(
+    entity: Annotated[str | None, typer.Argument(help="Of this entity; else all.", show_default=False)] = None,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Also what is not believed any more.")] = False,
+    limit: Limit = 50,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Show statements, newest first."""
+    with opened(agent, dsn) as memory:
+        found = memory.graph.relationships(
+            entity, valid_at=valid_at, known_at=known_at, superseded=superseded, limit=limit
+        )  # fmt: skip
+    if as_json:
+        output.show_json(found)
+        return
+    columns = ("id", "statement", "true from", "to", "believed from", "to")
+    output.show_table(columns, [_row(r) for r in found])
+
+
+@app.command()
+def near(
+    entity: Name,
+    hops: Annotated[int, typer.Option("--hops", help="Most statements on the way.")] = 2,
+    types: Types = None,
+    fan_out: Annotated[
+        int, typer.Option("--fan-out", help="Most statements of one entity each way; 0: all.")
+    ] = FAN_OUT,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    limit: Limit = 100,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is near an entity, nearest first."""
+    filters: Filters = {"types": types, "valid_at": valid_at, "known_at": known_at}
+    with opened(agent, dsn) as memory:
+        found = memory.graph.within(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
+    if as_json:
+        output.show_json(found)
+        return
+    output.show_table(("hops", "id", "name", "type"), [(r.depth, r.id, r.name, r.type) for r in found.entities])
+    if not found.complete:
+        output.note("not everything: --fan-out or --limit left some out")
+
+
+@app.command()
+def path(
+    source: Name,
+    target: Name,
+    by: Annotated[str, typer.Option("--by", help="hops, weight or strength (1 / weight).")] = "hops",
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Show the shortest or cheapest way between two entities; status 1 when there is none."""
+    with opened(agent, dsn) as memory:
+        found = memory.graph.path(source, target, by=cast(Cost, by))
+        told = [memory.graph.relationship(edge.id) for edge in found.edges] if found else []
+    if as_json:
+        output.show_json(found)
+    for r in told if not as_json else ():
+        output.say(r.fact)
+    if found is None:
+        output.note(f"no way from {source} to {target}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def rank(entity: Name, limit: Limit = 20, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show what matters most seen from an entity: personalised PageRank."""
+    with opened(agent, dsn) as memory:
+        found = memory.graph.rank(entity, limit=limit)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_table(("score", "name", "type"), [(f"{r.score:.4f}", r.entity.name, r.entity.type) for r in found])
+
+
+@app.command("export")
+def export_command(
+    file: Annotated[Path, typer.Argument(help="A .graphml or .json file to write.")],
+    agent: Agent = None,
+    dsn: Dsn = None,
+) -> None:
+    """Write the graph as GraphML or node-link JSON."""
+    with opened(agent, dsn) as memory:
+        counts = exchange.export(memory.graph, file)
+    output.say(f"✓ {counts['entities']:,} entities and {counts['relationships']:,} relationships in {file}")
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .csv (with a header) or .jsonl file: source, type, target, …")],
+    agent: Agent = None,
+    dsn: Dsn = None,
+) -> None:
+    """Assert the statements of a file, all or none."""
+    with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
+        count = exchange.import_triples(memory.graph, file)
+    output.say(f"✓ {count:,} statements")
+
+
+@app.command()
+def communities(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show groups of entities that belong together (Louvain), the largest first."""
+    with opened(agent, dsn) as memory:
+        found = exchange.communities(memory.graph)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show_table(("entities", "names"), [(len(group), ", ".join(group[:12])) for group in found])
+
+
+def _row(r: Relationship) -> tuple[object, ...]:
+    return r.id, r.fact, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at
