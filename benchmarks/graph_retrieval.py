@@ -32,6 +32,7 @@ def main() -> None:
     data = json.loads(options.data.read_text("utf-8"))
     with Memory(f"graph retrieval {time.time_ns()}", dsn=options.dsn) as memory:
         place = _store(memory, data["passages"], options.kind)
+        memory.graph.link()
         print(f"{len(data['passages']):,} passages as {options.kind}, {len(data['questions'])} questions")
         plain = _ask(memory, data["questions"], place, options.kind, graph=False)
         arm = _ask(memory, data["questions"], place, options.kind, graph=True)

@@ -37,6 +37,8 @@ class Scope:
         self._agent_exists = False
         self.changes = 0
         """Changes made so far: what was counted before the last one may be out of date."""
+        self.links = 0
+        """Times names were taken from texts: the next search asks whether there are any."""
 
     @property
     def language(self) -> str:

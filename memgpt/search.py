@@ -73,6 +73,7 @@ class _Count:
     at: float
     seconds: float
     changes: int
+    links: int
 
 
 class Search:
@@ -119,9 +120,9 @@ class Search:
             roles, intents: messages of one of these; nothing else has them.
             min_score: drops what scores less.
             recency, importance: weights of what counts beside relevance; see :class:`Blend`.
-            graph: lets archival memories and chunks also be found by the names they share with the question and
-                with the best hits; a second round trip, where the agent's texts mention names and no quotes, minus
-                signs or blend narrow the search.
+            graph: where the agent's texts were linked (:meth:`memgpt.graph.Graph.link`), lets archival memories and
+                chunks also be found by the names they share with the question and with the best hits. That is a second
+                statement and round trip; quotes, minus signs and a blend leave it out.
             explain: tells for each hit its rank and score in each arm and what each feature added.
 
         Raises:
@@ -268,15 +269,15 @@ class Search:
     def _sizes(self) -> _Count:
         """How many rows of each kind the agent has, as known for up to a minute; sooner after changes of our own."""
         known, now = self._counted, time.monotonic()
-        if known is not None:
+        if known is not None and known.links == self._scope.links:
             lasts = SIZES_LAST if known.changes == self._scope.changes else known.seconds / COUNTING_SHARE
             if now - known.at <= lasts:
                 return known
-        changes = self._scope.changes
+        changes, links = self._scope.changes, self._scope.links
         sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
         counted = time.monotonic()
         self._counted = _Count(
-            {kind: sizes[kind] for kind in KINDS}, sizes["mentions"], counted, counted - now, changes
+            {kind: sizes[kind] for kind in KINDS}, sizes["mentions"], counted, counted - now, changes, links
         )
         return self._counted
 

@@ -47,8 +47,9 @@ BEGIN ATOMIC
     WHERE char_length(n.name) BETWEEN 2 AND 100;
 END;
 
--- Which texts mention which names. Derived from the texts by the statements that write them, like a search index: not
--- exported, not in the history, and kept apart from what was asserted. The rows go with the texts.
+-- Which texts mention which names: an index somebody asks for (memgpt graph link), not one that every write pays for.
+-- Not exported, not in the history, and kept apart from what was asserted. The rows go with the texts. A text that was
+-- looked at has a row with an empty name and the hash of what was looked at, whether it mentions anything or not.
 CREATE TABLE kg_mentions (
     agent_id text NOT NULL,
     name text NOT NULL,
@@ -56,8 +57,10 @@ CREATE TABLE kg_mentions (
     row_id bigint NOT NULL,
     archival_id bigint GENERATED ALWAYS AS (CASE WHEN kind = 'archival' THEN row_id END) STORED,
     chunk_id bigint GENERATED ALWAYS AS (CASE WHEN kind = 'chunk' THEN row_id END) STORED,
+    text_hash uuid,
     CONSTRAINT kg_mentions_pkey PRIMARY KEY (agent_id, name, kind, row_id),
     CONSTRAINT kg_mentions_kind_check CHECK (kind IN ('archival', 'chunk')),
+    CONSTRAINT kg_mentions_text_hash_check CHECK ((name = '') = (text_hash IS NOT NULL)),
     CONSTRAINT kg_mentions_archival_fkey FOREIGN KEY (agent_id, archival_id)
         REFERENCES archival_memories (agent_id, id) ON DELETE CASCADE,
     CONSTRAINT kg_mentions_chunk_fkey FOREIGN KEY (agent_id, chunk_id)
@@ -69,16 +72,27 @@ WHERE archival_id IS NOT NULL;
 
 CREATE INDEX kg_mentions_chunk_idx ON kg_mentions (agent_id, chunk_id) INCLUDE (name) WHERE chunk_id IS NOT NULL;
 
-INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-SELECT t.agent_id, n.name, 'archival', t.id
-FROM archival_memories t
-CROSS JOIN LATERAL memory_mentions(t.text) AS n (name);
+-- Isolated like the tables of 006_isolation, and as there not exposed to anybody on Supabase.
+ALTER TABLE kg_mentions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kg_mentions FORCE ROW LEVEL SECURITY;
+CREATE POLICY memgpt_agent ON kg_mentions USING (agent_id = (SELECT memory_agent()));
 
-INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-SELECT t.agent_id, n.name, 'chunk', t.id
-FROM document_chunks t
-LEFT JOIN documents d ON d.agent_id = t.agent_id AND d.id = t.document_id
-CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), t.chunk_text)) AS n (name);
+DO $$
+DECLARE
+    role text;
+BEGIN
+    EXECUTE format(
+        'CREATE POLICY memgpt_owner ON kg_mentions TO %s USING (true)',
+        CASE WHEN pg_has_role(current_user, 'pg_database_owner', 'MEMBER')
+            THEN 'pg_database_owner' ELSE quote_ident(current_user) END);
+    FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON kg_mentions FROM %I', role);
+    END LOOP;
+    IF to_regrole('memgpt_agent') IS NOT NULL THEN
+        PERFORM memory_allow_requests();
+    END IF;
+END
+$$;
 
 INSERT INTO schema_migrations (migration_name) VALUES ('007_knowledge_graph');
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -10,6 +12,7 @@ import typer
 from memgpt.cli import output
 from memgpt.cli.options import Agent, Dsn, Json, Limit, opened
 from memgpt.graph import exchange
+from memgpt.graph.names import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, Filters
 from memgpt.models import Relationship
 
@@ -163,6 +166,33 @@ def import_command(
     with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
         count = exchange.import_triples(memory.graph, file)
     output.say(f"✓ {count:,} statements")
+
+
+@app.command()
+def link(
+    batch: Annotated[int, typer.Option("--batch", help="Texts in one statement.")] = BATCH,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Link memories and chunks by the names they mention, for searches to follow; run it again after writing."""
+    kept = "what was linked is kept, the same command goes on from there"
+    with output.interruptible(kept), opened(agent, dsn) as memory, _progress(as_json) as on_progress:
+        done = memory.graph.link(batch=batch, on_progress=on_progress)
+    if as_json:
+        output.show_json(done)
+    else:
+        output.say(f"✓ {done.texts:,} texts linked, {done.mentions:,} names in them; {done.seen:,} texts in all")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Linked], None] | None]:
+    """Live progress, on a terminal only."""
+    if quiet or not output.errors.is_terminal:
+        yield None
+        return
+    with output.errors.status("linking") as status:
+        yield lambda done: status.update(f"linking: {done.seen:,} of {done.total:,} texts")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from memgpt.graph.entities import UNTYPED, EntityRef, entity_text
 from memgpt.graph.facts import PROVENANCE, Direction
+from memgpt.graph.names import Linked
 from memgpt.graph.traversal import Graph
 
-__all__ = ["PROVENANCE", "UNTYPED", "Direction", "EntityRef", "Graph", "entity_text"]
+__all__ = ["PROVENANCE", "UNTYPED", "Direction", "EntityRef", "Graph", "Linked", "entity_text"]

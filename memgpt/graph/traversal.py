@@ -15,7 +15,8 @@ import numpy as np
 from memgpt import inputs
 from memgpt.errors import InputError, NotFoundError
 from memgpt.graph.entities import EntityRef
-from memgpt.graph.facts import Direction, Facts
+from memgpt.graph.facts import Direction
+from memgpt.graph.names import Names
 from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
 from memgpt.stores.facts import Moments
 from memgpt.stores.traversal import TraversalStore, Walk
@@ -47,7 +48,7 @@ class Filters(TypedDict, total=False):
     """What we believed at this time; absent, what we believe now."""
 
 
-class Graph(Facts):
+class Graph(Names):
     """The entities and relationships of one agent, and walks over them."""
 
     def neighbours(

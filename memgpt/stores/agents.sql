@@ -68,7 +68,8 @@ SELECT
 -- so that all tables are copied as they are at one moment.
 WITH copied_agents AS (
     INSERT INTO agents (agent_id, description, metadata, functional_types, created_at)
-    SELECT %(target)s::text, description, metadata, functional_types, created_at FROM agents WHERE agent_id = %(source)s::text
+    SELECT %(target)s::text, description, metadata, functional_types, created_at
+    FROM agents WHERE agent_id = %(source)s::text
 ),
 copied_core_memories AS (
     INSERT INTO core_memories (
@@ -123,8 +124,8 @@ copied_kg_relationships AS (
     FROM kg_relationships WHERE agent_id = %(source)s::text
 ),
 copied_mentions AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(target)s::text, name, kind, row_id FROM kg_mentions WHERE agent_id = %(source)s::text
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
+    SELECT %(target)s::text, name, kind, row_id, text_hash FROM kg_mentions WHERE agent_id = %(source)s::text
 ),
 copied_conversations AS (
     INSERT INTO conversations (

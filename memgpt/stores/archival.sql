@@ -6,7 +6,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('memgpt archival texts ' || %(agen
 -- insert --
 -- Inserts many texts at once. A text that a living memory has already is folded: its id comes back, duplicate = true.
 -- One that an expired memory has comes back without an id: retire_expired makes room for it.
--- History is written by the same statement. ord keeps the order of the input.
+-- History is written by the same statement. ord keeps the order of the input. incoming is read once only: twice, and the
+-- vectors would be kept in a temporary file.
 WITH incoming AS (
     SELECT * FROM unnest(
         %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
@@ -23,14 +24,7 @@ inserted AS (
     FROM incoming i
     ORDER BY i.ord
     ON CONFLICT (agent_id, text_hash) WHERE superseded_at IS NULL DO NOTHING
-    RETURNING id, text, text_hash
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'archival', m.id
-    FROM inserted m
-    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id, text_hash
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -43,7 +37,7 @@ SELECT
             AND (m.expires_at IS NULL OR m.expires_at > now())
     ) END AS id,
     n.id IS NULL OR i.ord > min(i.ord) OVER (PARTITION BY i.text) AS duplicate
-FROM incoming i
+FROM unnest(%(text)b::text[]) WITH ORDINALITY AS i (text, ord)
 LEFT JOIN inserted n ON n.text_hash = md5(i.text)::uuid
 ORDER BY i.ord
 
@@ -125,20 +119,6 @@ changed AS (
     RETURNING
         m.id, m.text, m.tags, m.importance, m.source, m.metadata, m.language, m.created_at, m.expires_at,
         m.superseded_at, m.superseded_by, m.accessed_at, m.access_count
-),
-unmentioned AS (
-    DELETE FROM kg_mentions x
-    USING changed m
-    WHERE x.agent_id = %(agent_id)s::text AND x.archival_id = m.id AND %(text)s::text IS NOT NULL
-        AND x.name NOT IN (SELECT memory_mentions(m.text))
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'archival', m.id
-    FROM changed m
-    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
-    WHERE %(text)s::text IS NOT NULL
-    ON CONFLICT DO NOTHING
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)

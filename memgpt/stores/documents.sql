@@ -33,15 +33,7 @@ inserted AS (
         %(language)s::text, CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
     FROM incoming i
     ORDER BY i.ord
-    RETURNING id, document_id, chunk_text
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'chunk', m.id
-    FROM inserted m
-    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-    CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), m.chunk_text)) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id
 )
 INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
 SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'chunk', id, 'insert' FROM inserted

@@ -204,19 +204,7 @@ put AS (
         expires_at = excluded.expires_at, superseded_at = excluded.superseded_at,
         superseded_by = excluded.superseded_by, embedding_model = excluded.embedding_model,
         embedding = excluded.embedding
-    RETURNING id, text
-),
-unmentioned AS (
-    DELETE FROM kg_mentions x
-    USING put m
-    WHERE x.agent_id = %(agent_id)s::text AND x.archival_id = m.id AND x.name NOT IN (SELECT memory_mentions(m.text))
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'archival', m.id
-    FROM put m
-    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id
 )
 INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, undoes, old, old_embedding)
 SELECT
@@ -412,15 +400,7 @@ put AS (
         char_end = excluded.char_end, tokens = excluded.tokens, metadata = excluded.metadata,
         language = excluded.language, created_at = excluded.created_at, embedding_model = excluded.embedding_model,
         embedding = excluded.embedding
-    RETURNING id, document_id, chunk_text
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'chunk', m.id
-    FROM put m
-    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-    CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), m.chunk_text)) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id
 )
 INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, undoes, old, old_embedding)
 SELECT

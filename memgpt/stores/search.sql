@@ -9,7 +9,7 @@ SELECT
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL) AS chunk,
     (SELECT count(*) FROM kg_relationships
      WHERE agent_id = %(agent_id)s::text AND embedding_bits IS NOT NULL AND superseded_at IS NULL) AS fact,
-    EXISTS (SELECT FROM kg_mentions WHERE agent_id = %(agent_id)s::text) AS mentions
+    EXISTS (SELECT FROM kg_mentions WHERE agent_id = %(agent_id)s::text AND name > '') AS mentions
 
 -- linked --
 -- The graph arm: texts that mention the names the question asks for, and the names of the best texts so far. One step
@@ -24,10 +24,12 @@ held AS MATERIALIZED (
     SELECT s.ord, s.weight, m.name
     FROM seed s
     JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'archival' AND m.archival_id = s.id
+    WHERE m.name <> ''
     UNION ALL
     SELECT s.ord, s.weight, m.name
     FROM seed s
     JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'chunk' AND m.chunk_id = s.id
+    WHERE m.name <> ''
     UNION ALL
     SELECT 0, 1, n.name FROM unnest(%(names)s::text[]) AS n (name)
 ),

@@ -194,14 +194,7 @@ inserted AS (
     FROM incoming n
     ORDER BY n.ord
     ON CONFLICT (agent_id, id) DO NOTHING
-    RETURNING id, text
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'archival', m.id
-    FROM inserted m
-    CROSS JOIN LATERAL memory_mentions(m.text) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -275,15 +268,7 @@ inserted AS (
     FROM incoming n
     ORDER BY n.ord
     ON CONFLICT (agent_id, id) DO NOTHING
-    RETURNING id, document_id, chunk_text
-),
-mentioned AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'chunk', m.id
-    FROM inserted m
-    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-    CROSS JOIN LATERAL memory_mentions(concat_ws(E'\n', nullif(d.title, ''), m.chunk_text)) AS n (name)
-    ON CONFLICT DO NOTHING
+    RETURNING id
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 
-from memgpt import Memory
+from memgpt import Agents, Memory
+from memgpt.graph import Linked
 
 
 @pytest.fixture
@@ -18,7 +22,9 @@ def memory(dsn: str) -> Iterator[Memory]:
 
 def names(dsn: str, kind: str = "archival") -> list[str]:
     with psycopg.connect(dsn) as connection:
-        rows = connection.execute("SELECT name FROM kg_mentions WHERE kind = %s ORDER BY name", [kind]).fetchall()
+        rows = connection.execute(
+            "SELECT name FROM kg_mentions WHERE kind = %s AND name <> '' ORDER BY name", [kind]
+        ).fetchall()
     return [name for (name,) in rows]
 
 
@@ -39,23 +45,96 @@ def test_names_are_found_by_rule(dsn: str, text: str, expected: list[str]) -> No
     assert [name for name in found[0] if name in expected] == sorted(expected)
 
 
-def test_the_names_follow_the_text(memory: Memory, dsn: str) -> None:
+def test_writes_link_nothing_and_link_takes_what_is_new_or_changed(memory: Memory, dsn: str) -> None:
+    first = memory.remember("Ann lives near Ulm.")
+    memory.remember("nothing named here")
+    document = memory.documents.create([{"text": "He saw Rome."}], title="Old Travels")
+    assert names(dsn) == names(dsn, "chunk") == []
+    steps: list[Linked] = []
+    done = memory.graph.link(batch=1, on_progress=steps.append)
+    assert done == Linked(texts=3, mentions=4, seen=3, total=3)
+    assert [step.seen for step in steps] == [1, 2, 3]
+    assert (names(dsn), names(dsn, "chunk")) == (["ann", "ulm"], ["old travels", "rome"])
+    assert memory.graph.link() == Linked(texts=0, mentions=0, seen=3, total=3)
+    memory.archival.update(first.id, text="Ann lives near Bonn.")
+    memory.remember("Karl lives in Jena.")
+    assert memory.graph.link().texts == 2
+    assert names(dsn) == ["ann", "bonn", "jena", "karl"]
+    memory.documents.delete(document.id)
+    assert names(dsn, "chunk") == []
+
+
+def test_names_go_with_the_text_and_come_back_by_linking(memory: Memory, dsn: str) -> None:
     kept = memory.remember("Ann lives near Ulm.")
-    assert names(dsn) == ["ann", "ulm"]
-    memory.archival.update(kept.id, text="Ann lives near Bonn.")
-    assert names(dsn) == ["ann", "bonn"]
-    memory.undo()
-    assert names(dsn) == ["ann", "ulm"]
+    memory.graph.link()
     memory.archival.delete(kept.id)
     assert names(dsn) == []
     memory.undo()
+    assert memory.graph.link().texts == 1
     assert names(dsn) == ["ann", "ulm"]
     memory.forget(kept.id)
     assert names(dsn) == []
-    document = memory.documents.create([{"text": "He saw Rome."}], title="Old Travels")
-    assert names(dsn, "chunk") == ["old travels", "rome"]
-    memory.documents.delete(document.id)
-    assert names(dsn, "chunk") == []
+
+
+def test_an_interrupted_run_goes_on_and_others_are_left_alone(memory: Memory, dsn: str) -> None:
+    memory.remember_many([{"text": f"Ann met Person{n}."} for n in range(5)])
+    with Memory("bob", dsn=dsn) as other:
+        other.remember("Bob lives in Oslo.")
+
+    def stop(done: Linked) -> None:
+        if done.seen == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        memory.graph.link(batch=2, on_progress=stop)
+    assert memory.graph.link(batch=2).texts == 1
+    assert set(names(dsn)) == {"ann", *(f"person{n}" for n in range(5))}
+
+
+def test_two_at_once_do_the_work_once(memory: Memory, dsn: str) -> None:
+    memory.remember_many([{"text": f"Ann met Person{n}."} for n in range(40)])
+    with ThreadPoolExecutor(2) as threads:
+        runs = list(threads.map(lambda _: memory.graph.link(batch=3), range(2)))
+    assert sum(run.texts for run in runs) == 40
+    assert len(names(dsn)) == 80
+
+
+def test_a_copy_and_a_renamed_agent_stay_linked_and_an_import_is_linked_anew(memory: Memory, dsn: str) -> None:
+    memory.remember("Ann lives near Ulm.")
+    memory.graph.link()
+    with Agents(dsn) as agents:
+        agents.fork("ann", "copy")
+        agents.rename("copy", "renamed")
+        file = io.StringIO()
+        agents.export("ann", file)
+        agents.import_(io.StringIO(file.getvalue()), "imported")
+    with Memory("renamed", dsn=dsn) as renamed, Memory("imported", dsn=dsn) as imported:
+        assert renamed.graph.link().texts == 0
+        assert imported.graph.link().texts == 1
+    assert names(dsn) == ["ann"] * 3 + ["ulm"] * 3
+
+
+def test_only_who_linked_pays_for_the_graph_arm(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.remember("The mill was built by Quentin Marlowe.")
+    memory.search("who built the mill")
+    ran: list[object] = []
+    plain = psycopg.Cursor.execute
+
+    def execute(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        ran.append(query)
+        return plain(cursor, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    memory.search("who built the mill")
+    assert len(ran) == 1
+    memory.graph.link()
+    memory.search("who built the mill")
+    ran.clear()
+    memory.search("who built the mill")
+    assert len(ran) == 2
+    ran.clear()
+    memory.search("who built the mill", kinds=["message", "fact"])
+    assert len(ran) == 1
 
 
 def test_what_the_best_text_names_is_found(memory: Memory) -> None:
@@ -66,6 +145,7 @@ def test_what_the_best_text_names_is_found(memory: Memory) -> None:
             {"text": "Quentin Marlowe grew up in Tromsø."},
         ]
     )
+    memory.graph.link()
     question = "Where did the person who opened the bakery grow old as a child?"
     with_arm = memory.search(question, limit=3, explain=True)
     hit = next(hit for hit in with_arm if "Tromsø" in hit.text)
@@ -79,6 +159,7 @@ def test_what_the_best_text_names_is_found(memory: Memory) -> None:
 def test_filters_hold_in_the_graph_arm(memory: Memory) -> None:
     memory.remember("The mill was built by Quentin Marlowe.", tags=["old"])
     memory.remember("Quentin Marlowe was born in Tromsø.", tags=["new"])
+    memory.graph.link()
     assert [h.text[:8] for h in memory.search("who built the mill", tags=["old"])] == ["The mill"]
     texts = [h.text for h in memory.search("who built the mill -Tromsø")]
     assert not any("Tromsø" in text for text in texts)
@@ -88,6 +169,7 @@ def test_messages_keep_their_places(memory: Memory) -> None:
     memory.messages.append("user", "Quentin Marlowe told me about the mill.")
     memory.remember("The mill was built by Quentin Marlowe.")
     memory.remember("Quentin Marlowe was born in Tromsø.")
+    memory.graph.link()
     plain = memory.search("who told about the mill", graph=False)
     linked = memory.search("who told about the mill")
     assert [n for n, h in enumerate(plain) if h.kind == "message"] == [

@@ -520,9 +520,13 @@ CASE
     WHEN (kind = 'chunk'::text) THEN row_id
     ELSE NULL::bigint
 END) STORED,
-    CONSTRAINT kg_mentions_kind_check CHECK ((kind = ANY (ARRAY['archival'::text, 'chunk'::text])))
+    text_hash uuid,
+    CONSTRAINT kg_mentions_kind_check CHECK ((kind = ANY (ARRAY['archival'::text, 'chunk'::text]))),
+    CONSTRAINT kg_mentions_text_hash_check CHECK (((name = ''::text) = (text_hash IS NOT NULL)))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.02');
+
+ALTER TABLE ONLY public.kg_mentions FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.kg_relationships (
     agent_id text NOT NULL,
@@ -839,6 +843,8 @@ ALTER TABLE public.intent_examples ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.kg_entities ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.kg_mentions ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.kg_relationships ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY memgpt_agent ON public.agent_steps TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
@@ -864,6 +870,8 @@ CREATE POLICY memgpt_agent ON public.embedding_usage TO memgpt_agent USING ((age
 CREATE POLICY memgpt_agent ON public.intent_examples TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
 
 CREATE POLICY memgpt_agent ON public.kg_entities TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+
+CREATE POLICY memgpt_agent ON public.kg_mentions TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
 
 CREATE POLICY memgpt_agent ON public.kg_relationships TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
 
@@ -904,6 +912,8 @@ CREATE POLICY memgpt_owner ON public.idempotent_answers TO pg_database_owner USI
 CREATE POLICY memgpt_owner ON public.intent_examples TO pg_database_owner USING (true);
 
 CREATE POLICY memgpt_owner ON public.kg_entities TO pg_database_owner USING (true);
+
+CREATE POLICY memgpt_owner ON public.kg_mentions TO pg_database_owner USING (true);
 
 CREATE POLICY memgpt_owner ON public.kg_relationships TO pg_database_owner USING (true);
 

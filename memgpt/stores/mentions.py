@@ -1,0 +1,53 @@
+"""Which texts of an agent mention which names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from memgpt.database import queries
+
+SQL = queries.beside(__name__)
+
+Linkable = Literal["archival", "chunk"]
+
+_STATEMENTS: Final = {"archival": SQL.link_archival, "chunk": SQL.link_chunk}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one statement did."""
+
+    last: int | None
+    """The last id it saw; None when there was nothing after the given one."""
+    seen: int
+    linked: int
+    """Texts whose names were taken: those that are new or changed."""
+    mentions: int
+
+
+class MentionStore:
+    """The names in one agent's texts, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], agent_id: str) -> None:
+        self._connection = connection
+        self._agent_id = agent_id
+
+    def totals(self) -> dict[Linkable, int]:
+        """Texts of each kind."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(SQL.totals, {"agent_id": self._agent_id}).fetchone()
+        assert row is not None  # noqa: S101 - the statement always gives one row
+        return {"archival": row["archival"], "chunk": row["chunk"]}
+
+    def link(self, kind: Linkable, *, after: int, batch: int) -> Batch:
+        """Take the names from the next texts of a kind; those that were linked and not changed cost a look."""
+        self._connection.execute(SQL.lock, {"agent_id": self._agent_id})
+        given = {"agent_id": self._agent_id, "after": after, "batch": batch}
+        with self._connection.cursor(row_factory=class_row(Batch)) as cursor:
+            row = cursor.execute(_STATEMENTS[kind], given).fetchone()
+        assert row is not None  # noqa: S101 - the statement always gives one row
+        return row

@@ -1,0 +1,98 @@
+-- lock --
+-- One batch of an agent at a time. The lock ends with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('memgpt mentions ' || %(agent_id)s::text, 0))
+
+-- totals --
+SELECT
+    (SELECT count(*) FROM archival_memories WHERE agent_id = %(agent_id)s::text) AS archival,
+    (SELECT count(*) FROM document_chunks WHERE agent_id = %(agent_id)s::text) AS chunk
+
+-- link_archival --
+-- The next texts in the order of their ids. Those without a row of their present hash are looked at: the names they
+-- mention are added, those they mentioned before and do not now are removed. They are locked against being deleted.
+WITH batch AS MATERIALIZED (
+    SELECT t.id FROM archival_memories t
+    WHERE t.agent_id = %(agent_id)s::text AND t.id > %(after)s::bigint
+    ORDER BY t.id
+    LIMIT %(batch)s::integer
+),
+unlinked AS MATERIALIZED (
+    SELECT t.id, t.text AS body, t.text_hash AS hash
+    FROM archival_memories t
+    WHERE t.agent_id = %(agent_id)s::text AND t.id = ANY (ARRAY(SELECT b.id FROM batch b))
+        AND NOT EXISTS (
+            SELECT FROM kg_mentions x
+            WHERE x.agent_id = %(agent_id)s::text AND x.name = '' AND x.kind = 'archival' AND x.row_id = t.id
+                AND x.text_hash = t.text_hash)
+    FOR KEY SHARE OF t
+),
+named AS MATERIALIZED (
+    SELECT u.id, n.name FROM unlinked u CROSS JOIN LATERAL memory_mentions(u.body) AS n (name)
+),
+removed AS (
+    DELETE FROM kg_mentions x
+    USING unlinked u
+    WHERE x.agent_id = %(agent_id)s::text AND x.archival_id = u.id AND x.name <> ''
+        AND NOT EXISTS (SELECT FROM named n WHERE n.id = u.id AND n.name = x.name)
+),
+added AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'archival', n.id FROM named n
+    ON CONFLICT DO NOTHING
+),
+marked AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
+    SELECT %(agent_id)s::text, '', 'archival', u.id, u.hash FROM unlinked u
+    ON CONFLICT (agent_id, name, kind, row_id) DO UPDATE SET text_hash = excluded.text_hash
+)
+SELECT
+    (SELECT max(b.id) FROM batch b) AS last,
+    (SELECT count(*) FROM batch) AS seen,
+    (SELECT count(*) FROM unlinked) AS linked,
+    (SELECT count(*) FROM named) AS mentions
+
+-- link_chunk --
+-- The same for chunks; the title of the document stands above the text.
+WITH batch AS MATERIALIZED (
+    SELECT t.id, concat_ws(E'\n', nullif(d.title, ''), t.chunk_text) AS body
+    FROM document_chunks t
+    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = t.document_id
+    WHERE t.agent_id = %(agent_id)s::text AND t.id > %(after)s::bigint
+    ORDER BY t.id
+    LIMIT %(batch)s::integer
+),
+unlinked AS MATERIALIZED (
+    SELECT t.id, b.body, md5(b.body)::uuid AS hash
+    FROM document_chunks t
+    JOIN batch b ON b.id = t.id
+    WHERE t.agent_id = %(agent_id)s::text
+        AND NOT EXISTS (
+            SELECT FROM kg_mentions x
+            WHERE x.agent_id = %(agent_id)s::text AND x.name = '' AND x.kind = 'chunk' AND x.row_id = t.id
+                AND x.text_hash = md5(b.body)::uuid)
+    FOR KEY SHARE OF t
+),
+named AS MATERIALIZED (
+    SELECT u.id, n.name FROM unlinked u CROSS JOIN LATERAL memory_mentions(u.body) AS n (name)
+),
+removed AS (
+    DELETE FROM kg_mentions x
+    USING unlinked u
+    WHERE x.agent_id = %(agent_id)s::text AND x.chunk_id = u.id AND x.name <> ''
+        AND NOT EXISTS (SELECT FROM named n WHERE n.id = u.id AND n.name = x.name)
+),
+added AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
+    SELECT %(agent_id)s::text, n.name, 'chunk', n.id FROM named n
+    ON CONFLICT DO NOTHING
+),
+marked AS (
+    INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
+    SELECT %(agent_id)s::text, '', 'chunk', u.id, u.hash FROM unlinked u
+    ON CONFLICT (agent_id, name, kind, row_id) DO UPDATE SET text_hash = excluded.text_hash
+)
+SELECT
+    (SELECT max(b.id) FROM batch b) AS last,
+    (SELECT count(*) FROM batch) AS seen,
+    (SELECT count(*) FROM unlinked) AS linked,
+    (SELECT count(*) FROM named) AS mentions
