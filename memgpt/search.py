@@ -231,7 +231,10 @@ class Search:
         if not sizes.mentions:
             return plain
         links = links_of(text, plain, kinds, sum(sizes.rows[kind] for kind in LINKED))
-        linked = self._scope.read(lambda c: self._store(c).linked(links, limit=LOOKED_AT, filters=filters))
+        model = self._scope.model  # as the search before told it; this statement compares no vectors
+        linked = self._scope.read(
+            lambda c: self._store(c).linked(links, limit=LOOKED_AT, filters=filters), lambda _: model
+        )
         return with_linked(plain, [_hit(n, n.similarity, None) for n in linked], explain)
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:

@@ -6,8 +6,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('memgpt archival texts ' || %(agen
 -- insert --
 -- Inserts many texts at once. A text that a living memory has already is folded: its id comes back, duplicate = true.
 -- One that an expired memory has comes back without an id: retire_expired makes room for it.
--- History is written by the same statement. ord keeps the order of the input. incoming is read once only: twice, and the
--- vectors would be kept in a temporary file.
+-- History is written by the same statement. ord keeps the order of the input.
 WITH incoming AS (
     SELECT * FROM unnest(
         %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
@@ -37,7 +36,7 @@ SELECT
             AND (m.expires_at IS NULL OR m.expires_at > now())
     ) END AS id,
     n.id IS NULL OR i.ord > min(i.ord) OVER (PARTITION BY i.text) AS duplicate
-FROM unnest(%(text)b::text[]) WITH ORDINALITY AS i (text, ord)
+FROM incoming i
 LEFT JOIN inserted n ON n.text_hash = md5(i.text)::uuid
 ORDER BY i.ord
 

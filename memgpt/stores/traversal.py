@@ -89,7 +89,9 @@ class TraversalStore:
         return self._connection.execute(_statement(form), given, prepare=False, binary=True).fetchall()
 
 
+_FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}
+
+
 @cache
 def _statement(form: str) -> bytes:
-    text: bytes = getattr(SQL, form)
-    return text.replace(b"{walk}", SQL.walk).replace(b"{edge}", SQL.edge)
+    return _FORMS[form].replace(b"{walk}", SQL.walk).replace(b"{edge}", SQL.edge)

@@ -1,4 +1,4 @@
--- Undoes 007_knowledge_graph: which names texts mention (made again from the texts), and which types are functional.
+-- Undoes 008_knowledge_graph: which names texts mention (made again from the texts), and which types are functional.
 
 BEGIN;
 
@@ -11,6 +11,6 @@ ALTER TABLE IF EXISTS kg_entities RESET (autovacuum_vacuum_insert_scale_factor);
 ALTER TABLE IF EXISTS kg_relationships RESET (autovacuum_vacuum_insert_scale_factor);
 ALTER TABLE IF EXISTS agents DROP COLUMN IF EXISTS functional_types;
 
-DELETE FROM schema_migrations WHERE migration_name = '007_knowledge_graph';
+DELETE FROM schema_migrations WHERE migration_name = '008_knowledge_graph';
 
 COMMIT;

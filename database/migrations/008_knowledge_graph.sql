@@ -1,4 +1,4 @@
--- 007_knowledge_graph: types of which a thing has one at a time, and the names that texts mention.
+-- 008_knowledge_graph: types of which a thing has one at a time, and the names that texts mention.
 
 BEGIN;
 
@@ -72,7 +72,7 @@ WHERE archival_id IS NOT NULL;
 
 CREATE INDEX kg_mentions_chunk_idx ON kg_mentions (agent_id, chunk_id) INCLUDE (name) WHERE chunk_id IS NOT NULL;
 
--- Isolated like the tables of 006_isolation, and as there not exposed to anybody on Supabase.
+-- Isolated like the tables of 007_isolation, and as there not exposed to anybody on Supabase.
 ALTER TABLE kg_mentions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE kg_mentions FORCE ROW LEVEL SECURITY;
 CREATE POLICY memgpt_agent ON kg_mentions USING (agent_id = (SELECT memory_agent()));
@@ -94,6 +94,6 @@ BEGIN
 END
 $$;
 
-INSERT INTO schema_migrations (migration_name) VALUES ('007_knowledge_graph');
+INSERT INTO schema_migrations (migration_name) VALUES ('008_knowledge_graph');
 
 COMMIT;
