@@ -211,6 +211,7 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
     with Memory("bob", dsn=dsn, options=WITHOUT_MODEL) as bob:
         for each in (memory, bob):
             each.remember("text of Ulm")
+            each.graph.link()
             each.core["human"].append("value")
             fill(direct, each.agent)
             direct.execute(
