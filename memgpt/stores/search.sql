@@ -268,8 +268,8 @@ statistics AS MATERIALIZED (
 lexical AS (
     SELECT
         m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
-            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
+            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
     FROM matched m
     JOIN frequencies f ON f.ord = m.ord
     CROSS JOIN statistics s
@@ -366,8 +366,8 @@ statistics AS MATERIALIZED (
 lexical AS (
     SELECT
         m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
-            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
+            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
     FROM matched m
     JOIN frequencies f ON f.ord = m.ord
     CROSS JOIN statistics s
@@ -397,7 +397,7 @@ recent AS (
 ),
 windows AS MATERIALIZED (
     SELECT
-        m.id,
+        m.id, m.session,
         ARRAY(
             SELECT b.id FROM conversations b
             WHERE b.agent_id = %(agent_id)s::text AND b.session = m.session
@@ -428,7 +428,7 @@ session_frequencies AS (
     SELECT counted.session, array_agg(counted.frequency ORDER BY counted.ord) AS frequencies
     FROM (
         SELECT i.session, a.ord, count(m.ord) AS frequency
-        FROM (SELECT DISTINCT session FROM matched) i
+        FROM (SELECT DISTINCT session FROM windows) i
         CROSS JOIN asked a
         LEFT JOIN matched m ON m.session = i.session AND m.ord = a.ord
         GROUP BY i.session, a.ord
@@ -507,8 +507,8 @@ statistics AS MATERIALIZED (
 lexical AS (
     SELECT
         m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
-            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
+            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
     FROM matched m
     JOIN frequencies f ON f.ord = m.ord
     CROSS JOIN statistics s
@@ -604,8 +604,8 @@ statistics AS MATERIALIZED (
 lexical AS (
     SELECT
         m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5) / (f.frequency + 0.5))
-            / (1 + 0.9 * (0.7 + 0.3 * m.length / s.mean_length))) AS score
+        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
+            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
     FROM matched m
     JOIN frequencies f ON f.ord = m.ord
     CROSS JOIN statistics s
