@@ -21,7 +21,8 @@ LOOKED_AT: Final = 60
 """Hits of the other arms, and texts of this one, among which the order is decided."""
 
 SEEDS: Final = 8
-WEIGHT = 2.0  # not final: the benchmark tries others
+WEIGHT = 2.0
+"""What links count beside the other arms; measured on one set of texts only (docs/knowledge-graph.md)."""
 """Of the best linked text, where the best hit of the other arms counts 1 and the last 0.
 
 ``benchmarks/graph_retrieval.py --weights`` measures it, each question with a weight that others chose."""

@@ -150,15 +150,7 @@ def get_db_connection() -> Connection:
 
 def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
     try:
-        given = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise ConfigurationError(
-            "the connection string cannot be read; it looks like postgresql://user:password@host:5432/database"
-        ) from None
-    defaults = {"connect_timeout": str(max(2, round(options.connect_timeout))), "application_name": "memgpt"}
-    conninfo = make_conninfo(dsn, **{k: v for k, v in defaults.items() if k not in given})
-    try:
-        connection = Connection.connect(conninfo, autocommit=autocommit, prepare_threshold=None)
+        connection = Connection.connect(_conninfo(dsn, options), autocommit=autocommit, prepare_threshold=None)
     except psycopg.OperationalError as error:
         raise DatabaseError(f"cannot connect to PostgreSQL: {_reason(error)}") from error
     if connection.info.server_version < OLDEST_SERVER:
@@ -166,6 +158,18 @@ def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
         connection.close()
         raise DatabaseError(f"PostgreSQL {version // 10000} is too old: memgpt needs 16 or newer")
     return connection
+
+
+def _conninfo(dsn: str, options: Settings) -> str:
+    """The connection string with what it leaves open: how long to wait, and our name."""
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "the connection string cannot be read; it looks like postgresql://user:password@host:5432/database"
+        ) from None
+    defaults = {"connect_timeout": str(max(2, round(options.connect_timeout))), "application_name": "memgpt"}
+    return make_conninfo(dsn, **{k: v for k, v in defaults.items() if k not in given})
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -215,7 +219,7 @@ class Database:
         self._scope: RequestScope | None = None
         self._lock = threading.Lock()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            self._connection_info(),
+            _conninfo(self._dsn, self._options),
             connection_class=Connection,
             kwargs={"autocommit": True, "prepare_threshold": None},
             min_size=0,
@@ -299,14 +303,6 @@ class Database:
 
     def close(self) -> None:
         self._pool.close()
-
-    def _connection_info(self) -> str:
-        given = conninfo_to_dict(self._dsn)
-        defaults = {
-            "connect_timeout": str(max(2, round(self._options.connect_timeout))),
-            "application_name": "memgpt",
-        }
-        return make_conninfo(self._dsn, **{k: v for k, v in defaults.items() if k not in given})
 
     def _connect_once(self) -> None:
         """Open the first connection outside the pool, which would hide the reason of a failure behind a time-out."""
