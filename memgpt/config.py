@@ -47,14 +47,10 @@ class Settings(BaseSettings):
     """Address of an OpenAI-compatible embedding endpoint."""
     embedding_api_key: SecretStr | None = None
     """Key for the embedding endpoint; absent, the provider's own variable is used."""
-    upstream_base_url: str | None = None
-    """Address of the OpenAI-compatible chat model behind the service's own ``/v1/chat/completions``."""
-    upstream_api_key: SecretStr | None = None
-    """Key for the upstream chat model."""
     chat_model: str | None = None
     """Model of ``memgpt chat`` and of ``Agent``: ``provider:model``."""
     chat_base_url: str | None = None
-    """Address of an endpoint that speaks the provider's protocol."""
+    """Address of an endpoint that speaks the provider's protocol. The service's chat completions go there too."""
     chat_api_key: SecretStr | None = None
     """Key for the chat endpoint; absent, the provider's own variable is used."""
     chat_window: Annotated[int | None, Field(ge=2048)] = None

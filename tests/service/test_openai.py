@@ -46,7 +46,7 @@ def upstream() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def client(service: Service, upstream: OpenAIServer) -> Iterator[openai.OpenAI]:
-    changed = {"upstream_base_url": upstream.url, "upstream_api_key": SecretStr("upstream-secret")}
+    changed = {"chat_base_url": upstream.url, "chat_api_key": SecretStr("upstream-secret")}
     service.options = service.options.model_copy(update=changed)
     service.memory(service_caller(service), "ann", "write").remember("Ann's night train leaves at 22:08")
     token = service.keys.create(agents=["ann"]).token
@@ -114,7 +114,7 @@ def test_an_upstream_that_fails_is_named_and_nothing_is_kept(
 def test_without_an_upstream_it_says_so(client_with: Callable[..., TestClient]) -> None:
     answer = client_with().post("/v1/chat/completions", json={"model": "m", "messages": QUESTION})
     assert answer.status_code == 503
-    assert "MEMGPT_UPSTREAM_BASE_URL" in answer.json()["detail"]
+    assert "MEMGPT_CHAT_BASE_URL" in answer.json()["detail"]
 
 
 def test_a_key_of_another_agent_gets_no_memory(client: openai.OpenAI, upstream: OpenAIServer) -> None:

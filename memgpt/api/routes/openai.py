@@ -84,9 +84,9 @@ async def chat(
     memgpt_budget: BudgetHeader = 2000,
 ) -> Response:
     """A reply with memory: what is known goes in front, the upstream model answers, the turn is kept."""
-    upstream = service.options.upstream_base_url
+    upstream = service.options.chat_base_url
     if not upstream:
-        detail = "no upstream model is configured: set MEMGPT_UPSTREAM_BASE_URL (and MEMGPT_UPSTREAM_API_KEY)"
+        detail = "no upstream model is configured: set MEMGPT_CHAT_BASE_URL (and MEMGPT_CHAT_API_KEY)"
         return problems.response(503, detail, request_id=problems.request_id(request))
     agent = _agent(service, caller, memgpt_agent or body.user)
     request.state.agent_id = agent
@@ -96,7 +96,7 @@ async def chat(
     known = await run_in_threadpool(_known, memory, said, memgpt_budget)
     forwarded["messages"] = _with(known, forwarded["messages"])
     turn = _Turn(memory, memgpt_session or "default", said)
-    key = service.options.upstream_api_key
+    key = service.options.chat_api_key
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     client: httpx.AsyncClient = request.app.state.upstream
     sending = client.build_request(
