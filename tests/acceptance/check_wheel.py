@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import venv
 import zipfile
@@ -34,8 +34,7 @@ def main() -> None:
         place.chmod(0o755)
         run(sys.executable, "-m", "build", "--sdist", "--outdir", place, ".", cwd=ROOT)
         sdist = next(place.glob("memgpt-*.tar.gz"))
-        with tarfile.open(sdist) as archive:
-            archive.extractall(place / "source", filter="data")
+        shutil.unpack_archive(sdist, place / "source")
         source = next((place / "source").iterdir())
         run(sys.executable, "-m", "build", "--wheel", "--outdir", place, ".", cwd=source)
         wheel = next(place.glob("memgpt-*.whl"))
