@@ -77,9 +77,9 @@ class Graph(Names):
             NotFoundError: no entity goes by a given name.
         """
         walk = _walk(_refs(entity), hops, limit, fan_out, filters)
-        reached, whole = self._scope.read(lambda c: TraversalStore(c, self._scope.author).within(walk))
+        reached = self._scope.read(lambda c: TraversalStore(c, self._scope.author).within(walk))
         self._refuse_nothing(entity, reached)
-        return _neighbourhood(reached, limit, whole)
+        return _neighbourhood(reached, limit)
 
     def around(
         self,
@@ -157,10 +157,10 @@ class Graph(Names):
         return [RankedEntity(n, scores[n.id]) for n in order[: inputs.limit(limit)]]
 
     def _around(self, walk: Walk, limit: int) -> Neighbourhood:
-        reached, edges, whole = self._scope.read(
+        reached, edges = self._scope.read(
             lambda c: TraversalStore(c, self._scope.author).around(walk, edges=MOST_EDGES)
         )
-        return _neighbourhood(reached, limit, whole, edges)
+        return _neighbourhood(reached, limit, edges)
 
     def _refuse_nothing(self, given: object, found: Sequence[Reached]) -> None:
         if not found:
@@ -260,10 +260,10 @@ def _walk(
     )
 
 
-def _neighbourhood(reached: Sequence[Reached], limit: int, whole: bool, edges: Sequence[Edge] = ()) -> Neighbourhood:
+def _neighbourhood(reached: Sequence[Reached], limit: int, edges: Sequence[Edge] = ()) -> Neighbourhood:
     start = [r for r in reached if r.depth == 0]
     near = [r for r in reached if r.depth > 0]
     kept = near[:limit]
     ids = {r.id for r in (*start, *kept)}
-    complete = whole and len(near) <= limit and not any(r.capped for r in reached)
+    complete = len(near) <= limit and len(edges) < MOST_EDGES and not any(r.capped for r in reached)
     return Neighbourhood(start, kept, complete, [e for e in edges if e.source_id in ids and e.target_id in ids])

@@ -36,18 +36,12 @@ class Walk:
     min_weight: float | None = None
     moments: Moments = NOW
 
-    @property
-    def rows(self) -> int:
-        """Enough for the nearest: a thing comes once a level, and once more for edges left out."""
-        return 2 * (self.limit + len(self.start) + 20) * (self.hops + 1)
-
     def parameters(self) -> dict[str, Any]:
         return {
             "start": [*self.start],
             "names": [*self.names],
             "hops": self.hops,
             "limit": self.limit,
-            "rows": self.rows,
             "fan_out": self.fan_out,
             "out": self.out,
             "in": self.into,
@@ -64,20 +58,16 @@ class TraversalStore:
         self._connection = connection
         self._agent_id = author.agent_id
 
-    def within(self, walk: Walk) -> tuple[list[Reached], bool]:
-        """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit; and whether the walk
-        went to its end."""
-        rows = self._rows("within", walk)
-        return [Reached(*row[:5]) for row in rows], not rows or rows[0][5] < walk.rows
+    def within(self, walk: Walk) -> list[Reached]:
+        """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit."""
+        return [Reached(*row) for row in self._rows("within", walk)]
 
-    def around(self, walk: Walk, *, edges: int) -> tuple[list[Reached], list[Edge], bool]:
-        """The same, with the edges between them."""
+    def around(self, walk: Walk, *, edges: int) -> tuple[list[Reached], list[Edge]]:
+        """The same, with at most so many edges between them."""
         rows = self._rows("around", walk, edges=edges)
-        reached = [Reached(*row[:5]) for row in rows if row[6] is None]
-        found = [Edge(row[0], int(row[1]), row[6], row[2], row[7]) for row in rows if row[6] is not None]
-        seen = max((row[5] for row in rows if row[5] is not None), default=0)
-        order = sorted(reached, key=lambda r: (r.depth, r.id))
-        return order, found, seen < walk.rows and len(found) < edges
+        reached = [Reached(*row[:5]) for row in rows if row[5] is None]
+        found = [Edge(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
+        return sorted(reached, key=lambda r: (r.depth, r.id)), found
 
     def between(self, walk: Walk, *, edges: int) -> list[Edge]:
         """The edges of everything within the hops of the walk's starts, at most so many."""
@@ -85,13 +75,13 @@ class TraversalStore:
 
     def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
         given = {"agent_id": self._agent_id, **walk.parameters(), **more}
-        # Planned with its values: which index conditions are there depends on the filters.
-        return self._connection.execute(_statement(form), given, prepare=False, binary=True).fetchall()
+        return self._connection.execute(_statement(form, walk.types is not None), given, binary=True).fetchall()
 
 
 _FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}
 
 
 @cache
-def _statement(form: str) -> bytes:
-    return _FORMS[form].replace(b"{walk}", SQL.walk).replace(b"{edge}", SQL.edge)
+def _statement(form: str, of_types: bool) -> bytes:
+    edge = SQL.edge.replace(b"{types}", SQL.of_types if of_types else b"")
+    return _FORMS[form].replace(b"{walk}", SQL.walk).replace(b"{edge}", edge)

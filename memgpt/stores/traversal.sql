@@ -1,7 +1,8 @@
 -- walk --
--- The things within some hops of where a walk starts, nearest first: the start of every statement below. Each side of
--- each thing is read from one covering index, at most fan_out edges (and one more, which says that there are more). A
--- recursive query hands out its rows level by level as they are asked for, so that LIMIT ends the walk itself.
+-- The things within some hops of where a walk starts, nearest first: the start of every statement below. One row of the
+-- recursion is one level: what is new on it (frontier), what has been seen, and the things of the level before it that
+-- have more than fan_out edges to one side (capped). Each side of each thing is read from one covering index, at most
+-- fan_out edges and one more, which says that there are more. No level is walked once there is enough.
 RECURSIVE start AS MATERIALIZED (
     SELECT s.id FROM unnest(%(start)s::bigint[]) AS s (id)
     UNION
@@ -9,47 +10,59 @@ RECURSIVE start AS MATERIALIZED (
     WHERE e.agent_id = %(agent_id)s::text AND cardinality(%(names)s::text[]) > 0
         AND memory_names(e.name, e.aliases) && %(names)s::text[]
 ),
-walk (id, depth, capped) AS (
-    SELECT s.id, 0, false FROM start s
-    UNION
-    SELECT
-        CASE WHEN e.n > %(fan_out)s::integer THEN w.id ELSE e.other END, w.depth + 1,
-        coalesce(e.n > %(fan_out)s::integer, false)
+walk (depth, frontier, seen, capped) AS (
+    SELECT 0, a.ids, a.ids, '{}'::bigint[] FROM (SELECT ARRAY(SELECT s.id FROM start s)) AS a (ids)
+    UNION ALL
+    SELECT w.depth + 1, l.frontier, w.seen || l.frontier, l.capped
     FROM walk w
     CROSS JOIN LATERAL (
-        (SELECT o.other, row_number() OVER () AS n FROM (
-            SELECT r.target_id AS other FROM kg_relationships r
-            WHERE r.agent_id = %(agent_id)s::text AND r.source_id = w.id AND %(out)s::boolean AND {edge}
-            LIMIT %(fan_out)s::integer + 1) AS o)
-        UNION ALL
-        (SELECT i.other, row_number() OVER () AS n FROM (
-            SELECT r.source_id AS other FROM kg_relationships r
-            WHERE r.agent_id = %(agent_id)s::text AND r.target_id = w.id AND %(in)s::boolean AND {edge}
-            LIMIT %(fan_out)s::integer + 1) AS i)
-    ) AS e
-    WHERE w.depth < %(hops)s::integer AND NOT w.capped
+        WITH near AS MATERIALIZED (
+            SELECT f.id, e.other, e.n > %(fan_out)s::integer AS over
+            FROM unnest(w.frontier) AS f (id)
+            CROSS JOIN LATERAL (
+                (SELECT o.other, row_number() OVER () AS n FROM (
+                    SELECT r.target_id AS other FROM kg_relationships r
+                    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = f.id AND %(out)s::boolean AND {edge}
+                    LIMIT %(fan_out)s::integer + 1) AS o)
+                UNION ALL
+                (SELECT i.other, row_number() OVER () AS n FROM (
+                    SELECT r.source_id AS other FROM kg_relationships r
+                    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = f.id AND %(in)s::boolean AND {edge}
+                    LIMIT %(fan_out)s::integer + 1) AS i)
+            ) AS e
+        )
+        SELECT
+            ARRAY(SELECT n.other FROM near n WHERE n.over IS NOT TRUE EXCEPT SELECT unnest(w.seen)) AS frontier,
+            ARRAY(SELECT n.id FROM near n WHERE n.over) AS capped
+    ) AS l
+    WHERE w.depth < %(hops)s::integer AND cardinality(w.frontier) > 0
+        AND cardinality(w.seen) <= %(limit)s::bigint + (SELECT count(*) FROM start)
 ),
-seen AS MATERIALIZED (SELECT id, depth, capped FROM walk LIMIT %(rows)s::bigint),
 nodes AS MATERIALIZED (
-    SELECT s.id, min(s.depth) FILTER (WHERE NOT s.capped) AS depth, bool_or(s.capped) AS capped
-    FROM seen s
-    GROUP BY s.id
-    ORDER BY 2, s.id
-    LIMIT %(limit)s::bigint + (SELECT count(*) FROM start) + 1
+    SELECT n.id, n.depth, n.id IN (SELECT unnest(w.capped) FROM walk w) AS capped
+    FROM (
+        SELECT f.id, w.depth FROM walk w CROSS JOIN LATERAL unnest(w.frontier) AS f (id)
+        ORDER BY w.depth, f.id
+        LIMIT %(limit)s::bigint + (SELECT count(*) FROM start) + 1
+    ) AS n
 )
 
 -- edge --
 -- Which edges count: by type, weight and both axes of time.
-(%(types)s::text[] IS NULL OR r.type = ANY (%(types)s::text[]))
-AND (%(min_weight)s::real IS NULL OR r.weight >= %(min_weight)s::real)
+{types}
+(%(min_weight)s::real IS NULL OR r.weight >= %(min_weight)s::real)
 AND (r.superseded_at IS NULL OR r.superseded_at > %(known_at)s::timestamptz)
 AND (%(known_at)s::timestamptz IS NULL OR r.recorded_at <= %(known_at)s::timestamptz)
 AND (%(valid_at)s::timestamptz IS NULL OR (r.valid_from IS NULL OR r.valid_from <= %(valid_at)s::timestamptz)
     AND (r.valid_to IS NULL OR r.valid_to > %(valid_at)s::timestamptz))
 
+-- of_types --
+-- Only there when asked for, so that it is a condition of the index in a plan without values, too.
+r.type = ANY (%(types)s::text[]) AND
+
 -- within --
 WITH {walk}
-SELECT n.id, e.name, e.type, n.depth, n.capped, (SELECT count(*) FROM seen) AS rows
+SELECT n.id, e.name, e.type, n.depth, n.capped
 FROM nodes n
 JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = n.id
 ORDER BY n.depth, n.id
@@ -58,12 +71,11 @@ ORDER BY n.depth, n.id
 -- The things within some hops and the edges between them; first the things, then the edges.
 WITH {walk}
 SELECT
-    n.id, e.name, e.type, n.depth, n.capped, (SELECT count(*) FROM seen) AS rows, NULL::bigint AS target_id,
-    NULL::real AS weight
+    n.id, e.name, e.type, n.depth, n.capped, NULL::bigint AS target_id, NULL::real AS weight
 FROM nodes n
 JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = n.id
 UNION ALL
-(SELECT r.id, r.source_id::text, r.type, NULL, NULL, NULL, r.target_id, r.weight
+(SELECT r.id, r.source_id::text, r.type, NULL, NULL, r.target_id, r.weight
 FROM nodes n
 CROSS JOIN LATERAL (
     SELECT r.id, r.source_id, r.type, r.target_id, r.weight FROM kg_relationships r

@@ -170,7 +170,7 @@ def test_a_walk_reads_nothing_but_the_covering_indexes(dsn: str) -> None:
         walk = Walk([1], [], hops=2, limit=100, fan_out=25)
         for form in ("within", "around", "between"):
             given = {"agent_id": "ann", **walk.parameters(), "edges": 1000}
-            statement = b"EXPLAIN (FORMAT JSON) " + traversal._statement(form)
+            statement = b"EXPLAIN (FORMAT JSON) " + traversal._statement(form, of_types=False)
             [[plan]] = connection.execute(statement, given, prepare=False).fetchall()
             scans = {(s["Node Type"], s.get("Index Name")) for s in _scans(plan[0]["Plan"]) if _on_edges(s)}
             assert scans == {
