@@ -42,20 +42,22 @@ WHERE EXISTS (
 ORDER BY a.agent_id
 
 -- insert --
--- Answers nothing where the agent has a block of that label.
+-- Answers nothing where the agent has a block of that label. The history has the time of the row, here and below: the block
+-- as of its updated_at is this one.
 WITH made AS (
-    INSERT INTO core_memories (agent_id, label, value, description, "limit", read_only)
-    VALUES (
+    INSERT INTO core_memories (agent_id, label, value, description, "limit", read_only, created_at, updated_at)
+    SELECT
         %(agent_id)s::text, %(label)s::text, %(value)s::text, %(description)s::text, %(limit)s::integer,
-        %(read_only)s::boolean)
+        %(read_only)s::boolean, t.at, t.at
+    FROM (SELECT clock_timestamp() AS at) t
     ON CONFLICT (agent_id, label) DO NOTHING
     RETURNING
         agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at,
         updated_at
 ),
 logged AS (
-    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
-    SELECT agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', id, 'insert' FROM made
+    INSERT INTO memory_history (agent_id, changed_at, change_id, actor, kind, row_id, action)
+    SELECT agent_id, updated_at, %(change_id)s::uuid, %(actor)s::text, 'block', id, 'insert' FROM made
 )
 SELECT * FROM made
 
@@ -76,7 +78,7 @@ changed AS (
         read_only = coalesce(%(read_only)s::boolean, b.read_only),
         shared_with = coalesce(%(shared_with)s::text[], b.shared_with),
         version = b.version + 1,
-        updated_at = now()
+        updated_at = clock_timestamp()
     FROM before b
     WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id AND m.version = %(version)s::integer
     RETURNING
@@ -84,8 +86,8 @@ changed AS (
         m.metadata, m.created_at, m.updated_at
 ),
 logged AS (
-    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
-    SELECT c.agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', c.id, 'update', to_jsonb(b)
+    INSERT INTO memory_history (agent_id, changed_at, change_id, actor, kind, row_id, action, old)
+    SELECT c.agent_id, c.updated_at, %(change_id)s::uuid, %(actor)s::text, 'block', c.id, 'update', to_jsonb(b)
     FROM changed c
     JOIN before b ON b.id = c.id
 )

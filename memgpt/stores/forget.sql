@@ -116,13 +116,15 @@ changed AS (
     UPDATE core_memories m SET
         shared_with = array_remove(b.shared_with, %(agent_id)s::text),
         version = b.version + 1,
-        updated_at = now()
+        updated_at = clock_timestamp()
     FROM before b
     WHERE m.agent_id = b.agent_id AND m.id = b.id
+    RETURNING m.agent_id, m.id, m.updated_at
 )
-INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
-SELECT b.agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', b.id, 'update', to_jsonb(b) - 'agent_id'
+INSERT INTO memory_history (agent_id, changed_at, change_id, actor, kind, row_id, action, old)
+SELECT b.agent_id, c.updated_at, %(change_id)s::uuid, %(actor)s::text, 'block', b.id, 'update', to_jsonb(b) - 'agent_id'
 FROM before b
+JOIN changed c ON c.agent_id = b.agent_id AND c.id = b.id
 WHERE b.agent_id <> %(agent_id)s::text
 
 -- forget_agent --

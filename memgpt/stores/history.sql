@@ -116,7 +116,7 @@ WITH before AS (
 target AS (
     SELECT
         t.id, t.label, t.value, t.description, t."limit", t.read_only, t.shared_with,
-        coalesce(m.version, t.version) + 1 AS version, t.metadata, t.created_at, now() AS updated_at,
+        coalesce(m.version, t.version) + 1 AS version, t.metadata, t.created_at, clock_timestamp() AS updated_at,
         m.id IS NOT NULL AS existed
     FROM memory_history h
     CROSS JOIN LATERAL jsonb_populate_record(NULL::core_memories, h.old) t
@@ -138,9 +138,9 @@ put AS (
         updated_at = excluded.updated_at
     RETURNING id
 )
-INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, undoes, old)
+INSERT INTO memory_history (agent_id, changed_at, change_id, actor, kind, row_id, action, undoes, old)
 SELECT
-    %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'block', t.id,
+    %(agent_id)s::text, t.updated_at, %(change_id)s::uuid, %(actor)s::text, 'block', t.id,
     CASE WHEN t.existed THEN 'update' ELSE 'insert' END, %(undoes)s::uuid, to_jsonb(b)
 FROM put p
 JOIN target t ON t.id = p.id

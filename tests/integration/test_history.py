@@ -378,6 +378,15 @@ def test_as_of(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> No
         memory.as_of("soon")
 
 
+def test_a_block_as_of_its_own_time_is_that_version(memory: Memory) -> None:
+    with memory.transaction():
+        versions = [memory.core["human"].append(text) for text in ("a", "b")]
+    versions.append(memory.core["human"].share_with("bob"))
+    memory.undo()
+    versions.append(memory.core["human"].block)
+    assert [memory.as_of(version.updated_at).block("human") for version in versions] == versions
+
+
 def test_as_of_sees_a_change_as_a_whole(memory: Memory) -> None:
     memory.remember_many([{"text": f"text {n}"} for n in range(20)])
     memory.remember("later")
