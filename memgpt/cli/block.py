@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Signature, signature
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -18,6 +20,34 @@ Description = Annotated[str | None, typer.Option("--description", help="What the
 CharacterLimit = Annotated[int | None, typer.Option("--limit", help="Most characters it may have.")]
 Version = Annotated[int | None, typer.Option("--expected-version", help="Edit only this version of it.")]
 Digest = Annotated[str | None, typer.Option("--expected-sha256", help="Edit only the value of this SHA-256.")]
+
+Edit: TypeAlias = Callable[..., Block]
+"""Called with a block of core memory and what the caller expects to find in it."""
+
+
+def _edits(function: Callable[..., Edit]) -> Callable[..., None]:
+    """A command that edits one block, from what is its own: the options all edits have are added."""
+
+    def command(
+        label: Label,
+        expected_version: Version = None,
+        expected_sha256: Digest = None,
+        agent: Agent = None,
+        dsn: Dsn = None,
+        as_json: Json = False,
+        **own: Any,
+    ) -> None:
+        edit = function(**own)
+        with opened(agent, dsn) as memory:
+            block = edit(memory.core[label], expected_version=expected_version, expected_sha256=expected_sha256)
+        _show(block, as_json)
+
+    first, *others, _ = signature(command, eval_str=True).parameters.values()
+    parameters = [first, *signature(function, eval_str=True).parameters.values(), *others]
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return command
 
 
 @app.command("list")
@@ -73,99 +103,52 @@ def create(
 
 
 @app.command()
-def append(
-    label: Label,
-    text: NewText,
-    expected_version: Version = None,
-    expected_sha256: Digest = None,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
+@_edits
+def append(text: NewText) -> Edit:
     """Add a text on a new line at the end."""
     new = given.text(text)
-    with opened(agent, dsn) as memory:
-        block = memory.core[label].append(new, expected_version=expected_version, expected_sha256=expected_sha256)
-    _show(block, as_json)
+    return lambda block, **expected: block.append(new, **expected)
 
 
 @app.command()
+@_edits
 def replace(
-    label: Label,
     old: Annotated[str, typer.Argument(help="Must occur exactly once.")],
     new: Annotated[str, typer.Argument(help="What stands there instead; empty removes it; - reads standard input.")],
-    expected_version: Version = None,
-    expected_sha256: Digest = None,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
+) -> Edit:
     """Put one text in the place of another."""
     text = given.text(new)
-    with opened(agent, dsn) as memory:
-        block = memory.core[label].replace(
-            old, text, expected_version=expected_version, expected_sha256=expected_sha256
-        )
-    _show(block, as_json)
+    return lambda block, **expected: block.replace(old, text, **expected)
 
 
 @app.command()
+@_edits
 def insert(
-    label: Label,
     text: NewText,
     line: Annotated[int | None, typer.Option("--line", help="Where it begins, from 1; else at the end.")] = None,
-    expected_version: Version = None,
-    expected_sha256: Digest = None,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
+) -> Edit:
     """Insert a text at a line."""
     new = given.text(text)
-    with opened(agent, dsn) as memory:
-        block = memory.core[label].insert(new, line, expected_version=expected_version, expected_sha256=expected_sha256)
-    _show(block, as_json)
+    return lambda block, **expected: block.insert(new, line, **expected)
 
 
 @app.command()
-def rethink(
-    label: Label,
-    value: NewText,
-    expected_version: Version = None,
-    expected_sha256: Digest = None,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
+@_edits
+def rethink(value: NewText) -> Edit:
     """Replace the whole text."""
     text = given.text(value)
-    with opened(agent, dsn) as memory:
-        block = memory.core[label].rethink(text, expected_version=expected_version, expected_sha256=expected_sha256)
-    _show(block, as_json)
+    return lambda block, **expected: block.rethink(text, **expected)
 
 
 @app.command()
+@_edits
 def describe(
-    label: Label,
     description: Description = None,
     limit: CharacterLimit = None,
     read_only: Annotated[bool | None, typer.Option("--read-only/--editable", help="May its value be edited?")] = None,
-    expected_version: Version = None,
-    expected_sha256: Digest = None,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
+) -> Edit:
     """Change what a block is for, its limit, whether it may be edited."""
-    with opened(agent, dsn) as memory:
-        block = memory.core[label].describe(
-            description,
-            limit=limit,
-            read_only=read_only,
-            expected_version=expected_version,
-            expected_sha256=expected_sha256,
-        )
-    _show(block, as_json)
+    return lambda block, **expected: block.describe(description, limit=limit, read_only=read_only, **expected)
 
 
 @app.command()
