@@ -64,12 +64,13 @@ class Scope:
             yield connection
             return
         with self.database.transaction() as connection:
-            self._open.connection = connection
+            self._open.connection, self._open.changed = connection, False
             try:
                 self._models.hold(connection)
                 yield connection
             finally:
                 self._open.connection = None
+        self._agent_exists |= self._open.changed
 
     @contextmanager
     def change(self) -> Iterator[tuple[Connection, UUID]]:
@@ -78,12 +79,12 @@ class Scope:
             if not self._agent_exists:
                 connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
             yield connection, uuid4()
+            self._open.changed = True  # that the agent exists is known once this is committed
         self.changes += 1
-        self._agent_exists = self._connection() is None  # inside an outer transaction it may still be rolled back
 
     def agent_forgotten(self) -> None:
         """The agent's row is gone: the next change makes it again."""
-        self._agent_exists = False
+        self._agent_exists = self._open.changed = False
 
     def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
         """The model the memory was switched to, from the same provider settings."""

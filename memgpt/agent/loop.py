@@ -21,7 +21,7 @@ from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, MemgptError, WindowExceededError
 from memgpt.memory import Memory
-from memgpt.models import Message
+from memgpt.models import Block, Message
 from memgpt.stores.turns import Step
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Agent:
         own: list[Tool] = [tool(function) for function in tools]
         self.tools: Mapping[str, Tool] = by_name([*memory_tools(memory, self._began), *own])
         self._described = described(self.tools)
+        self._described_text = json.dumps([*self._described])
         self._most_answer = min(4096, self.window // 4)
         self._scale = 1.0
         self._count = lru_cache(maxsize=4096)(self._counted)
@@ -160,7 +161,7 @@ class Agent:
 
     def context(self) -> Sent:
         """What would be sent now."""
-        return self._fitting(*self._record.window(self._rows), pressure=False)
+        return self._fitting(*self._record.window(self._rows), self.memory.core.list())
 
     def _run(self, progress: Progress, last: Step | None) -> Iterator[Event]:
         """Run a turn to its end; ``last`` is an answer whose calls are not all made."""
@@ -242,12 +243,13 @@ class Agent:
     def _prepared(self, progress: Progress) -> Generator[Event, None, Sent]:
         while True:
             before, messages = self._record.window(self._rows)
-            sent = self._fitting(before, messages, pressure=False)
+            blocks = self.memory.core.list()
+            sent = self._fitting(before, messages, blocks)
             if sent.tokens <= self._budget:
                 break
             yield from self._evict(progress, sent, before, messages)
         if sent.tokens > self._budget * _PRESSURE:
-            warned = self._fitting(before, messages, pressure=True)
+            warned = self._fitting(before, messages, blocks, pressure=True)
             if warned.tokens <= self._budget:
                 yield Pressure(warned.tokens, self._budget)
                 return warned
@@ -297,8 +299,10 @@ class Agent:
             progress.failures = progress.failures + 1 if failed else 0
             yield ToolReturned(call["name"], result, failed)
 
-    def _fitting(self, before: str | None, messages: Sequence[Message], *, pressure: bool) -> Sent:
-        parts = system_text(self.memory.core.list(), before, self._instructions, pressure)
+    def _fitting(
+        self, before: str | None, messages: Sequence[Message], blocks: Sequence[Block], *, pressure: bool = False
+    ) -> Sent:
+        parts = system_text(blocks, before, self._instructions, pressure)
         return put_together(parts, self._described, messages, self._longest, self._count)
 
     def _limit_reached(self, progress: Progress) -> str | None:
@@ -322,7 +326,7 @@ class Agent:
 
     @property
     def _longest(self) -> int:
-        fixed = self._count(json.dumps([*self._described])) + _PROMPT
+        fixed = self._count(self._described_text) + _PROMPT
         return max(256, min(self.window // 4, (self._budget - fixed) // 2))
 
     @property
