@@ -31,7 +31,10 @@ _NEARLY_DONE: Final = 100
 _PASSES: Final = 1_000
 _PATIENCE_UNDER_LOCK: Final = 3.0
 """Seconds the last few rows may take to embed while everybody waits."""
-_ROWS_BETWEEN_VACUUMS: Final = 25_000
+_ROWS_BETWEEN_VACUUMS: Final = 5_000
+"""At least. A search reads the table for every row of its agent that moved since the last one."""
+_SHARE_BETWEEN_VACUUMS: Final = 0.1
+"""Of the rows done so far: every vacuum looks at all of them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class Work:
             since_vacuum += self._store(batches, rows)
             last = rows[-1]
             self._report(phase)
-            if since_vacuum >= _ROWS_BETWEEN_VACUUMS:
+            if since_vacuum >= max(_ROWS_BETWEEN_VACUUMS, _SHARE_BETWEEN_VACUUMS * self.embedded):
                 since_vacuum = 0
                 with self._session.alone() as connection:
                     connection.execute(batches.table.compose(tables.SQL.vacuum_lightly))
