@@ -6,11 +6,7 @@ DROP INDEX document_chunks_embedding_idx
 CREATE INDEX document_chunks_embedding_idx ON document_chunks USING ivfflat (embedding vector_cosine_ops) WITH (lists = 100)
 
 -- copy_chunks --
-COPY document_chunks (agent_id, chunk_text, embedding) FROM STDIN WITH BINARY
-
--- spread_times --
--- One row a minute, in no order that has to do with the agents.
-UPDATE document_chunks SET created_at = '2026-01-01'::timestamptz + (id * 7919 %% 1000003) * interval '1 minute'
+COPY document_chunks (agent_id, chunk_text, embedding, created_at) FROM STDIN WITH BINARY
 
 -- conversations --
 INSERT INTO conversations (agent_id, role, content, created_at)
@@ -34,10 +30,12 @@ SELECT id, chunk_text, embedding <=> %(embedding)s::vector AS distance
 FROM document_chunks WHERE agent_id = %(agent_id)s::text ORDER BY distance LIMIT 10
 
 -- exact --
--- The true nearest: no index gives this order.
-SELECT id FROM document_chunks
-WHERE %(agent_id)s::text IS NULL OR agent_id = %(agent_id)s::text
+-- The true nearest of an agent: no index gives this order.
+SELECT id FROM document_chunks WHERE agent_id = %(agent_id)s::text
 ORDER BY (embedding <=> %(embedding)s::vector) + 0 LIMIT 10
+
+-- exact_of_all --
+SELECT id FROM document_chunks ORDER BY (embedding <=> %(embedding)s::vector) + 0 LIMIT 10
 
 -- recent_chunks --
 SELECT id, chunk_text, created_at FROM document_chunks

@@ -111,12 +111,21 @@ def _commit() -> str:
 Timings = dict[str, list[float]]
 
 
-def in_turns(contenders: Mapping[str, Callable[[int], object]], rounds: int, *, warm_up: int = 2) -> Timings:
-    """Seconds of each contender in each round; each is called with the number of the round."""
+def in_turns(
+    contenders: Mapping[str, Callable[[int], object]], rounds: int, *, warm_up: int = 2, seconds: float = 0.0
+) -> Timings:
+    """Seconds of each contender in each round; each is called with the number of the round.
+
+    What is quick is repeated for ``seconds`` in all, up to twenty times the rounds: one answer of a millisecond tells
+    little on a machine that does other things as well.
+    """
     names = list(contenders)
     taken: Timings = {name: [] for name in names}
     order = random.Random(1)
-    for number in range(-warm_up, rounds):
+    until = time.perf_counter() + seconds
+    for number in range(-warm_up, 20 * rounds):
+        if number >= rounds and time.perf_counter() >= until:
+            break
         order.shuffle(names)
         for name in names:
             started = time.perf_counter()
@@ -142,13 +151,26 @@ QUIET = 0.25
 """Ratios compare this quantile: what else a machine does only adds time, so the quicker rounds are truer."""
 
 
+BLOCKS = 10
+"""Rounds are drawn in so many blocks: what slows a machine lasts longer than a round."""
+
+BETWEEN_RUNS = 0.04
+"""Two runs differ by about so much (as a share, one deviation) in ways that the rounds of one cannot show: where things
+lie in memory, and the k-means of an index, which begins by chance. Added to every interval."""
+
+
 def ratio(one: Sequence[float], other: Sequence[float]) -> Ratio:
-    """Of the lower quartiles; the interval by drawing rounds, the same for both, with replacement."""
+    """Of the lower quartiles; the interval by drawing blocks of rounds, the same for both, with replacement."""
     a, b = np.array(one), np.array(other)
-    draws = np.random.default_rng(1).integers(0, len(a), (2000, len(a)))
-    spread = np.quantile(a[draws], QUIET, axis=1) / np.quantile(b[draws], QUIET, axis=1)
+    value = float(np.quantile(a, QUIET) / np.quantile(b, QUIET))
+    size = max(1, len(a) // BLOCKS)
+    starts = np.random.default_rng(1).integers(0, len(a) - size + 1, (2000, -(-len(a) // size)))
+    draws = (starts[:, :, None] + np.arange(size)).reshape(2000, -1)
+    spread = np.log(np.quantile(a[draws], QUIET, axis=1) / np.quantile(b[draws], QUIET, axis=1) / value)
     low, high = np.quantile(spread, (0.025, 0.975))
-    return Ratio(float(np.quantile(a, QUIET) / np.quantile(b, QUIET)), float(low), float(high))
+    between = 1.96 * BETWEEN_RUNS
+    below, above = np.hypot(min(low, 0.0), between), np.hypot(max(high, 0.0), between)
+    return Ratio(value, value * float(np.exp(-below)), value * float(np.exp(above)))
 
 
 def milliseconds(taken: Sequence[float]) -> tuple[str, str]:
@@ -158,7 +180,7 @@ def milliseconds(taken: Sequence[float]) -> tuple[str, str]:
 
 @dataclass
 class Chart:
-    """What ``benchmarks/report.py`` draws: lines where ``x`` holds numbers, else bars."""
+    """What ``benchmarks/report.py`` draws: curves of ``points``, lines where ``x`` holds numbers, else bars."""
 
     title: str
     x: Sequence[Any]
@@ -167,6 +189,8 @@ class Chart:
     y_label: str = ""
     logarithmic: str = ""
     """Which axes: "", "x", "y" or "xy"."""
+    points: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """Lines of their own x each, instead of ``x`` and ``series``."""
 
 
 @dataclass
@@ -187,6 +211,12 @@ class Result:
     remarks: list[str] = field(default_factory=list)
     ratios: list[str] = field(default_factory=list)
     numbers: dict[str, object] = field(default_factory=dict)
+    compared: dict[str, Ratio] = field(default_factory=dict)
+    """Ratios that ``benchmarks/compare.py`` holds against those of another run."""
+
+    def compare(self, name: str, one: Sequence[float], other: Sequence[float]) -> Ratio:
+        self.compared[name] = ratio(one, other)
+        return self.compared[name]
 
     def table(self, title: str, *header: str) -> Table:
         self.tables.append(Table(title, header))

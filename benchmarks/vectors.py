@@ -7,6 +7,7 @@ cuts space into cells (three probes of IVFFlat find everything); real texts are 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +43,31 @@ def zipf(rows: int, agents: int) -> list[int]:
     return [max(1, int(size)) for size in rows * share / share.sum()]
 
 
-def load(connection: Connection, statement: bytes, agent: str, source: Source, rows: int) -> Matrix:
-    """Copy so many rows of ``(agent_id, text, embedding)`` into a table; the vectors."""
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def load(
+    connection: Connection,
+    statement: bytes,
+    agent: str,
+    source: Source,
+    rows: int,
+    *,
+    first: int = 0,
+    dated: bool = False,
+) -> Matrix:
+    """Copy so many rows of ``(agent_id, text, embedding)`` into a table; the vectors.
+
+    ``dated`` adds the time: a minute a row, counted from ``first``, in no order that has to do with the agents.
+    """
     kept = []
     with connection.cursor().copy(statement) as copy:
-        copy.set_types(["text", "text", "vector"])
+        copy.set_types(["text", "text", "vector", *(["timestamptz"] if dated else [])])
         for start, part in _parts(source, rows):
             kept.append(part)
             for n, vector in enumerate(part, start=start):
-                copy.write_row((agent, f"memory {n} topic{n % 997}", Vector(vector)))
+                when = (BEGAN + timedelta(minutes=(first + n) * 7919 % 1_000_003),) if dated else ()
+                copy.write_row((agent, f"memory {n} topic{n % 997}", Vector(vector), *when))
     return np.concatenate(kept)
 
 
