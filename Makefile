@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports wheel schema clean bench bench-full report constraints
+.PHONY: help demo test check lint types imports wheel schema clean bench bench-full bench-compare report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,7 +46,7 @@ schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
 
 # Benchmarks: each starts a PostgreSQL of its own. LOCOMO names the data of bench-quality.
-BENCHMARKS := search writes claims migrations
+BENCHMARKS := search writes claims migrations graph ingest agent reembed
 BENCH_STAMP := $(VENV)/.bench
 
 $(BENCH_STAMP): $(STAMP)
@@ -61,7 +61,10 @@ bench: $(BENCHMARKS:%=bench-%) ## All benchmarks at small sizes, then docs/bench
 bench-full: ## All benchmarks at the sizes of the specification, then docs/benchmarks.md
 	@$(MAKE) --no-print-directory bench FULL=--full
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations
+bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
+	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
+
+bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations, graph, ingest, agent, reembed
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results
@@ -73,5 +76,5 @@ clean: ## Remove what the other targets made
 constraints: ## Write constraints.txt anew from the newest releases that fit pyproject.toml
 	@rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	@build/constraints/bin/python -m pip install --quiet --upgrade pip
-	@build/constraints/bin/python -m pip install --quiet '.[$(EXTRAS)]' --group dev
+	@build/constraints/bin/python -m pip install --quiet '.[$(EXTRAS)]' --group dev --group bench
 	@build/constraints/bin/python -m pip freeze --exclude memgpt > constraints.txt

@@ -1,30 +1,26 @@
-"""What a turn costs beside the model, as the history grows: ``python benchmarks/agent.py``.
+"""What does a turn of the agent cost beside the model, as the history grows?
 
 The model answers at once and in process, through the client library's own test double, so what is measured is memgpt
-and that library: no network. Each turn has one tool call (two requests). Run it on an idle machine.
+and that library: no network. Each turn has one tool call (two requests to the model).
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from benchmarks import fixtures
 from memgpt import Agent, Memory
 from memgpt.agent.chat import ChatModel
-from memgpt.config import Settings
+from memgpt.config import OFFLINE_MODEL
 
-SIZES = (1_000, 10_000, 100_000)
-TURNS = 60
+DIMENSIONS = 256
+SAID = "Tell me more about the harbour."
 
 
 class Instant(ChatModel):
@@ -58,40 +54,64 @@ class Instant(ChatModel):
 
 
 def main() -> None:
-    executed = 0
-    execute = psycopg.Cursor.execute
-
-    def counted(self: Any, *args: Any, **named: Any) -> Any:
-        nonlocal executed
-        executed += 1
-        return execute(self, *args, **named)
-
-    psycopg.Cursor.execute = counted  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as folder:
-        options = Settings(data_dir=Path(folder) / "data")
-        with Memory("benchmark", options=options) as memory:
-            have = 0
-            memory.core.create("notes", limit=1_000_000)
-            print(f"{'messages':>9}  {'p50 ms':>7}  {'p95 ms':>7}  statements a turn")
-            for size in SIZES:
+    options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
+    sizes = (50, 100) if options.tiny else (1_000, 10_000, 100_000) if options.full else (1_000, 10_000)
+    turns = 3 if options.tiny else 60
+    result = fixtures.Result("agent", "What does a turn of the agent cost beside the model?")
+    table = result.table("A turn with one tool call (ms)", "messages before", "p50", "p95", "statements")
+    taken: dict[int, list[float]] = {}
+    with fixtures.own_server() as server, counting() as executed:
+        dsn = fixtures.database(server, "agent", model=OFFLINE_MODEL, dimensions=DIMENSIONS)
+        have = 0
+        for size in sizes:
+            with Memory("benchmark", dsn=dsn) as memory:
+                if not have:
+                    memory.core.create("notes", limit=1_000_000)
                 fill(memory, size - have)
                 have = size
                 agent = Agent(memory, Instant(), session=f"s{size}", window=8192)
-                for _ in range(10):
-                    agent.send("Tell me more about the harbour.")
-                times, before = [], executed
-                for _ in range(TURNS):
-                    began = time.perf_counter()
-                    agent.send("Tell me more about the harbour.")
-                    times.append((time.perf_counter() - began) * 1e3)
+                before = len(executed)
+                found = fixtures.in_turns({"turn": lambda _, agent=agent: agent.send(SAID)}, turns, warm_up=10)
+                statements = (len(executed) - before) / (turns + 10)
                 memory.core["notes"].rethink("")
-                p95 = statistics.quantiles(times, n=20)[-1]
-                print(f"{size:>9,}  {statistics.median(times):>7.1f}  {p95:>7.1f}  {(executed - before) / TURNS:.1f}")
+            taken[size] = found["turn"]
+            table.rows.append([f"{size:,}", *fixtures.milliseconds(taken[size]), f"{statements:.1f}"])
+    least, most = sizes[0], sizes[-1]
+    grown = result.compare("a turn, largest against smallest history", taken[most], taken[least])
+    result.charts.append(
+        fixtures.Chart(
+            "A turn beside the model (ms, p50)",
+            list(sizes),
+            {"turn": [1e3 * float(np.median(times)) for times in taken.values()]},
+            "messages before",
+            "ms",
+            "x",
+        )
+    )
+    result.ratios.append(f"a turn after {most:,} messages takes {grown} times one after {least:,}")
+    result.publish(keep=not options.tiny)
+
+
+@contextmanager
+def counting() -> Iterator[list[None]]:
+    """Grows by one with every statement."""
+    executed: list[None] = []
+    execute = psycopg.Cursor.execute
+
+    def counted(self: Any, *args: Any, **named: Any) -> Any:
+        executed.append(None)
+        return execute(self, *args, **named)
+
+    psycopg.Cursor.execute = counted  # type: ignore[method-assign]
+    try:
+        yield executed
+    finally:
+        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
 
 
 def fill(memory: Memory, count: int) -> None:
     began = datetime.now(UTC) - timedelta(days=400)
-    vectors = np.random.default_rng(count).standard_normal((100, 256)).astype(np.float32)
+    vectors = np.random.default_rng(count).standard_normal((100, DIMENSIONS)).astype(np.float32)
     for start in range(0, count, 5000):
         memory.messages.append_many(
             {

@@ -1,104 +1,151 @@
-"""Walks over a large graph: p95 of 2 and 3 hops, against N+1 queries and a breadth-first search in memory.
+"""What does a walk over a large graph take, against a query for each thing and against a search in memory?
 
-    python benchmarks/graph.py [--dsn …] [--entities 100000] [--edges 500000] [--runs 100]
-
-A tenth of the walks start at hubs of 10,000 edges. All four ways run in the same process on the same graph: one
-statement with the fan-out cap, one statement without it, one query a thing (N+1) with the same cap, and networkx and
-igraph (where installed) in memory, loading not counted.
+One statement with the cap on what is followed of one thing, one without it, a query a thing with the same cap, and
+networkx (and igraph where it is installed) on the same graph in memory, loading not counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
-import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import networkx
-import psycopg
 
+from benchmarks import fixtures
 from memgpt import Memory
-from memgpt.config import Settings
-from memgpt.database import migrate
+from memgpt.config import NO_MODEL, Settings
+from memgpt.database import queries
+from memgpt.database.connection import Connection, connect
 from memgpt.graph.traversal import FAN_OUT
 
-HUBS, HUB_EDGES, LIMIT = 5, 10_000, 100
-NEIGHBOURS = """
-    (SELECT target_id FROM kg_relationships
-     WHERE agent_id = %(a)s AND source_id = %(id)s AND superseded_at IS NULL LIMIT %(n)s)
-    UNION ALL
-    (SELECT source_id FROM kg_relationships
-     WHERE agent_id = %(a)s AND target_id = %(id)s AND superseded_at IS NULL LIMIT %(n)s)"""
+SQL = queries.beside("benchmarks.graph")
+AGENT, HUBS, LIMIT = "graph", 5, 100
+Way = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    entities: int
+    edges: int
+    hub_edges: int
+    rounds: int
+    seconds: float
+
+
+TINY = Plan(200, 600, 40, 3, 0)
+QUICK = Plan(20_000, 100_000, 5_000, 20, 4)
+FULL = Plan(100_000, 500_000, 10_000, 60, 20)
+
+
+@dataclass
+class OneByOne:
+    """What a program without traversals does: ask for the neighbours of each thing, nearest first."""
+
+    connection: Connection
+    hops: int
+    trips: int = 0
+    walks: int = 0
+
+    def __call__(self, start: int) -> list[int]:
+        depth, queue = {start: 0}, deque([start])
+        self.walks += 1
+        while queue and len(depth) <= LIMIT:
+            id = queue.popleft()
+            if depth[id] < self.hops:
+                for (other,) in self._ask(SQL.neighbours, id=id, most=FAN_OUT):
+                    if other not in depth:
+                        depth[other] = depth[id] + 1
+                        queue.append(other)
+        found = list(depth)[1 : LIMIT + 1]
+        self._ask(SQL.entities, ids=found)
+        return found
+
+    def _ask(self, statement: bytes, **given: object) -> list[tuple[Any, ...]]:
+        self.trips += 1
+        return self.connection.execute(statement, {"agent_id": AGENT} | given).fetchall()
 
 
 def main() -> None:
-    options = _options()
-    migrate.apply(options.dsn, model=migrate.ModelSpec("wordllama-l2-supercat-256", 256))
-    agent = f"graph {time.time_ns()}"
+    options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
+    plan = TINY if options.tiny else FULL if options.full else QUICK
+    question = f"What does a walk over {plan.entities:,} entities and {plan.edges:,} relationships take?"
+    result = fixtures.Result("graph", question)
     random.seed(1)
-    edges = _edges(options.entities, options.edges)
-    with psycopg.connect(options.dsn, autocommit=True) as connection:
-        _load(connection, agent, options.entities, edges)
-        network: Any = networkx.MultiGraph(edges)
-        starts = [random.randint(1, HUBS) if n % 10 == 0 else random.randint(HUBS + 1, options.entities)
-                  for n in range(options.runs)]  # fmt: skip
-        with Memory(agent, dsn=options.dsn, options=Settings(embedding_model="none")) as memory:
-            print(f"{options.entities:,} entities, {len(edges):,} edges, {HUBS} hubs of {HUB_EDGES:,}; limit {LIMIT}")
-            for hops in (2, 3):
-                ways: dict[str, Callable[[int], object]] = {
-                    "one statement": lambda s, h=hops: memory.graph.within(s, hops=h, limit=LIMIT),
-                    "uncapped": lambda s, h=hops: memory.graph.within(s, hops=h, limit=LIMIT, fan_out=None),
-                    "N+1 queries": lambda s, h=hops: _one_by_one(connection, agent, s, h),
-                    "networkx": lambda s, h=hops: _breadth_first(network, s, h),
-                }
-                ways |= _igraph(edges, options.entities, hops)
-                for name, way in ways.items():
-                    _report(f"{hops} hops, {name}", way, starts)
-                incomplete = sum(not memory.graph.within(s, hops=hops, limit=LIMIT).complete for s in starts)
-                print(f"{hops} hops: {incomplete} of {len(starts)} answers say that they are not complete")
-    print(f"round trips: 1 a walk; N+1: {_one_by_one.trips / _one_by_one.walks:.0f} a walk")  # type: ignore[attr-defined]
+    edges = _edges(plan)
+    with fixtures.own_server() as server:
+        dsn = fixtures.database(server, "graph")
+        with connect(dsn, autocommit=True) as connection:
+            connection.prepare_threshold = 2
+            _load(connection, plan, edges)
+            with Memory(AGENT, dsn=dsn, options=Settings(embedding_model=NO_MODEL)) as memory:
+                _walk(memory, connection, plan, edges, result)
+    result.remarks.append(
+        f"{HUBS} hubs have {plan.hub_edges:,} relationships each; a walk follows at most {FAN_OUT} of one thing and "
+        f"answers with at most {LIMIT} things, and says when that left something out. In memory means that the whole "
+        "graph of one agent is loaded already and that nobody else changes it."
+    )
+    result.publish(keep=not options.tiny)
 
 
-def _edges(entities: int, count: int) -> list[tuple[int, int]]:
-    hubs = [(hub, random.randint(HUBS + 1, entities)) for hub in range(1, HUBS + 1) for _ in range(HUB_EDGES)]
-    rest = [(random.randint(HUBS + 1, entities), random.randint(HUBS + 1, entities)) for _ in range(count - len(hubs))]
-    return hubs + rest
+def _edges(plan: Plan) -> list[tuple[int, int]]:
+    def usual() -> int:
+        return random.randint(HUBS + 1, plan.entities)
+
+    hubs = [(hub, usual()) for hub in range(1, HUBS + 1) for _ in range(plan.hub_edges)]
+    return hubs + [(usual(), usual()) for _ in range(plan.edges - len(hubs))]
 
 
-def _load(connection: psycopg.Connection[Any], agent: str, entities: int, edges: list[tuple[int, int]]) -> None:
+def _load(connection: Connection, plan: Plan, edges: list[tuple[int, int]]) -> None:
     with connection.cursor() as cursor:
-        with cursor.copy("COPY kg_entities (agent_id, id, name) FROM STDIN") as copy:
-            for id in range(1, entities + 1):
-                copy.write_row((agent, id, f"entity {id}"))
-        with cursor.copy("COPY kg_relationships (agent_id, source_id, target_id, type) FROM STDIN") as copy:
+        with cursor.copy(SQL.copy_entities) as copy:
+            for id in range(1, plan.entities + 1):
+                copy.write_row((AGENT, id, f"entity {id}"))
+        with cursor.copy(SQL.copy_relationships) as copy:
             for source, target in edges:
-                copy.write_row((agent, source, target, "t"))
-    connection.execute("VACUUM ANALYZE kg_relationships")
-    connection.execute("VACUUM ANALYZE kg_entities")
+                copy.write_row((AGENT, source, target, "t"))
+    connection.execute("VACUUM ANALYZE kg_relationships, kg_entities")
 
 
-def _one_by_one(connection: psycopg.Connection[Any], agent: str, start: int, hops: int) -> list[int]:
-    """What a program without traversals does: ask for the neighbours of each thing, nearest first."""
-    depth, queue = {start: 0}, deque([start])
-    _one_by_one.walks += 1  # type: ignore[attr-defined]
-    while queue and len(depth) <= LIMIT:
-        id = queue.popleft()
-        if depth[id] < hops:
-            _one_by_one.trips += 1  # type: ignore[attr-defined]
-            for (other,) in connection.execute(NEIGHBOURS, {"a": agent, "id": id, "n": FAN_OUT}):
-                if other not in depth:
-                    depth[other] = depth[id] + 1
-                    queue.append(other)
-    found = list(depth)[1 : LIMIT + 1]
-    _one_by_one.trips += 1  # type: ignore[attr-defined]
-    connection.execute("SELECT id, name, type FROM kg_entities WHERE agent_id = %s AND id = ANY (%s)", [agent, found])
-    return found
+def _walk(
+    memory: Memory, connection: Connection, plan: Plan, edges: list[tuple[int, int]], result: fixtures.Result
+) -> None:
+    network: Any = networkx.MultiGraph(edges)
+    table = result.table(
+        "Walks from one thing (ms)", "hops", "from", "way", "round trips", "p50", "p95", "times one statement"
+    )
+    starts = {"usual things": range(HUBS + 1, plan.entities + 1), "hubs": range(1, HUBS + 1)}
+    for hops in (2, 3):
+        for kind, among in starts.items():
+            chosen = random.choices(among, k=50)
+            asked = OneByOne(connection, hops)
+            ways: dict[str, Way] = {
+                "one statement": lambda s, h=hops: memory.graph.within(s, hops=h, limit=LIMIT),
+                "one statement, no cap": lambda s, h=hops: memory.graph.within(s, hops=h, limit=LIMIT, fan_out=None),
+                "a query a thing": asked,
+                "networkx, in memory": lambda s, h=hops: _breadth_first(network, s, h),
+            } | _igraph(edges, plan, hops)
+            turns = {
+                name: (lambda n, way=way, chosen=chosen: way(chosen[n % len(chosen)])) for name, way in ways.items()
+            }
+            taken = fixtures.in_turns(turns, plan.rounds, seconds=plan.seconds)
+            trips = asked.trips / asked.walks
+            for name in ways:
+                times = "" if name == "one statement" else str(fixtures.ratio(taken[name], taken["one statement"]))
+                many = {"a query a thing": f"{trips:.0f}"}.get(name, "0" if "memory" in name else "1")
+                table.rows.append([hops, kind, name, many, *fixtures.milliseconds(taken[name]), times])
+            better = result.compare(f"{hops} hops, {kind}", taken["a query a thing"], taken["one statement"])
+            result.numbers[f"trips {hops} {kind}"] = trips
+            result.ratios.append(
+                f"{hops} hops from {kind}: one statement instead of {trips:.0f} round trips, {better} times as fast, "
+                f"{fixtures.ratio(taken['one statement'], taken['networkx, in memory'])} times networkx in memory"
+            )
 
 
-_one_by_one.trips = _one_by_one.walks = 0  # type: ignore[attr-defined]
+def _from(starts: list[int], way: Way) -> Way:
+    return lambda n: way(starts[n % len(starts)])
 
 
 def _breadth_first(network: Any, start: int, hops: int) -> list[int]:
@@ -110,34 +157,13 @@ def _breadth_first(network: Any, start: int, hops: int) -> list[int]:
     return found
 
 
-def _igraph(edges: list[tuple[int, int]], entities: int, hops: int) -> dict[str, Callable[[int], object]]:
+def _igraph(edges: list[tuple[int, int]], plan: Plan, hops: int) -> dict[str, Way]:
     try:
         import igraph
     except ImportError:
         return {}
-    graph = igraph.Graph(n=entities + 1, edges=edges)
-    return {"igraph": lambda start: graph.neighborhood(start, order=hops)[1 : LIMIT + 1]}
-
-
-def _report(name: str, way: Callable[[int], object], starts: list[int]) -> None:
-    way(starts[1])
-    seconds = []
-    for start in starts:
-        begun = time.perf_counter()
-        way(start)
-        seconds.append(time.perf_counter() - begun)
-    order = sorted(1e3 * s for s in seconds)
-    p50, p95 = statistics.median(order), order[int(len(order) * 0.95)]
-    print(f"{name:28} p50 {p50:8.2f} ms  p95 {p95:8.2f} ms  max {order[-1]:8.2f} ms", flush=True)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dsn", required=True, help="a database for the benchmark")
-    parser.add_argument("--entities", type=int, default=100_000)
-    parser.add_argument("--edges", type=int, default=500_000)
-    parser.add_argument("--runs", type=int, default=100)
-    return parser.parse_args()
+    graph = igraph.Graph(n=plan.entities + 1, edges=edges)
+    return {"igraph, in memory": lambda start: graph.neighborhood(start, order=hops)[1 : LIMIT + 1]}
 
 
 if __name__ == "__main__":

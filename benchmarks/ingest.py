@@ -1,6 +1,4 @@
-"""Ingestion: a 300-page PDF and a folder of 500 mixed files; throughput, peak memory, and what a second run costs.
-
-    python benchmarks/ingest.py --dsn postgresql://…   # a migrated, scratch database
+"""What does ingestion take: a long PDF, a folder of mixed files; extraction, embedding, both at once, and a second run?
 
 Extraction is timed apart: the same files are extracted and cut first, without a database. Memory is the sum of
 the proportional set sizes of this process and its workers, sampled five times a second.
@@ -8,25 +6,27 @@ the proportional set sizes of this process and its workers, sampled five times a
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
 import threading
 import time
-import uuid
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import psutil
+
+from benchmarks import fixtures
+from memgpt import Memory
+from memgpt.config import OFFLINE_MODEL
+from memgpt.ingest import files, workers
+from memgpt.ingest.prepare import Prepared
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import document_files as make
 
-from memgpt import Memory
-from memgpt.ingest import files, workers
-from memgpt.ingest.prepare import Prepared
-
+WORKERS = 2
 VOCABULARY = [a + b for a in ("ba", "de", "fi", "go", "lu", "ma") for b in ("ck", "lt", "mp", "nd", "rt", "ss")]
 
 
@@ -43,16 +43,16 @@ def sections(chosen: random.Random, count: int) -> list[make.Section]:
     return [(1 + (n > 0), f"Chapter {words(chosen, 3)}", words(chosen, 200)) for n in range(count)]
 
 
-def long_pdf(folder: Path) -> None:
+def long_pdf(folder: Path, pages: int) -> None:
     chosen = random.Random(1)
     folder.mkdir()
-    (folder / "book.pdf").write_bytes(make.pdf([sections(chosen, 2) for _ in range(300)]))
+    (folder / "book.pdf").write_bytes(make.pdf([sections(chosen, 2) for _ in range(pages)]))
 
 
-def mixed(folder: Path) -> None:
+def mixed(folder: Path, count: int) -> None:
     chosen = random.Random(2)
     folder.mkdir()
-    for n in range(500):
+    for n in range(count):
         parts = sections(chosen, chosen.randint(2, 8))
         plain = "\n\n".join(f"{'#' * level} {heading}\n\n{text}" for level, heading, text in parts)
         rows = [[words(chosen, 2) for _ in range(5)] for _ in range(60)]
@@ -100,51 +100,81 @@ class Peak:
         self._thread.join()
 
 
-def measure(name: str, fill: Callable[[Path], None], dsn: str, processes: int) -> None:
-    with tempfile.TemporaryDirectory() as scratch, Memory(f"bench-{uuid.uuid4().hex[:8]}", dsn=dsn) as memory:
-        folder = Path(scratch) / "files"
-        fill(folder)
-        size = sum(file.stat().st_size for file in folder.iterdir()) / 2**20
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of one run over the same files."""
+
+    chunks: int
+    extraction: float
+    storing: float
+    together: float
+    again: float
+    megabytes: float
+
+
+def main() -> None:
+    options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
+    pages, count, rounds = (3, 10, 1) if options.tiny else (300, 500, 5) if options.full else (60, 100, 3)
+    result = fixtures.Result("ingest", "What does ingestion take?")
+    table = result.table(
+        "Ingestion (median of the rounds)",
+        *("what", "files", "MiB", "chunks", "extract and cut: chunks/s", "embed and store: chunks/s"),
+        *("both at once: chunks/s", "the same again (s)", "peak memory (MB)"),
+    )
+    with fixtures.own_server() as server:
+        dsn = fixtures.database(server, "ingest", model=OFFLINE_MODEL, dimensions=256)
+        for name, fill in (
+            (f"a PDF of {pages} pages", lambda folder: long_pdf(folder, pages)),
+            (f"{count} mixed files", lambda folder: mixed(folder, count)),
+        ):
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch) / "files"
+                fill(folder)
+                size = sum(file.stat().st_size for file in folder.iterdir()) / 2**20
+                runs = [once(f"{name} {n}", folder, dsn) for n in range(rounds)]
+                table.rows.append([name, len(list(folder.iterdir())), f"{size:.1f}", *cells(runs)])
+            alone = [run.extraction for run in runs]
+            share = result.compare(f"{name}: everything to extraction", [run.together for run in runs], alone)
+            again = result.compare(f"{name}: again to first", [run.again for run in runs], [r.together for r in runs])
+            result.ratios.append(
+                f"{name} takes {share} times its extraction alone, and {100 * again.value:.1f}% of that a second time"
+            )
+    result.publish(keep=not options.tiny)
+
+
+def cells(runs: list[Taken]) -> list[object]:
+    def rate(seconds: list[float]) -> str:
+        return f"{runs[0].chunks / median(seconds):,.0f}"
+
+    rates = (rate([run.extraction for run in runs]), rate([run.storing for run in runs]))
+    together, again = rate([run.together for run in runs]), median(run.again for run in runs)
+    return [f"{runs[0].chunks:,}", *rates, together, f"{again:.2f}", f"{max(run.megabytes for run in runs):.0f}"]
+
+
+def once(agent: str, folder: Path, dsn: str) -> Taken:
+    with Memory(agent, dsn=dsn) as memory:
         found = list(files.find([folder]))
-        print(f"\n{name}: {len(found)} files, {size:.1f} MiB, {processes} workers")
         begun = time.perf_counter()
-        prepared = [p for _, p in workers.prepare_each(found, lambda f: str(f.path), workers=processes)]
+        prepared = [p for _, p in workers.prepare_each(found, lambda f: str(f.path), workers=WORKERS)]
         extraction = time.perf_counter() - begun
         assert all(isinstance(p, Prepared) for p in prepared)
         with Peak() as peak:
-            report = memory.ingest_files([folder], workers=processes)
+            report = memory.ingest_files([folder], workers=WORKERS)
         assert not report.failed, report.failed
-        chunks = report.added
-        rest = memory_rest(memory, prepared)
-        print(f"  extract and cut alone      {extraction:6.2f} s  {chunks / extraction:8,.0f} chunks/s")
-        print(f"  embed and store alone      {rest:6.2f} s  {chunks / rest:8,.0f} chunks/s")
-        print(f"  everything, overlapped     {report.seconds:6.2f} s  {chunks / report.seconds:8,.0f} chunks/s")
-        print(f"  {chunks} chunks; peak memory {peak.megabytes:.0f} MB")
-        again = memory.ingest_files([folder], workers=processes)
+        again = memory.ingest_files([folder], workers=WORKERS)
         assert again.count("unchanged") == len(found)
-        print(f"  the same again             {again.seconds:6.2f} s, nothing written")
+        storing = embed_and_store(memory, prepared)
         memory.forget_agent()
+    return Taken(report.added, extraction, storing, report.seconds, again.seconds, peak.megabytes)
 
 
-def memory_rest(memory: Memory, prepared: list[object]) -> float:
+def embed_and_store(memory: Memory, prepared: list[object]) -> float:
     """Seconds to embed and store what is extracted already."""
     begun = time.perf_counter()
     for n, document in enumerate(prepared):
         assert isinstance(document, Prepared)
-        renamed = Prepared(
-            document.title, document.media_type, f"copy-{n}", document.cuts, document.metadata, document.note
-        )
-        memory._ingest._keep(f"copy-{n}", renamed, None, {})
+        memory._ingest._keep(f"copy-{n}", replace(document, content_hash=f"copy-{n}"), None, {})
     return time.perf_counter() - begun
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dsn", required=True)
-    parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
-    measure("300-page PDF", long_pdf, given.dsn, given.workers)
-    measure("mixed folder", mixed, given.dsn, given.workers)
 
 
 if __name__ == "__main__":

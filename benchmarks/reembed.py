@@ -1,17 +1,14 @@
-"""Switch a live memory of 50,000 rows through 384, 1536 and 3072 dimensions, with a reader and a writer running.
+"""What does it take to switch a live memory to another model, with a reader, a writer and kill -9 in between?
 
-    python benchmarks/reembed.py --admin postgresql://postgres@127.0.0.1:5432/postgres [--rows 50000] [--kills 20]
-
-Makes databases of its own on that server and drops them. Prints one JSON document. The models are made up: unit vectors
-drawn from a generator seeded by model and text, so that every text has exactly one right answer under each model, and a
-search that mixed models would find nothing. What the model itself takes is measured apart.
+From 384 to 1536 to 3072 dimensions, and back. The models are made up: unit vectors drawn from a generator seeded by
+model and text, so that every text has exactly one right answer under each model, and a search that mixed models would
+find nothing. What the model itself takes is measured apart. The work is held against a bare UPDATE in batches.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import os
 import random
@@ -19,11 +16,12 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from benchmarks import fixtures
 from memgpt import Memory, embeddings
 from memgpt.config import Settings
 from memgpt.database import migrate
@@ -43,6 +42,22 @@ from memgpt.reembed import finish, reembed, rollback
 
 AGENTS = 20
 BATCH = 500
+PHASES = ("idle 384", "384 to 1536", "idle 1536", "1536 to 3072", "idle 3072", "rollback", "idle again")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``idle``: seconds between the switches. ``rounds``: of what is measured without readers and writers."""
+
+    rows: int
+    kills: int
+    idle: float
+    rounds: int
+
+
+TINY = Plan(400, 0, 0.5, 1)
+QUICK = Plan(5_000, 4, 4, 2)
+FULL = Plan(50_000, 20, 15, 3)
 
 
 class Seeded:
@@ -78,7 +93,9 @@ def by_name(name: str = "", **_: Any) -> Any:
     return Seeded(name)
 
 
-embeddings.load = by_name  # every process of this benchmark has these models only
+def only_made_up_models() -> None:
+    """In every process of this benchmark."""
+    embeddings.load = by_name
 
 
 def options(dsn: str, model: str = "bench-384") -> Settings:
@@ -104,6 +121,7 @@ def fill(dsn: str, rows: int) -> None:
 
 def reader(dsn: str, sizes: dict[int, int], stop: Any, phase: Any, answers: Any) -> None:
     """Searches for texts it knows; the only right answer is the text's own row, by whichever model is live."""
+    only_made_up_models()
     failed, wrong, latencies = [], 0, []
     memories = {agent: Memory(f"agent-{agent}", options=options(dsn)) for agent in sizes}
     choose = random.Random(1)
@@ -123,6 +141,7 @@ def reader(dsn: str, sizes: dict[int, int], stop: Any, phase: Any, answers: Any)
 
 def writer(dsn: str, stop: Any, answers: Any) -> None:
     """Adds and changes memories of one agent."""
+    only_made_up_models()
     failed, written, waits = [], 0, []
     memory = Memory("agent-writer", options=options(dsn))
     ids = []
@@ -156,7 +175,7 @@ def killed(dsn: str, to: str, kills: int, log: Path, expected_seconds: float) ->
     choose = random.Random(7)
     done, started = 0, time.perf_counter()
     while True:
-        command = [sys.executable, __file__, "--runner", to, "--dsn", dsn, "--log", str(log)]
+        command = [sys.executable, "-m", "benchmarks.reembed", "--runner", to, "--dsn", dsn, "--log", str(log)]
         process = subprocess.Popen(command)
         try:
             wait = 1.2 + choose.uniform(0, 2 * expected_seconds / max(kills, 1))
@@ -214,15 +233,13 @@ def overhead(create: Any, template: str, model: str) -> dict[str, Any]:
     reembed(model_again, options=options(create(template)), batch=BATCH, on_progress=on_progress)
     total = time.perf_counter() - started
     _, after = raw_update(create(template), model)
-    raw = (before + after) / 2
-    engine = phases.get("embedding", 0.0) - model_again.seconds
     return {
         "rows": rows,
-        "raw_update_seconds": [before, after],
-        "engine_embedding_phase_seconds_without_model": engine,
-        "overhead": engine / raw - 1,
-        "model_seconds": model_again.seconds,
-        "total_seconds_with_indexes_vacuum_verification": total,
+        "raw_before": before,
+        "raw_after": after,
+        "engine": phases.get("embedding", 0.0) - model_again.seconds,
+        "model": model_again.seconds,
+        "total": total,
         "phases": {name: round(seconds, 2) for name, seconds in phases.items()},
     }
 
@@ -255,8 +272,9 @@ def percentile(latencies: Sequence[tuple[int, float]], phase: int) -> dict[str, 
     return {"searches": len(values), "p50_ms": cuts[49], "p95_ms": cuts[94], "p99_ms": cuts[98], "max_ms": max(values)}
 
 
-def live(dsn: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
+def live(dsn: str, plan: Plan, folder: Path) -> dict[str, Any]:
     """The switches, while a reader and a writer are running."""
+    rows = plan.rows
     sizes = {agent: rows // 5 if agent == 0 else (rows - rows // 5) // (AGENTS - 1) for agent in range(4)}
     stop, phase, answers = multiprocessing.Event(), multiprocessing.Value("i", 0), multiprocessing.Queue()
     others = [
@@ -266,20 +284,20 @@ def live(dsn: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
     for other in others:
         other.start()
     result: dict[str, Any] = {}
-    time.sleep(15)
+    time.sleep(plan.idle)
     phase.value = 1
     started = time.perf_counter()
     result["384 to 1536"] = killed(dsn, "bench-1536", 0, folder / "1536.log", 0)
     result["384 to 1536"]["rows_without"] = lacking(dsn, "bench-1536")
     phase.value = 2
-    time.sleep(15)
+    time.sleep(plan.idle)
     finish(options=options(dsn))
     phase.value = 3
     took = time.perf_counter() - started
-    result["1536 to 3072, killed"] = killed(dsn, "bench-3072", kills, folder / "3072.log", took)
+    result["1536 to 3072, killed"] = killed(dsn, "bench-3072", plan.kills, folder / "3072.log", took)
     result["1536 to 3072, killed"]["rows_without"] = lacking(dsn, "bench-3072")
     phase.value = 4
-    time.sleep(15)
+    time.sleep(plan.idle)
     phase.value = 5
     started = time.perf_counter()
     back = rollback(options=options(dsn))
@@ -289,57 +307,75 @@ def live(dsn: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
         "rows_without": lacking(dsn, "bench-1536"),
     }
     phase.value = 6
-    time.sleep(5)
+    time.sleep(plan.idle / 3)
     stop.set()
     for _ in others:
         who, found, latencies = answers.get(timeout=60)
         result[who] = found
         if latencies:
-            names = [
-                "idle 384",
-                "during 384-1536",
-                "idle 1536",
-                "during 1536-3072",
-                "idle 3072",
-                "during rollback",
-                "idle",
-            ]
-            result["searches"] = {name: percentile(latencies, n) for n, name in enumerate(names)}
+            result["searches"] = {name: percentile(latencies, n) for n, name in enumerate(PHASES)}
     for other in others:
         other.join()
     return result
 
 
-def run(admin: str, rows: int, kills: int, folder: Path) -> dict[str, Any]:
+def run(admin: str, plan: Plan, folder: Path) -> dict[str, Any]:
     with databases(admin) as create:
         source = create()
         migrate.apply(source, model=migrate.ModelSpec("bench-384", 384))
-        fill(source, rows)
+        fill(source, plan.rows)
         template = psycopg.conninfo.conninfo_to_dict(source)["dbname"]
-        result: dict[str, Any] = {
-            "rows": rows,
-            "overhead 1536": overhead(create, template, "bench-1536"),
-        }
-        print(json.dumps(result, indent=2), file=sys.stderr, flush=True)
-        result |= live(create(template), rows, kills, folder)
-        return result
+        costs = [overhead(create, template, "bench-1536") for _ in range(plan.rounds)]
+        return {"overhead": costs} | live(create(template), plan, folder)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--admin")
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--folder", type=Path, default=Path("."))
+    parser = fixtures.arguments(__doc__.splitlines()[0])
     parser.add_argument("--runner", help=argparse.SUPPRESS)
     parser.add_argument("--dsn", help=argparse.SUPPRESS)
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    only_made_up_models()
     if given.runner:
         reembed(Seeded(given.runner, given.log), options=options(given.dsn), batch=BATCH)
         return
-    threading.current_thread().name = "benchmark"
-    print(json.dumps(run(given.admin, given.rows, given.kills, given.folder), indent=2))
+    plan = TINY if given.tiny else FULL if given.full else QUICK
+    with fixtures.own_server() as server, tempfile.TemporaryDirectory() as folder:
+        found = run(server.dsn_for("postgres"), plan, Path(folder))
+    result = fixtures.Result("reembed", f"What does switching a live memory of {plan.rows:,} rows take?")
+    report(found, result)
+    result.publish(keep=not given.tiny)
+
+
+def report(found: dict[str, Any], result: fixtures.Result) -> None:
+    costs = found["overhead"]
+    raw = [seconds for cost in costs for seconds in (cost["raw_before"], cost["raw_after"])]
+    engine = [cost["engine"] for cost in costs for _ in range(2)]
+    work = result.compare("the switch without the model against a bare UPDATE", engine, raw)
+    table = result.table("Seconds, without a reader or writer", "part", "median")
+    parts = {"bare UPDATE in batches": "raw_before", "the switch, without the model's time": "engine"}
+    parts |= {"the switch as a whole: indexes, vacuum, verification": "total", "of it the model": "model"}
+    table.rows += [[name, f"{statistics.median(cost[key] for cost in costs):.2f}"] for name, key in parts.items()]
+    switches = result.table("Live", "switch", "kills -9", "seconds", "rows left without the new vectors", "texts again")
+    for name in ("384 to 1536", "1536 to 3072, killed"):
+        one = found[name]
+        again = one["texts_embedded_again"]
+        switches.rows.append([name, one["kills"], f"{one['seconds']:.1f}", one["rows_without"], again])
+    back = found["rollback"]
+    switches.rows.append(["rollback", 0, f"{back['seconds']:.1f}", back["rows_without"], back["embedded"]])
+    searches = result.table("Searches of the reader (ms)", "while", "searches", "p50", "p95")
+    for name, p in found["searches"].items():
+        if p:
+            searches.rows.append([name, p["searches"], f"{p['p50_ms']:.2f}", f"{p['p95_ms']:.2f}"])
+    reader, writer, kills = found["reader"], found["writer"], found["1536 to 3072, killed"]
+    result.numbers |= found
+    result.ratios += [
+        f"the switch takes {work} times a bare UPDATE of the same rows",
+        f"the reader had {reader['failures']} failures and {reader['wrong']} wrong answers",
+        f"the writer had {writer['failures']} failures in {writer['written']:,} writes",
+        f"the longest of which took {writer['longest']:.1f} s",
+        f"{kills['kills']} kills left {kills['rows_without']} rows behind",
+    ]
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ import matplotlib.pyplot as plt
 from benchmarks.fixtures import RESULTS, Chart, Table, markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
-ORDER = ("quality", "search", "writes", "claims", "migrations", "peers")
-COLOURS = ("#2f6f9f", "#d1793b", "#5b9a68", "#9a5b8f")
+ORDER = (
+    *("quality", "search", "writes", "peers", "claims", "migrations", "sizing"),
+    *("graph", "graph_retrieval", "resolution", "ingest", "agent", "server", "reembed"),
+)
+COLOURS = ("#2f6f9f", "#d1793b", "#5b9a68", "#9a5b8f", "#7a6a4f", "#4aa3a2")
 INTRODUCTION = (Path(__file__).parent / "introduction.md").read_text("utf-8")
 
 
@@ -53,9 +56,11 @@ def _section(result: dict[str, Any]) -> str:
 def _draw(name: str, number: int, chart: Chart) -> str:
     figure, axes = plt.subplots(figsize=(8, 3.6))
     series = list(chart.series.items())
-    if all(isinstance(x, (int, float)) for x in chart.x):
-        for n, (label, values) in enumerate(series):
-            axes.plot(chart.x, values, marker="o", label=label, color=COLOURS[n])
+    lines = [(label, chart.x, values) for label, values in series]
+    lines += [(label, *zip(*points, strict=True)) for label, points in chart.points.items() if points]
+    if chart.points or all(isinstance(x, (int, float)) for x in chart.x):
+        for n, (label, x, y) in enumerate(lines):
+            axes.plot(x, y, marker="o", markersize=4, label=label, color=COLOURS[n % len(COLOURS)])
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel(chart.y_label)
         axes.set_xscale("log" if "x" in chart.logarithmic else "linear")
@@ -75,7 +80,7 @@ def _draw(name: str, number: int, chart: Chart) -> str:
         axes.margins(x=0.12)
     axes.set_title(chart.title, fontsize=11, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
+    if len(lines) > 1:
         axes.legend(fontsize=8, frameon=False)
     folder = DOCS / "benchmarks"
     folder.mkdir(exist_ok=True)
