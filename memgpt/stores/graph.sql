@@ -27,6 +27,7 @@ WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
 SELECT id, name, type, aliases, description, properties, created_at, updated_at
 FROM kg_entities
 WHERE agent_id = %(agent_id)s::text
+    AND name_keys @@ memory_name_query(ARRAY[lower(%(name)s::text)])
     AND memory_names(name, aliases) @> ARRAY[lower(%(name)s::text)]
 ORDER BY lower(name) = lower(%(name)s::text) DESC, created_at, id
 

@@ -323,7 +323,7 @@ SELECT
 FROM incoming n
 CROSS JOIN (SELECT '{agent_id, ord, vector, given, embedding_model, embedding, embedding_bits,
             embedding_next, embedding_next_bits, embedding_next_model, embedding_next_hash,
-            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, search}'::text[] AS skipped) AS x
+            embedding_previous, embedding_previous_bits, embedding_previous_model, embedding_previous_hash, name_keys}'::text[] AS skipped) AS x
 LEFT JOIN inserted i ON i.id = n.id
 LEFT JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
 ORDER BY n.ord

@@ -8,6 +8,7 @@ RECURSIVE start AS MATERIALIZED (
     UNION
     SELECT e.id FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND cardinality(%(names)s::text[]) > 0
+        AND e.name_keys @@ memory_name_query(%(names)s::text[])
         AND memory_names(e.name, e.aliases) && %(names)s::text[]
 ),
 walk (depth, frontier, seen, capped) AS (

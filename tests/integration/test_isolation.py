@@ -11,11 +11,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from memgpt import Memory
 from memgpt.config import settings
 from memgpt.database import backup
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError
+from memgpt.stores import graph as graph_store
+from memgpt.stores import traversal
+from memgpt.stores.traversal import Walk
 from tests.conftest import Server
 
 OF_THE_SERVICE = {"api_keys", "audit_log", "idempotent_answers", "schema_migrations", "schema_migration_checksums"}
@@ -274,3 +278,27 @@ def test_a_backup_is_restored_where_the_role_is_missing(
         assert seen(restored, RequestScope(("acme-*",), "acme-1")) == [("acme-1", 3)]
     finally:
         restored.close()
+
+
+def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: Database) -> None:
+    with database_of.connection() as owner:
+        owner.execute(
+            "INSERT INTO kg_entities (agent_id, id, name, aliases)"
+            " SELECT 'acme-' || n %% 2, n, 'Name ' || n, ARRAY['Alias ' || n, 'Other'] FROM generate_series(1, %s) n",
+            [12_000],
+        )
+        owner.execute("VACUUM ANALYZE kg_entities")
+    walk = Walk([], ["alias 7001"], hops=1, limit=10, fan_out=25)
+    statements = {
+        "find": (graph_store.SQL.find_entities, {"agent_id": "acme-1", "name": "ALIAS 7001"}),
+        "walk": (traversal._statement("around"), {"agent_id": "acme-1", **walk.parameters(), "edges": 10}),
+    }
+    with database_of.isolated(RequestScope(("acme-*",), "acme-1")).transaction() as connection:
+        for name, (statement, given) in statements.items():
+            plan = str(connection.execute(b"EXPLAIN " + statement, given, prepare=False).fetchall())
+            assert "Bitmap Index Scan on kg_entities_name_keys_idx" in plan, (name, plan)
+        found = connection.execute(graph_store.SQL.find_entities, statements["find"][1]).fetchall()
+    assert [row[0] for row in found] == [7001]
+    with Memory("acme-1", dsn=dsn, isolated=True) as memory:
+        assert [entity.id for entity in memory.graph.find("name 11999")] == [11_999]
+        assert memory.graph.find("name 11998") == []  # another agent's

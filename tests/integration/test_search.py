@@ -436,11 +436,13 @@ def explained(connection: psycopg.Connection[Any], statement: bytes, given: dict
     return [*nodes(row[0][0]["Plan"])]
 
 
+@pytest.mark.parametrize("isolated", [False, True], ids=["owner", "isolated"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: str, kind: Kind) -> None:
-    load(memory, kind, 3000, "ann")
+def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: str, kind: Kind, isolated: bool) -> None:
+    rows = 6000 if isolated else 3000
+    load(memory, kind, rows, "ann")
     with Memory("bob", dsn=dsn) as bob:
-        load(bob, kind, 3000, "bob", seed=8)
+        load(bob, kind, rows, "bob", seed=8)
     with psycopg.connect(dsn, autocommit=True) as direct:
         direct.execute("CHECKPOINT")  # the tests' commits are lazy, and VACUUM trusts only what is on disk
         direct.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(TABLES[kind])))
@@ -449,7 +451,7 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         "embedding": scope_vector(np.ones(256)),
         "limit": 10,
         f"{kind}_candidates": 600,
-        f"{kind}_rows": 3000,
+        f"{kind}_rows": rows,
         "words": "needle",
         "phrases": [],
         "excluded": [],
@@ -460,7 +462,12 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         **store.Filters().parameters(),
     }
     prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
-    with memory._scope.transaction() as connection:
+    with (
+        Memory("ann", dsn=dsn, isolated=isolated) as asked,
+        asked._scope.transaction() as connection,
+    ):
+        [[role]] = connection.execute("SELECT current_user").fetchall()
+        assert (role == "memgpt_agent") is isolated
         nearest = explained(connection, store.compose("nearest", (kind,), False), given)
         ranked = explained(connection, store.compose("ranked", (kind,), False), given)
     for plan in (nearest, ranked):

@@ -87,6 +87,20 @@ CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN string_to_array(lower(array_to_string((name || aliases), ''::text)), ''::text);
 
+CREATE FUNCTION public.memory_name_keys(name text, aliases text[]) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT array_to_tsvector(array_agg(to_hex(hashtextextended(n.name, (0)::bigint)))) AS array_to_tsvector
+    FROM unnest(public.memory_names(memory_name_keys.name, memory_name_keys.aliases)) n(name);
+END;
+
+CREATE FUNCTION public.memory_name_query(names text[]) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (string_agg(to_hex(hashtextextended(n.name, (0)::bigint)), ' | '::text))::tsquery AS string_agg
+    FROM unnest(memory_name_query.names) n(name);
+END;
+
 CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector((language)::regconfig, body);
@@ -489,6 +503,7 @@ CREATE TABLE public.kg_entities (
     embedding_model text,
     embedding public.vector(1536),
     embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    name_keys tsvector GENERATED ALWAYS AS (public.memory_name_keys(name, aliases)) STORED,
     CONSTRAINT kg_entities_name_check CHECK ((name <> ''::text))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
@@ -769,7 +784,7 @@ CREATE INDEX kg_entities_agent_id_idx ON public.kg_entities USING btree (agent_i
 
 CREATE INDEX kg_entities_name_idx ON public.kg_entities USING btree (agent_id, name) INCLUDE (id, type);
 
-CREATE INDEX kg_entities_names_idx ON public.kg_entities USING gin (public.memory_names(name, aliases));
+CREATE INDEX kg_entities_name_keys_idx ON public.kg_entities USING gin (name_keys);
 
 CREATE INDEX kg_mentions_archival_idx ON public.kg_mentions USING btree (agent_id, archival_id) INCLUDE (name) WHERE (archival_id IS NOT NULL);
 

@@ -70,5 +70,5 @@ def test_a_target_may_be_a_number_or_a_name(word: str) -> None:
 
 
 def test_an_unknown_target_is_named() -> None:
-    with pytest.raises(MigrationError, match="no migration '9'"):
-        find(discover(), "9")
+    with pytest.raises(MigrationError, match="no migration '99'"):
+        find(discover(), "99")
