@@ -291,7 +291,10 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
     walk = Walk([], ["alias 7001"], hops=1, limit=10, fan_out=25)
     statements = {
         "find": (graph_store.SQL.find_entities, {"agent_id": "acme-1", "name": "ALIAS 7001"}),
-        "walk": (traversal._statement("around"), {"agent_id": "acme-1", **walk.parameters(), "edges": 10}),
+        "walk": (
+            traversal._statement("around", of_types=False),
+            {"agent_id": "acme-1", **walk.parameters(), "edges": 10},
+        ),
     }
     with database_of.isolated(RequestScope(("acme-*",), "acme-1")).transaction() as connection:
         for name, (statement, given) in statements.items():

@@ -29,7 +29,7 @@ def fill(dsn: str, dimensions: int = 1536) -> None:
         connection.execute(ROWS.replace("{d}", str(dimensions)))
 
 
-def contents(dsn: str) -> list[str]:
+def contents(dsn: str) -> list[dict[str, object]]:
     tables = (
         "document_chunks",
         "archival_memories",
@@ -42,7 +42,7 @@ def contents(dsn: str) -> list[str]:
         return [
             row[0]
             for table in tables
-            for row in connection.execute(f"SELECT (to_jsonb(t) - 'name_keys')::text FROM {table} t ORDER BY t.id").fetchall()
+            for row in connection.execute(f"SELECT to_jsonb(t) - 'name_keys' FROM {table} t ORDER BY t.id").fetchall()
         ]
 
 
