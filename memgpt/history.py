@@ -13,7 +13,8 @@ from memgpt import inputs
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Message, Relationship
 from memgpt.scope import Scope
-from memgpt.stores.history import ROW_KINDS, HistoryStore, Later, Row, RowKind, Step
+from memgpt.stores.history import HistoryStore, Later, Step
+from memgpt.stores.tables import ROW_KINDS, Row, RowKind
 
 _DELETED_FIRST: Final[Sequence[RowKind]] = ("fact", "chunk", "message", "archival", "block", "document")
 """Before rows come back, so that a label, a text or a source is free again; the rows that refer to others first."""

@@ -25,7 +25,8 @@ from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, ModelMismatchError
 from memgpt.models import Imported, Json
 from memgpt.scope import Scope
-from memgpt.stores.transfer import BATCH, COLUMNS, HISTORY, Line, Outcome, TransferStore
+from memgpt.stores.tables import BY_NAME, HISTORY
+from memgpt.stores.transfer import BATCH, Line, Outcome, TransferStore
 
 FORMAT: Final = "memgpt-agent"
 VERSION: Final = 1
@@ -57,7 +58,7 @@ def export(connection: Connection, scope: Scope, file: TextIO, *, vectors: bool,
     counts = {table: count for table, count in header["counts"].items() if history or table != HISTORY}
     first = {"format": FORMAT, "version": VERSION, **header, "counts": counts, "vectors": vectors, "history": history}
     file.write(json.dumps(first) + "\n")
-    for table in COLUMNS:
+    for table in BY_NAME:
         if table in counts:
             for row, vector in store.rows(table):
                 encoded = f', "embedding": "{_encoded(vector)}"' if vectors and vector is not None else ""
@@ -143,11 +144,11 @@ def _numbered(file: TextIO, start: int) -> Iterator[tuple[int, str]]:
 
 def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
     table, row = value.get("table"), value.get("row")
-    if not isinstance(table, str) or table not in COLUMNS:
+    if not isinstance(table, str) or table not in BY_NAME:
         _bad(number, f"there is no table {table!r}")
-    if not isinstance(row, dict) or set(row) != set(COLUMNS[table]):
+    if not isinstance(row, dict) or set(row) != set(BY_NAME[table].columns):
         given = set(row) if isinstance(row, dict) else set()
-        wrong = sorted(given.symmetric_difference(COLUMNS[table]))
+        wrong = sorted(given.symmetric_difference(BY_NAME[table].columns))
         _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
     id = row["id"]
     if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < MAX_ID:

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from memgpt.database import queries
 from memgpt.models import Author
-from memgpt.stores.history import RowKind
+from memgpt.stores.tables import RowKind
 
 SQL = queries.beside(__name__)
 

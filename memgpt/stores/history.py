@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row, scalar_row
 
 from memgpt.database import queries
-from memgpt.models import ArchivalMemory, Author, Block, Change, Chunk, Document, Entity, Message, Relationship
+from memgpt.models import Author, Change
+from memgpt.stores.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions, listed
 
 SQL = queries.beside(__name__)
-
-Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Relationship
-
-RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
-"""What the history keeps."""
-
-ROW_KINDS: Final[Mapping[RowKind, type[Row]]] = {
-    "block": Block,
-    "archival": ArchivalMemory,
-    "message": Message,
-    "document": Document,
-    "chunk": Chunk,
-    "entity": Entity,
-    "fact": Relationship,
-}
-"""Each kind with the class of its rows. A row comes after those it refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,7 @@ class HistoryStore:
         """Changes of rows, newest first."""
         given = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
-            return cursor.execute(SQL.entries, given).fetchall()
+            return cursor.execute(_entries(), given).fetchall()
 
     def lock_agent(self) -> None:
         """Let nobody else undo until the end of the transaction."""
@@ -111,18 +97,45 @@ class HistoryStore:
     ) -> None:
         """Make rows what these entries say they were, with the vectors those entries kept."""
         given = self._given(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
-        self._connection.execute(getattr(SQL, f"put_{kind}"), given)
+        self._connection.execute(_statement("put", kind), given)
 
     def delete(self, kind: RowKind, ids: Sequence[int], *, change_id: UUID, undoes: UUID) -> Sequence[int]:
         """Remove rows; answers those that were there and on which no other row depends."""
         given = self._given(ids=[*ids], change_id=change_id, undoes=undoes)
         with self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(getattr(SQL, f"delete_{kind}"), given).fetchall()
+            return cursor.execute(_statement("delete", kind), given).fetchall()
 
     def as_of(self, kind: RowKind, time: datetime, *, id: int | None = None) -> Sequence[Row]:
         """The rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is given."""
         with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
-            return cursor.execute(getattr(SQL, f"{kind}_as_of"), self._given(time=time, id=id)).fetchall()
+            return cursor.execute(_statement("as_of", kind), self._given(time=time, id=id)).fetchall()
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+
+@cache
+def _statement(form: str, kind: RowKind) -> bytes:
+    table = BY_KIND[kind]
+    changing = [name for name in table.stored if name not in ("id", *table.counters)]
+    shown = ROW_KINDS[kind].__slots__
+    return table.complete(
+        {"put": SQL.put, "delete": SQL.delete, "as_of": SQL.as_of, "row_now": SQL.row_now}[form],
+        brought_back=listed(table.stored, expressions(SQL, "brought_back", "t")),
+        excluded=listed(changing, lambda name: sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))),
+        unless=_unless(kind),
+        then=listed(shown, expressions(SQL, "of", "t")),
+        now=listed(shown, expressions(SQL, "of", "m")),
+        **{f"{alias}_vector": table.vector_of(alias) for alias in ("b", "g", "t")},
+    )
+
+
+@cache
+def _entries() -> bytes:
+    rows = b"\n".join(_statement("row_now", kind) for kind in ROW_KINDS)
+    return SQL.entries.replace(b"{rows_now}", rows)
+
+
+def _unless(kind: RowKind) -> sql.SQL:
+    """What keeps a row from being deleted."""
+    return sql.SQL({"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b"").decode())

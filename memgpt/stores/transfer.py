@@ -4,60 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 from pgvector import Vector
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
 from memgpt.models import Author, Json
+from memgpt.stores.tables import BY_NAME, expressions, listed
 
 SQL = queries.beside(__name__)
-
-COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "core_memories": (
-        *("id", "label", "value", "description", "limit", "read_only", "shared_with", "version", "metadata"),
-        *("created_at", "updated_at"),
-    ),
-    "archival_memories": (
-        *("id", "text", "tags", "importance", "source", "metadata", "language", "created_at", "expires_at"),
-        *("superseded_at", "superseded_by", "accessed_at", "access_count", "embedding_model"),
-    ),
-    "documents": (
-        *("id", "title", "source", "media_type", "content_hash", "tokens", "metadata", "created_at", "updated_at"),
-    ),
-    "document_chunks": (
-        *("id", "document_id", "chunk_index", "chunk_text", "heading_path", "page", "char_start", "char_end"),
-        *("tokens", "metadata", "language", "created_at", "embedding_model"),
-    ),
-    "kg_entities": (
-        *("id", "name", "type", "aliases", "description", "properties", "language", "created_at", "updated_at"),
-        "embedding_model",
-    ),
-    "kg_relationships": (
-        *("id", "source_id", "target_id", "type", "fact", "weight", "properties", "valid_from", "valid_to"),
-        *("recorded_at", "superseded_at", "provenance_kind", "provenance_id", "language", "embedding_model"),
-    ),
-    "conversations": (
-        *("id", "session", "role", "name", "content", "intent", "intent_confidence", "tokens", "tool_calls"),
-        *("tool_call_id", "metadata", "language", "created_at", "embedding_model"),
-    ),
-    "intent_examples": ("id", "intent", "text", "created_at"),
-    "agent_turns": ("id", "session", "message_id", "status", "reason", "runner", "started_at", "ended_at"),
-    "agent_steps": (
-        *("id", "turn_id", "number", "session", "kind", "model", "system", "tools", "message_ids"),
-        *("longest", "sent_hash", "tokens_by_part", "answer_id", "calls", "calls_done", "summary"),
-        *("summary_until", "summary_until_id", "input_tokens", "output_tokens", "cost", "seconds"),
-        *("finish_reason", "created_at"),
-    ),
-    "memory_history": (*("id", "changed_at", "change_id", "actor", "kind", "row_id", "action", "old", "undoes"),),
-}
-"""The columns of each table that a file holds, beside the vector; the tables in the order of a file."""
-
-HISTORY: Final = "memory_history"
 
 BATCH: Final = 500
 """Rows fetched or sent at once: about 3 MB at 1536 dimensions."""
@@ -106,7 +66,7 @@ class TransferStore:
         """The rows of a table as JSON objects in text, with their vectors, in the order of their ids."""
         with self._connection.cursor(f"export_{table}", binary=True) as cursor:
             cursor.itersize = BATCH
-            yield from cursor.execute(getattr(SQL, f"export_{table}"), {"agent_id": self._author.agent_id})
+            yield from cursor.execute(_export(table), {"agent_id": self._author.agent_id})
 
     def describe(self, description: str, metadata: Json, functional_types: Sequence[str]) -> None:
         """Describe the agent, unless it is described already."""
@@ -129,8 +89,28 @@ class TransferStore:
             "given": [line.given for line in lines],
         }
         with self._connection.cursor(row_factory=class_row(Outcome)) as cursor:
-            return cursor.execute(getattr(SQL, f"import_{lines[0].table}"), given).fetchall()
+            return cursor.execute(_take_in(lines[0].table), given).fetchall()
 
     def advance(self, largest: Mapping[str, int]) -> None:
         """Move the identity sequences of tables past these ids."""
         self._connection.execute(SQL.advance, {"tables": [*largest], "largest": [*largest.values()]})
+
+
+@cache
+def _export(name: str) -> bytes:
+    table = BY_NAME[name]
+    exported = listed(table.columns, lambda column: sql.Identifier("t", column))
+    return table.complete(SQL.export, exported=exported, t_vector=table.vector_of("t"))
+
+
+@cache
+def _take_in(name: str) -> bytes:
+    table = BY_NAME[name]
+    compared = [column for column in table.columns if column not in ("embedding_model", *table.counters)]
+    return table.complete(
+        SQL.take_in,
+        incoming=listed(table.stored, expressions(SQL, "incoming", "n")),
+        t_vector=table.vector_of("t"),
+        t_compared=listed(compared, lambda column: sql.Identifier("t", column)),
+        n_compared=listed(compared, lambda column: sql.Identifier("n", column)),
+    )

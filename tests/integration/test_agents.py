@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from memgpt import Agents, Memory
 from memgpt.errors import ConflictError, InputError, ModelMismatchError, NotFoundError
-from memgpt.stores.transfer import COLUMNS
+from memgpt.stores.tables import BY_NAME
 
 Edit = Callable[[list[dict[str, Any]]], object]
 
@@ -46,7 +46,7 @@ def fill(dsn: str, agent: str) -> None:
 
 def rows(dsn: str, agent: str, *, history: bool = True) -> dict[str, list[Any]]:
     """Every row of an agent, as JSON without the agent's name."""
-    tables = [table for table in COLUMNS if history or table != "memory_history"]
+    tables = [table for table in BY_NAME if history or table != "memory_history"]
     with psycopg.connect(dsn) as connection:
         return {
             table: [
@@ -158,7 +158,7 @@ def test_a_file_is_read_into_another_database_and_new_ids_come_after(agents: Age
     fill(dsn, "ann")
     file = edited(exported(agents, "ann"), lambda lines: row_of(lines, "archival_memories")["row"].update(id=2**40))
     lines = [json.loads(line) for line in file]
-    lines[1:] = sorted(lines[1:], key=lambda v: ([*COLUMNS].index(v["table"]), v["row"]["id"]))
+    lines[1:] = sorted(lines[1:], key=lambda v: ([*BY_NAME].index(v["table"]), v["row"]["id"]))
     agents.delete("ann")
     agents.import_(io.StringIO("".join(json.dumps(line) + "\n" for line in lines)))
     with Memory("ann", dsn=dsn) as memory:
@@ -328,4 +328,6 @@ def test_a_file_holds_every_column_of_every_table_of_a_memory(dsn: str) -> None:
             "GROUP BY table_name",
             [left_out, derived],
         ).fetchall()
-    assert {table: sorted(names) for table, names in columns} == {t: sorted(names) for t, names in COLUMNS.items()}
+    assert {table: sorted(names) for table, names in columns} == {
+        name: sorted(table.columns) for name, table in BY_NAME.items()
+    }

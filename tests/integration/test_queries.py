@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from memgpt.database.queries import Queries
+from memgpt.stores import history, transfer, traversal
+from memgpt.stores.tables import BY_NAME, ROW_KINDS
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
 FILES = [file for file in sorted(PACKAGE.rglob("*.sql")) if "migrations" not in file.parts]
@@ -40,6 +42,20 @@ def queries() -> Iterator[object]:
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
             yield pytest.param(filled, id=f"{file.stem}.{name}")
+    yield from completed()
+
+
+def completed() -> Iterator[object]:
+    """Statements that their modules put together, for every table they serve."""
+    for kind in ROW_KINDS:
+        for form in ("put", "delete", "as_of"):
+            yield pytest.param(history._statement(form, kind).decode(), id=f"history.{form}_{kind}")
+    yield pytest.param(history._entries().decode(), id="history.entries_completed")
+    for name in BY_NAME:
+        yield pytest.param(transfer._export(name).decode(), id=f"transfer.export_{name}")
+        yield pytest.param(transfer._take_in(name).decode(), id=f"transfer.take_in_{name}")
+    for form in ("within", "around", "between"):
+        yield pytest.param(traversal._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +113,12 @@ def borrowed(module: Path) -> set[str]:
 
 
 def patterns(module: Path) -> list[re.Pattern[str]]:
-    """What ``getattr(SQL, f"…")`` may ask for."""
+    """What ``getattr(SQL, f"…")`` and ``expressions(SQL, "…", alias)`` may ask for."""
     found = []
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name("expressions"), args=[ast.Name("SQL"), ast.Constant(str() as prefix), _]):
+                found.append(re.compile(rf"{prefix}_\w+"))
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
             continue
         if not (isinstance(node.args[0], ast.Name) and node.args[0].id == "SQL"):

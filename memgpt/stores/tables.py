@@ -1,0 +1,164 @@
+"""The tables of one agent's memory, said once: what the history keeps of them, and what a file carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from psycopg import sql
+
+from memgpt.database.queries import Queries
+from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Message, Relationship
+
+Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Relationship
+
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+"""What the history keeps."""
+
+ROW_KINDS: Final[Mapping[RowKind, type[Row]]] = {
+    "block": Block,
+    "archival": ArchivalMemory,
+    "message": Message,
+    "document": Document,
+    "chunk": Chunk,
+    "entity": Entity,
+    "fact": Relationship,
+}
+"""Each kind with the class of its rows. A row comes after those it refers to."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the memory; statements that are the same for each are completed with its names."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Beside the agent's id, the vector and what is generated, in the order of a file."""
+    kind: RowKind | None = None
+    """What the history calls its rows; None where it does not keep them."""
+    vector: str | None = None
+    """The column with the vector."""
+    counters: tuple[str, ...] = ()
+    """Columns that reading changes: not a difference, and not taken back."""
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Every column but the agent's id."""
+        return self.columns if self.vector is None else (*self.columns, self.vector)
+
+    def complete(self, template: bytes, **parts: sql.Composable) -> bytes:
+        """The statement for this table, once and for all."""
+        names = {
+            "table": sql.Identifier(self.name),
+            "kind": sql.Literal(self.kind),
+            "columns": listed(self.columns),
+            "stored": listed(self.stored),
+        }
+        return sql.SQL(template.decode()).format(**names, **parts).as_bytes(None)
+
+    def vector_of(self, alias: str) -> sql.Composable:
+        """The vector of a row, NULL where rows have none."""
+        return sql.SQL("NULL::vector") if self.vector is None else sql.Identifier(alias, self.vector)
+
+
+def listed(names: Iterable[str], write: Callable[[str], sql.Composable] = sql.Identifier) -> sql.Composed:
+    """Columns one after the other, each as it is to be written."""
+    return sql.SQL(", ").join(map(write, names))
+
+
+def expressions(queries: Queries, prefix: str, alias: str) -> Callable[[str], sql.Composable]:
+    """A column's value is the query ``PREFIX_COLUMN`` of a file; where there is none, the column of that alias."""
+
+    def write(name: str) -> sql.Composable:
+        if f"{prefix}_{name}" not in queries:
+            return sql.Identifier(alias, name)
+        expression = sql.SQL(getattr(queries, f"{prefix}_{name}").decode())
+        return sql.SQL("{} AS {}").format(expression, sql.Identifier(name))
+
+    return write
+
+
+TABLES: Final = (
+    Table(
+        "core_memories",
+        (
+            *("id", "label", "value", "description", "limit", "read_only", "shared_with", "version", "metadata"),
+            *("created_at", "updated_at"),
+        ),
+        "block",
+    ),
+    Table(
+        "archival_memories",
+        (
+            *("id", "text", "tags", "importance", "source", "metadata", "language", "created_at", "expires_at"),
+            *("superseded_at", "superseded_by", "accessed_at", "access_count", "embedding_model"),
+        ),
+        "archival",
+        "embedding",
+        counters=("accessed_at", "access_count"),
+    ),
+    Table(
+        "documents",
+        ("id", "title", "source", "media_type", "content_hash", "tokens", "metadata", "created_at", "updated_at"),
+        "document",
+    ),
+    Table(
+        "document_chunks",
+        (
+            *("id", "document_id", "chunk_index", "chunk_text", "heading_path", "page", "char_start", "char_end"),
+            *("tokens", "metadata", "language", "created_at", "embedding_model"),
+        ),
+        "chunk",
+        "embedding",
+    ),
+    Table(
+        "kg_entities",
+        (
+            *("id", "name", "type", "aliases", "description", "properties", "language", "created_at", "updated_at"),
+            "embedding_model",
+        ),
+        "entity",
+        "embedding",
+    ),
+    Table(
+        "kg_relationships",
+        (
+            *("id", "source_id", "target_id", "type", "fact", "weight", "properties", "valid_from", "valid_to"),
+            *("recorded_at", "superseded_at", "provenance_kind", "provenance_id", "language", "embedding_model"),
+        ),
+        "fact",
+        "embedding",
+    ),
+    Table(
+        "conversations",
+        (
+            *("id", "session", "role", "name", "content", "intent", "intent_confidence", "tokens", "tool_calls"),
+            *("tool_call_id", "metadata", "language", "created_at", "embedding_model"),
+        ),
+        "message",
+        "embedding",
+    ),
+    Table("intent_examples", ("id", "intent", "text", "created_at")),
+    Table("agent_turns", ("id", "session", "message_id", "status", "reason", "runner", "started_at", "ended_at")),
+    Table(
+        "agent_steps",
+        (
+            *("id", "turn_id", "number", "session", "kind", "model", "system", "tools", "message_ids"),
+            *("longest", "sent_hash", "tokens_by_part", "answer_id", "calls", "calls_done", "summary"),
+            *("summary_until", "summary_until_id", "input_tokens", "output_tokens", "cost", "seconds"),
+            *("finish_reason", "created_at"),
+        ),
+    ),
+    Table(
+        "memory_history",
+        ("id", "changed_at", "change_id", "actor", "kind", "row_id", "action", "old", "undoes"),
+        vector="old_embedding",
+    ),
+)
+"""In the order of a file, which foreign keys accept."""
+
+HISTORY: Final = "memory_history"
+
+BY_NAME: Final[Mapping[str, Table]] = {table.name: table for table in TABLES}
+BY_KIND: Final[Mapping[RowKind, Table]] = {table.kind: table for table in TABLES if table.kind is not None}
