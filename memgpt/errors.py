@@ -14,6 +14,7 @@
     │   └── ModelMismatchError      vectors of two different models would be mixed
     ├── ChatError                   a chat model failed or answered nonsense
     │   └── WindowExceededError     what has to be sent is longer than the model reads
+    ├── BusyError                   too much is under way already
     ├── MigrationError              a migration cannot be planned, applied or undone
     └── DatabaseError               PostgreSQL cannot be reached or cannot do what is needed
         ├── ServerError             the embedded server cannot be started
@@ -76,6 +77,10 @@ class ChatError(MemgptError):
 
 class WindowExceededError(ChatError):
     """What has to be sent is longer than the model reads."""
+
+
+class BusyError(MemgptError):
+    """Too much is under way already; nothing was written. Try again when some of it is done."""
 
 
 class MigrationError(MemgptError):

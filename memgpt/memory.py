@@ -236,6 +236,12 @@ class Memory:
         """
         return self._ingest.many(paths, glob=glob, exclude=exclude, workers=workers, progress=progress)
 
+    def ingest_sent(self, files: Mapping[Path, str], *, metadata: Json | None = None) -> Iterator[Ingested]:
+        """Keep documents that somebody sent: where each lies now, and the ``source`` it is to have. They are read by a
+        process of its own, and what cannot be read is told, not raised.
+        """
+        return self._ingest.sent(files, metadata)
+
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""
         if not self._shared:

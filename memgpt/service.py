@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg.rows import class_row
@@ -25,6 +25,9 @@ from memgpt.memory import Memory
 from memgpt.models import PERMISSIONS, Json, Key, Permission
 from memgpt.opening import open_database
 from memgpt.stores.keys import Entry, KeyStore
+
+if TYPE_CHECKING:
+    from memgpt.jobs import Jobs
 
 SQL = queries.beside(__name__)
 
@@ -90,6 +93,7 @@ class Service:
         self.audit = Audit(self.database)
         self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
         self._lock = threading.Lock()
+        self._queue_installed = False
 
     def known_caller(self, token: str | None) -> Caller | None:
         """The caller, if that can be said without asking the database."""
@@ -130,6 +134,21 @@ class Service:
             if len(self._memories) > MOST_MEMORIES:
                 self._memories.popitem(last=False)
         return memory
+
+    def jobs(self, caller: Caller, agent_id: str, permission: Permission) -> Jobs:
+        """The jobs of one agent as this caller sees them.
+
+        Raises:
+            ForbiddenError: the key may not do this.
+        """
+        from memgpt.jobs import Jobs, queue  # MCP over stdio does without the queue's library
+
+        memory = self.memory(caller, agent_id, permission)
+        with self._lock:
+            if not self._queue_installed:
+                queue.install(self.database)
+                self._queue_installed = True
+        return Jobs(memory.scope)
 
     def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
         """The agents of the caller's key, by id."""

@@ -118,7 +118,8 @@ def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -
                 raise ConflictError(f"line {line.number}: {which} is there already and differs")
             (inserted if outcome.inserted else skipped)[table] += 1
         largest[table] = batch[-1].row["id"]
-    store.advance(largest)
+    with connection.as_owner():  # the sequences are everybody's
+        store.advance(largest)
     return Imported(scope.agent_id, dict(inserted), dict(skipped))
 
 

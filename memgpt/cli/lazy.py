@@ -14,6 +14,8 @@ COMMANDS: Final = {
     "graph": ("memgpt.cli.graph", "The knowledge graph: statements, neighbourhoods, paths, files."),
     "key": ("memgpt.cli.key", "Keys of the service (memgpt serve)."),
     "serve": ("memgpt.cli.serve", "Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."),
+    "worker": ("memgpt.cli.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),
+    "jobs": ("memgpt.cli.jobs", "Long work in the background."),
     "mcp": ("memgpt.cli.mcp", "Serve the memory to an assistant on this machine, over stdio."),
     "reembed": (
         "memgpt.cli.reembed",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +22,9 @@ from memgpt.config import Settings
 from memgpt.database import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
 from memgpt.service import Service
+
+if TYPE_CHECKING:
+    from memgpt.jobs.worker import Worker
 
 app = typer.Typer(add_completion=False)
 
@@ -37,6 +43,9 @@ def serve(
     concurrency: Annotated[int, typer.Option("--concurrency", help="Most requests at work at once.", min=1)] = 64,
     max_body: Annotated[int, typer.Option("--max-body", help="Most bytes of a request.", min=1)] = 10_000_000,
     request_timeout: Annotated[float, typer.Option("--request-timeout", help="Seconds for an answer.", min=0.1)] = 30.0,
+    with_worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Do jobs in this process too, or leave them to memgpt worker.")
+    ] = True,
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
@@ -49,6 +58,7 @@ def serve(
 
         from memgpt.api import create_app
         from memgpt.api.edge import Limits
+        from memgpt.jobs.worker import Worker
         from memgpt.mcp import create_server
         from memgpt.mcp.endpoint import Endpoint
     except ImportError as error:
@@ -61,9 +71,10 @@ def serve(
         _first_key(service)
     limits = Limits(body_bytes=max_body, seconds=request_timeout, concurrency=concurrency)
     endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
-    app = create_app(service, limits=limits, lifespan=endpoint.manager.run)
+    worker = Worker(service.database, service.embedder, service.options) if with_worker else None
+    app = create_app(service, limits=limits, lifespan=lambda: _running(endpoint.manager.run, worker))
     app.router.routes.append(Route("/mcp", endpoint))
-    _log_as_json()
+    log_as_json()
     config = uvicorn.Config(
         app,
         host=host,
@@ -79,6 +90,26 @@ def serve(
     )
     output.note(f"memgpt listens on http://{host}:{port} (documentation: /docs)")
     uvicorn.Server(config).run()
+
+
+@asynccontextmanager
+async def _running(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
+    """What runs beside the routes, and is stopped gracefully with them."""
+    work = asyncio.ensure_future(worker.run()) if worker else None
+    if work is not None:
+        work.add_done_callback(_mourn)
+    try:
+        async with mcp():
+            yield
+    finally:
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
+
+
+def _mourn(work: asyncio.Future[None]) -> None:
+    if not work.cancelled() and (error := work.exception()):
+        logging.getLogger("memgpt.jobs").error("the worker ended; restart the service to do jobs", exc_info=error)
 
 
 def _migrate(options: Settings) -> None:
@@ -106,11 +137,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _log_as_json() -> None:
+def log_as_json() -> None:
+    """Log lines of this process are JSON on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for name in ("mcp", "httpx"):
+    for name in ("mcp", "httpx", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

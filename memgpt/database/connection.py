@@ -58,6 +58,15 @@ class Connection(psycopg.Connection[TupleRow]):
             self.scope, self.cursor_factory = None, psycopg.Cursor
 
     @contextmanager
+    def as_owner(self) -> Iterator[None]:
+        """What a request may not do itself, done for it in its transaction: fixed statements of ours."""
+        if self.scope is not None:
+            self.execute(isolation.SQL.leave)
+        yield
+        if self.scope is not None:
+            isolation.enter(self)
+
+    @contextmanager
     def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Transaction]:
         if self.scope is None or self.info.transaction_status != TransactionStatus.IDLE:
             with super().transaction(savepoint_name, force_rollback) as transaction:

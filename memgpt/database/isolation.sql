@@ -5,6 +5,10 @@ SELECT
     set_config('memgpt.agent_id', %(agent_id)s::text, true),
     set_config('role', %(role)s::text, true)
 
+-- leave --
+-- Back to the owner, for the rest of the transaction or until it enters again.
+SELECT set_config('role', 'none', true)
+
 -- ensure_role --
 -- The role of requests, where it may be made: a dump that grants rights to it cannot be restored without it.
 DO $$

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,16 @@ class Ingest:
                 if progress is not None:
                     progress(result, len(results), len(found))
         return IngestReport(results, time.monotonic() - begun)
+
+    def sent(self, files: Mapping[Path, str], metadata: Json | None) -> Iterator[Ingested]:
+        """Keep documents that somebody sent; see :meth:`memgpt.memory.Memory.ingest_sent`."""
+        about = inputs.json_object(metadata, "metadata")
+        with closing(prepare_each(files, str, workers=1)) as documents:
+            for path, prepared in documents:
+                if isinstance(prepared, Prepared):
+                    yield self._keep(files[path], prepared, None, about)
+                else:
+                    yield Ingested(files[path], "failed", reason=str(prepared))
 
     def _run(self, found: Sequence[Found], workers: int) -> Generator[Ingested]:
         seen = _Seen(self._scope.read(lambda connection: DocumentStore(connection, self._scope.author).fingerprints()))

@@ -144,6 +144,8 @@ examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RET
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
 cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
 paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
+sent AS (DELETE FROM job_files WHERE agent_id = %(agent_id)s::text RETURNING 1),
+work AS (DELETE FROM jobs WHERE agent_id = %(agent_id)s::text RETURNING 1),
 agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
 SELECT
     (SELECT count(*) FROM blocks) AS core_memories,
@@ -160,4 +162,6 @@ SELECT
     (SELECT count(*) FROM entries) AS memory_history,
     (SELECT count(*) FROM cached) AS embedding_cache,
     (SELECT count(*) FROM paid) AS embedding_usage,
+    (SELECT count(*) FROM sent) AS job_files,
+    (SELECT count(*) FROM work) AS jobs,
     (SELECT count(*) FROM agent) AS agents

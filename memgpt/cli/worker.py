@@ -1,0 +1,52 @@
+"""``memgpt worker``: a process of its own that does the jobs on the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import output
+from memgpt.cli.options import Dsn, Schema, chosen
+from memgpt.cli.serve import log_as_json
+from memgpt.jobs.worker import Worker
+from memgpt.service import Service
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option("--concurrency", help="Jobs at a time.", min=1, max=64)] = 2,
+    grace: Annotated[
+        float, typer.Option("--grace", help="Seconds running jobs have to end when it is stopped.", min=0)
+    ] = 10.0,
+    once: Annotated[bool, typer.Option("--once", help="End when the queue is empty.")] = False,
+    dsn: Dsn = None,
+    schema: Schema = None,
+) -> None:
+    """Do the jobs on the queue, several at a time, until Ctrl-C."""
+    log_as_json()
+    service = Service(chosen(dsn, schema))
+    try:
+        service.check()
+        made = Worker(service.database, service.embedder, service.options, concurrency=concurrency, grace=grace)
+        if not once:
+            output.note("the worker waits for jobs")
+        asyncio.run(_until_stopped(made, once))
+    finally:
+        service.close()
+
+
+async def _until_stopped(made: Worker, once: bool) -> None:
+    """A signal ends it gracefully."""
+    work = asyncio.ensure_future(made.run(wait=not once))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C cancels anyway
+            loop.add_signal_handler(number, work.cancel)
+    with suppress(asyncio.CancelledError):
+        await work

@@ -1,0 +1,103 @@
+"""The jobs of one agent: ask for one, see how far it is, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from memgpt import inputs
+from memgpt.errors import BusyError, ConflictError, InputError
+from memgpt.jobs import queue
+from memgpt.jobs.kinds import KINDS, JobKind
+from memgpt.models import JOB_STATUSES, Job, JobStatus, Json
+from memgpt.scope import Scope
+from memgpt.stores.jobs import JobFile, JobStore
+
+MOST_UNDER_WAY: Final = 1000
+"""Jobs of an agent that wait or run; more are refused until some are done."""
+
+
+class Jobs:
+    """The jobs of one agent, as one actor asks for them: ``Jobs(memory.scope)``.
+
+    A job and its place in the queue are written in one transaction, the caller's if there is one.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(self, kind: str, arguments: Mapping[str, Any] | None = None, files: Sequence[JobFile] = ()) -> Job:
+        """Ask for work; a worker begins it when it can.
+
+        Raises:
+            InputError: there is no such kind of work, or it cannot use the arguments or the files.
+            BusyError: the agent has too many jobs under way.
+        """
+        what = kind_of(kind)
+        given = checked(what, arguments or {}, files)
+        with self._scope.transaction() as connection:
+            store = JobStore(connection, self._scope.agent_id)
+            job = store.insert(kind, given, requested_by=self._scope.author.actor, most=MOST_UNDER_WAY)
+            if job is None:
+                raise BusyError(f"agent {self._scope.agent_id!r} has {MOST_UNDER_WAY:,} jobs under way: wait for some")
+            store.insert_files(job.id, files)
+            queue.defer(connection, self._scope.options.db_schema, job.agent_id, job.id)
+        return job
+
+    def get(self, id: int) -> Job:
+        """One job.
+
+        Raises:
+            NotFoundError: the agent has no job of that id.
+        """
+        return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).get(id))
+
+    def list(self, *, status: JobStatus | None = None, limit: int = 50, before: int | None = None) -> Sequence[Job]:
+        """Jobs, newest first; ``before`` is the id of the last one seen."""
+        chosen: Any = None if status is None else inputs.choice(status, JOB_STATUSES, "status")
+        given: Json = {"status": chosen, "limit": inputs.limit(limit), "before": before}
+        return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).list(**given))
+
+    def cancel(self, id: int) -> Job:
+        """One that waits is cancelled now, one that runs at its next step; what it did so far stays.
+
+        Raises:
+            NotFoundError: the agent has no job of that id.
+            ConflictError: it has ended.
+        """
+        with self._scope.transaction() as connection:
+            store = JobStore(connection, self._scope.agent_id)
+            job = store.cancel(id)
+            if job is None:
+                raise ConflictError(f"job {id} has ended: it {store.get(id).status}")
+            if job.finished:
+                store.remove_files(id)
+        return job
+
+
+def kind_of(name: str) -> JobKind:
+    """
+    Raises:
+        InputError: there is no such kind of work.
+    """
+    return KINDS[inputs.choice(name, sorted(KINDS), "kind")]
+
+
+def checked(kind: JobKind, arguments: Mapping[str, Any], files: Sequence[JobFile]) -> Json:
+    """The arguments as the kind takes them.
+
+    Raises:
+        InputError: names what is wrong.
+    """
+    if bool(files) != kind.files:
+        raise InputError(f"a job of kind {kind.name!r} {'needs a file' if kind.files else 'takes no files'}")
+    for file in files:
+        inputs.text(file.name, "the name of a file")
+    inputs.json_object(dict(arguments), "arguments")
+    try:
+        return kind.arguments.model_validate(arguments).model_dump(mode="json")
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors())
+        raise InputError(f"arguments of a job of kind {kind.name!r}: {problems}") from None

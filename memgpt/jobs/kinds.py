@@ -1,0 +1,167 @@
+"""Kinds of work a worker does. A new one is an entry in ``KINDS``: its name, its arguments, and a function."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path, PurePath
+from typing import Annotated, Final, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from memgpt import reembed, transfer
+from memgpt.errors import InputError
+from memgpt.memory import Memory
+from memgpt.models import Json, Permission
+from memgpt.stores.jobs import JobFile
+from memgpt.transcripts import import_transcript
+
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class OnProgress(Protocol):
+    """Steps done, of how many, and what is being done. It ends the work by raising when that is to stop."""
+
+    def __call__(self, done: int, total: int | None = None, message: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one job has to work with."""
+
+    memory: Memory
+    """The agent's; PostgreSQL itself keeps it to that agent."""
+    files: Sequence[JobFile]
+    progress: OnProgress
+
+
+class Arguments(BaseModel):
+    """None; kinds that take some say which."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of work."""
+
+    name: str
+    about: str
+    run: Callable[[Work, Json], Json]
+    """What it answers is the job's result. Where a worker died, it is called again: what it writes must be once only,
+    by its nature or because it is ``atomic``."""
+    arguments: type[BaseModel] = Arguments
+    permission: Permission = "write"
+    files: bool = False
+    """Whether it is about files that are sent."""
+    atomic: bool = False
+    """Everything it writes, and that it is done, are one transaction."""
+    everywhere: bool = False
+    """It concerns every agent: a job of the agent ``*``."""
+
+
+def _ingest(work: Work, arguments: Json) -> Json:
+    results = []
+    with _on_disk(work.files) as paths:
+        work.progress(0, len(paths), work.files[0].name)
+        for result in work.memory.ingest_sent(paths, metadata=arguments["metadata"]):
+            results.append(asdict(result))
+            work.progress(len(results), len(paths), result.source or "")
+    if len(results) == 1 and results[0]["outcome"] == "failed":
+        raise InputError(f"{results[0]['source']}: {results[0]['reason']}")
+    return {"documents": results}
+
+
+def _import(work: Work, arguments: Json) -> Json:
+    with _on_disk(work.files[:1]) as paths:
+        [path] = paths
+        work.progress(0, 1, work.files[0].name)
+        done: Json = asdict(import_transcript(work.memory, path, session=arguments["session"]))
+    work.progress(1, 1)
+    return done
+
+
+def _import_agent(work: Work, arguments: Json) -> Json:
+    scope = work.memory.scope
+    work.progress(0, 1, work.files[0].name)
+    with TextIOWrapper(BytesIO(work.files[0].content), encoding="utf-8") as lines, scope.transaction() as connection:
+        transfer.check(scope, lines, reembed=arguments["reembed"])
+        done: Json = asdict(transfer.load(connection, scope, lines, reembed=arguments["reembed"]))
+    work.progress(1, 1)
+    return done
+
+
+def _reembed(work: Work, arguments: Json) -> Json:
+    def told(progress: reembed.Progress) -> None:
+        work.progress(progress.done, progress.total, progress.phase)
+
+    options = work.memory.scope.options
+    return asdict(reembed.reembed(arguments["to"], options=options, rate=arguments["rate"], on_progress=told))
+
+
+class _Ingest(Arguments):
+    metadata: Json = {}
+
+
+class _Import(Arguments):
+    session: Name | None = None
+    """The conversation to add to."""
+
+
+class _ImportAgent(Arguments):
+    reembed: bool = False
+    """Embed anew what another model embedded."""
+
+
+class _Reembed(Arguments):
+    to: Name
+    rate: Annotated[float | None, Field(gt=0)] = None
+
+
+_ALL: Final = (
+    JobKind("ingest", "Keep the documents in files.", _ingest, _Ingest, files=True),
+    JobKind("import", "Keep the messages of a transcript.", _import, _Import, files=True, atomic=True),
+    JobKind(
+        "import-agent",
+        "Read what was exported of an agent into this one.",
+        _import_agent,
+        _ImportAgent,
+        permission="admin",  # its ids move the sequences that all agents share
+        files=True,
+        atomic=True,
+    ),
+    JobKind(
+        "reembed",
+        "Switch the whole database to another embedding model.",
+        _reembed,
+        _Reembed,
+        permission="admin",
+        everywhere=True,
+    ),
+)
+KINDS: Final[Mapping[str, JobKind]] = {kind.name: kind for kind in _ALL}
+
+
+@contextmanager
+def _on_disk(files: Sequence[JobFile]) -> Iterator[Mapping[Path, str]]:
+    """Where the files lie meanwhile, each alone under its own name, and what they were called."""
+    with tempfile.TemporaryDirectory(prefix="memgpt-job-") as directory:
+        paths = {}
+        for number, file in enumerate(files):
+            folder = Path(directory) / str(number)
+            folder.mkdir()
+            path = folder / _file_name(file.name)
+            path.write_bytes(file.content)
+            paths[path] = file.name
+        yield paths
+
+
+def _file_name(name: str) -> str:
+    """The last part of a name somebody sent, as a file system takes it: its suffix tells the format."""
+    last = PurePath(name.replace("\\", "/")).name.lstrip(".") or "file"
+    plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)
+    stem, dot, suffix = plain.rpartition(".")
+    return f"{stem[:50]}{dot}{suffix[:20]}" if dot else plain[:50]

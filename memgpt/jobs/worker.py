@@ -1,0 +1,142 @@
+"""The worker: takes jobs from the queue and does several at a time, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import procrastinate
+import psycopg
+from procrastinate import exceptions, jobs
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+
+from memgpt.config import Settings
+from memgpt.database.connection import Database
+from memgpt.embeddings import EmbeddingModel
+from memgpt.errors import DatabaseError
+from memgpt.jobs import queue
+from memgpt.jobs.running import Again, Runner
+from memgpt.stores.jobs import JobStore
+
+log = logging.getLogger("memgpt.jobs")
+
+POLL: Final = 1.0
+"""Seconds between two looks at an empty queue."""
+HEARTBEAT: Final = 10.0
+DEAD_AFTER: Final = 30.0
+"""Seconds without a heartbeat after which a worker counts as dead, and its jobs are done by others."""
+_CARE: Final = 10.0
+"""Seconds between two looks for the jobs of dead workers."""
+_OLD: Final = 3600.0
+_RESTART: Final = 2.0
+"""Seconds after which a worker whose database was away tries again."""
+
+
+class Worker:
+    """Does the jobs of one database. :meth:`run` is its life; cancelling that stops it gracefully.
+
+    Args:
+        concurrency: jobs at a time, of different agents.
+        grace: seconds that running jobs have to end when it is stopped; then each stops at its next step, and goes on
+            in another worker.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        embedder: EmbeddingModel,
+        options: Settings,
+        *,
+        concurrency: int = 2,
+        grace: float = 10.0,
+    ) -> None:
+        self._database = database
+        self._queue = options.db_schema
+        self._runner = Runner(database, embedder, options)
+        self._concurrency = concurrency
+        self._grace = grace
+
+    async def run(self, *, wait: bool = True) -> None:
+        """Work until cancelled; with ``wait=False``, until the queue is empty. A lost database is waited for."""
+        while True:
+            try:
+                await asyncio.to_thread(queue.install, self._database)
+                await self._work(wait=wait)
+                if not wait:
+                    return
+            except (exceptions.ConnectorException, psycopg.OperationalError, DatabaseError) as error:
+                log.warning("the queue cannot be reached: %s; trying again", error.__cause__ or error)
+            await asyncio.sleep(_RESTART)
+
+    async def _work(self, *, wait: bool) -> None:
+        app = procrastinate.App(connector=queue.connector(self._database.dsn))
+        app.task(name=queue.TASK, queue=self._queue, pass_context=True, retry=_Patience())(self._one)
+        async with app.open_async():
+            await self._care(app)
+            caring = asyncio.create_task(self._keep_caring(app))
+            try:
+                await self._fetch(app, wait)
+                while not wait and await self._due(app):  # what had to wait for another job of its agent
+                    await self._fetch(app, wait)
+            finally:
+                caring.cancel()
+                with suppress(asyncio.CancelledError):
+                    await caring
+
+    async def _fetch(self, app: procrastinate.App, wait: bool) -> None:
+        await app.run_worker_async(
+            queues=[self._queue],
+            name="memgpt",
+            concurrency=self._concurrency,
+            wait=wait,
+            fetch_job_polling_interval=POLL,
+            update_heartbeat_interval=HEARTBEAT,
+            stalled_worker_timeout=DEAD_AFTER,
+            shutdown_graceful_timeout=self._grace,
+            listen_notify=False,
+            delete_jobs=jobs.DeleteJobCondition.ALWAYS,
+            install_signal_handlers=False,
+        )
+
+    async def _due(self, app: procrastinate.App) -> bool:
+        waiting = await app.job_manager.list_jobs_async(queue=self._queue, status=jobs.Status.TODO.value)
+        now = datetime.now(UTC)
+        return any(job.scheduled_at is None or job.scheduled_at <= now for job in waiting)
+
+    def _one(self, context: procrastinate.JobContext, agent_id: str, job_id: int) -> None:
+        self._runner.run(agent_id, job_id, context.should_abort)
+
+    async def _keep_caring(self, app: procrastinate.App) -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(_CARE)
+            waited += _CARE
+            try:
+                await self._care(app)
+                if waited >= _OLD:
+                    waited = 0.0
+                    await asyncio.to_thread(self._remove_old)
+            except exceptions.ConnectorException as error:
+                log.warning("cannot look for the jobs of dead workers: %s", error.__cause__ or error)
+
+    async def _care(self, app: procrastinate.App) -> None:
+        """Put the jobs of dead workers back on the queue."""
+        stalled = await app.job_manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=DEAD_AFTER)
+        for job in stalled:
+            log.warning("the worker of job %s died: back on the queue", job.task_kwargs.get("job_id"))
+            with suppress(exceptions.ConnectorException):  # somebody else was faster
+                await app.job_manager.retry_job(job)
+
+    def _remove_old(self) -> None:
+        with self._database.transaction() as connection:
+            JobStore(connection, "").remove_old()
+
+
+class _Patience(BaseRetryStrategy):
+    """A job is done again when it says so itself."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Any) -> RetryDecision | None:  # noqa: ARG002
+        return RetryDecision(retry_in={"seconds": exception.seconds}) if isinstance(exception, Again) else None
