@@ -69,14 +69,14 @@ bench-full: ## All benchmarks at the sizes of the specification, then docs/bench
 bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
 	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations, graph, ingest, agent, reembed
+bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations, graph, ingest, agent, reembed, peers
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results
 	@$(BIN)/python -m benchmarks.report
 
 clean: ## Remove what the other targets made
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-peers dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 constraints: ## Write constraints.txt anew from the newest releases that fit pyproject.toml
 	@rm -rf build/constraints && $(PYTHON) -m venv build/constraints

@@ -63,12 +63,17 @@ def own_server(**settings: str) -> Iterator[EmbeddedServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def database(server: EmbeddedServer, name: str, *, model: str = "none", dimensions: int = 1536, upto: str = "") -> str:
-    """A new, migrated database; its DSN. ``upto`` stops at a migration, with the columns as the files size them."""
+def empty_database(server: EmbeddedServer, name: str) -> str:
+    """A new database; its DSN."""
     with psycopg.connect(server.dsn_for("postgres"), autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    dsn = server.dsn_for(name)
+    return server.dsn_for(name)
+
+
+def database(server: EmbeddedServer, name: str, *, model: str = "none", dimensions: int = 1536, upto: str = "") -> str:
+    """The same, migrated. ``upto`` stops at a migration, with the columns as the files size them."""
+    dsn = empty_database(server, name)
     if upto:
         migrate.apply(dsn, target=upto)
     else:
