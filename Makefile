@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,mcp
+EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance check lint types imports wheel schema clean bench bench-full bench-compare report constraints

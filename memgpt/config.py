@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -75,6 +75,18 @@ class Settings(BaseSettings):
         return self.database_url is None and not any(
             os.environ.get(name) for name in ("PGHOST", "PGSERVICE", "PGHOSTADDR")
         )
+
+
+def exports_telemetry(signal: Literal["traces", "metrics"]) -> bool:
+    """Do OpenTelemetry's own variables ask for it? Its libraries read the rest of them."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER") == "none":
+        return False
+    return any(
+        os.environ.get(name)
+        for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+    )
 
 
 @cache

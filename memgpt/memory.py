@@ -31,6 +31,7 @@ from memgpt.nodes import Nodes
 from memgpt.opening import open_database
 from memgpt.scope import Scope
 from memgpt.search import Search
+from memgpt.spans import span
 
 
 class Memory:
@@ -97,11 +98,13 @@ class Memory:
 
     def remember(self, text: str, **fields: Any) -> Remembered:
         """Keep a text for good; see :meth:`memgpt.archival.Archival.insert`."""
-        return self.archival.insert(text, **fields)
+        with span("remember"):
+            return self.archival.insert(text, **fields)
 
     def remember_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
         """Keep many texts in one transaction; see :meth:`memgpt.archival.Archival.insert_many`."""
-        return self.archival.insert_many(memories)
+        with span("remember"):
+            return self.archival.insert_many(memories)
 
     def history(
         self,
@@ -182,16 +185,19 @@ class Memory:
             count_tokens: the tokenizer of the model that will read it; absent, that of the embedding model.
         """
         budget = inputs.limit(budget_tokens, "budget_tokens", most=10_000_000)
-        hits = self.search(query, limit=limit, kinds=kinds) if query and query.strip() else []
-        latest = self.messages.list(session=session, limit=recent) if recent else []
-        return compose(
-            budget_tokens=budget,
-            count_tokens=count_tokens or self._scope.count_tokens,
-            blocks=self.core.list(),
-            summary=summary,
-            hits=hits,
-            recent=latest,
-        )
+        with span("context"):
+            hits = self.search(query, limit=limit, kinds=kinds) if query and query.strip() else []
+            latest = self.messages.list(session=session, limit=recent) if recent else []
+            blocks = self.core.list()
+            with span("context.compose"):
+                return compose(
+                    budget_tokens=budget,
+                    count_tokens=count_tokens or self._scope.count_tokens,
+                    blocks=blocks,
+                    summary=summary,
+                    hits=hits,
+                    recent=latest,
+                )
 
     def ingest(
         self,
@@ -214,9 +220,10 @@ class Memory:
             NotFoundError: there is no such file.
             MissingExtraError: the format needs the extra ``documents``.
         """
-        return self._ingest.one(
-            content, text=text, title=title, source=source, media_type=media_type, metadata=metadata
-        )
+        with span("ingest"):
+            return self._ingest.one(
+                content, text=text, title=title, source=source, media_type=media_type, metadata=metadata
+            )
 
     def ingest_files(
         self,

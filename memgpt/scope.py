@@ -18,6 +18,7 @@ from memgpt.embeddings import EmbeddingModel, Purpose
 from memgpt.embeddings.cache import DatabaseCache, cached
 from memgpt.following import ActiveModel, Following
 from memgpt.models import Author
+from memgpt.spans import span
 
 SQL = queries.beside(__name__)
 
@@ -116,7 +117,8 @@ class Scope:
         """
         if not self.embeds or not texts:
             return [None] * len(texts)
-        return [*self._models.embed(texts, purpose, self._connection())]
+        with span("embed", purpose=purpose):
+            return [*self._models.embed(texts, purpose, self._connection())]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedding model's tokenizer."""

@@ -24,6 +24,7 @@ from memgpt.linking import LINKED, LOOKED_AT, links_of, with_linked
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.scope import Scope
+from memgpt.spans import span
 from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
 
 SIZES_LAST: Final = 60.0
@@ -152,20 +153,23 @@ class Search:
             raise InputError(f"query must be a text, not {type(query).__name__}")
         if not wanted:
             return []
-        if vector is not None:
-            end = offset + limit
-            hits = _paged(
-                limit,
-                offset,
-                lambda most: self._nearest(vector, wanted, most, min(most, end), filters, explain),
-                first=NEAREST_DEPTH,
-            )
-        else:
-            asked = understood(str(query))
-            embedded = self._embedded(asked.words)
-            hits = _paged(
-                limit, offset, lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain, graph)
-            )
+        with span("search", kinds=",".join(wanted), by="query" if vector is None else "vector"):
+            if vector is not None:
+                end = offset + limit
+                hits = _paged(
+                    limit,
+                    offset,
+                    lambda most: self._nearest(vector, wanted, most, min(most, end), filters, explain),
+                    first=NEAREST_DEPTH,
+                )
+            else:
+                asked = understood(str(query))
+                embedded = self._embedded(asked.words)
+                hits = _paged(
+                    limit,
+                    offset,
+                    lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain, graph),
+                )
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def _nearest(
@@ -211,7 +215,8 @@ class Search:
     ) -> Sequence[Hit]:
         newest = not asked.words
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
-        found = self._found(asked, embedded, kinds, seeds, filters)
+        with span("search.collect"):
+            found = self._found(asked, embedded, kinds, seeds, filters)
         if newest:
             there = (f for f in found if f.candidate)
             order = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
@@ -219,7 +224,8 @@ class Search:
                 _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(order, start=1)
             ]
-        plain = _order(asked.words, found, most, blend, explain)
+        with span("search.rank"):
+            plain = _order(asked.words, found, most, blend, explain)
         if not graph or blend or asked.phrases or asked.excluded or not set(kinds) & set(LINKED):
             return plain
         return self._linked(asked.words, plain, kinds, filters, explain)[:most]

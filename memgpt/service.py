@@ -240,6 +240,11 @@ class Audit:
         self.lost = 0
         """Lines given up because the database was away too long."""
 
+    @property
+    def waiting(self) -> int:
+        """Lines to be written."""
+        return len(self._waiting)
+
     def add(
         self, *, request_id: str, key_id: str | None, agent_id: str | None, action: str, status: int, client: str | None
     ) -> None:

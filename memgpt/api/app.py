@@ -10,11 +10,13 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from opentelemetry.sdk.trace import TracerProvider
 
 from memgpt.api import examples, problems
-from memgpt.api.edge import Edge, Limits, Metrics
+from memgpt.api.edge import Edge, Limits
 from memgpt.api.problems import Problem
 from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, openai, search
+from memgpt.api.telemetry import Metrics, trace_requests
 from memgpt.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -29,7 +31,13 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def create_app(service: Service, *, limits: Limits | None = None, lifespan: Lifespan | None = None) -> FastAPI:
+def create_app(
+    service: Service,
+    *,
+    limits: Limits | None = None,
+    lifespan: Lifespan | None = None,
+    traces: TracerProvider | None = None,
+) -> FastAPI:
     """The HTTP application of a service, which is closed with it. ``lifespan`` is entered while it runs."""
     metrics = Metrics(service)
 
@@ -37,6 +45,9 @@ def create_app(service: Service, *, limits: Limits | None = None, lifespan: Life
     async def running(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(service.close)
+            stack.callback(metrics.close)
+            if traces is not None:
+                stack.callback(traces.shutdown)
             app.state.upstream = await stack.enter_async_context(httpx.AsyncClient())
             if lifespan is not None:
                 await stack.enter_async_context(lifespan())
@@ -58,6 +69,8 @@ def create_app(service: Service, *, limits: Limits | None = None, lifespan: Life
         app.include_router(module.router)
     problems.handle(app)
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)
+    if traces is not None:
+        trace_requests(app, traces)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memgpt.api import problems
+from memgpt.api.telemetry import Metrics
 from memgpt.service import Service
 
 access = logging.getLogger("memgpt.access")
@@ -40,25 +40,6 @@ class Limits:
     """For an answer to begin."""
     concurrency: int = 64
     """Requests at work at the same time."""
-
-
-class Metrics:
-    """What ``/metrics`` tells."""
-
-    def __init__(self, service: Service) -> None:
-        self.registry = CollectorRegistry()
-        names = ("method", "route", "status")
-        self.requests = Counter("memgpt_http_requests", "Requests answered.", names, registry=self.registry)
-        self.seconds = Histogram(
-            "memgpt_http_request_seconds",
-            "Time to answer.",
-            ("method", "route"),
-            registry=self.registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-        )
-        self.running = Gauge("memgpt_http_requests_running", "Requests at work.", registry=self.registry)
-        lost = Gauge("memgpt_audit_lines_lost", "Audit lines given up.", registry=self.registry)
-        lost.set_function(lambda: service.audit.lost)
 
 
 class _Refused(Exception):
@@ -100,7 +81,7 @@ class Edge:
         if self._running >= self._limits.concurrency:
             raise _Refused(503, "too many requests at the same time: try again in a moment")
         self._running += 1
-        self._metrics.running.set(self._running)
+        self._metrics.running = self._running
         task = asyncio.ensure_future(self._work(exchange, receive))
         task.add_done_callback(self._done)
         self._behind.add(task)
@@ -125,7 +106,7 @@ class Edge:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._behind.discard(task)
         self._running -= 1
-        self._metrics.running.set(self._running)
+        self._metrics.running = self._running
         if not task.cancelled():
             task.exception()
 
@@ -159,8 +140,7 @@ class Edge:
         route = getattr(exchange.scope.get("route"), "path", None) or _mounted(exchange.path)
         method = exchange.scope["method"] if exchange.scope["method"] in _METHODS else "other"
         status, seconds = exchange.status, time.perf_counter() - exchange.started
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.seconds.labels(method, route).observe(seconds)
+        self._metrics.answered(method, route, status, seconds)
         client = (exchange.scope.get("client") or ("", 0))[0]
         key_id, agent_id = state.get("key_id"), state.get("agent_id")
         access.info(

@@ -58,6 +58,7 @@ def serve(
 
         from memgpt.api import create_app
         from memgpt.api.edge import Limits
+        from memgpt.api.telemetry import start_traces
         from memgpt.jobs.worker import Worker
         from memgpt.mcp import create_server
         from memgpt.mcp.endpoint import Endpoint
@@ -65,6 +66,8 @@ def serve(
         raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
     options = chosen(dsn, schema)
     _migrate(options)
+    log_as_json()
+    traces = start_traces()
     service = Service(options, keys_required=not no_auth)
     service.check()
     if not no_auth:
@@ -72,9 +75,8 @@ def serve(
     limits = Limits(body_bytes=max_body, seconds=request_timeout, concurrency=concurrency)
     endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
     worker = Worker(service.database, service.embedder, service.options) if with_worker else None
-    app = create_app(service, limits=limits, lifespan=lambda: _running(endpoint.manager.run, worker))
+    app = create_app(service, limits=limits, lifespan=lambda: _running(endpoint.manager.run, worker), traces=traces)
     app.router.routes.append(Route("/mcp", endpoint))
-    log_as_json()
     config = uvicorn.Config(
         app,
         host=host,

@@ -23,7 +23,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memgpt.config import Settings, settings
 from memgpt.database import isolation, queries
-from memgpt.database.isolation import RequestScope, ScopedCursor
+from memgpt.database.isolation import RequestScope
 from memgpt.errors import ConfigurationError, DatabaseError, ReadOnlyError
 
 SQL = queries.beside(__name__)
@@ -51,11 +51,12 @@ class Connection(psycopg.Connection[TupleRow]):
         if scope is None:
             yield
             return
-        self.scope, self.cursor_factory = scope, ScopedCursor
+        plain = self.cursor_factory
+        self.scope, self.cursor_factory = scope, isolation.scoped(plain)
         try:
             yield
         finally:
-            self.scope, self.cursor_factory = None, psycopg.Cursor
+            self.scope, self.cursor_factory = None, plain
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:
@@ -97,6 +98,16 @@ class Connection(psycopg.Connection[TupleRow]):
             pass  # the server that does not answer need not answer this either
         finally:
             self.pgconn.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """What a pool's connections do at this moment."""
+
+    connections: dict[str, int]
+    """How many are ``used`` and how many ``idle``."""
+    waiting: int
+    """Calls that wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +320,11 @@ class Database:
             self._pool.drain()
         with self.connection() as connection:
             return work(connection)
+
+    def pool_use(self) -> PoolUse:
+        found = self._pool.get_stats()
+        idle = found.get("pool_available", 0)
+        return PoolUse({"used": found.get("pool_size", 0) - idle, "idle": idle}, found.get("requests_waiting", 0))
 
     def close(self) -> None:
         self._pool.close()

@@ -78,6 +78,18 @@ class ScopedCursor(psycopg.Cursor[TupleRow]):
             raise DatabaseError("on an isolated connection this needs a transaction, which carries role and scope")
 
 
+def scoped(factory: type[psycopg.Cursor[TupleRow]]) -> type[psycopg.Cursor[TupleRow]]:
+    """The kind of cursor for the statements of a request. One that traces goes around the whole round trip."""
+    if factory is psycopg.Cursor:
+        return ScopedCursor
+    if factory not in _SCOPED:
+        _SCOPED[factory] = type("ScopedCursor", (factory, ScopedCursor), {})
+    return _SCOPED[factory]
+
+
+_SCOPED: Final[dict[object, type[psycopg.Cursor[TupleRow]]]] = {}
+
+
 def enter(connection: Connection) -> None:
     """Give the transaction that is beginning its role and scope."""
     scope = connection.scope

@@ -20,6 +20,7 @@ from memgpt.ingest.report import Ingested, IngestReport, Outcome
 from memgpt.ingest.workers import prepare_each
 from memgpt.models import Document, Json
 from memgpt.scope import Scope
+from memgpt.spans import span
 from memgpt.stores.documents import DocumentStore, Fingerprint, NewChunk, NewDocument
 
 
@@ -56,10 +57,12 @@ class Ingest:
             there = self._there(_Seen(self._fingerprints(source, content_hash(data))), source, content_hash(data))
             if there is not None:
                 return there
-            prepared = prepare(data, source or "", media_type)
+            with span("ingest.extract"):
+                prepared = prepare(data, source or "", media_type)
         except InputError as error:
             raise InputError(f"{source or title or 'the document'}: {error}") from None
-        return self._keep(source, prepared, title, metadata)
+        with span("ingest.keep"):
+            return self._keep(source, prepared, title, metadata)
 
     def many(
         self,
