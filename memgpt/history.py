@@ -94,6 +94,11 @@ class History:
                 ) from error
             return store.entries(change_id=undo_id, limit=None)
 
+    def stands(self, change_id: UUID) -> bool:
+        """Whether a change is not taken back."""
+        undos = self._scope.read(lambda connection: HistoryStore(connection, self._scope.author).undos())
+        return change_id not in _undone(undos)
+
 
 class AsOf:
     """A memory as it was at a time, rebuilt from the rows of today and the history since.

@@ -29,6 +29,7 @@ from memgpt.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
 from memgpt.nodes import Nodes
 from memgpt.opening import open_database
+from memgpt.proposals import Proposals
 from memgpt.scope import Scope
 from memgpt.search import Search
 from memgpt.spans import span
@@ -78,6 +79,7 @@ class Memory:
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
         self.nodes = Nodes(self._scope)
+        self.proposals = Proposals(self._scope, self.archival, self.core, self.graph, self._history)
         self._ingest = Ingest(self._scope)
 
     @property

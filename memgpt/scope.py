@@ -79,9 +79,20 @@ class Scope:
         with self.transaction() as connection:
             if not self._agent_exists:
                 connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
-            yield connection, uuid4()
+            yield connection, getattr(self._open, "change_id", None) or uuid4()
             self._open.changed = True  # that the agent exists is known once this is committed
         self.changes += 1
+
+    @contextmanager
+    def one_change(self) -> Iterator[UUID]:
+        """One transaction around everything this thread does inside, and one change, which ``undo`` takes back as a
+        whole."""
+        with self.transaction():
+            self._open.change_id = uuid4()
+            try:
+                yield self._open.change_id
+            finally:
+                self._open.change_id = None
 
     def agent_forgotten(self) -> None:
         """The agent's row is gone: the next change makes it again."""

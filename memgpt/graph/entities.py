@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -59,7 +60,8 @@ class Entities:
         return self._learn(there, entity)
 
     def get(self, entity: EntityRef) -> Entity:
-        """One entity, by its id or one of its names.
+        """One entity, by its id or one of its names. By its id, one that was merged comes as it was, with
+        ``merged_into``.
 
         Raises:
             NotFoundError: the agent has no such entity.
@@ -74,7 +76,10 @@ class Entities:
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 
     def find(self, name: str) -> Sequence[Entity]:
-        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest."""
+        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest.
+
+        A name of what was merged into another entity finds the other.
+        """
         wanted = name_of(name, "name")
         return self._scope.read(lambda connection: self._store(connection).find_entities(wanted))
 
@@ -100,7 +105,7 @@ class Entities:
         Raises:
             ConflictError: another entity has that name and type.
         """
-        there = self.get(entity)
+        there = self._unmerged(entity)
         change = EntityChange(
             name=None if name is None else name_of(name, "name"),
             type=None if type is None else name_of(type, "type"),
@@ -113,8 +118,9 @@ class Entities:
         return self._change(there, change)
 
     def delete(self, entity: EntityRef) -> None:
-        """Remove an entity and every statement about it; the history keeps them and ``undo`` brings them back."""
-        there = self.get(entity)
+        """Remove an entity, what was merged into it, and every statement about them; the history keeps them and
+        ``undo`` brings them back."""
+        there = self._unmerged(entity)
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_entity(there.id, change_id=change_id)
 
@@ -123,6 +129,26 @@ class Entities:
         """Everything this thread writes inside is committed together, or not at all."""
         with self._scope.transaction():
             yield
+
+    def _unmerged(self, entity: EntityRef) -> Entity:
+        there = self.get(entity)
+        if there.merged_into is not None:
+            raise ConflictError(
+                f"entity {there.id} ({there.name}) was merged into entity {there.merged_into}: use that one, "
+                "or revert the merge"
+            )
+        return there
+
+    def _id_at(self, entity: EntityRef, known_at: datetime | None) -> int:
+        """The id an entity went by at a time (None: now), whatever it was merged into since."""
+        if isinstance(entity, str):
+            wanted = name_of(entity, "name")
+            found = self._scope.read(
+                lambda connection: self._store(connection).find_entities(wanted, known_at=known_at)
+            )
+            return _only(found, entity).id if found else self.get(entity).id
+        id = self.get(entity).id
+        return self._scope.read(lambda connection: self._store(connection).survivor(id, known_at=known_at))
 
     def _store(self, connection: Connection) -> GraphStore:
         return GraphStore(connection, self._scope.author)

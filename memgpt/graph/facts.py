@@ -128,7 +128,7 @@ class Facts(Entities):
         inputs.choice(direction, ("both", "out", "in"), "direction")
         limit = inputs.limit(limit)
         moments = Moments(inputs.moment(valid_at, "valid_at"), inputs.moment(known_at, "known_at"))
-        id = None if entity is None else self.get(entity).id
+        id = None if entity is None else self._id_at(entity, moments.known_at)
         return self._scope.read(
             lambda connection: self._store(connection).list_relationships(
                 limit=limit,
@@ -166,8 +166,8 @@ class Facts(Entities):
             How many statements it touched.
         """
         start, end = _span(valid_from, valid_to)
-        source_id = self.get(source).id
-        only = None if target is None else self.get(target).id
+        source_id = self._id_at(source, None)
+        only = None if target is None else self._id_at(target, None)
         claim = Claim(source_id, name_of(type, "type"), start, end, only=only)
         with self._scope.change() as (connection, change_id):
             store = FactStore(connection, self._scope.author)
@@ -183,7 +183,8 @@ class Facts(Entities):
         """An end of a statement: the entity, or the one its name will become."""
         if isinstance(ref, str) and not self.find(ref):
             return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
-        return self.get(ref)
+        there = self.get(ref)
+        return there if there.merged_into is None else self.get(self._id_at(there, None))
 
 
 def _span(

@@ -16,7 +16,7 @@ from memgpt import inputs
 from memgpt.errors import InputError, NotFoundError
 from memgpt.graph.entities import EntityRef
 from memgpt.graph.facts import Direction
-from memgpt.graph.names import Names
+from memgpt.graph.resolution import Resolution
 from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
 from memgpt.stores.facts import Moments
 from memgpt.stores.traversal import TraversalStore, Walk
@@ -48,7 +48,7 @@ class Filters(TypedDict, total=False):
     """What we believed at this time; absent, what we believe now."""
 
 
-class Graph(Names):
+class Graph(Resolution):
     """The entities and relationships of one agent, and walks over them."""
 
     def neighbours(
@@ -125,8 +125,8 @@ class Graph(Names):
         """
         inputs.choice(by, ("hops", "weight", "strength"), "by")
         hops = inputs.limit(max_hops, "max_hops", most=MOST_HOPS)
-        ends = [self.get(source), self.get(target)]
-        ids = [end.id for end in ends]
+        known_at = inputs.moment(filters.get("known_at"), "known_at")
+        ids = [self._id_at(end, known_at) for end in (source, target)]
         walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_EDGES, None, {**filters, "direction": "both"})
         edges = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, edges=MOST_EDGES))
         cost = _costs(by)

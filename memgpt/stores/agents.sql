@@ -28,6 +28,8 @@ WITH counted AS (
     UNION ALL
     SELECT agent_id, 'agent_steps' AS name, count(*) AS rows FROM agent_steps GROUP BY agent_id
     UNION ALL
+    SELECT agent_id, 'proposals' AS name, count(*) AS rows FROM proposals GROUP BY agent_id
+    UNION ALL
     SELECT agent_id, 'memory_history' AS name, count(*) AS rows FROM memory_history GROUP BY agent_id
 ),
 shares AS (
@@ -61,6 +63,7 @@ SELECT
     OR EXISTS (SELECT FROM intent_examples WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM agent_turns WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM agent_steps WHERE agent_id = %(agent_id)s::text)
+    OR EXISTS (SELECT FROM proposals WHERE agent_id = %(agent_id)s::text)
     OR EXISTS (SELECT FROM memory_history WHERE agent_id = %(agent_id)s::text)
 
 -- copy --
@@ -107,11 +110,11 @@ copied_document_chunks AS (
 ),
 copied_kg_entities AS (
     INSERT INTO kg_entities (
-        agent_id, id, name, type, aliases, description, properties, language, created_at, updated_at, embedding_model,
-        embedding)
+        agent_id, id, name, type, aliases, description, properties, language, created_at, updated_at, merged_into,
+        merged_at, embedding_model, embedding)
     SELECT
         %(target)s::text, id, name, type, aliases, description, properties, language, created_at, updated_at,
-        embedding_model, embedding
+        merged_into, merged_at, embedding_model, embedding
     FROM kg_entities WHERE agent_id = %(source)s::text
 ),
 copied_kg_relationships AS (
@@ -160,6 +163,15 @@ copied_agent_steps AS (
         tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
         output_tokens, cost, seconds, finish_reason, created_at
     FROM agent_steps WHERE agent_id = %(source)s::text
+),
+copied_proposals AS (
+    INSERT INTO proposals (
+        agent_id, id, kind, status, reason, score, about, evidence, change, fingerprint, change_id, actor, created_at,
+        decided_at)
+    SELECT
+        %(target)s::text, id, kind, status, reason, score, about, evidence, change, fingerprint, change_id, actor,
+        created_at, decided_at
+    FROM proposals WHERE agent_id = %(source)s::text
 )
 INSERT INTO memory_history (
     agent_id, id, changed_at, change_id, actor, kind, row_id, action, old, undoes, old_embedding)

@@ -2,8 +2,9 @@
 -- Removes one row, what is derived from it, and (unless it is kept) their history; answers how many rows of each table.
 -- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
 -- learned from the row or from its chunks; the facts about an entity; the summaries of conversations that a message is in
--- (an agent makes them anew) and the system prompts that quote blocks and summaries.
-WITH chunk AS (
+-- (an agent makes them anew) and the system prompts that quote blocks and summaries; what was merged into an entity;
+-- proposals about any of them.
+WITH RECURSIVE chunk AS (
     SELECT id FROM document_chunks
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = %(id)s::bigint
     UNION
@@ -11,22 +12,33 @@ WITH chunk AS (
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND kind = 'chunk'
         AND (old ->> 'document_id')::bigint = %(id)s::bigint
 ),
+merged AS (
+    SELECT e.id FROM kg_entities e
+    WHERE e.agent_id = %(agent_id)s::text AND %(kind)s::text = 'entity' AND e.merged_into = %(id)s::bigint
+    UNION
+    SELECT e.id FROM merged m
+    JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.merged_into = m.id
+),
 source AS (
     SELECT %(kind)s::text AS kind, %(id)s::bigint AS id
     UNION ALL
     SELECT 'chunk', id FROM chunk
+    UNION ALL
+    SELECT 'entity', id FROM merged
 ),
 fact AS (
     SELECT r.id FROM kg_relationships r
     WHERE r.agent_id = %(agent_id)s::text AND %(kind)s::text <> 'fact' AND (
         (r.provenance_kind, r.provenance_id) IN (SELECT kind, id FROM source)
-        OR %(kind)s::text = 'entity' AND %(id)s::bigint IN (r.source_id, r.target_id))
+        OR %(kind)s::text = 'entity' AND (
+            r.source_id IN (SELECT id FROM source) OR r.target_id IN (SELECT id FROM source)))
     UNION
     SELECT h.row_id FROM memory_history h
     WHERE h.agent_id = %(agent_id)s::text AND %(kind)s::text <> 'fact' AND h.kind = 'fact' AND (
         (h.old ->> 'provenance_kind', (h.old ->> 'provenance_id')::bigint) IN (SELECT kind, id FROM source)
-        OR %(kind)s::text = 'entity'
-            AND %(id)s::bigint IN ((h.old ->> 'source_id')::bigint, (h.old ->> 'target_id')::bigint))
+        OR %(kind)s::text = 'entity' AND (
+            (h.old ->> 'source_id')::bigint IN (SELECT id FROM source)
+            OR (h.old ->> 'target_id')::bigint IN (SELECT id FROM source)))
 ),
 doomed AS (
     SELECT kind, id FROM source
@@ -83,6 +95,11 @@ prompts AS (
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text IN ('block', 'message') AND NOT %(keep_history)s::boolean
         AND id NOT IN (SELECT id FROM stale_summaries) AND system IS NOT NULL
 ),
+proposed AS (
+    DELETE FROM proposals
+    WHERE agent_id = %(agent_id)s::text AND about && ARRAY(SELECT kind || ':' || id FROM doomed)
+    RETURNING id
+),
 cached AS (
     DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text
 ),
@@ -100,6 +117,7 @@ SELECT
     (SELECT count(*) FROM entities) AS kg_entities,
     (SELECT count(*) FROM chunks) AS document_chunks,
     (SELECT count(*) FROM gone_documents) AS documents,
+    (SELECT count(*) FROM proposed) AS proposals,
     (SELECT count(*) FROM entries) AS memory_history
 
 -- unshare_all --
@@ -141,6 +159,7 @@ gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RET
 steps AS (DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text RETURNING 1),
 turns AS (DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text RETURNING 1),
 examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RETURNING 1),
+proposed AS (DELETE FROM proposals WHERE agent_id = %(agent_id)s::text RETURNING 1),
 entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
 cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
 paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
@@ -159,6 +178,7 @@ SELECT
     (SELECT count(*) FROM examples) AS intent_examples,
     (SELECT count(*) FROM turns) AS agent_turns,
     (SELECT count(*) FROM steps) AS agent_steps,
+    (SELECT count(*) FROM proposed) AS proposals,
     (SELECT count(*) FROM entries) AS memory_history,
     (SELECT count(*) FROM cached) AS embedding_cache,
     (SELECT count(*) FROM paid) AS embedding_usage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -102,18 +103,27 @@ class GraphStore:
         Raises:
             NotFoundError: the agent has no entity of that id.
         """
-        return self._entity(SQL.get_entity, id=id)
+        return self._entity(_with_aliases(SQL.get_entity), id=id)
 
-    def find_entities(self, name: str) -> Sequence[Entity]:
-        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest."""
+    def survivor(self, id: int, *, known_at: datetime | None = None) -> int:
+        """What an entity was, or had turned out to be, at a time; itself where the agent has no such entity."""
+        row = self._connection.execute(SQL.survivor, self._given(id=id, known_at=known_at)).fetchone()
+        return id if row is None else int(row[0])
+
+    def find_entities(self, name: str, *, known_at: datetime | None = None) -> Sequence[Entity]:
+        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest.
+
+        What was merged into another entity stands for the other; at a time before, for itself.
+        """
+        given = self._given(name=name, known_at=known_at)
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(SQL.find_entities, self._given(name=name)).fetchall()
+            return cursor.execute(_with_aliases(SQL.find_entities), given).fetchall()
 
     def list_entities(self, *, limit: int, type: str | None = None, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
         given = self._given(limit=limit, type=type, after=after and after.name, after_id=after and after.id)
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(SQL.list_entities, given).fetchall()
+            return cursor.execute(_with_aliases(SQL.list_entities), given).fetchall()
 
     def update_entity(self, id: int, change: EntityChange, *, change_id: UUID, embedding_model: str | None) -> Entity:
         """Change what is given, keep the rest."""
@@ -124,7 +134,7 @@ class GraphStore:
             "more_properties": Jsonb(change.more_properties or {}),
             "embedding_model": None if change.embedding is None else embedding_model,
         }
-        return self._entity(SQL.update_entity, id=id, change_id=change_id, **fields)
+        return self._entity(_with_aliases(SQL.update_entity), id=id, change_id=change_id, **fields)
 
     def delete_entity(self, id: int, *, change_id: UUID) -> None:
         """Remove an entity and every statement about it, keeping them in the history."""
@@ -209,3 +219,8 @@ class GraphStore:
 
     def _not_found(self, what: str, id: int) -> NotFoundError:
         return NotFoundError(f"agent {self._author.agent_id!r} has no {what} {id}")
+
+
+@cache
+def _with_aliases(query: bytes) -> bytes:
+    return query.replace(b"{aliases}", SQL.aliases)

@@ -17,35 +17,76 @@ logged AS (
 )
 SELECT * FROM inserted
 
+-- aliases --
+-- An entity's own aliases, and the names of what was merged into it.
+CASE WHEN NOT EXISTS (
+    SELECT FROM kg_entities m WHERE m.agent_id = %(agent_id)s::text AND m.merged_into = e.id
+) THEN e.aliases ELSE e.aliases || ARRAY(
+    WITH RECURSIVE merged AS (
+        SELECT m.id, m.name, m.aliases FROM kg_entities m
+        WHERE m.agent_id = %(agent_id)s::text AND m.merged_into = e.id
+        UNION
+        SELECT m.id, m.name, m.aliases FROM merged o
+        JOIN kg_entities m ON m.agent_id = %(agent_id)s::text AND m.merged_into = o.id
+    )
+    SELECT min(n.name) FROM merged m CROSS JOIN LATERAL unnest(m.name || m.aliases) AS n (name)
+    WHERE lower(n.name) <> ALL (memory_names(e.name, e.aliases))
+    GROUP BY lower(n.name)
+    ORDER BY 1
+) END AS aliases
+
 -- get_entity --
-SELECT id, name, type, aliases, description, properties, created_at, updated_at
-FROM kg_entities
-WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_at, e.updated_at, e.merged_into, e.merged_at
+FROM kg_entities e
+WHERE e.agent_id = %(agent_id)s::text AND e.id = %(id)s::bigint
+
+-- survivor --
+-- What an entity was, or had turned out to be, at a time; null is now.
+WITH RECURSIVE way AS (
+    SELECT e.id, e.merged_into, e.merged_at FROM kg_entities e
+    WHERE e.agent_id = %(agent_id)s::text AND e.id = %(id)s::bigint
+    UNION
+    SELECT e.id, e.merged_into, e.merged_at FROM way w
+    JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = w.merged_into
+    WHERE %(known_at)s::timestamptz IS NULL OR w.merged_at <= %(known_at)s::timestamptz
+)
+SELECT w.id FROM way w
+WHERE w.merged_at IS NULL OR w.merged_at > %(known_at)s::timestamptz
 
 -- find_entities --
 -- Entities that go by a name, upper or lower case: those whose own name it is first, then the oldest.
-SELECT id, name, type, aliases, description, properties, created_at, updated_at
-FROM kg_entities
-WHERE agent_id = %(agent_id)s::text
-    AND name_keys @@ memory_name_query(ARRAY[lower(%(name)s::text)])
-    AND memory_names(name, aliases) @> ARRAY[lower(%(name)s::text)]
-ORDER BY lower(name) = lower(%(name)s::text) DESC, created_at, id
+-- What was merged into another goes by the other, from then on (at a time before, it stands for itself).
+WITH RECURSIVE named AS (
+    SELECT n.id, n.merged_into, n.merged_at FROM kg_entities n
+    WHERE n.agent_id = %(agent_id)s::text AND n.name_keys @@ memory_name_query(ARRAY[lower(%(name)s::text)])
+        AND memory_names(n.name, n.aliases) @> ARRAY[lower(%(name)s::text)]
+    UNION
+    SELECT n.id, n.merged_into, n.merged_at FROM named o
+    JOIN kg_entities n ON n.agent_id = %(agent_id)s::text AND n.id = o.merged_into
+    WHERE %(known_at)s::timestamptz IS NULL OR o.merged_at <= %(known_at)s::timestamptz
+)
+SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_at, e.updated_at, e.merged_into, e.merged_at
+FROM kg_entities e
+WHERE e.agent_id = %(agent_id)s::text AND e.id = ANY (ARRAY(
+    SELECT n.id FROM named n WHERE n.merged_at IS NULL OR n.merged_at > %(known_at)s::timestamptz))
+ORDER BY lower(e.name) = lower(%(name)s::text) DESC, e.created_at, e.id
 
 -- list_entities --
 -- In the order of their names; a page goes on after the last row of the one before.
-SELECT id, name, type, aliases, description, properties, created_at, updated_at
-FROM kg_entities
-WHERE agent_id = %(agent_id)s::text
-    AND (%(type)s::text IS NULL OR type = %(type)s::text)
-    AND (%(after)s::text IS NULL OR (name, id) > (%(after)s::text, %(after_id)s::bigint))
-ORDER BY name, id
+SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_at, e.updated_at, e.merged_into, e.merged_at
+FROM kg_entities e
+WHERE e.agent_id = %(agent_id)s::text AND e.merged_at IS NULL
+    AND (%(type)s::text IS NULL OR e.type = %(type)s::text)
+    AND (%(after)s::text IS NULL OR (e.name, e.id) > (%(after)s::text, %(after_id)s::bigint))
+ORDER BY e.name, e.id
 LIMIT %(limit)s::integer
 
 -- update_entity --
 -- Every field that is null in the call keeps its value; more_aliases and more_properties add to what is there.
 WITH before AS (
     SELECT
-        id, name, type, aliases, description, properties, language, created_at, updated_at, embedding_model, embedding
+        id, name, type, aliases, description, properties, language, created_at, updated_at, merged_into, merged_at,
+        embedding_model, embedding
     FROM kg_entities
     WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
     FOR UPDATE
@@ -73,21 +114,31 @@ logged AS (
         CASE WHEN %(described)s::boolean THEN b.embedding END
     FROM before b
 )
-SELECT * FROM changed
+SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_at, e.updated_at FROM changed e
 
 -- delete_entity --
--- Removes an entity and every statement about it. Those are deleted here, not by the foreign keys, which write no history.
-WITH gone_facts AS (
+-- Removes an entity, what was merged into it, and every statement about them. Those are deleted here, not by
+-- the foreign keys, which write no history.
+WITH RECURSIVE doomed AS (
+    SELECT e.id FROM kg_entities e WHERE e.agent_id = %(agent_id)s::text AND e.id = %(id)s::bigint
+    UNION
+    SELECT e.id FROM doomed d
+    JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.merged_into = d.id
+),
+gone_facts AS (
     DELETE FROM kg_relationships
-    WHERE agent_id = %(agent_id)s::text AND (source_id = %(id)s::bigint OR target_id = %(id)s::bigint)
+    WHERE agent_id = %(agent_id)s::text
+        AND (source_id = ANY (ARRAY(SELECT d.id FROM doomed d)) OR target_id = ANY (ARRAY(SELECT d.id FROM doomed d)))
     RETURNING
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
         provenance_kind, provenance_id, language, embedding_model, embedding
 ),
 gone AS (
-    DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    DELETE FROM kg_entities
+    WHERE agent_id = %(agent_id)s::text AND id = ANY (ARRAY(SELECT d.id FROM doomed d))
     RETURNING
-        id, name, type, aliases, description, properties, language, created_at, updated_at, embedding_model, embedding
+        id, name, type, aliases, description, properties, language, created_at, updated_at, merged_into, merged_at,
+        embedding_model, embedding
 ),
 logged_facts AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
@@ -106,13 +157,24 @@ logged AS (
 SELECT id FROM gone
 
 -- insert_relationship --
--- Records a statement, unless the same one is believed already: then that one comes back.
-WITH there AS (
+-- Records a statement, unless the same one is believed already: then that one comes back. An end that was merged into
+-- another entity since the caller looked is the other.
+WITH ends AS MATERIALIZED (
+    SELECT
+        coalesce((
+            SELECT e.merged_into FROM kg_entities e
+            WHERE e.agent_id = %(agent_id)s::text AND e.id = %(source_id)s::bigint), %(source_id)s::bigint) AS source_id,
+        coalesce((
+            SELECT e.merged_into FROM kg_entities e
+            WHERE e.agent_id = %(agent_id)s::text AND e.id = %(target_id)s::bigint), %(target_id)s::bigint) AS target_id
+),
+there AS (
     SELECT
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
         provenance_kind, provenance_id
     FROM kg_relationships
-    WHERE agent_id = %(agent_id)s::text AND source_id = %(source_id)s::bigint AND target_id = %(target_id)s::bigint
+    WHERE agent_id = %(agent_id)s::text AND source_id = (SELECT n.source_id FROM ends n)
+        AND target_id = (SELECT n.target_id FROM ends n)
         AND type = %(type)s::text AND fact = %(fact)s::text AND superseded_at IS NULL
         AND valid_from IS NOT DISTINCT FROM %(valid_from)s::timestamptz
         AND valid_to IS NOT DISTINCT FROM %(valid_to)s::timestamptz
@@ -124,10 +186,11 @@ inserted AS (
         agent_id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at,
         provenance_kind, provenance_id, language, embedding_model, embedding)
     SELECT
-        %(agent_id)s::text, %(source_id)s::bigint, %(target_id)s::bigint, %(type)s::text, %(fact)s::text,
+        %(agent_id)s::text, n.source_id, n.target_id, %(type)s::text, %(fact)s::text,
         %(weight)s::real, %(properties)s::jsonb, %(valid_from)s::timestamptz, %(valid_to)s::timestamptz,
         coalesce(%(recorded_at)s::timestamptz, now()), %(provenance_kind)s::text, %(provenance_id)s::bigint,
         %(language)s::text, %(embedding_model)s::text, %(embedding)s::vector
+    FROM ends n
     WHERE NOT EXISTS (SELECT FROM there)
     RETURNING
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,

@@ -144,6 +144,9 @@ AND NOT EXISTS (SELECT FROM document_chunks c WHERE c.agent_id = %(agent_id)s::t
 -- unless_entity --
 AND NOT EXISTS (SELECT FROM kg_relationships r WHERE r.agent_id = %(agent_id)s::text AND r.source_id = m.id)
 AND NOT EXISTS (SELECT FROM kg_relationships r WHERE r.agent_id = %(agent_id)s::text AND r.target_id = m.id)
+AND NOT EXISTS (
+    SELECT FROM kg_entities o
+    WHERE o.agent_id = %(agent_id)s::text AND o.merged_into = m.id AND o.id <> ALL (%(ids)s::bigint[]))
 
 -- as_of --
 -- The first later change of a row tells what it was; a row without one is as it is now. The last change that had begun by

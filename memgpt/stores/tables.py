@@ -116,7 +116,7 @@ TABLES: Final = (
         "kg_entities",
         (
             *("id", "name", "type", "aliases", "description", "properties", "language", "created_at", "updated_at"),
-            "embedding_model",
+            *("merged_into", "merged_at", "embedding_model"),
         ),
         "entity",
         "embedding",
@@ -148,6 +148,13 @@ TABLES: Final = (
             *("longest", "sent_hash", "tokens_by_part", "answer_id", "calls", "calls_done", "summary"),
             *("summary_until", "summary_until_id", "input_tokens", "output_tokens", "cost", "seconds"),
             *("finish_reason", "created_at"),
+        ),
+    ),
+    Table(
+        "proposals",
+        (
+            *("id", "kind", "status", "reason", "score", "about", "evidence", "change", "fingerprint", "change_id"),
+            *("actor", "created_at", "decided_at"),
         ),
     ),
     Table(

@@ -15,6 +15,7 @@ SELECT jsonb_build_object(
     'intent_examples', (SELECT count(*) FROM intent_examples WHERE agent_id = %(agent_id)s::text),
     'agent_turns', (SELECT count(*) FROM agent_turns WHERE agent_id = %(agent_id)s::text),
     'agent_steps', (SELECT count(*) FROM agent_steps WHERE agent_id = %(agent_id)s::text),
+    'proposals', (SELECT count(*) FROM proposals WHERE agent_id = %(agent_id)s::text),
     'memory_history', (SELECT count(*) FROM memory_history WHERE agent_id = %(agent_id)s::text))
 
 -- model --

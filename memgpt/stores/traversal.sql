@@ -3,13 +3,23 @@
 -- recursion is one level: what is new on it (frontier), what has been seen, and the things of the level before it that
 -- have more than fan_out edges to one side (capped). Each side of each thing is read from one covering index, at most
 -- fan_out edges and one more, which says that there are more. No level is walked once there is enough.
-RECURSIVE start AS MATERIALIZED (
-    SELECT s.id FROM unnest(%(start)s::bigint[]) AS s (id)
+-- A walk that is to start from what was merged into another thing starts from the other, or at a time before from what it
+-- was.
+RECURSIVE given AS (
+    (SELECT e.id, e.merged_into, e.merged_at FROM kg_entities e
+    WHERE e.agent_id = %(agent_id)s::text AND e.id = ANY (%(start)s::bigint[])
     UNION
-    SELECT e.id FROM kg_entities e
+    SELECT e.id, e.merged_into, e.merged_at FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND cardinality(%(names)s::text[]) > 0
         AND e.name_keys @@ memory_name_query(%(names)s::text[])
-        AND memory_names(e.name, e.aliases) && %(names)s::text[]
+        AND memory_names(e.name, e.aliases) && %(names)s::text[])
+    UNION
+    SELECT e.id, e.merged_into, e.merged_at FROM given g
+    JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = g.merged_into
+    WHERE %(known_at)s::timestamptz IS NULL OR g.merged_at <= %(known_at)s::timestamptz
+),
+start AS MATERIALIZED (
+    SELECT g.id FROM given g WHERE g.merged_at IS NULL OR g.merged_at > %(known_at)s::timestamptz
 ),
 walk (depth, frontier, seen, capped) AS (
     SELECT 0, a.ids, a.ids, '{}'::bigint[] FROM (SELECT ARRAY(SELECT s.id FROM start s)) AS a (ids)

@@ -77,6 +77,8 @@ def fill(direct: psycopg.Connection[Any], agent: str = "ann") -> None:
            VALUES (%s, 1, 's', 1, gen_random_uuid())""",
         """INSERT INTO agent_steps (agent_id, turn_id, number, session, model, longest, sent_hash)
            VALUES (%s, 1, 1, 's', 'm', 1, '')""",
+        """INSERT INTO proposals (agent_id, kind, reason, about, change, fingerprint, actor)
+           VALUES (%s, 'facts', 'a reason', '{chunk:99}', '{}', gen_random_uuid(), 'x')""",
         """INSERT INTO kg_entities (agent_id, id, name)
            SELECT %s, n, 'entity ' || n FROM generate_series(1, 3) n""",
         """INSERT INTO kg_relationships (agent_id, id, source_id, target_id, type, fact, provenance_kind, provenance_id)
@@ -96,7 +98,7 @@ def fill(direct: psycopg.Connection[Any], agent: str = "ann") -> None:
 def removed(**counts: int) -> dict[str, int]:
     names = (
         "core_memories", "archival_memories", "conversations", "kg_relationships", "kg_entities", "document_chunks",
-        "documents", "memory_history",
+        "documents", "proposals", "memory_history",
     )  # fmt: skip
     return {name: counts.get(name, 0) for name in names}
 

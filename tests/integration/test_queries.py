@@ -38,7 +38,7 @@ def queries() -> Iterator[object]:
         there = dict(named(file))
         for name, query in there.items():
             near = there.get(f"{name.partition('_')[0]}_near", b"").decode()
-            filled = query.decode().replace("{near}", near)
+            filled = query.decode().replace("{near}", near).replace("{aliases}", there.get("aliases", b"").decode())
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
             yield pytest.param(filled, id=f"{file.stem}.{name}")

@@ -42,7 +42,9 @@ def contents(dsn: str) -> list[dict[str, object]]:
         return [
             row[0]
             for table in tables
-            for row in connection.execute(f"SELECT to_jsonb(t) - 'name_keys' FROM {table} t ORDER BY t.id").fetchall()
+            for row in connection.execute(
+                f"SELECT jsonb_strip_nulls(to_jsonb(t)) - 'name_keys' FROM {table} t ORDER BY t.id"
+            ).fetchall()
         ]
 
 
