@@ -92,10 +92,18 @@ class Proposals:
         """
         return self._scope.read(lambda connection: ProposalStore(connection, self._scope.author).get(id))
 
-    def propose(self, proposal: NewProposal) -> Proposal | None:
+    def propose(self, proposal: NewProposal, *, status: ProposalStatus = "proposed") -> Proposal | None:
         """Keep a proposal; None where the same was proposed before, whatever became of it."""
         with self._scope.change() as (connection, _):
-            return ProposalStore(connection, self._scope.author).insert(proposal)
+            return ProposalStore(connection, self._scope.author).insert(proposal, status=status)
+
+    def known(self, proposal: NewProposal) -> bool:
+        """Whether the same was proposed before."""
+        return bool(
+            self._scope.read(
+                lambda connection: ProposalStore(connection, self._scope.author).known([proposal.fingerprint])
+            )
+        )
 
     def propose_facts(
         self,

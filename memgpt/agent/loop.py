@@ -91,7 +91,7 @@ class Agent:
     ) -> None:
         options = memory.scope.options
         self.memory = memory
-        self.model = model if isinstance(model, ChatModel) else _model(model, options)
+        self.model = chat_model(model, options)
         self.session = inputs.text(session, "session")
         self.window = window or options.chat_window or min(self.model.window or WIDEST, WIDEST)
         if self.window < _NARROWEST:
@@ -349,8 +349,15 @@ class Agent:
         return self._progress.row.started_at
 
 
-def _model(name: str | None, options: Settings) -> ChatModel:
-    name = name or options.chat_model
+def chat_model(model: ChatModel | str | None, options: Settings) -> ChatModel:
+    """The model given, or named, or else configured.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be used.
+    """
+    if isinstance(model, ChatModel):
+        return model
+    name = model or options.chat_model
     if name is None:
         raise ConfigurationError("no chat model is configured: set MEMGPT_CHAT_MODEL, such as openai:gpt-5")
     key = options.chat_api_key

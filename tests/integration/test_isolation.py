@@ -290,7 +290,10 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
         owner.execute("VACUUM ANALYZE kg_entities")
     walk = Walk([], ["alias 7001"], hops=1, limit=10, fan_out=25)
     statements = {
-        "find": (graph_store.SQL.find_entities, {"agent_id": "acme-1", "name": "ALIAS 7001"}),
+        "find": (
+            graph_store._with_aliases(graph_store.SQL.find_entities),
+            {"agent_id": "acme-1", "name": "ALIAS 7001", "known_at": None},
+        ),
         "walk": (
             traversal._statement("around", of_types=False),
             {"agent_id": "acme-1", **walk.parameters(), "edges": 10},
@@ -300,7 +303,7 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
         for name, (statement, given) in statements.items():
             plan = str(connection.execute(b"EXPLAIN " + statement, given, prepare=False).fetchall())
             assert "Bitmap Index Scan on kg_entities_name_keys_idx" in plan, (name, plan)
-        found = connection.execute(graph_store.SQL.find_entities, statements["find"][1]).fetchall()
+        found = connection.execute(*statements["find"]).fetchall()
     assert [row[0] for row in found] == [7001]
     with Memory("acme-1", dsn=dsn, isolated=True) as memory:
         assert [entity.id for entity in memory.graph.find("name 11999")] == [11_999]

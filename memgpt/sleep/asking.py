@@ -1,0 +1,64 @@
+"""Asking a chat model for one JSON object. What it answers is checked; what cannot be read counts as no answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from memgpt.agent.chat import ChatModel
+from memgpt.models import Json
+
+SECONDS: Final = 120.0
+_MOST_TOKENS: Final = 4000
+
+
+@cache
+def prompt(name: str) -> str:
+    return (resources.files(__package__) / "prompts" / f"{name}.md").read_text(encoding="utf-8").strip()
+
+
+def asked(model: ChatModel, task: str, material: Json) -> Json | None:
+    """The object a model answers; None where it is none.
+
+    Raises:
+        ChatError: the model failed.
+    """
+    from pydantic_ai.messages import InstructionPart, ModelRequest, ModelResponse, UserPromptPart
+    from pydantic_ai.models import ModelRequestParameters
+
+    parameters = ModelRequestParameters(instruction_parts=[InstructionPart(content=prompt(task))])
+    messages = [ModelRequest(parts=[UserPromptPart(json.dumps(material, ensure_ascii=False))])]
+    said = ""
+    for piece in model.stream(messages, parameters, max_tokens=_MOST_TOKENS, seconds=SECONDS):
+        if isinstance(piece, ModelResponse):
+            said = piece.text or ""
+    return _object(said)
+
+
+def _object(text: str) -> Json | None:
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        value = json.loads(text[start : end + 1]) if 0 <= start < end else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def lost(sources: str, text: str) -> list[str]:
+    """Numbers and names of some texts that another one does not have: what a shorter text may not leave out."""
+    has = set(_telling(text))
+    return sorted({word for word in _telling(sources) if word not in has})
+
+
+def invented(sources: str, text: str) -> list[str]:
+    """Numbers and names that are in a text and not in what it was made from."""
+    return lost(text, sources)
+
+
+def _telling(text: str) -> list[str]:
+    """Numbers, and words with a capital that do not only begin a sentence, without the genitive."""
+    words = re.findall(r"\d[\d.,:/-]*\d|\d|(?<![.!?…]\s)(?<!^)(?<!\n)\b[A-ZÀ-ÞΑ-ΩА-Я]\w*", text, re.MULTILINE)
+    return [word.lower() for word in words if word != "I"]

@@ -1,0 +1,126 @@
+"""What can be put in order in archival memory without a model: what is expired, there twice, or unused."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from memgpt.graph.likeness import key
+from memgpt.memory import Memory
+from memgpt.models import ArchivalMemory, Json, Proposal
+from memgpt.proposals import digest
+from memgpt.stores.proposals import NewProposal
+from memgpt.stores.sleep import SleepStore
+
+UNUSED_DAYS: Final = 90
+"""After so many days without use a memory's importance is halved, and after as many again."""
+
+LEAST: Final = 0.05
+"""Importance below which nothing decays further."""
+
+NEARLY: Final = 0.9
+"""Cosine similarity from which texts are compared word by word."""
+
+AMONG: Final = 1000
+NEAREST: Final = 5
+GROUPS: Final = 500
+AT_ONCE: Final = 500
+
+_FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really", "very", "so", "s"})
+"""Words without which a sentence says the same."""
+
+
+def expiry(memory: Memory) -> Sequence[Proposal]:
+    """Set memories aside whose time is over. No search finds them since; set aside, they leave the indexes too."""
+    ids = memory.scope.read(lambda c: SleepStore(c, memory.scope.author).expired(limit=AT_ONCE))
+    if not ids:
+        return []
+    return _made(memory, [NewProposal(
+        kind="expiry",
+        reason=f"{len(ids)} memories have expired",
+        change={"memories": [*ids]},
+        about=[f"archival:{id}" for id in ids],
+        same_as=[*ids],
+        score=1.0,
+    )])  # fmt: skip
+
+
+def decay(memory: Memory) -> Sequence[Proposal]:
+    """Halve the importance of memories nobody used for 90 days (``memory.archival.touch`` says that one was used).
+
+    Importance counts in searches that ask for it and in which of several duplicates is kept; nothing else changes.
+    """
+    unused = memory.scope.read(
+        lambda c: SleepStore(c, memory.scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
+    )
+    if not unused:
+        return []
+    now = datetime.now(UTC)
+    rows = [{"id": id, "from": old, "to": max(LEAST, old / 2)} for id, old in unused]
+    return _made(memory, [NewProposal(
+        kind="decay",
+        reason=f"{len(rows)} memories were not used for {UNUSED_DAYS} days",
+        change={"memories": rows, "since": now.isoformat()},
+        about=[f"archival:{row['id']}" for row in rows],
+        same_as=[now.date(), [row["id"] for row in rows]],
+        score=1.0,
+    )])  # fmt: skip
+
+
+def duplicates(memory: Memory) -> Sequence[Proposal]:
+    """Of memories that say the same, keep the most important (the oldest, where that is equal); the others are set
+    aside in its favour, as by ``memory.archival.supersede``, and their tags go to it.
+
+    The same are texts that differ in case, white space or the final stop; and, among the latest 1,000, those that are
+    alike by embedding and have the same words in the same order, but for words like "the" and "really".
+    """
+    author = memory.scope.author
+    same = memory.scope.read(lambda c: SleepStore(c, author).same_texts(limit=GROUPS))
+    similar = memory.scope.read(
+        lambda c: SleepStore(c, author).similar(similarity=NEARLY, among=AMONG, nearest=NEAREST)
+    )
+    found = [(group, "have the same text") for group in same]
+    taken = {id for group in same for id in group}
+    alike = {id for pair in similar for id in (pair.one, pair.other)} - taken
+    words: dict[str, list[int]] = defaultdict(list)
+    for each in _memories(memory, sorted(alike)):
+        words[telling(each.text)].append(each.id)
+    found += [(group, "have the same words") for group in words.values() if len(group) > 1]
+    return _made(memory, [_duplicates(_memories(memory, group), why) for group, why in found])
+
+
+def _duplicates(group: Sequence[ArchivalMemory], why: str) -> NewProposal:
+    keep, *others = group
+    return NewProposal(
+        kind="duplicates",
+        reason=f"archival memories {', '.join(str(m.id) for m in group)} {why}; {keep.id} is kept",
+        change={"keep": seen(keep), "supersede": [seen(m) for m in others]},
+        about=[f"archival:{m.id}" for m in group],
+        same_as=sorted((m.id, digest(m.text)) for m in group),
+        score=1.0,
+    )
+
+
+def seen(memory: ArchivalMemory) -> Json:
+    """A memory as a proposal refers to it: applying refuses if it says something else by then."""
+    return {"id": memory.id, "sha256": digest(memory.text)}
+
+
+def telling(text: str) -> str:
+    """The words of a text in their order, without those that say nothing. A question stays one."""
+    plain = re.sub(r"n['’]t\b", " not", text)
+    words = [word for word in key(plain).split() if word not in _FILLERS]
+    signs = "".join(sorted({*re.findall(r"[^\w\s.,;:!'’\"“”()-]", text)}))
+    return f"{' '.join(words)} {signs}"
+
+
+def _memories(memory: Memory, ids: Sequence[int]) -> Sequence[ArchivalMemory]:
+    return memory.scope.read(lambda c: SleepStore(c, memory.scope.author).memories(ids)) if ids else ()
+
+
+def _made(memory: Memory, proposals: Sequence[NewProposal]) -> Sequence[Proposal]:
+    made = [memory.proposals.propose(proposal) for proposal in proposals]
+    return [proposal for proposal in made if proposal is not None]

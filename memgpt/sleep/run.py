@@ -1,0 +1,179 @@
+"""One run of sleep-time work over one memory, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeAlias
+
+from memgpt import inputs
+from memgpt.agent.chat import ChatModel
+from memgpt.agent.loop import chat_model
+from memgpt.errors import ChatError, ConflictError, NotFoundError
+from memgpt.graph.resolution import SURE
+from memgpt.memory import Memory
+from memgpt.models import Proposal, ProposalKind
+from memgpt.sleep import blocks, consolidation, memories
+from memgpt.sleep.judge import judge
+
+Task = Literal["expiry", "duplicates", "merges", "decay", "tidying", "consolidation"]
+
+TASKS: Final[tuple[Task, ...]] = ("expiry", "duplicates", "merges", "decay", "tidying", "consolidation")
+"""In the order in which they are done: what is expired or there twice need not be consolidated."""
+
+_KIND: Final[Mapping[Task, ProposalKind]] = {
+    "expiry": "expiry",
+    "duplicates": "duplicates",
+    "merges": "merge",
+    "decay": "decay",
+    "tidying": "tidying",
+    "consolidation": "consolidation",
+}
+_NEEDS_MODEL: Final[frozenset[Task]] = frozenset({"consolidation"})
+_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """What one task did."""
+
+    proposed: int = 0
+    """New proposals."""
+    applied: int = 0
+    """Proposals applied, those of earlier runs included."""
+    outdated: Sequence[str] = ()
+    """Why proposals could not be applied: what they are about was changed since. They are rejected."""
+    error: str | None = None
+    """The chat model failed; what was done before stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did."""
+
+    agent_id: str
+    apply: bool
+    tasks: Mapping[Task, TaskReport] = field(default_factory=dict)
+
+    @property
+    def proposed(self) -> int:
+        return sum(task.proposed for task in self.tasks.values())
+
+    @property
+    def applied(self) -> int:
+        return sum(task.applied for task in self.tasks.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: ``done`` tasks of ``total``, and the report so far."""
+
+    done: int
+    total: int
+    task: Task | None
+    """The one that begins; None at the end."""
+    report: Report
+
+
+Told: TypeAlias = Callable[[Progress], None]
+
+
+def run(
+    memory: Memory,
+    *,
+    tasks: Sequence[str] | None = None,
+    apply: bool = False,
+    model: ChatModel | str | None = None,
+    progress: Told | None = None,
+) -> Report:
+    """Look for what can be put in order in a memory, and propose it.
+
+    Args:
+        tasks: of ``TASKS``; absent, all that can be done: without a chat model those that need none.
+        apply: also apply every open proposal of these tasks that is sure, each in its own transaction. Entity merges
+            that nobody can be sure of stay proposed.
+        model: ``provider:model``; absent, ``MEMGPT_CHAT_MODEL``, and without that no model is asked.
+        progress: called before each task, and at the end. What it raises ends the run; what was done stays.
+
+    Raises:
+        InputError: there is no such task.
+        ConfigurationError: a task was asked for that needs a chat model, and there is none.
+    """
+    wanted = _wanted(memory, tasks, model)
+    options = memory.scope.options
+    chat = chat_model(model, options) if model or options.chat_model or _NEEDS_MODEL & {*wanted} else None
+    report = Report(memory.agent, apply)
+    for done, task in enumerate(wanted):
+        if progress is not None:
+            progress(Progress(done, len(wanted), task, report))
+        result = _task(memory, task, chat, apply)
+        report = replace(report, tasks={**report.tasks, task: result})
+    if progress is not None:
+        progress(Progress(len(wanted), len(wanted), None, report))
+    return report
+
+
+def _wanted(memory: Memory, tasks: Sequence[str] | None, model: ChatModel | str | None) -> Sequence[Task]:
+    if tasks is None:
+        able = bool(model or memory.scope.options.chat_model)
+        return [task for task in TASKS if able or task not in _NEEDS_MODEL]
+    for task in tasks:
+        inputs.choice(task, TASKS, "task")
+    return [task for task in TASKS if task in tasks]
+
+
+def _task(memory: Memory, task: Task, chat: ChatModel | None, apply: bool) -> TaskReport:
+    error: str | None = None
+    made: Sequence[Proposal] = ()
+    try:
+        made = _propose(memory, task, chat)
+    except ChatError as failure:
+        error = str(failure)
+    report = TaskReport(proposed=len(made), error=error)
+    return _applied(memory, _KIND[task], report) if apply else report
+
+
+def _propose(memory: Memory, task: Task, chat: ChatModel | None) -> Sequence[Proposal]:
+    match task:
+        case "expiry":
+            return memories.expiry(memory)
+        case "duplicates":
+            return memories.duplicates(memory)
+        case "decay":
+            return memories.decay(memory)
+        case "merges":
+            return memory.graph.propose_merges(judge=None if chat is None else judge(chat))
+        case "tidying":
+            return blocks.tidying(memory, chat)
+        case "consolidation":
+            assert chat is not None  # noqa: S101 - run() asked for one
+            return consolidation.consolidation(memory, chat)
+
+
+def _applied(memory: Memory, kind: ProposalKind, report: TaskReport) -> TaskReport:
+    """Apply what is open and sure, the oldest first."""
+    applied, outdated = 0, []
+    for proposal in reversed(_open(memory, kind)):
+        if proposal.score is not None and proposal.score < SURE:
+            continue
+        try:
+            memory.proposals.apply(proposal.id)
+            applied += 1
+        except (ConflictError, NotFoundError) as error:
+            outdated.append(str(error))
+            _reject(memory, proposal)
+    return replace(report, applied=applied, outdated=outdated)
+
+
+def _reject(memory: Memory, proposal: Proposal) -> None:
+    if memory.proposals.get(proposal.id).status == "proposed":
+        memory.proposals.reject(proposal.id)
+
+
+def _open(memory: Memory, kind: ProposalKind) -> Sequence[Proposal]:
+    found: list[Proposal] = []
+    before = None
+    while page := memory.proposals.list("proposed", kind=kind, limit=_PAGE, before=before):
+        found += page
+        before = page[-1].id
+    return found
