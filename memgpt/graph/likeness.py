@@ -26,6 +26,8 @@ def agreement(one: str, other: str) -> tuple[float, str]:
         return 0.0, "different numbers"
     telling = [w for w in first if w not in _IDLE] or first, [w for w in second if w not in _IDLE] or second
     shorter, longer = sorted(telling, key=lambda words: (len(words), sum(map(len, words))))
+    if shorter is not telling[0]:
+        one, other = other, one
     if _plain(shorter) == _plain(longer):
         return 0.9, f"{one!r} and {other!r} differ in accents, spaces or a word like 'Inc' only"
     if len(shorter) > 1 and sorted(map(_bare, shorter)) == sorted(map(_bare, longer)):

@@ -48,9 +48,13 @@ def _object(text: str) -> Json | None:
 
 
 def lost(sources: str, text: str) -> list[str]:
-    """Numbers and names of some texts that another one does not have: what a shorter text may not leave out."""
-    has = set(_telling(text))
-    return sorted({word for word in _telling(sources) if word not in has})
+    """Numbers and names of some texts that another one does not have: what a shorter text may not leave out.
+
+    A name is a word with a capital that does not only begin a sentence.
+    """
+    has = {word.lower() for _, word in _words(text)}
+    telling = {w.lower() for begins, w in _words(sources) if w[0].isdigit() or (w[0].isupper() and not begins)}
+    return sorted(telling - has - {"i"})
 
 
 def invented(sources: str, text: str) -> list[str]:
@@ -58,7 +62,9 @@ def invented(sources: str, text: str) -> list[str]:
     return lost(text, sources)
 
 
-def _telling(text: str) -> list[str]:
-    """Numbers, and words with a capital that do not only begin a sentence, without the genitive."""
-    words = re.findall(r"\d[\d.,:/-]*\d|\d|(?<![.!?…]\s)(?<!^)(?<!\n)\b[A-ZÀ-ÞΑ-ΩА-Я]\w*", text, re.MULTILINE)
-    return [word.lower() for word in words if word != "I"]
+def _words(text: str) -> list[tuple[bool, str]]:
+    """The words and numbers of a text, and whether each begins a sentence or a line."""
+    return [
+        (re.search(r"(^|[.!?…:\n][\s\"'“*-]*)$", text[max(0, m.start() - 4) : m.start()]) is not None, m[0])
+        for m in re.finditer(r"\d[\d.,:/-]*\d|\w+", text)
+    ]

@@ -21,8 +21,8 @@ UNUSED_DAYS: Final = 90
 LEAST: Final = 0.05
 """Importance below which nothing decays further."""
 
-NEARLY: Final = 0.9
-"""Cosine similarity from which texts are compared word by word."""
+NEARLY: Final = 0.8
+"""Cosine similarity from which texts are compared word by word, which decides."""
 
 AMONG: Final = 1000
 NEAREST: Final = 5
@@ -82,21 +82,19 @@ def duplicates(memory: Memory) -> Sequence[Proposal]:
     similar = memory.scope.read(
         lambda c: SleepStore(c, author).similar(similarity=NEARLY, among=AMONG, nearest=NEAREST)
     )
-    found = [(group, "have the same text") for group in same]
-    taken = {id for group in same for id in group}
-    alike = {id for pair in similar for id in (pair.one, pair.other)} - taken
-    words: dict[str, list[int]] = defaultdict(list)
-    for each in _memories(memory, sorted(alike)):
-        words[telling(each.text)].append(each.id)
-    found += [(group, "have the same words") for group in words.values() if len(group) > 1]
-    return _made(memory, [_duplicates(_memories(memory, group), why) for group, why in found])
+    ids = {id for group in same for id in group} | {id for pair in similar for id in (pair.one, pair.other)}
+    groups: dict[str, list[ArchivalMemory]] = defaultdict(list)
+    if ids:
+        for each in memory.scope.read(lambda c: SleepStore(c, author).memories(sorted(ids))):
+            groups[telling(each.text)].append(each)
+    return _made(memory, [_duplicates(group) for group in groups.values() if len(group) > 1])
 
 
-def _duplicates(group: Sequence[ArchivalMemory], why: str) -> NewProposal:
+def _duplicates(group: Sequence[ArchivalMemory]) -> NewProposal:
     keep, *others = group
     return NewProposal(
         kind="duplicates",
-        reason=f"archival memories {', '.join(str(m.id) for m in group)} {why}; {keep.id} is kept",
+        reason=f"archival memories {', '.join(str(m.id) for m in group)} say the same; {keep.id} is kept",
         change={"keep": seen(keep), "supersede": [seen(m) for m in others]},
         about=[f"archival:{m.id}" for m in group],
         same_as=sorted((m.id, digest(m.text)) for m in group),
@@ -115,10 +113,6 @@ def telling(text: str) -> str:
     words = [word for word in key(plain).split() if word not in _FILLERS]
     signs = "".join(sorted({*re.findall(r"[^\w\s.,;:!'’\"“”()-]", text)}))
     return f"{' '.join(words)} {signs}"
-
-
-def _memories(memory: Memory, ids: Sequence[int]) -> Sequence[ArchivalMemory]:
-    return memory.scope.read(lambda c: SleepStore(c, memory.scope.author).memories(ids)) if ids else ()
 
 
 def _made(memory: Memory, proposals: Sequence[NewProposal]) -> Sequence[Proposal]:
