@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that speaks the chat protocols of OpenAI and Anthropic, streaming, and misbehaves when told to.
+"""A server on 127.0.0.1 that speaks the chat protocols of several providers, streaming, and misbehaves when told to.
 
 What it says is scripted: a queue of reactions, one for each request, then ``otherwise``.
 """
@@ -14,22 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
-Json = dict[str, Any]
+from tests.chat_dialects import Dialect, Json, Say, dialect
 
-
-@dataclass(frozen=True)
-class Say:
-    """An answer: text, tool calls, why it ended."""
-
-    text: str = ""
-    calls: Sequence[tuple[str, Any]] = ()
-    """(name, arguments); arguments that are a text are sent as they are."""
-    finish: str | None = None
-    refusal: str | None = None
-    input_tokens: int = 10
-    output_tokens: int = 5
+__all__ = ["BreakOff", "ChatServer", "Fail", "Hang", "Page", "Say", "said"]
 
 
 @dataclass(frozen=True)
@@ -43,10 +32,20 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class Page:
+    """Something that is no answer of a model."""
+
+    body: str
+    media_type: str = "text/html"
+
+
+@dataclass(frozen=True)
 class BreakOff:
-    """The connection is reset after some of the text."""
+    """Some of the text, and then: the connection is reset; the body ends as if it were whole; an event that is no JSON;
+    an event that says that the provider failed."""
 
     text: str
+    how: Literal["reset", "end", "garbage", "error"] = "reset"
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,16 @@ class Hang:
     text: str = ""
 
 
-Reaction = Say | Fail | BreakOff | Hang | Callable[[Json], "Reaction"]
+Reaction = Say | Fail | Page | BreakOff | Hang | Callable[[Json], "Reaction"]
 
 
 class ChatServer:
-    """Answers ``/v1/chat/completions`` and ``/v1/messages``."""
+    """Answers what ``dialect`` knows."""
 
     def __init__(self) -> None:
         self.requests: list[Json] = []
+        self.bodies: list[bytes] = []
+        """The requests as they were received."""
         self.closing = threading.Event()
         self.hanging = threading.Event()
         self._script: deque[Reaction] = deque()
@@ -74,18 +75,25 @@ class ChatServer:
         self._http.daemon_threads = True
 
     @property
+    def root(self) -> str:
+        """The address without a path, for all but OpenAI's clients."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
     def url(self) -> str:
-        """For an OpenAI client; Anthropic's appends ``/v1`` itself."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        """The address for OpenAI's clients."""
+        return f"{self.root}/v1"
 
     def script(self, *reactions: Reaction, otherwise: Reaction | None = None) -> None:
         self._script.extend(reactions)
         if otherwise is not None:
             self._otherwise = otherwise
 
-    def reaction(self, request: Json) -> Say | Fail | BreakOff | Hang:
+    def reaction(self, body: bytes) -> Say | Fail | Page | BreakOff | Hang:
+        request: Json = json.loads(body)
         with self._lock:
             self.requests.append(request)
+            self.bodies.append(body)
             reaction = self._script.popleft() if self._script else self._otherwise
         while callable(reaction):
             reaction = reaction(request)
@@ -110,63 +118,18 @@ class ChatServer:
 
 
 def said(request: Json) -> list[tuple[str, str]]:
-    """(role, text) of every message of a request in OpenAI's protocol."""
-    return [
-        (m["role"], m["content"] if isinstance(m["content"], str) else str(m["content"])) for m in request["messages"]
-    ]
+    """(role, text) of every message of a request in OpenAI's or Anthropic's protocol, the system prompt first."""
+    messages = request["messages"]
+    if "system" in request:
+        messages = [{"role": "system", "content": request["system"]}, *messages]
+    return [(message["role"], _text(message["content"])) for message in messages]
 
 
-def _openai(server: ChatServer, say: Say) -> Iterator[Json | str]:
-    def chunk(delta: Json, finish: str | None = None) -> Json:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
-
-    if say.refusal is not None:
-        yield chunk({"role": "assistant", "refusal": say.refusal})
-    for start in range(0, len(say.text), 20):
-        yield chunk({"role": "assistant", "content": say.text[start : start + 20]})
-    for n, (name, arguments) in enumerate(say.calls):
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        head = {"index": n, "id": server.call_id(), "type": "function", "function": {"name": name, "arguments": ""}}
-        yield chunk({"tool_calls": [head]})
-        for start in range(0, len(text), 15):
-            yield chunk({"tool_calls": [{"index": n, "function": {"arguments": text[start : start + 15]}}]})
-    yield chunk({}, say.finish or ("tool_calls" if say.calls else "stop"))
-    usage = {
-        "prompt_tokens": say.input_tokens,
-        "completion_tokens": say.output_tokens,
-        "total_tokens": say.input_tokens + say.output_tokens,
-    }
-    yield {
-        "id": "c",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "scripted",
-        "choices": [],
-        "usage": usage,
-    }
-    yield "[DONE]"
-
-
-def _anthropic(server: ChatServer, say: Say) -> Iterator[Json]:
-    usage = {"input_tokens": say.input_tokens, "output_tokens": 1}
-    message = {"id": "m", "type": "message", "role": "assistant", "model": "scripted", "content": [], "usage": usage}
-    yield {"type": "message_start", "message": {**message, "stop_reason": None, "stop_sequence": None}}
-    blocks: list[tuple[Json, Json]] = []
-    if say.text:
-        blocks.append(({"type": "text", "text": ""}, {"type": "text_delta", "text": say.text}))
-    for name, arguments in say.calls:
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        head = {"type": "tool_use", "id": server.call_id(), "name": name, "input": {}}
-        blocks.append((head, {"type": "input_json_delta", "partial_json": text}))
-    for n, (head, delta) in enumerate(blocks):
-        yield {"type": "content_block_start", "index": n, "content_block": head}
-        yield {"type": "content_block_delta", "index": n, "delta": delta}
-        yield {"type": "content_block_stop", "index": n}
-    reason = say.finish or ("tool_use" if say.calls else "end_turn")
-    used = {"output_tokens": say.output_tokens}
-    yield {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": used}
-    yield {"type": "message_stop"}
+def _text(content: Any) -> str:
+    """Text of a message: a string, or parts of which some hold others."""
+    if isinstance(content, list):
+        return "\n".join(_text(part.get("text") or part.get("content") or part.get("input")) for part in content)
+    return content if isinstance(content, str) else str(content)
 
 
 def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
@@ -174,47 +137,55 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            write = {"/v1/chat/completions": self._openai, "/v1/messages": self._anthropic}[self.path.split("?")[0]]
-            match server.reaction(request):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            speaks = dialect(self.path)
+            match server.reaction(body):
                 case Fail(status, message, code, headers):
-                    body = json.dumps({"error": {"message": message, "code": code, "type": "error"}}).encode()
-                    self.send_response(status)
-                    for name, value in {**headers, "Content-Type": "application/json"}.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-                case BreakOff(text):
-                    write(Say(text), cut=True)
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    self.connection.close()
-                    self.close_connection = True
+                    error = {"error": {"message": message, "code": code, "type": "error"}}
+                    self._whole(status, json.dumps(error), {**headers, "Content-Type": "application/json"})
+                case Page(text, media_type):
+                    self._whole(200, text, {"Content-Type": media_type})
+                case BreakOff(text, how):
+                    self._broken_off(speaks, json.loads(body), text, how)
                 case Hang(text):
-                    write(Say(text), cut=True)
+                    self._send(speaks, *speaks.events(json.loads(body), Say(text), server.call_id)[:1])
                     server.hanging.set()
                     server.closing.wait()
                     self.close_connection = True
                 case Say() as say:
-                    write(say)
+                    said, end = speaks.events(json.loads(body), say, server.call_id)
+                    self._send(speaks, [*said, *end])
+                    self._last()
 
-        def _openai(self, say: Say, cut: bool = False) -> None:
-            events = [e if isinstance(e, str) else json.dumps(e) for e in _openai(server, say)]
-            self._send([f"data: {event}\n\n" for event in (events[:-3] if cut else events)], ended=not cut)
+        def _whole(self, status: int, text: str, headers: Mapping[str, str]) -> None:
+            body = text.encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
-        def _anthropic(self, say: Say, cut: bool = False) -> None:
-            events = list(_anthropic(server, say))
-            lines = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in (events[:-3] if cut else events)]
-            self._send(lines, ended=not cut)
+        def _broken_off(self, speaks: Dialect, request: Json, text: str, how: str) -> None:
+            said, end = speaks.events(request, Say(text), server.call_id)
+            ends = {"garbage": [speaks.garbage, *end], "error": [speaks.error]}.get(how, [])
+            self._send(speaks, [*said, *ends])
+            if how == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
+            else:
+                self._last()
 
-        def _send(self, events: Sequence[str], *, ended: bool) -> None:
+        def _send(self, speaks: Dialect, events: Sequence[bytes]) -> None:
             self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Content-Type", speaks.media_type)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            chunks = [event.encode() for event in events]
-            body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-            self.wfile.write(body + (b"0\r\n\r\n" if ended else b""))
+            self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in events))
+            self.wfile.flush()
+
+        def _last(self) -> None:
+            self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
 
         def finish(self) -> None:

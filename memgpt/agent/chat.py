@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from memgpt.agent.events import Restarted, Text
 from memgpt.embeddings import background
 from memgpt.embeddings.patience import retrying
+from memgpt.embeddings.providers import SELF_HOSTED_ADDRESSES
 from memgpt.errors import ChatError, ConfigurationError, MissingExtraError, WindowExceededError
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ MOST_ATTEMPTS: Final = 4
 _LOOKS_EVERY: Final = 0.2
 """Seconds after which a wait for the model notices that it is to stop."""
 
-_EXTRAS: Final = {"openai", "anthropic", "google", "cohere", "bedrock"}
+_EXTRAS: Final = {
+    **{name: name for name in ("anthropic", "google", "cohere", "bedrock")},
+    "google-cloud": "google",
+    **dict.fromkeys(("groq", "mistral", "huggingface", "xai")),
+}
+"""The extra that brings the client of a provider, None where none does; all others speak through OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,12 @@ class Spent:
     seconds: float
 
 
+class BrokenAnswerError(Exception):
+    """What came is no whole answer of a model: a stream that was cut, no JSON, a page of something else."""
+
+
 class ChatModel:
-    """A model by its name, such as ``openai:gpt-5`` or ``anthropic:claude-sonnet-4-5``.
+    """A model by its name, such as ``openai:gpt-5`` or ``anthropic:claude-sonnet-5-5``.
 
     Args:
         base_url: address of an endpoint that speaks the provider's protocol; OpenAI's is Chat Completions there.
@@ -64,13 +75,28 @@ class ChatModel:
     @property
     def priced(self) -> bool:
         """Whether the cost of an answer will be known."""
+        return self._price(1, 1) is not None
+
+    def spent(self, response: ModelResponse, seconds: float, sent: int, answered: int) -> Spent:
+        """The tokens and the price of a response; where the endpoint does not count, ``sent`` and ``answered``."""
+        usage = response.usage
+        if usage.unmeasured_requests or not (usage.input_tokens or usage.output_tokens):
+            return Spent(sent, answered, self._price(sent, answered), seconds)
+        try:
+            cost: float | None = float(response.cost().total_price)
+        except (LookupError, ValueError, AssertionError):  # it answers under a name of its own
+            cost = self._price(usage.input_tokens, usage.output_tokens)
+        return Spent(usage.input_tokens, usage.output_tokens, cost, seconds)
+
+    def _price(self, sent: int, answered: int) -> float | None:
+        """US dollars for so many tokens."""
         from genai_prices import Usage, calc_price
 
+        usage = Usage(input_tokens=sent, output_tokens=answered)
         try:
-            calc_price(Usage(input_tokens=1, output_tokens=1), self._model.model_name, provider_id=self._model.system)
+            return float(calc_price(usage, self._model.model_name, provider_id=self._model.system).total_price)
         except LookupError:
-            return False
-        return True
+            return None
 
     def stream(
         self,
@@ -83,8 +109,9 @@ class ChatModel:
     ) -> Iterator[Text | Restarted | ModelResponse]:
         """What the model says, piece by piece; the whole response last.
 
-        Passing failures (429, 5xx, silence, lost connections) are tried again, at most three times and within
-        ``seconds``. Closing the iterator ends the request; so does ``stop``, after which no response comes.
+        Passing failures (429, 5xx, silence, lost connections, answers that are not whole) are tried again, at most
+        three times and within ``seconds``. Closing the iterator ends the request; so does ``stop``, after which no
+        response comes.
 
         Raises:
             WindowExceededError: the endpoint says that the messages are too long.
@@ -121,9 +148,9 @@ class ChatModel:
         from tenacity import stop_after_attempt, stop_any
 
         ends = time.monotonic() + seconds
-        patient = retrying(seconds)
+        patient = retrying(seconds, BrokenAnswerError)
         async for attempt in patient.copy(stop=stop_any(patient.stop, stop_after_attempt(MOST_ATTEMPTS))):  # type: ignore[arg-type]
-            with attempt:
+            with attempt, _broken():
                 if attempt.retry_state.attempt_number > 1:
                     pieces.put(Restarted())
                 async with (
@@ -136,7 +163,7 @@ class ChatModel:
                                 pieces.put(Text(text))
                             case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
                                 pieces.put(Text(text))
-                    pieces.put(stream.get())
+                    pieces.put(_whole(stream.get()))
 
 
 def _next(pieces: queue.Queue[Any], stop: threading.Event | None) -> Any:
@@ -153,29 +180,47 @@ def _request(model: Model, messages: Sequence[ModelMessage], parameters: ModelRe
     from pydantic_ai.direct import model_request_stream
     from pydantic_ai.settings import ModelSettings
 
-    settings = ModelSettings(max_tokens=most, max_retries=0)
+    settings = ModelSettings(max_tokens=most)
+    if "max_retries" not in model.unsupported_settings:
+        settings["max_retries"] = 0  # retries are ChatModel's
     return model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
 
 
-def spent(response: ModelResponse, seconds: float) -> Spent:
-    """The tokens and the price of a response."""
+def _whole(response: ModelResponse) -> ModelResponse:
+    """The response, if the model said that it had ended: a stream may be cut where it looks complete."""
+    ended = (response.provider_details or {}).get("finish_reason")  # OpenAI's client makes up a "stop" without it
+    if ended or response.finish_reason not in (None, "stop") or response.provider_name == "xai":
+        return response
+    raise BrokenAnswerError("the answer broke off")
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """Tell answers that are none from other failures."""
+    from pydantic_ai import exceptions as failures
+
     try:
-        cost = float(response.cost().total_price)
-    except (LookupError, ValueError, AssertionError):
-        cost = None
-    return Spent(response.usage.input_tokens, response.usage.output_tokens, cost, seconds)
+        yield
+    except failures.ContentFilterError:
+        raise
+    except failures.UnexpectedModelBehavior as error:
+        raise BrokenAnswerError(str(error)) from error
+    except failures.ModelAPIError as error:
+        if type(error) is failures.ModelAPIError:  # none of its kinds: what came could not be read
+            raise BrokenAnswerError(str(error)) from error
+        raise
 
 
 def _connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Model, Provider[Any]]:
     family, _, model = name.partition(":")
-    extra = family if family in _EXTRAS else "openai"
+    extra = _EXTRAS.get(family, "openai")
     if not model:
         raise ConfigurationError(f"a chat model is named provider:model, such as openai:gpt-5, not {name!r}")
     try:
         from pydantic_ai.models import infer_model
     except ImportError:
-        raise MissingExtraError("pydantic_ai", extra, f"the chat model {name!r}") from None
-    speaker = "openai-chat" if base_url and family in ("openai", "ollama", "vllm") else family
+        raise MissingExtraError("pydantic_ai", extra or "openai", f"the chat model {name!r}") from None
+    speaker = "openai-chat" if base_url and extra == "openai" else family
 
     made: list[Provider[Any]] = []
 
@@ -183,15 +228,19 @@ def _connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mo
         from pydantic_ai.providers import infer_provider_class
 
         arguments = {"api_key": api_key} if api_key else {}
-        if base_url:  # an address of the user's own never gets the provider's key
-            arguments = {"base_url": base_url, "api_key": api_key or "not-needed"}
+        if address := base_url or SELF_HOSTED_ADDRESSES.get(family):
+            arguments["base_url"] = address
+        if base_url and family != "bedrock":  # an address of the user's own never gets the provider's key
+            arguments.setdefault("api_key", "not-needed")
         made.append(infer_provider_class(family)(**arguments))
         return made[-1]
 
     try:
         return infer_model(f"{speaker}:{model}", provider_factory=provider), made[-1]
     except ImportError as error:
-        raise MissingExtraError(error.name or family, extra, f"the chat model {name!r}") from error
+        if extra is None:
+            raise ConfigurationError(f"the chat model {name!r} cannot be used: {error}") from error
+        raise MissingExtraError(error.name or extra, extra, f"the chat model {name!r}") from error
     except Exception as error:  # each provider's library has its own for a missing key, region or project
         why = str(error).partition(". ")[0]
         raise ConfigurationError(
@@ -217,6 +266,8 @@ def _explained(model: str, error: Exception, seconds: float) -> ChatError:
             what = "the endpoint has no such model or address; check MEMGPT_CHAT_MODEL and MEMGPT_CHAT_BASE_URL"
         case failures.ModelConnectionError():
             what = f"the endpoint cannot be reached, or broke off: {brief}"
+        case BrokenAnswerError():
+            what = f"no whole answer of a model came ({brief}); check that MEMGPT_CHAT_BASE_URL is the API's address"
         case TimeoutError() | failures.ModelRequestTimeout():
             what = f"no whole answer within {seconds:g} s"
         case _:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from memgpt import inputs
 from memgpt.agent import summary
-from memgpt.agent.chat import ChatModel, Spent, spent
+from memgpt.agent.chat import ChatModel, Spent
 from memgpt.agent.context import Inspection, Sent, described, put_together, system_text
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
 from memgpt.agent.record import Progress, Record
@@ -198,7 +198,7 @@ class Agent:
             if refused and not said:
                 said = _clean(str((response.provider_details or {}).get("refusal") or "The model refused to answer."))
                 yield Text(said)
-            taken = spent(response, seconds)
+            taken = self._spent(response, seconds, sent)
             self._calibrate(sent, taken.input_tokens)
             if not said and not response.tool_calls:
                 raise ChatError(f"{self.model.name} answered nothing. The conversation is kept: resume to try again")
@@ -272,7 +272,7 @@ class Agent:
             for condensed, asked, response, took in summary.condense(
                 self.model, before, evicted, window=self.window, seconds=seconds, count=self._count
             ):
-                text, request, taken = condensed, asked, spent(response, took)
+                text, request, taken = condensed, asked, self._spent(response, took, asked)
         except ChatError:
             text = summary.beginnings(before, evicted, window=self.window, count=self._count)
             request, taken, by_model = Sent("", [], [], self._longest, {}), Spent(0, 0, 0.0, 0.0), False
@@ -335,6 +335,9 @@ class Agent:
 
     def _counted(self, text: str) -> int:
         return self.memory.scope.count_tokens([text])[0]
+
+    def _spent(self, response: ModelResponse, seconds: float, sent: Sent) -> Spent:
+        return self.model.spent(response, seconds, sent.tokens, self._count(response.text or ""))
 
     def _calibrate(self, sent: Sent, counted: int) -> None:
         """Where the provider counts more than we do, believe the provider."""

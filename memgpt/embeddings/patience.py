@@ -11,12 +11,13 @@ _FIRST_PAUSE = 0.5  # seconds before the second attempt, doubled for each furthe
 _LONGEST_PAUSE = 20.0
 
 
-def retrying(timeout: float | None) -> AsyncRetrying:
-    """Repeats what may pass (429, 5xx, broken connections, silence) while ``timeout`` seconds allow."""
+def retrying(timeout: float | None, *also: type[Exception]) -> AsyncRetrying:
+    """Repeats what may pass (408, 429, 5xx, broken connections, silence, ``also``) while ``timeout`` seconds allow."""
     from pydantic_ai import exceptions as failures
-    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_before_delay
 
     passing = (
+        *also,
         failures.ModelRateLimitError,
         failures.ModelUnavailableError,
         failures.ModelServerError,
@@ -24,11 +25,15 @@ def retrying(timeout: float | None) -> AsyncRetrying:
         TimeoutError,
     )
     return AsyncRetrying(
-        retry=retry_if_exception_type(passing),
+        retry=retry_if_exception(lambda error: isinstance(error, passing) or _timed_out(error)),
         wait=_pause,
         stop=stop_after_attempt(1) if timeout is None else stop_before_delay(timeout),
         reraise=True,
     )
+
+
+def _timed_out(error: BaseException) -> bool:
+    return getattr(error, "status_code", None) == 408
 
 
 def _pause(state: RetryCallState) -> float:

@@ -61,7 +61,7 @@ _FAMILIES = {
     ),
 }
 _ALIASES = {"voyage": "voyageai", "google-gla": "google", "gemini": "google", "google-vertex": "google-cloud"}
-_SELF_HOSTED_ADDRESSES = {"ollama": "http://127.0.0.1:11434/v1", "vllm": "http://127.0.0.1:8000/v1"}
+SELF_HOSTED_ADDRESSES = {"ollama": "http://127.0.0.1:11434/v1", "vllm": "http://127.0.0.1:8000/v1"}
 
 
 def load(
@@ -152,8 +152,8 @@ def _provider(family: str, base_url: str | None, api_key: str | None) -> Provide
         arguments["api_key"] = api_key
     if base_url:  # an address of the user's own never gets OPENAI_API_KEY
         arguments = {"base_url": base_url, "api_key": api_key or "not-needed"}
-    elif family in _SELF_HOSTED_ADDRESSES:
-        arguments["base_url"] = _SELF_HOSTED_ADDRESSES[family]
+    elif family in SELF_HOSTED_ADDRESSES:
+        arguments["base_url"] = SELF_HOSTED_ADDRESSES[family]
     provider = infer_provider_class(family)(**arguments)
     if _FAMILIES[family].speaks_openai:
         provider.client.max_retries = 0  # retries are RemoteModel's, the same for every provider

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,12 +10,12 @@ from typing import Any
 import pytest
 
 from memgpt import Agent, Memory
-from memgpt.agent import Ended, Evicted, Limits, Pressure, Restarted, Text, ToolReturned
+from memgpt.agent import Ended, Evicted, Limits, Text, ToolReturned
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.intents import by_model
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, NotFoundError
-from tests.chat_server import BreakOff, ChatServer, Fail, Hang, Say, said
+from tests.chat_server import ChatServer, Fail, Hang, Say, said
 
 
 @pytest.fixture
@@ -171,60 +168,6 @@ def test_limits(memory: Memory, chat: ChatServer) -> None:
         Agent(memory, openai(chat), limits=Limits(cost=0.1))
 
 
-def test_a_refusal_ends_the_turn(memory: Memory, chat: ChatServer) -> None:
-    chat.script(Say(refusal="I cannot help with that."))
-    turn = Agent(memory, openai(chat)).send("Do harm")
-    assert (turn.status, turn.reason, turn.text) == ("stopped", "the model refused", "I cannot help with that.")
-    assert Agent(memory, openai(chat)).send("Something else").text == "ok"
-
-
-RATE = Fail(429, headers={"Retry-After": "0"})
-
-
-@pytest.mark.parametrize("failure", [RATE, Fail(500), BreakOff("Half of a sentence that never"), Fail(503)])
-def test_passing_failures_are_tried_again(memory: Memory, chat: ChatServer, failure: Any) -> None:
-    chat.script(failure, Say("Whole again."))
-    events = list(Agent(memory, openai(chat)).stream("Hello"))
-    assert any(isinstance(event, Restarted) for event in events)
-    assert isinstance(events[-1], Ended)
-    assert events[-1].turn.text == "Whole again."
-    assert [m.content for m in memory.messages.list()] == ["Hello", "Whole again."]
-
-
-@pytest.mark.parametrize(
-    ("failure", "words"),
-    [
-        (RATE, "rate limit did not lift"),
-        (Fail(401, "key sk-secret"), "refused the key"),
-        (Fail(404), "no such model"),
-        (Say(""), "answered nothing"),
-    ],
-)
-def test_lasting_failures_are_said_and_can_be_resumed(
-    memory: Memory, chat: ChatServer, failure: Any, words: str
-) -> None:
-    chat.script(otherwise=failure)
-    agent = Agent(memory, openai(chat))
-    with pytest.raises(ChatError, match=words) as raised:
-        agent.send("Hello")
-    assert "sk-secret" not in str(raised.value)
-    assert len(chat.requests) <= 4
-    chat.script(otherwise=Say("At last."))
-    turn = agent.resume()
-    assert turn is not None
-    assert turn.text == "At last."
-    assert roles(memory) == ["user", "assistant"]
-    assert agent.resume() is None
-
-
-def test_silence_ends_at_the_deadline(memory: Memory, chat: ChatServer) -> None:
-    chat.script(otherwise=Hang("Well"))
-    agent = Agent(memory, openai(chat), limits=Limits(seconds=0.6))
-    with pytest.raises(ChatError, match="no whole answer within"):
-        agent.send("Hello")
-    assert roles(memory) == ["user"]
-
-
 def test_cancel_from_another_thread(memory: Memory, chat: ChatServer) -> None:
     chat.script(Hang("Once upon a time"))
     agent = Agent(memory, openai(chat))
@@ -255,89 +198,12 @@ def test_leaving_the_stream_cancels_and_answers_open_calls(memory: Memory, chat:
     assert agent.send("Go on").text == "ok"
 
 
-def _dies_in_its_second_call(dsn: str, url: str) -> None:
-    memory = Memory("ann", dsn=dsn)
-    times = iter(range(10))
-
-    def risky(text: str) -> str:
-        """Keep a text, or die."""
-        memory.remember(text)
-        if next(times) == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return "kept"
-
-    Agent(memory, ChatModel("openai:scripted", base_url=url), tools=[risky]).send("Keep three things")
-
-
-def test_a_killed_turn_goes_on_and_nothing_is_done_twice(memory: Memory, chat: ChatServer, dsn: str) -> None:
-    chat.script(Say("", [("risky", {"text": text}) for text in ("one", "two", "three")]), Say("All kept."))
-    process = multiprocessing.get_context("spawn").Process(target=_dies_in_its_second_call, args=(dsn, chat.url))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    assert [m.text for m in memory.archival.list()] == ["one"]
-    ran: list[str] = []
-
-    def risky(text: str) -> str:
-        """Keep a text."""
-        ran.append(text)
-        memory.remember(text)
-        return "kept"
-
-    agent = Agent(memory, openai(chat), tools=[risky])
-    with pytest.raises(ConflictError):
-        agent.send("Hello?")
-    turn = agent.resume()
-    assert turn is not None
-    assert (turn.text, turn.steps) == ("All kept.", 2)
-    assert ran == ["two", "three"]
-    assert sorted(m.text for m in memory.archival.list()) == ["one", "three", "two"]
-    assert roles(memory) == ["user", "assistant", "tool", "tool", "tool", "assistant"]
-
-
 def sent_tokens(request: dict[str, Any]) -> int:
     """An upper estimate of what a request and its answer take of the window."""
     texts = [text for _, text in said(request)]
     calls = [json.dumps(m["tool_calls"]) for m in request["messages"] if m.get("tool_calls")]
     most = request.get("max_completion_tokens") or request["max_tokens"]
     return sum(count_tokens([*texts, *calls, json.dumps(request.get("tools", []))])) + int(most)
-
-
-def test_500_turns_in_a_window_of_8k(memory: Memory, chat: ChatServer) -> None:
-    secret = "The lighthouse keeper's parrot is called Bartholomew."
-    filler = "We talked about the harbour, the weather over the strait and the ships that came in. " * 9
-
-    def otherwise(request: dict[str, Any]) -> Say:
-        if "tools" not in request:
-            return Say("Summary: the user tells of a harbour town.")
-        role, text = said(request)[-1]
-        if role == "tool":
-            if "Bartholomew" in text:
-                return Say("It is Bartholomew.")
-            return Say("Noted.")
-        if "parrot called" in text:
-            return Say("", [("conversation_search", {"query": "parrot called"})])
-        if text.startswith(("Turn 40 ", "Turn 300 ")):
-            label = {"label": "context", "content": text.split(":")[0]}
-            return Say("", [("core_memory_append", label)])
-        return Say(f"I see. {filler}")
-
-    chat.script(otherwise=otherwise)
-    agent = Agent(memory, openai(chat), window=8192)
-    events = []
-    for n in range(1, 500):
-        events += list(agent.stream(secret if n == 3 else f"Turn {n} : {filler}"))
-    assert agent.send("What is the parrot called?").text == "It is Bartholomew."
-    assert max(map(sent_tokens, chat.requests)) <= 8192
-    assert secret not in str(chat.requests[-2]["messages"])  # it had left the window
-    assert any(isinstance(event, Evicted) and event.by_model for event in events)
-    assert any(isinstance(event, Pressure) for event in events)
-    assert "Summary: the user tells" in chat.requests[-1]["messages"][0]["content"]
-    assert memory.core["context"].value == "Turn 40 \nTurn 300 "
-    kept = [m.content for m in memory.messages.list(limit=5000, roles=["user"])]
-    assert kept[2] == secret
-    assert len(kept) == 500
-    assert any("Turn 123 :" in hit.text for hit in memory.search('"Turn 123"', kinds=["message"]))
 
 
 def test_the_turn_goes_on_when_the_summary_fails(memory: Memory, chat: ChatServer) -> None:
