@@ -1,11 +1,10 @@
-"""A server on 127.0.0.1 that speaks OpenAI's HTTP protocol, and misbehaves when told to.
+"""A server on 127.0.0.1 that speaks OpenAI's HTTP protocol (and others' for embeddings), and misbehaves when told to.
 
 Embeddings are a function of the text alone: unit vectors drawn from a generator seeded by its hash.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import socket
@@ -20,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tests import embedding_dialects
+
 
 @dataclass(frozen=True)
 class Request:
@@ -29,6 +30,11 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: dict[str, Any]
+
+    @property
+    def texts(self) -> list[str]:
+        """Of a request for embeddings."""
+        return embedding_dialects.asked(self.path, self.body)[0]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class OpenAIServer:
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
+
+    @property
+    def root(self) -> str:
+        """The address without a path."""
+        return self.url.removesuffix("/v1")
 
     @property
     def url(self) -> str:
@@ -103,30 +114,14 @@ def vector(text: str, dimensions: int) -> list[float]:
 
 def embeddings(server: OpenAIServer, request: Request, _handler: BaseHTTPRequestHandler) -> Answer:
     """The right answer."""
-    texts = request.body["input"]
-    texts = [texts] if isinstance(texts, str) else texts
-    dimensions = request.body.get("dimensions", server.dimensions)
-    return listing(request, [vector(text, dimensions) for text in texts])
+    texts, dimensions = embedding_dialects.asked(request.path, request.body)
+    return listing(request, [vector(text, dimensions or server.dimensions) for text in texts])
 
 
 def listing(request: Request, vectors: Sequence[Sequence[float]]) -> Answer:
     """These vectors, encoded as the request asks."""
-
-    def encoded(values: Sequence[float]) -> object:
-        if request.body.get("encoding_format") == "base64":
-            return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
-        return list(values)
-
-    data = [{"object": "embedding", "index": i, "embedding": encoded(v)} for i, v in enumerate(vectors)]
-    tokens = 7 * len(vectors)
-    return reply(
-        {
-            "object": "list",
-            "data": data,
-            "model": request.body["model"],
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
-    )
+    counted = {embedding_dialects.BEDROCK_COUNT: str(embedding_dialects.TOKENS * len(vectors))}
+    return reply(embedding_dialects.answer(request.path, request.body, vectors), headers=counted)
 
 
 def reply(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -145,7 +140,7 @@ def answers(answer: Answer) -> Reaction:
 
 def vectors_of(make: Callable[[int], Sequence[Sequence[float]]]) -> Reaction:
     """Whatever ``make`` gives for the number of texts."""
-    return lambda _server, request, _handler: listing(request, make(len(request.body["input"])))
+    return lambda _server, request, _handler: listing(request, make(len(request.texts)))
 
 
 def hangs(server: OpenAIServer, _request: Request, _handler: BaseHTTPRequestHandler) -> None:
@@ -166,7 +161,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            if self.path not in ("/v1/embeddings", "/v1/chat/completions"):
+            if self.path != "/v1/chat/completions" and not embedding_dialects.speaks(self.path):
                 self._send(reply({"error": {"message": f"no {self.path}"}}, 404))
                 return
             answer = server.react(request, self)
