@@ -6,7 +6,7 @@ cuts space into cells (three probes of IVFFlat find everything); real texts are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -69,6 +69,16 @@ def load(
                 when = (BEGAN + timedelta(minutes=(first + n) * 7919 % 1_000_003),) if dated else ()
                 copy.write_row((agent, f"memory {n} topic{n % 997}", Vector(vector), *when))
     return np.concatenate(kept)
+
+
+def copy(
+    connection: Connection, statement: bytes, agent: str, texts: Sequence[str], embedded: Matrix, *extra: str
+) -> None:
+    """Copy rows of ``(agent_id, text, embedding)``, and more texts, that are there already."""
+    with connection.cursor().copy(statement) as into:
+        into.set_types(["text", "text", "vector", *("text" for _ in extra)])
+        for text, vector in zip(texts, embedded, strict=True):
+            into.write_row((agent, text, Vector(vector), *extra))
 
 
 def _parts(source: Source, rows: int, size: int = 5000) -> Iterator[tuple[int, Matrix]]:
