@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,11 @@ class Endpoint(ThreadingHTTPServer):
         self.dimensions = self.real.dimensions
         self.texts = 0
         self._counting = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is killed in the middle says no goodbye."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def embed(self, model: str, texts: Sequence[str]) -> Matrix:
         with self._counting:
