@@ -67,7 +67,7 @@ class Bench:
 
     def open(self, kept: ExitStack, peer: Peer, model: str, name: str) -> Running:
         own, dimensions = f"{peer.name}_{name}", self.endpoint.dimensions
-        if peer.name == OURS:
+        if peer.name in (OURS, BY_VECTOR):
             dsn = fixtures.database(self.server, own, model=model, dimensions=dimensions)
         else:
             dsn = fixtures.empty_database(self.server, own)

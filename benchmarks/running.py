@@ -17,7 +17,7 @@ from typing import Any
 ADAPTERS = Path(__file__).parent / "adapters"
 ENVIRONMENTS = Path(__file__).parents[1] / ".venv-peers"
 PATIENCE = 600.0
-OURS, FLOOR = "memgpt", "psycopg"
+OURS, BY_VECTOR, FLOOR = "memgpt", "memgpt_by_vector", "psycopg"
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Peer:
 
     @property
     def label(self) -> str:
-        named = {FLOOR: "bare psycopg", OURS: OURS}
+        named = {FLOOR: "bare psycopg", OURS: OURS, BY_VECTOR: "memgpt, by the vector alone"}
         return named.get(self.name) or self.requirements[0].replace("==", " ")
 
 
 PEERS = (
     Peer(OURS),
+    Peer(BY_VECTOR),
     Peer(FLOOR),
     Peer(
         "langgraph",

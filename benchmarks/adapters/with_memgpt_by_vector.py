@@ -1,0 +1,17 @@
+"""memgpt, searched by the vector alone as most peers are: the same endpoint embeds the question."""
+
+from __future__ import annotations
+
+import loop
+from with_memgpt import Memgpt
+
+
+class ByVector(Memgpt):
+    def search(self, agent: str, query: str, limit: int) -> list[str]:
+        memory = self._of(agent)
+        vector = memory.scope.embed([query], purpose="query")[0]
+        return [hit.text for hit in memory.search(vector=vector, limit=limit, kinds=["archival"])]
+
+
+if __name__ == "__main__":
+    loop.run(ByVector)
