@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import fixtures, texts
 from benchmarks.endpoint import INSTANT, REAL, Endpoint, serving
-from benchmarks.running import ENVIRONMENTS, OURS, PEERS, Failed, Peer, Running, environment
+from benchmarks.running import BY_VECTOR, ENVIRONMENTS, OURS, PEERS, Failed, Peer, Running, environment
 from benchmarks.vectors import nearest
 from memgpt.database.embedded import EmbeddedServer
 
