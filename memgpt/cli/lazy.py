@@ -12,6 +12,11 @@ COMMANDS: Final = {
     "db": ("memgpt.cli.care", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
     "graph": ("memgpt.cli.graph", "The knowledge graph: statements, neighbourhoods, paths, files."),
+    "proposals": ("memgpt.cli.proposals", "Proposed changes: look at them, apply, reject, revert."),
+    "sleep": (
+        "memgpt.cli.sleep",
+        "Look for what can be put in order in a memory; propose it, or do it.",
+    ),
     "key": ("memgpt.cli.key", "Keys of the service (memgpt serve)."),
     "serve": ("memgpt.cli.serve", "Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."),
     "worker": ("memgpt.cli.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),

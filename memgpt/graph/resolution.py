@@ -22,13 +22,15 @@ from memgpt.stores.merges import MergeStore, Pair
 from memgpt.stores.proposals import NewProposal, ProposalStore
 
 SURE: Final = 0.8
-"""Score from which a pair is merged without anybody being asked."""
+"""Score from which ``memgpt.sleep`` merges without asking: all 21 of our development pairs above it are one, and all 16
+held out."""
 
 UNSURE: Final = 0.5
 """Score from which a pair is proposed for somebody to decide."""
 
-ALIKE: Final = 0.6
-"""Cosine similarity from which names without anything in common are looked at."""
+ALIKE: Final = 0.4
+"""Cosine similarity from which names without anything in common are looked at: at 0.3 as many are found (97%), at 0.5
+fewer (88%)."""
 
 AMONG: Final = 1000
 NEAREST: Final = 5

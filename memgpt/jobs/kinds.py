@@ -12,7 +12,7 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memgpt import reembed, transfer
+from memgpt import reembed, sleep, transfer
 from memgpt.errors import InputError
 from memgpt.memory import Memory
 from memgpt.models import Json, Permission
@@ -102,6 +102,13 @@ def _reembed(work: Work, arguments: Json) -> Json:
     return asdict(reembed.reembed(arguments["to"], options=options, rate=arguments["rate"], on_progress=told))
 
 
+def _sleep(work: Work, arguments: Json) -> Json:
+    def told(progress: sleep.Progress) -> None:
+        work.progress(progress.done, progress.total, progress.task or "")
+
+    return asdict(sleep.run(work.memory, tasks=arguments["tasks"], apply=arguments["apply"], progress=told))
+
+
 class _Ingest(Arguments):
     metadata: Json = {}
 
@@ -114,6 +121,13 @@ class _Import(Arguments):
 class _ImportAgent(Arguments):
     reembed: bool = False
     """Embed anew what another model embedded."""
+
+
+class _Sleep(Arguments):
+    tasks: Annotated[list[sleep.Task] | None, Field(min_length=1, max_length=len(sleep.TASKS))] = None
+    """Absent, all that can be done."""
+    apply: bool = False
+    """Also apply what is sure."""
 
 
 class _Reembed(Arguments):
@@ -133,6 +147,7 @@ _ALL: Final = (
         files=True,
         atomic=True,
     ),
+    JobKind("sleep", "Propose what can be put in order, and apply it when told to.", _sleep, _Sleep),
     JobKind(
         "reembed",
         "Switch the whole database to another embedding model.",

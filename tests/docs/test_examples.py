@@ -15,7 +15,7 @@ import pytest
 from memgpt.config import settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/memory.md", "docs/documents.md", "docs/embedding-models.md"]
+PAGES = ["README.md", "docs/memory.md", "docs/documents.md", "docs/embedding-models.md", "docs/sleep.md"]
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"print\(.*\)\s+# (?P<text>.+)$")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -11,7 +12,9 @@ import pytest
 
 from memgpt import Memory
 from memgpt.agent.chat import ChatModel
+from memgpt.cli import app
 from memgpt.errors import ConfigurationError, ConflictError, InputError
+from memgpt.jobs.kinds import KINDS, Work
 from memgpt.sleep import Progress, judge, run
 from memgpt.sleep.asking import invented, lost
 from memgpt.sleep.consolidation import groups
@@ -331,3 +334,51 @@ def test_groups_hang_together_and_are_not_too_large() -> None:
     found = groups(pairs)
     assert found[0] == [1, 2, 3]
     assert max(len(group) for group in found) <= 8
+
+
+def test_of_two_who_apply_the_same_one_does(memory: Memory) -> None:
+    memory.remember("Ann likes tea")
+    memory.remember("ann likes tea")
+    with ThreadPoolExecutor(2) as both:
+        for report in both.map(lambda _: run(memory, tasks=["duplicates"]), range(2)):
+            assert report.proposed <= 1
+        [proposal] = memory.proposals.list()
+        applying = [both.submit(memory.proposals.apply, proposal.id) for _ in range(2)]
+        failed = [task.exception() for task in applying if task.exception() is not None]
+    assert [type(error) for error in failed] == [ConflictError]
+    assert len(living(memory)) == 1
+
+
+def test_a_job_does_a_run(dsn: str) -> None:
+    told: list[tuple[int, int | None, str]] = []
+    with Memory("ann", dsn=dsn, isolated=True) as memory:
+        memory.remember("Ann likes tea")
+        memory.remember("ann likes tea")
+        work = Work(memory, (), lambda done, total=None, message="": told.append((done, total, message)))
+        arguments = KINDS["sleep"].arguments.model_validate({"tasks": ["duplicates"], "apply": True})
+        result = KINDS["sleep"].run(work, arguments.model_dump(mode="json"))
+        assert json.loads(json.dumps(result))["tasks"]["duplicates"]["applied"] == 1
+        assert told == [(0, 1, "duplicates"), (1, 1, "")]
+
+
+def test_the_commands_propose_show_and_decide(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def memgpt(*words: str) -> str:
+        app([*words, "--agent", "ann", "--dsn", dsn], standalone_mode=False)
+        return capsys.readouterr().out
+
+    with Memory("ann", dsn=dsn) as memory:
+        memory.remember("Ann likes tea")
+        memory.remember("ann likes tea")
+    assert json.loads(memgpt("sleep", "--task", "duplicates", "--json"))["tasks"]["duplicates"]["proposed"] == 1
+    listed = json.loads(memgpt("proposals", "list", "--json"))
+    assert (listed["kind"], listed["status"]) == ("duplicates", "proposed")
+    id = str(listed["id"])
+    assert "say the same" in memgpt("proposals", "show", id)
+    assert f"proposal {id} is applied" in memgpt("proposals", "apply", id)
+    assert f"proposal {id} is reverted" in memgpt("proposals", "revert", id)
+    assert "duplicates" in memgpt("sleep", "--apply")
+    with Memory("ann", dsn=dsn) as memory:
+        memory.graph.add_entity("Acme", "firm")
+        memory.graph.add_entity("ACME!", "firm")
+        [merge] = memory.graph.propose_merges()
+    assert "is rejected" in memgpt("proposals", "reject", str(merge.id))
