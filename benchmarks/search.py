@@ -1,7 +1,8 @@
 """Does search by vector find the true nearest rows of one agent, how fast, and does it matter what others store?
 
-Against the specification's design (IVFFlat, lists = 100, with as many probes as the same recall needs), pgvector's HNSW
-with iterative scans (``--hnsw``), an exact scan by the database, one by NumPy, and our own statement on a bare driver.
+Against the specification's design (IVFFlat, lists = 100, with as many probes as the same recall needs), an exact scan
+by the database, one by NumPy, and our own statement on a bare driver; then the curves (``benchmarks/curves.py``), with
+HNSW and its iterative scans.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pgvector import Vector
 
-from benchmarks import fixtures, vectors
+from benchmarks import curves, fixtures, vectors
 from memgpt import Memory
 from memgpt.config import NO_MODEL, Settings
 from memgpt.database import queries
@@ -33,11 +34,12 @@ class Plan:
     agents: int
     queries: int
     rounds: int
+    seconds: float
 
 
-TINY = Plan((200, 1000), (2_000, 4_000), 20, 4, 4)
-QUICK = Plan((1_000, 10_000), (15_000, 50_000), 200, 10, 20)
-FULL = Plan((1_000, 10_000, 100_000), (50_000, 150_000, 300_000, 500_000), 1000, 20, 30)
+TINY = Plan((200, 1000), (2_000, 4_000), 20, 4, 4, 0)
+QUICK = Plan((1_000, 10_000), (15_000, 50_000), 200, 10, 20, 12)
+FULL = Plan((1_000, 10_000, 100_000), (50_000, 150_000, 300_000, 500_000), 1000, 20, 30, 40)
 
 
 @dataclass
@@ -79,9 +81,7 @@ def agent_of(size: int) -> str:
 
 
 def main() -> None:
-    parser = fixtures.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--hnsw", action="store_true", help="HNSW as well: its index takes half an hour for --full")
-    options = parser.parse_args()
+    options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
     plan = TINY if options.tiny else FULL if options.full else QUICK
     result = fixtures.Result("search", "Agent-scoped vector search: recall, latency, flatness")
     with fixtures.own_server() as server:
@@ -92,7 +92,8 @@ def main() -> None:
             bench = Bench(connection, plan, dsn)
             bench.asked = vectors.Source(99).take(plan.queries)
             _flatness(bench, result)
-            _comparison(bench, result, hnsw=options.hnsw)
+            _comparison(bench, result)
+        curves.add(server, curves.TINY if options.tiny else curves.FULL if options.full else curves.QUICK, result)
     result.publish(keep=not options.tiny)
 
 
@@ -111,7 +112,7 @@ def _flatness(bench: Bench, result: fixtures.Result) -> None:
         bench.fill(total, stage)
         in_all, agents, *_ = bench.connection.execute(SQL.sizes).fetchone() or (0, 0)
         contenders = {str(size): _library(bench, size) for size in small}
-        taken = fixtures.in_turns(contenders, 2 * plan.rounds)
+        taken = fixtures.in_turns(contenders, 2 * plan.rounds, seconds=plan.seconds / 4)
         for size in small:
             medians[size].append(1e3 * float(np.median(taken[str(size)])))
             table.rows.append([f"{in_all:,}", f"{agents:,}", f"{size:,}", *fixtures.milliseconds(taken[str(size)])])
@@ -158,7 +159,7 @@ def _scoped(bench: Bench, connection: Connection, size: int) -> Callable[[int], 
     return search
 
 
-def _comparison(bench: Bench, result: fixtures.Result, *, hnsw: bool) -> None:
+def _comparison(bench: Bench, result: fixtures.Result) -> None:
     plan = bench.plan
     for name in ("specification", "copy_specification", "agent_idx", "ivfflat"):
         bench.connection.execute(getattr(SQL, name))
@@ -181,7 +182,7 @@ def _comparison(bench: Bench, result: fixtures.Result, *, hnsw: bool) -> None:
                 ],
             }
             ivf.execute(f"SET ivfflat.probes = {probes}")
-            taken = fixtures.in_turns(contenders, plan.rounds)
+            taken = fixtures.in_turns(contenders, plan.rounds, seconds=plan.seconds)
             first = taken["memgpt"]
             for name, search in contenders.items():
                 faster = "" if name == "memgpt" else str(fixtures.ratio(taken[name], first))
@@ -192,7 +193,9 @@ def _comparison(bench: Bench, result: fixtures.Result, *, hnsw: bool) -> None:
             ours.append(1e3 * float(np.median(first)))
             theirs.append(1e3 * float(np.median(taken[names[2]])))
             limit.append(1e3 * float(np.median(taken[names[4]])))
-            overhead = fixtures.ratio(first, taken[names[1]])
+            overhead = result.compare(f"agent of {size:,}: memgpt to the bare statement", first, taken[names[1]])
+            result.compare(f"agent of {size:,}: IVFFlat to memgpt", taken[names[2]], first)
+            result.compare(f"agent of {size:,}: memgpt to NumPy", first, taken[names[4]])
             result.numbers |= {
                 f"overhead_{size}": overhead.value,
                 f"recall_{size}": bench.recall(size, contenders["memgpt"]),
@@ -206,8 +209,6 @@ def _comparison(bench: Bench, result: fixtures.Result, *, hnsw: bool) -> None:
     result.charts.append(
         fixtures.Chart("Top 10 of one agent (ms, p50)", list(plan.sizes), series, "rows of the agent", "ms", "xy")
     )
-    if hnsw:
-        _hnsw(bench, result)
 
 
 def _session(bench: Bench, settings: bytes) -> Connection:
@@ -240,21 +241,6 @@ def _candidates_curve(bench: Bench, size: int, curve: fixtures.Table) -> None:
         taken = fixtures.in_turns({"bits": search}, 5)["bits"]
         recall = f"{bench.recall(size, search):.3f}"
         curve.rows.append([f"{size:,}", f"bits, {looked_at} candidates", recall, fixtures.milliseconds(taken)[0]])
-
-
-def _hnsw(bench: Bench, result: fixtures.Result) -> None:
-    bench.connection.execute(SQL.drop_ivfflat)
-    bench.connection.execute("SET maintenance_work_mem = '4GB'")
-    bench.connection.execute(SQL.hnsw)
-    table = result.table("HNSW with iterative scan", "agent", "recall@10", "p50 ms", "ours is faster by")
-    with _session(bench, SQL.use_vector_index) as connection:
-        connection.execute("SET hnsw.iterative_scan = relaxed_order")
-        for size in bench.plan.sizes:
-            contenders = {"hnsw": _scoped(bench, connection, size), "memgpt": _library(bench, size)}
-            taken = fixtures.in_turns(contenders, bench.plan.rounds)
-            recall = f"{bench.recall(size, contenders['hnsw']):.3f}"
-            faster = fixtures.ratio(taken["hnsw"], taken["memgpt"])
-            table.rows.append([f"{size:,}", recall, fixtures.milliseconds(taken["hnsw"])[0], str(faster)])
 
 
 if __name__ == "__main__":

@@ -11,12 +11,6 @@ CREATE INDEX specification_agent_id_idx ON specification (agent_id)
 -- ivfflat --
 CREATE INDEX specification_embedding_idx ON specification USING ivfflat (embedding vector_cosine_ops) WITH (lists = 100)
 
--- hnsw --
-CREATE INDEX specification_hnsw_idx ON specification USING hnsw (embedding vector_cosine_ops)
-
--- drop_ivfflat --
-DROP INDEX specification_embedding_idx
-
 -- scoped --
 SELECT id, chunk_text, 1 - (embedding <=> %(embedding)s::vector) AS similarity
 FROM specification

@@ -38,12 +38,11 @@ def test_the_floor_stands_beside_memgpt_over_the_same_endpoint(
 ) -> None:
     from benchmarks import peers
 
-    monkeypatch.setattr("sys.argv", ["peers", "--tiny", "--only", "memgpt", "memgpt_by_vector", "psycopg"])
+    monkeypatch.setattr("sys.argv", ["peers", "--tiny", "--only", "memgpt", "psycopg"])
     peers.main()
     printed = capsys.readouterr().out
     assert "has not got through" not in printed
-    for name in ("bare psycopg", "memgpt, by the vector alone"):
-        assert f"| {name} | 1.000 | 1.000 | 0 | 0 / 0 |" in printed
+    assert "| bare psycopg | 1.000 | 1.000 | 0 | 0 / 0 |" in printed
     assert "memgpt is so many times as fast as bare psycopg" in printed.splitlines()[-1]
 
 
