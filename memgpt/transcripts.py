@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from memgpt.errors import InputError
+from memgpt.errors import InputError, MissingExtraError
+from memgpt.ingest.extract import extract
 from memgpt.memory import Memory
 from memgpt.models import ROLES, Json
 
@@ -145,6 +147,8 @@ def _message(message: Mapping[str, Any], where: str, session: str) -> list[Json]
     if role not in ROLES:
         raise InputError(f"{where}: the role {role!r} is none of {', '.join(ROLES)}")
     text, calls, results = _content(message.get("content", message.get("text")))
+    attached = [_attachment(each) for each in message.get("attachments") or [] if isinstance(each, Mapping)]
+    text = "\n".join(filter(None, [text, *attached]))
     calls += [_call(call) for call in message.get("tool_calls") or []]
     name = message.get("name") or (author.get("name") if isinstance(author, Mapping) else None)
     when = _time(message.get("created_at") or message.get("create_time") or message.get("timestamp"))
@@ -177,10 +181,38 @@ def _content(content: Any) -> tuple[str, list[Json], list[tuple[str | None, str]
         elif kind == "tool_result":
             results.append((part.get("tool_use_id"), _content(part.get("content"))[0] or "(empty)"))
         elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
-            texts.append(part["text"])  # also the text of attachments
+            texts.append(part["text"])
         elif isinstance(part, Mapping):
-            texts.append(f"[{kind or part.get('content_type') or 'attachment'}]")
+            texts.append(_attachment(part))
     return "\n".join(texts), calls, results
+
+
+def _attachment(part: Mapping[str, Any]) -> str:
+    """The text of an attached file below its name; its name, or what it is, where no text can be had."""
+    file = next((part[key] for key in ("file", "source") if isinstance(part.get(key), Mapping)), part)
+    names = (each.get(key) for each in (part, file) for key in ("title", "filename", "file_name", "name"))
+    name = next((str(given) for given in names if given), None)
+    kind = part.get("type") or part.get("content_type") or "attachment"
+    text = _attached_text(file, name or str(kind)).strip()
+    label = f"[attachment {name}]" if name else f"[{kind}]"
+    return f"{label}\n{text}" if text else label
+
+
+def _attached_text(file: Mapping[str, Any], name: str) -> str:
+    """OpenAI has base64 in ``file_data``, Anthropic that or a text in ``data``, exports of Claude the text itself."""
+    data = file.get("extracted_content") or file.get("file_data") or file.get("data")
+    if file.get("content") is not None:
+        return _content(file["content"])[0]
+    if not isinstance(data, str):
+        return ""
+    if file.get("type") != "base64" and "file_data" not in file:
+        return data
+    head, comma, rest = data.partition(",")
+    media_type = file.get("media_type") or (head.removeprefix("data:").partition(";")[0] if comma else None)
+    try:
+        return extract(b64decode(rest if comma else data), name, media_type).text
+    except (ValueError, MissingExtraError):  # a picture, or nothing that can be read
+        return ""
 
 
 def _call(call: Mapping[str, Any]) -> Json:

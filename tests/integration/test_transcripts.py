@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,43 @@ def test_anthropic(memory: Memory) -> None:
         ("system", "Be brief."), ("user", "Oslo?"), ("assistant", "One moment."), ("tool", "rain"),
     ]  # fmt: skip
     assert memory.messages.list(roles=["tool"])[0].tool_call_id == "t1"
+
+
+def test_the_text_of_attachments_is_kept(memory: Memory) -> None:
+    def encoded(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
+
+    page = "<html><body><p>The mooring costs 40 a week.</p></body></html>"
+    source = {"type": "base64", "media_type": "text/plain", "data": encoded("Low water is at six.")}
+    files = {"filename": "fees.html", "file_data": f"data:text/html;base64,{encoded(page)}"}
+    parts: list[Any] = [
+        {"type": "text", "text": "Please read these"},
+        {"type": "document", "title": "tides.txt", "source": source},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "The harbour is closed."}},
+        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "Bring oil."}]}},
+        {"type": "file", "file": files},
+        {"type": "file", "file": {"filename": "broken.pdf", "file_data": encoded("%PDF-1.4 nothing")}},
+        {"type": "file", "file": {"file_id": "file-1", "filename": "elsewhere.pdf"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": encoded("png")}},
+    ]
+    claude = {"file_name": "log.txt", "file_type": "txt", "extracted_content": "We left at dawn."}
+    import_transcript(
+        memory,
+        [{"role": "user", "content": parts}, {"role": "user", "content": "And the log", "attachments": [claude]}],
+    )
+    first, second = (text for _, text in kept(memory))
+    assert first.split("\n") == [
+        "Please read these",
+        *("[attachment tides.txt]", "Low water is at six."),
+        *("[document]", "The harbour is closed."),
+        *("[document]", "Bring oil."),
+        *("[attachment fees.html]", "The mooring costs 40 a week."),
+        "[attachment broken.pdf]",
+        "[attachment elsewhere.pdf]",
+        "[image]",
+    ]
+    assert second == "And the log\n[attachment log.txt]\nWe left at dawn."
+    assert memory.search("what does the mooring cost?", kinds=["message"])[0].text == first
 
 
 def chatgpt() -> list[dict[str, Any]]:
