@@ -9,7 +9,7 @@ import typer
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.database import care
-from memgpt.embeddings import catalog
+from memgpt.embeddings.providers import price
 from memgpt.errors import InputError
 
 app = typer.Typer(add_completion=False, help="Embedding models and what they cost.", no_args_is_help=True)
@@ -35,20 +35,21 @@ def cost(
     estimated = sum(t.estimated for t in tables)
     month = sum(t.last_month for t in tables)
     dollars = {name: {"stored": stored * p / 1e6, "last_30_days": month * p / 1e6} for name, p in prices.items()}
-    saved = 1 - prices[new] / prices[old]
+    saved = 1 - prices[new] / prices[old] if prices[old] else None
     if as_json:
         totals = {"tokens": stored, "estimated_tokens": estimated, "tokens_last_30_days": month}
         output.show_json(totals | {"prices_per_million": prices, "dollars": dollars, "saved": saved, "tables": tables})
         return
     rows = [(t.table, f"{t.texts:,}", f"{t.counted:,}", f"{t.estimated:,}", f"{t.last_month:,}") for t in tables]
     output.show_table(("table", "texts", "tokens counted", "tokens estimated", "last 30 days"), rows)
-    for name, price in prices.items():
+    for name, dollar in prices.items():
         each = dollars[name]
         output.say(
-            f"{name}: ${price / 1000:.5f} per 1K tokens; {stored:,} stored tokens cost ${each['stored']:,.4f}, "
+            f"{name}: ${dollar / 1000:.5f} per 1K tokens; {stored:,} stored tokens cost ${each['stored']:,.4f}, "
             f"a month like the last one ${each['last_30_days']:,.4f}"
         )
-    output.say(f"{new} is {abs(saved):.0%} {'cheaper' if saved >= 0 else 'dearer'} than {old}", "bold")
+    if saved is not None:
+        output.say(f"{new} is {abs(saved):.0%} {'cheaper' if saved >= 0 else 'dearer'} than {old}", "bold")
     if estimated:
         output.note(
             f"{estimated:,} tokens were not counted when stored; they are estimated as a quarter of the characters"
@@ -56,7 +57,7 @@ def cost(
 
 
 def _price(model: str) -> float:
-    known = catalog.find(model)
-    if known is None or known.price is None:
+    known = price(model)
+    if known is None:
         raise InputError(f"no list price is known for {model!r}")
-    return known.price
+    return known

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings import catalog
 from memgpt.embeddings.contract import EmbeddingCache
 from memgpt.embeddings.remote import Description, Limits, RemoteModel
@@ -61,6 +62,8 @@ _FAMILIES = {
     ),
 }
 _ALIASES = {"voyage": "voyageai", "google-gla": "google", "gemini": "google", "google-vertex": "google-cloud"}
+LOCAL = frozenset({"ollama", "vllm", "sentence-transformers", "model2vec"})
+"""Prefixes of models that run where the user says: they cost nothing a token."""
 SELF_HOSTED_ADDRESSES = {"ollama": "http://127.0.0.1:11434/v1", "vllm": "http://127.0.0.1:8000/v1"}
 
 
@@ -88,18 +91,26 @@ def load(
             raise ConfigurationError(
                 f"{name} has {known.dimensions} dimensions, not {dimensions}: unset MEMGPT_EMBEDDING_DIMENSIONS"
             )
-    local = family in ("ollama", "vllm", "sentence-transformers")
     description = Description(
         name=model if family == "openai" else f"{family}:{model}",
         dimensions=dimensions or (known.dimensions if known else None),
         requested_dimensions=requested,
         max_tokens=known.max_tokens if known else _UNDESCRIBED_MAX_TOKENS,
-        price=0.0 if local else known.price if known else None,
+        price=0.0 if family in LOCAL else known.price if known else None,
         limits=_SELF_HOSTED if base_url else kind.limits,
     )
     connect = partial(_connected, family, model, base_url, api_key)
     deadline = None if family == "sentence-transformers" else timeout  # the first call downloads the model
     return RemoteModel(description, connect, timeout=deadline, cache=cache)
+
+
+def price(name: str) -> float | None:
+    """US dollars per million tokens of a model by its stored name, at list price; None where that is not known."""
+    family, _, model = name.partition(":")
+    if name == OFFLINE_MODEL or family in LOCAL:
+        return 0.0
+    known = catalog.find(model if family in _FAMILIES else name)
+    return known.price if known else None
 
 
 def _parsed(name: str, base_url: str | None) -> tuple[str, str]:
@@ -132,6 +143,8 @@ def _connected(family: str, model: str, base_url: str | None, api_key: str | Non
     from pydantic_ai.embeddings import infer_embedding_model
 
     speaker = "openai" if base_url else family
+    if family == "sentence-transformers":
+        _no_progress_bars()
     try:
         provider = _provider(speaker, base_url, api_key)
         return infer_embedding_model(f"{speaker}:{model}", provider_factory=lambda _: provider), provider
@@ -141,6 +154,13 @@ def _connected(family: str, model: str, base_url: str | None, api_key: str | Non
             f"the embedding model {family}:{model} cannot be used: {why}. The key may be given in "
             "MEMGPT_EMBEDDING_API_KEY too"
         ) from error
+
+
+def _no_progress_bars() -> None:
+    """Reading a model is no news to whoever asked something else."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def _provider(family: str, base_url: str | None, api_key: str | None) -> Provider[Any]:

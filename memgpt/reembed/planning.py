@@ -11,7 +11,8 @@ import psycopg
 
 from memgpt.database import queries
 from memgpt.database.dimensions import column
-from memgpt.embeddings import EmbeddingModel, catalog
+from memgpt.embeddings import EmbeddingModel
+from memgpt.embeddings.providers import price
 from memgpt.reembed.tables import Table
 
 SQL = queries.beside(__name__)
@@ -47,12 +48,6 @@ class Plan:
     @property
     def total_rows(self) -> int:
         return sum(self.rows.values())
-
-
-def price(name: str) -> float | None:
-    """List price per million tokens of a model by its stored name."""
-    known = catalog.find(name.rpartition(":")[2])
-    return known.price if known else None
 
 
 def plan(
