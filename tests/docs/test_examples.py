@@ -13,9 +13,18 @@ from typing import Any
 import pytest
 
 from memgpt.config import settings
+from tests.chat_dialects import Json
+from tests.chat_server import ChatServer, Say, said
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/memory.md", "docs/documents.md", "docs/embedding-models.md", "docs/sleep.md"]
+PAGES = [
+    "README.md",
+    "docs/memory.md",
+    "docs/documents.md",
+    "docs/embedding-models.md",
+    "docs/agent.md",
+    "docs/sleep.md",
+]
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"print\(.*\)\s+# (?P<text>.+)$")
 
@@ -26,6 +35,25 @@ def _database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
     yield
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A chat model that knows the weather, over Anthropic's protocol."""
+
+    def answers(request: Json) -> Say:
+        text = said(request)[-1][1]
+        if "tool_result" in str(request["messages"][-1]):
+            return Say("It is sunny in Rome, Ada." if "Rome" in str(request["messages"][-2]) else "Sunny, too.")
+        if "Oslo" in text:
+            return Say("", [("weather", {"city": "Oslo"})])
+        noted = ("core_memory_append", {"label": "human", "content": "Name: Ada"})
+        return Say("", [noted, ("weather", {"city": "Rome"})])
+
+    with ChatServer().running() as server:
+        server.script(otherwise=answers)
+        monkeypatch.setenv("MEMGPT_CHAT_BASE_URL", server.root)
+        yield
 
 
 def statements(code: str) -> Iterator[tuple[ast.stmt, list[str]]]:
