@@ -20,12 +20,16 @@ LINKED: Final[tuple[Kind, ...]] = ("archival", "chunk")
 LOOKED_AT: Final = 60
 """Hits of the other arms, and texts of this one, among which the order is decided."""
 
-SEEDS: Final = 8
-WEIGHT = 2.0
-"""What links count beside the other arms; measured on one set of texts only (docs/knowledge-graph.md)."""
+SEEDS: Final = 5
+"""Best texts of the other arms a walk starts from, beside the names of the question."""
+
+ASKED = 6.0
+"""What the names of the question weigh together, where the seeds together weigh 1."""
+
+WEIGHT = 1.5
 """Of the best linked text, where the best hit of the other arms counts 1 and the last 0.
 
-``benchmarks/graph_retrieval.py --weights`` measures it, each question with a weight that others chose."""
+``benchmarks/graph_retrieval.py --weights`` measures ASKED and WEIGHT, each question with those that others chose."""
 
 _WORDS_OF_A_NAME: Final = 8
 
@@ -44,11 +48,11 @@ def names_asked(text: str) -> list[str]:
 
 
 def links_of(text: str, hits: Sequence[Hit], kinds: Sequence[Kind], total: int) -> Links:
-    """Start from the question's names and the best texts, the first twice the second."""
+    """Start from the question's names and the best texts, the first of them twice the second."""
     best = [hit for hit in hits if hit.kind in LINKED][:SEEDS]
     weights = [1 / place for place in range(1, len(best) + 1)]
     seeds = [(hit.kind, hit.id, weight / sum(weights)) for hit, weight in zip(best, weights, strict=True)]
-    return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1))
+    return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1), ASKED)
 
 
 def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> list[Hit]:

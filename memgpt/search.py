@@ -224,9 +224,10 @@ class Search:
                 _hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(order, start=1)
             ]
+        linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         with span("search.rank"):
-            plain = _order(asked.words, found, most, blend, explain)
-        if not graph or blend or asked.phrases or asked.excluded or not set(kinds) & set(LINKED):
+            plain = _order(asked.words, found, max(most, LOOKED_AT) if linking else most, blend, explain)
+        if not linking:
             return plain
         return self._linked(asked.words, plain, kinds, filters, explain)[:most]
 

@@ -129,10 +129,12 @@ class Links:
 
     names: Sequence[str]
     seeds: Sequence[tuple[Kind, int, float]]
-    """Kind, id and weight."""
+    """Kind, id and weight; the weights add up to 1."""
     kinds: Sequence[Kind]
     total: int
     """Texts of these kinds."""
+    asked: float
+    """What the names of the question weigh together."""
 
     @property
     def most_texts(self) -> int:
@@ -242,6 +244,7 @@ class SearchStore:
         given = {
             "agent_id": self._agent_id,
             "names": [*links.names],
+            "asked": links.asked,
             "seed_kinds": [kind for kind, _, _ in links.seeds],
             "seed_ids": [id for _, id, _ in links.seeds],
             "seed_weights": [weight for _, _, weight in links.seeds],

@@ -14,7 +14,8 @@ SELECT
 -- linked --
 -- The graph arm: texts that mention the names the question asks for, and the names of the best texts so far. One step
 -- of a random walk: a text spreads its weight over its names (rare ones more), a name spreads it evenly over the texts
--- that mention it. Names that too many texts mention tell nothing; of those no more than most_texts + 1 are read.
+-- that mention it, and the best texts keep their own. Names that too many texts mention tell nothing; of those no more
+-- than most_texts + 1 are read. Of the question's names the longest count: "Bank of Ulm" does not also ask for Ulm.
 WITH seed AS MATERIALIZED (
     SELECT s.ord, s.kind, s.id, s.weight
     FROM unnest(%(seed_kinds)s::text[], %(seed_ids)s::bigint[], %(seed_weights)s::real[])
@@ -31,7 +32,7 @@ held AS MATERIALIZED (
     JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'chunk' AND m.chunk_id = s.id
     WHERE m.name <> ''
     UNION ALL
-    SELECT 0, 1, n.name FROM unnest(%(names)s::text[]) AS n (name)
+    SELECT 0, %(asked)s::real, n.name FROM unnest(%(names)s::text[]) AS n (name)
 ),
 spread AS MATERIALIZED (
     SELECT n.name, l.kind, l.row_id, l.texts, ln(1 + %(total)s::bigint / l.texts::real) AS rarity
@@ -46,22 +47,32 @@ spread AS MATERIALIZED (
     ) AS l
     WHERE l.texts <= %(most_texts)s::bigint
 ),
+known AS MATERIALIZED (SELECT DISTINCT name, rarity FROM spread),
 weighed AS (
     SELECT w.name, sum(w.part) AS weight
     FROM (
         SELECT h.name, h.weight * s.rarity / sum(s.rarity) OVER (PARTITION BY h.ord) AS part
         FROM held h
-        JOIN (SELECT DISTINCT name, rarity FROM spread) AS s ON s.name = h.name
+        JOIN known s ON s.name = h.name
+        WHERE h.ord > 0 OR NOT EXISTS (
+            SELECT FROM known longer
+            JOIN held asked ON asked.ord = 0 AND asked.name = longer.name
+            WHERE longer.name <> h.name AND strpos(' ' || longer.name || ' ', ' ' || h.name || ' ') > 0)
     ) AS w
     GROUP BY w.name
 ),
 best AS MATERIALIZED (
-    SELECT s.kind, s.row_id AS id, sum(w.weight / s.texts) AS score
-    FROM spread s
-    JOIN weighed w ON w.name = s.name
-    WHERE s.kind = ANY (%(kinds)s::text[])
-    GROUP BY s.kind, s.row_id
-    ORDER BY score DESC, s.kind, s.row_id
+    SELECT r.kind, r.id, sum(r.weight) AS score
+    FROM (
+        SELECT s.kind, s.row_id AS id, w.weight / s.texts AS weight
+        FROM spread s
+        JOIN weighed w ON w.name = s.name
+        UNION ALL
+        SELECT s.kind, s.id, s.weight FROM seed s
+    ) AS r
+    WHERE r.kind = ANY (%(kinds)s::text[])
+    GROUP BY r.kind, r.id
+    ORDER BY score DESC, r.kind, r.id
     LIMIT %(limit)s::integer
 )
 SELECT
