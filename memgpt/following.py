@@ -25,6 +25,7 @@ from memgpt.config import NO_MODEL
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose
+from memgpt.embeddings.cache import Cached
 from memgpt.errors import ConfigurationError, ModelMismatchError
 
 SQL = queries.beside(__name__)
@@ -75,6 +76,11 @@ class Following:
     def embeds(self) -> bool:
         """False when the caller brings the vectors."""
         return self._configured != NO_MODEL
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the embedder keeps the vectors it was paid for."""
+        return isinstance(self._embedder, Cached)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._embedder.count_tokens(texts)

@@ -257,6 +257,38 @@ class RankedEntity:
     score: float
 
 
+Source = Literal["archival", "message", "chunk"]
+"""What facts can be extracted from."""
+
+SOURCES: tuple[Source, ...] = ("archival", "message", "chunk")
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSpent:
+    """What was paid to one model for reading texts, and what became of its answers."""
+
+    model: str
+    texts: int
+    applied: int
+    """Whose facts are in the graph."""
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None when a price is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionFailure:
+    """A text whose facts are not in the graph, and why; the next extraction tries it again."""
+
+    model: str
+    kind: str
+    id: int
+    reason: str
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One result of a search."""

@@ -121,6 +121,11 @@ class Scope:
         """False when the caller brings the vectors."""
         return self._models.embeds
 
+    @property
+    def remembers_vectors(self) -> bool:
+        """Whether a text that was embedded costs nothing the next time: so where a provider is paid for it."""
+        return self._models.remembers
+
     def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> list[Vector | None]:
         """One vector per text; all None when the caller brings the vectors. Call it before opening a transaction.
 

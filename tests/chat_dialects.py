@@ -166,3 +166,28 @@ OPENAI = Dialect(_openai, _NO_JSON, _data({"error": {"message": "Overloaded", "t
 ANTHROPIC = Dialect(_anthropic, b"event: content_block_delta\n" + _NO_JSON, _typed(_OVERLOADED))
 GOOGLE = Dialect(_google, _NO_JSON, _data({"error": {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}}))
 BEDROCK = Dialect(_bedrock, _framed("contentBlockDelta", {})[:-4], b"", media_type="application/vnd.amazon.eventstream")
+
+
+def openai_whole(say: Say, call_id: CallId) -> Json:
+    """OpenAI's answer to a request that does not stream."""
+    calls = [
+        {
+            "id": call_id(),
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for name, given in say.calls
+    ]
+    message = {"role": "assistant", "content": say.text or None, "refusal": say.refusal}
+    choice = {
+        "index": 0,
+        "message": {**message, **({"tool_calls": calls} if calls else {})},
+        "finish_reason": say.finish or ("tool_calls" if calls else "stop"),
+    }
+    usage = {
+        "prompt_tokens": say.input_tokens,
+        "completion_tokens": say.output_tokens,
+        "total_tokens": say.input_tokens + say.output_tokens,
+    }
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": say.model or "scripted"}
+    return {**whole, "choices": [choice], "usage": usage}

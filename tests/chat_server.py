@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-from tests.chat_dialects import Dialect, Json, Say, dialect
+from tests.chat_dialects import OPENAI, Dialect, Json, Say, dialect, openai_whole
 
 __all__ = ["BreakOff", "ChatServer", "Fail", "Hang", "Page", "Say", "said"]
 
@@ -152,6 +152,10 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
                     server.hanging.set()
                     server.closing.wait()
                     self.close_connection = True
+                case Say() as say if speaks is OPENAI and not json.loads(body).get("stream"):
+                    self._whole(
+                        200, json.dumps(openai_whole(say, server.call_id)), {"Content-Type": "application/json"}
+                    )
                 case Say() as say:
                     said, end = speaks.events(json.loads(body), say, server.call_id)
                     self._send(speaks, [*said, *end])

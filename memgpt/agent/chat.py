@@ -13,27 +13,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from memgpt import chat_models
 from memgpt.agent.events import Restarted, Text
+from memgpt.chat_models import BrokenAnswerError
 from memgpt.embeddings import background
 from memgpt.embeddings.patience import retrying
-from memgpt.embeddings.providers import SELF_HOSTED_ADDRESSES
-from memgpt.errors import ChatError, ConfigurationError, MissingExtraError, WindowExceededError
+from memgpt.errors import ChatError, WindowExceededError
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
-    from pydantic_ai.providers import Provider
 
 MOST_ATTEMPTS: Final = 4
 _LOOKS_EVERY: Final = 0.2
 """Seconds after which a wait for the model notices that it is to stop."""
-
-_EXTRAS: Final = {
-    **{name: name for name in ("anthropic", "google", "cohere", "bedrock")},
-    "google-cloud": "google",
-    **dict.fromkeys(("groq", "mistral", "huggingface", "xai")),
-}
-"""The extra that brings the client of a provider, None where none does; all others speak through OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +37,6 @@ class Spent:
     output_tokens: int
     cost: float | None
     seconds: float
-
-
-class BrokenAnswerError(Exception):
-    """What came is no whole answer of a model: a stream that was cut, no JSON, a page of something else."""
 
 
 class ChatModel:
@@ -63,7 +52,7 @@ class ChatModel:
 
     def __init__(self, name: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
         self.name = name
-        self._model, self._provider = _connected(name, base_url, api_key)
+        self._model, self._provider = chat_models.connected(name, base_url, api_key)
         self._closing: weakref.finalize[Any, Any] | None = None
 
     @property
@@ -75,28 +64,18 @@ class ChatModel:
     @property
     def priced(self) -> bool:
         """Whether the cost of an answer will be known."""
-        return self._price(1, 1) is not None
+        return chat_models.price(self._model, 1, 1) is not None
 
     def spent(self, response: ModelResponse, seconds: float, sent: int, answered: int) -> Spent:
         """The tokens and the price of a response; where the endpoint does not count, ``sent`` and ``answered``."""
         usage = response.usage
         if usage.unmeasured_requests or not (usage.input_tokens or usage.output_tokens):
-            return Spent(sent, answered, self._price(sent, answered), seconds)
+            return Spent(sent, answered, chat_models.price(self._model, sent, answered), seconds)
         try:
             cost: float | None = float(response.cost().total_price)
         except (LookupError, ValueError, AssertionError):  # it answers under a name of its own
-            cost = self._price(usage.input_tokens, usage.output_tokens)
+            cost = chat_models.price(self._model, usage.input_tokens, usage.output_tokens)
         return Spent(usage.input_tokens, usage.output_tokens, cost, seconds)
-
-    def _price(self, sent: int, answered: int) -> float | None:
-        """US dollars for so many tokens."""
-        from genai_prices import Usage, calc_price
-
-        usage = Usage(input_tokens=sent, output_tokens=answered)
-        try:
-            return float(calc_price(usage, self._model.model_name, provider_id=self._model.system).total_price)
-        except LookupError:
-            return None
 
     def stream(
         self,
@@ -211,65 +190,11 @@ def _broken() -> Iterator[None]:
         raise
 
 
-def _connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Model, Provider[Any]]:
-    family, _, model = name.partition(":")
-    extra = _EXTRAS.get(family, "openai")
-    if not model:
-        raise ConfigurationError(f"a chat model is named provider:model, such as openai:gpt-5, not {name!r}")
-    try:
-        from pydantic_ai.models import infer_model
-    except ImportError:
-        raise MissingExtraError("pydantic_ai", extra or "openai", f"the chat model {name!r}") from None
-    speaker = "openai-chat" if base_url and extra == "openai" else family
-
-    made: list[Provider[Any]] = []
-
-    def provider(family: str) -> Provider[Any]:
-        from pydantic_ai.providers import infer_provider_class
-
-        arguments = {"api_key": api_key} if api_key else {}
-        if address := base_url or SELF_HOSTED_ADDRESSES.get(family):
-            arguments["base_url"] = address
-        if base_url and family != "bedrock":  # an address of the user's own never gets the provider's key
-            arguments.setdefault("api_key", "not-needed")
-        made.append(infer_provider_class(family)(**arguments))
-        return made[-1]
-
-    try:
-        return infer_model(f"{speaker}:{model}", provider_factory=provider), made[-1]
-    except ImportError as error:
-        if extra is None:
-            raise ConfigurationError(f"the chat model {name!r} cannot be used: {error}") from error
-        raise MissingExtraError(error.name or extra, extra, f"the chat model {name!r}") from error
-    except Exception as error:  # each provider's library has its own for a missing key, region or project
-        why = str(error).partition(". ")[0]
-        raise ConfigurationError(
-            f"the chat model {name} cannot be used: {why}. The key may be given in MEMGPT_CHAT_API_KEY too"
-        ) from error
-
-
 def _explained(model: str, error: Exception, seconds: float) -> ChatError:
-    """What happened at the provider, in one line, and what to do."""
     from pydantic_ai import exceptions as failures
 
-    brief = " ".join(str(error).split())[:300]
-    match error:
-        case failures.ModelContextWindowExceededError():
-            return WindowExceededError(f"{model}: the messages are longer than the model's window: {brief}")
-        case failures.ModelAuthenticationError():  # without the body: some endpoints repeat the key in it
-            what = "the endpoint refused the key; set MEMGPT_CHAT_API_KEY or the provider's own variable"
-        case failures.ModelQuotaExceededError():
-            what = "the account's quota or credit is used up"
-        case failures.ModelRateLimitError():
-            what = f"the rate limit did not lift in {MOST_ATTEMPTS} attempts within {seconds:g} s; try again later"
-        case failures.ModelNotFoundError():
-            what = "the endpoint has no such model or address; check MEMGPT_CHAT_MODEL and MEMGPT_CHAT_BASE_URL"
-        case failures.ModelConnectionError():
-            what = f"the endpoint cannot be reached, or broke off: {brief}"
-        case BrokenAnswerError():
-            what = f"no whole answer of a model came ({brief}); check that MEMGPT_CHAT_BASE_URL is the API's address"
-        case TimeoutError() | failures.ModelRequestTimeout():
-            what = f"no whole answer within {seconds:g} s"
-        case _:
-            what = f"the endpoint failed: {type(error).__name__}: {brief}"
+    if isinstance(error, failures.ModelContextWindowExceededError):
+        brief = " ".join(str(error).split())[:300]
+        return WindowExceededError(f"{model}: the messages are longer than the model's window: {brief}")
+    what = chat_models.why(error, seconds, MOST_ATTEMPTS)
     return ChatError(f"{model}: {what}. The conversation is kept: send or resume again")

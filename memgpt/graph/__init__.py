@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from memgpt.graph.entities import UNTYPED, EntityRef, entity_text
 from memgpt.graph.facts import PROVENANCE, Direction
-from memgpt.graph.names import Linked
+from memgpt.graph.names import Linked, NamedTogether
+from memgpt.graph.reading import Extracted, ExtractionPlan
 from memgpt.graph.traversal import Graph
 
-__all__ = ["PROVENANCE", "UNTYPED", "Direction", "EntityRef", "Graph", "Linked", "entity_text"]
+__all__ = [
+    "PROVENANCE",
+    "UNTYPED",
+    "Direction",
+    "EntityRef",
+    "Extracted",
+    "ExtractionPlan",
+    "Graph",
+    "Linked",
+    "NamedTogether",
+    "entity_text",
+]

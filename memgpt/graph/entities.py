@@ -150,6 +150,11 @@ class Entities:
         id = self.get(entity).id
         return self._scope.read(lambda connection: self._store(connection).survivor(id, known_at=known_at))
 
+    def embed_ahead(self, texts: Sequence[str]) -> None:
+        """Embed what a transaction is about to write, where a provider is asked for it: before it is opened."""
+        if self._scope.remembers_vectors:
+            self._scope.embed(texts)
+
     def _store(self, connection: Connection) -> GraphStore:
         return GraphStore(connection, self._scope.author)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from memgpt import inputs
+from memgpt.graph.entities import name_of
 from memgpt.graph.facts import Facts
 from memgpt.stores.mentions import MentionStore
 
@@ -24,6 +25,15 @@ class Linked:
     seen: int
     total: int
     """Texts there are; more may be written meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTogether:
+    """A name that texts mention beside another one. Nobody asserted that the two have to do with each other."""
+
+    name: str
+    texts: int
+    """That mention both."""
 
 
 class Names(Facts):
@@ -53,3 +63,17 @@ class Names(Facts):
                 if on_progress is not None:
                     on_progress(done)
         return done
+
+    def named_with(self, name: str, *, limit: int = 20) -> Sequence[NamedTogether]:
+        """The names that the linked texts mention beside this one, those in most texts first.
+
+        These are no facts: two names stand in one text, whatever it says of them. They are found by rule (:meth:`link`)
+        and kept apart from what was asserted.
+        """
+        wanted, limit = name_of(name, "name").lower(), inputs.limit(limit)
+        return self._scope.read(
+            lambda connection: [
+                NamedTogether(*row)
+                for row in MentionStore(connection, self._scope.agent_id).together(wanted, limit=limit)
+            ]
+        )

@@ -15,8 +15,8 @@ import numpy as np
 from memgpt import inputs
 from memgpt.errors import InputError, NotFoundError
 from memgpt.graph.entities import EntityRef
+from memgpt.graph.extracting import Extracting
 from memgpt.graph.facts import Direction
-from memgpt.graph.resolution import Resolution
 from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
 from memgpt.stores.facts import Moments
 from memgpt.stores.traversal import TraversalStore, Walk
@@ -48,7 +48,7 @@ class Filters(TypedDict, total=False):
     """What we believed at this time; absent, what we believe now."""
 
 
-class Graph(Resolution):
+class Graph(Extracting):
     """The entities and relationships of one agent, and walks over them."""
 
     def neighbours(

@@ -20,6 +20,8 @@ WITH counted AS (
     UNION ALL
     SELECT agent_id, 'kg_mentions' AS name, count(*) AS rows FROM kg_mentions GROUP BY agent_id
     UNION ALL
+    SELECT agent_id, 'kg_extractions' AS name, count(*) AS rows FROM kg_extractions GROUP BY agent_id
+    UNION ALL
     SELECT agent_id, 'conversations' AS name, count(*) AS rows FROM conversations GROUP BY agent_id
     UNION ALL
     SELECT agent_id, 'intent_examples' AS name, count(*) AS rows FROM intent_examples GROUP BY agent_id
@@ -138,6 +140,15 @@ copied_conversations AS (
         %(target)s::text, id, session, role, name, content, intent, intent_confidence, tokens, tool_calls,
         tool_call_id, metadata, language, created_at, embedding_model, embedding
     FROM conversations WHERE agent_id = %(source)s::text
+),
+copied_extractions AS (
+    INSERT INTO kg_extractions (
+        agent_id, recipe, kind, row_id, model, text_hash, answer, reason, attempts, input_tokens, output_tokens, cost,
+        extracted_at, applied_at)
+    SELECT
+        %(target)s::text, recipe, kind, row_id, model, text_hash, answer, reason, attempts, input_tokens, output_tokens,
+        cost, extracted_at, applied_at
+    FROM kg_extractions WHERE agent_id = %(source)s::text
 ),
 copied_intent_examples AS (
     INSERT INTO intent_examples (

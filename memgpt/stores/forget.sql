@@ -150,6 +150,7 @@ WHERE b.agent_id <> %(agent_id)s::text
 -- fails.
 WITH blocks AS (DELETE FROM core_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
 mentions AS (DELETE FROM kg_mentions WHERE agent_id = %(agent_id)s::text RETURNING 1),
+extractions AS (DELETE FROM kg_extractions WHERE agent_id = %(agent_id)s::text RETURNING 1),
 memories AS (DELETE FROM archival_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
 messages AS (DELETE FROM conversations WHERE agent_id = %(agent_id)s::text RETURNING 1),
 facts AS (DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text RETURNING 1),
@@ -169,6 +170,7 @@ agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
 SELECT
     (SELECT count(*) FROM blocks) AS core_memories,
     (SELECT count(*) FROM mentions) AS kg_mentions,
+    (SELECT count(*) FROM extractions) AS kg_extractions,
     (SELECT count(*) FROM memories) AS archival_memories,
     (SELECT count(*) FROM messages) AS conversations,
     (SELECT count(*) FROM facts) AS kg_relationships,

@@ -51,3 +51,8 @@ class MentionStore:
             row = cursor.execute(_STATEMENTS[kind], given).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row
+
+    def together(self, name: str, *, limit: int) -> list[tuple[str, int]]:
+        """Names in the texts that mention one, given in lower case, and in how many of these; most first."""
+        given = {"agent_id": self._agent_id, "name": name, "limit": limit}
+        return self._connection.execute(SQL.together, given).fetchall()

@@ -96,3 +96,23 @@ SELECT
     (SELECT count(*) FROM batch) AS seen,
     (SELECT count(*) FROM unlinked) AS linked,
     (SELECT count(*) FROM named) AS mentions
+
+-- together --
+-- Names in the texts that mention one; of a name that thousands of texts mention, the first thousand are looked at.
+SELECT m.name, count(*) AS texts
+FROM (
+    SELECT k.kind, k.row_id FROM kg_mentions k
+    WHERE k.agent_id = %(agent_id)s::text AND k.name = %(name)s::text
+    LIMIT 1000
+) AS t
+CROSS JOIN LATERAL (
+    SELECT a.name FROM kg_mentions a
+    WHERE a.agent_id = %(agent_id)s::text AND t.kind = 'archival' AND a.archival_id = t.row_id
+    UNION ALL
+    SELECT c.name FROM kg_mentions c
+    WHERE c.agent_id = %(agent_id)s::text AND t.kind = 'chunk' AND c.chunk_id = t.row_id
+) AS m
+WHERE m.name NOT IN ('', %(name)s::text)
+GROUP BY m.name
+ORDER BY texts DESC, m.name
+LIMIT %(limit)s::integer
