@@ -463,3 +463,48 @@ def test_a_file_that_is_no_schema_is_named(tmp_path: Path, schema: str, words: s
     (tmp_path / "s.json").write_text(schema)
     with pytest.raises(InputError, match=words):
         load(str(tmp_path / "s.json"))
+
+
+def command(chat: ChatServer, dsn: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "memgpt", "graph", *arguments, "--agent", "ann", "--dsn", dsn],
+        env={**os.environ, "MEMGPT_CHAT_BASE_URL": chat.url, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command(memory: Memory, chat: ChatServer, dsn: str, tmp_path: Path) -> None:
+    memory.remember("Ann works at Acme.")
+    memory.remember("Bob works at Beta.")
+    (tmp_path / "mine.py").write_text(
+        "from pydantic import BaseModel\n"
+        "class Job(BaseModel):\n    source: str\n    target: str\n"
+        "class Jobs(BaseModel):\n    jobs: list[Job] = []\n"
+    )
+    options = ("extract", "--model", MODEL, "--types", "mine:Jobs", "--max-cost", "1")
+    planned = command(chat, dsn, tmp_path, *options, "--plan")
+    assert "2 texts, 0 of them answered before" in planned.stdout, planned.stderr
+    assert chat.requests == []
+    job = {"source": "Ann", "target": "Acme"}
+    chat.script(otherwise=by_text(Acme=answered(jobs=[job]), Beta=Say("no")))
+    run = command(chat, dsn, tmp_path, *options)
+    assert run.returncode == 1
+    assert "✓ 1 texts, 0 of them answered before: 1 facts" in run.stdout
+    assert "failed: archival" in run.stdout
+    assert "tries them again" in run.stderr
+    told = command(chat, dsn, tmp_path, "extractions", "--json")
+    assert json.loads(told.stdout)["spent"][0]["failed"] == 1
+    assert "Ann job Acme" in command(chat, dsn, tmp_path, "facts").stdout
+
+
+def test_the_commands_without_a_model(memory: Memory, chat: ChatServer, dsn: str, tmp_path: Path) -> None:
+    memory.remember("Ann met Karl near Ulm.")
+    linked = command(chat, dsn, tmp_path, "link")
+    assert "✓ 1 texts linked, 3 names in them" in linked.stdout, linked.stderr
+    assert "without a model no fact is asserted" in command(chat, dsn, tmp_path, "extract").stdout
+    assert "karl" in command(chat, dsn, tmp_path, "named-with", "Ann").stdout
+    refused = command(chat, dsn, tmp_path, "extract", "--plan")
+    assert (refused.returncode, "--plan is for a --model" in refused.stderr) == (1, True)

@@ -223,6 +223,12 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
             )
             direct.execute("INSERT INTO embedding_usage (agent_id, model) VALUES (%s, 'paid')", (each.agent,))
             direct.execute(
+                "INSERT INTO kg_extractions (agent_id, recipe, kind, row_id, model, text_hash, reason) SELECT %s, "
+                "gen_random_uuid(), 'archival', max(id), 'm', gen_random_uuid(), 'none' FROM archival_memories "
+                "WHERE agent_id = %s",
+                (each.agent, each.agent),
+            )
+            direct.execute(
                 "INSERT INTO jobs (agent_id, id, kind, requested_by) VALUES (%s, 1, 'k', 'x')", (each.agent,)
             )
             direct.execute("INSERT INTO job_files VALUES (%s, 1, 0, 'name', 'content')", (each.agent,))
