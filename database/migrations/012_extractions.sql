@@ -1,4 +1,4 @@
--- 011_extractions: what a model answered to which text, so that nothing is paid for twice and a run goes on.
+-- 012_extractions: what a model answered to which text, so that nothing is paid for twice and a run goes on.
 
 BEGIN;
 
@@ -66,6 +66,6 @@ BEGIN
 END
 $$;
 
-INSERT INTO schema_migrations (migration_name) VALUES ('011_extractions');
+INSERT INTO schema_migrations (migration_name) VALUES ('012_extractions');
 
 COMMIT;
