@@ -20,21 +20,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import psutil
 import psycopg
+from pydantic import SecretStr
 
-from benchmarks import fixtures
+from benchmarks import fixtures, texts
 from memgpt import Memory
 from memgpt.config import OFFLINE_MODEL, settings
 from memgpt.database.embedded import EmbeddedServer
+from memgpt.service import Caller, Service
 
 AGENTS = 10
 SEARCHES = 0.8
-FIRSTS = ("ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "wu")
-LASTS = ("ban", "del", "fir", "gon", "hut")
-WORDS = [first + last for first in FIRSTS for last in LASTS]
+POOL = 16
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,28 @@ def main() -> None:
 
 def fill(dsn: str, memories: int) -> None:
     """The same number of memories for each agent."""
-    chance = random.Random(7)
+    found = texts.take(memories, seed=7)
     for agent in range(AGENTS):
         with Memory(f"agent-{agent}", dsn=dsn) as memory:
-            for start in range(0, memories // AGENTS, 2000):
-                count = min(2000, memories // AGENTS - start)
-                memory.remember_many([{"text": sentence(chance)} for _ in range(count)])
+            own = found[agent::AGENTS]
+            for start in range(0, len(own), 2000):
+                memory.remember_many([{"text": text} for text in own[start : start + 2000]])
     with psycopg.connect(dsn, autocommit=True) as owner:
         owner.execute("VACUUM ANALYZE archival_memories")
 
 
-def sentence(chance: random.Random, words: int = 12) -> str:
-    return " ".join(chance.choices(WORDS, k=words)) + f" {chance.randrange(10**9)}"
+@cache
+def _said() -> list[str]:
+    return texts.take(2000, seed=8)
+
+
+def question(chance: random.Random) -> str:
+    return texts.part_of(chance.choice(_said()))
+
+
+def note(chance: random.Random) -> str:
+    """A text that was not kept before."""
+    return f"{chance.choice(_said())} ({chance.randrange(10**12)})"
 
 
 @contextmanager
@@ -118,7 +129,7 @@ def serving(dsn: str) -> Iterator[tuple[psutil.Process, int]]:
     command = [sys.executable, "-c", "from memgpt.cli import main; main()", "serve", "--no-auth", "--no-worker"]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--dsn", dsn],
-        env=os.environ | {"MEMGPT_POOL_SIZE": "16"},
+        env=os.environ | {"MEMGPT_POOL_SIZE": str(POOL)},
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -175,9 +186,11 @@ class Library:
     """The same work without HTTP, isolated by the database as a request is."""
 
     def __init__(self, dsn: str) -> None:
-        many = settings().model_copy(update={"pool_size": 4})
+        self._service = Service(
+            settings().model_copy(update={"pool_size": POOL, "database_url": SecretStr(dsn)}), keys_required=False
+        )
         self._memories = {
-            f"agent-{n}": Memory(f"agent-{n}", dsn=dsn, isolated=True, options=many) for n in range(AGENTS)
+            name: self._service.memory(Caller(None), name, "write") for name in map(_agent, range(AGENTS))
         }
 
     def __call__(self, chance: random.Random) -> tuple[bool, int]:
@@ -192,13 +205,16 @@ class Library:
         return self._memories[agent]
 
     def close(self) -> None:
-        for memory in self._memories.values():
-            memory.close()
+        self._service.close()
+
+
+def _agent(number: int) -> str:
+    return f"agent-{number}"
 
 
 def drawn(chance: random.Random) -> tuple[bool, str, str]:
     searching = chance.random() < SEARCHES
-    return searching, f"agent-{chance.randrange(AGENTS)}", sentence(chance, 4 if searching else 12)
+    return searching, _agent(chance.randrange(AGENTS)), question(chance) if searching else note(chance)
 
 
 def run(makes: Callable[[], Ask], clients: int, seconds: float, stop: threading.Event | None = None) -> Load:
@@ -229,13 +245,13 @@ def one_client(dsn: str, port: int, plan: Plan, result: fixtures.Result) -> None
     """The same searches and writes, in turns, by the library and over HTTP."""
     library, client, chance = Library(dsn), Client(port), random.Random(3)
     memory = library.of("agent-0")
-    kinds: dict[str, tuple[dict[str, Callable[[str], object]], int]] = {
-        "search": ({"library": memory.search, "http": lambda text: client.post(SEARCH, {"query": text})}, 4),
-        "write": ({"library": memory.remember, "http": lambda text: client.post(KEEP, {"text": text})}, 12),
+    kinds: dict[str, tuple[dict[str, Callable[[str], object]], Callable[[random.Random], str]]] = {
+        "search": ({"library": memory.search, "http": lambda text: client.post(SEARCH, {"query": text})}, question),
+        "write": ({"library": memory.remember, "http": lambda text: client.post(KEEP, {"text": text})}, note),
     }
     table = result.table("One client (ms)", "", "library p50", "p95", "HTTP p50", "p95", "HTTP adds (p50)")
-    for name, (contenders, words) in kinds.items():
-        asked = {who: (lambda _, do=do, words=words: do(sentence(chance, words))) for who, do in contenders.items()}
+    for name, (contenders, drawn) in kinds.items():
+        asked = {who: (lambda _, do=do, drawn=drawn: do(drawn(chance))) for who, do in contenders.items()}
         taken = fixtures.in_turns(asked, plan.rounds, warm_up=20)
         added = 1e3 * (float(np.median(taken["http"])) - float(np.median(taken["library"])))
         table.rows.append(
