@@ -6,13 +6,14 @@ from memgpt import embeddings
 from memgpt.config import Settings
 from memgpt.database import dimensions, migrate
 from memgpt.database.connection import Database
+from memgpt.database.slow import SlowStatements
 
 
-def open_database(dsn: str | None, options: Settings) -> Database:
+def open_database(dsn: str | None, options: Settings, slow: SlowStatements | None = None) -> Database:
     """The database of that DSN, else the configured one, else the embedded server's."""
     if dsn is None and options.uses_embedded_server:
         _prepare(options)
-    return Database(dsn, options=options)
+    return Database(dsn, options=options, slow=slow)
 
 
 def _prepare(options: Settings) -> None:

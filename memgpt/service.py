@@ -19,6 +19,7 @@ from memgpt.config import Settings, settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
+from memgpt.database.slow import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, InputError, MemgptError, NotFoundError
 from memgpt.keys import Keys
 from memgpt.memory import Memory
@@ -81,12 +82,20 @@ class Service:
 
     Args:
         keys_required: False lets everybody do everything; for a loopback address only.
+        explain_slower_than: milliseconds after which a statement is noted with its plan; None: none are.
     """
 
-    def __init__(self, options: Settings | None = None, *, keys_required: bool = True) -> None:
+    def __init__(
+        self,
+        options: Settings | None = None,
+        *,
+        keys_required: bool = True,
+        explain_slower_than: float | None = None,
+    ) -> None:
         self.options = options or settings()
         self.keys_required = keys_required
-        self.database = open_database(None, self.options)
+        self.slow = None if explain_slower_than is None else SlowStatements(explain_slower_than)
+        self.database = open_database(None, self.options, self.slow)
         self.embedder = embeddings.from_settings(self.options)
         self.keys = Keys(self.database)
         self.rates = Rates()

@@ -15,7 +15,19 @@ from opentelemetry.sdk.trace import TracerProvider
 from memgpt.api import examples, problems
 from memgpt.api.edge import Edge, Limits
 from memgpt.api.problems import Problem
-from memgpt.api.routes import agents, archival, blocks, documents, graph, health, messages, openai, proposals, search
+from memgpt.api.routes import (
+    admin,
+    agents,
+    archival,
+    blocks,
+    documents,
+    graph,
+    health,
+    messages,
+    openai,
+    proposals,
+    search,
+)
 from memgpt.api.telemetry import Metrics, trace_requests
 from memgpt.service import Service
 
@@ -65,7 +77,7 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = metrics
-    for module in (agents, blocks, archival, messages, documents, graph, proposals, search, openai, health):
+    for module in (admin, agents, blocks, archival, messages, documents, graph, proposals, search, openai, health):
         app.include_router(module.router)
     problems.handle(app)
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)

@@ -15,6 +15,14 @@ OF_SCHEMAS: Final[Mapping[str, Any]] = {
         "created_at": _TIME,
         "updated_at": _TIME,
     },
+    "SlowStatement": {
+        "at": _TIME,
+        "ms": 312.4,
+        "agent_id": "assistant",
+        "statement": "SELECT text FROM archival_memories WHERE agent_id = %(agent_id)s::text",
+        "analyzed": True,
+        "plan": ["Index Scan using archival_memories_agent_id_idx on archival_memories (actual time=0.1..311.9 …)"],
+    },
     "Block": {
         "agent_id": "assistant",
         "id": 1,

@@ -43,6 +43,10 @@ def serve(
     concurrency: Annotated[int, typer.Option("--concurrency", help="Most requests at work at once.", min=1)] = 64,
     max_body: Annotated[int, typer.Option("--max-body", help="Most bytes of a request.", min=1)] = 10_000_000,
     request_timeout: Annotated[float, typer.Option("--request-timeout", help="Seconds for an answer.", min=0.1)] = 30.0,
+    explain_slower_than: Annotated[
+        float | None,
+        typer.Option("--explain-slower-than", help="Note statements over so many milliseconds, with plans.", min=0),
+    ] = None,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Do jobs in this process too, or leave them to memgpt worker.")
     ] = True,
@@ -68,7 +72,7 @@ def serve(
     _migrate(options)
     log_as_json()
     traces = start_traces()
-    service = Service(options, keys_required=not no_auth)
+    service = Service(options, keys_required=not no_auth, explain_slower_than=explain_slower_than)
     service.check()
     if not no_auth:
         _first_key(service)

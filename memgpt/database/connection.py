@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from memgpt.config import Settings, settings
 from memgpt.database import isolation, queries
 from memgpt.database.isolation import RequestScope
+from memgpt.database.slow import SlowStatements, timed
 from memgpt.errors import ConfigurationError, DatabaseError, ReadOnlyError
 
 SQL = queries.beside(__name__)
@@ -44,6 +45,8 @@ class Connection(psycopg.Connection[TupleRow]):
     scope: RequestScope | None = None
     """What the request this connection works for may touch; None: the owner's connection."""
     citus = False
+    _scoped_factory: type[psycopg.Cursor[TupleRow]] | None = None
+    """Made once: instrumented connections have a kind of cursor of their own each."""
 
     @contextmanager
     def scoped(self, scope: RequestScope | None) -> Iterator[None]:
@@ -52,7 +55,9 @@ class Connection(psycopg.Connection[TupleRow]):
             yield
             return
         plain = self.cursor_factory
-        self.scope, self.cursor_factory = scope, isolation.scoped(plain)
+        if self._scoped_factory is None:
+            self._scoped_factory = isolation.scoped(plain)
+        self.scope, self.cursor_factory = scope, self._scoped_factory
         try:
             yield
         finally:
@@ -231,8 +236,11 @@ class Database:
     schema is set for each transaction.
     """
 
-    def __init__(self, dsn: str | None = None, *, options: Settings | None = None) -> None:
+    def __init__(
+        self, dsn: str | None = None, *, options: Settings | None = None, slow: SlowStatements | None = None
+    ) -> None:
         self._options = options or settings()
+        self._slow = slow
         self._dsn = locate(self._options) if dsn is None else dsn
         self._server: Server | None = None
         self._pooled = False
@@ -348,6 +356,8 @@ class Database:
         register_types(connection, self.server)
         connection.deadline = self._options.statement_timeout
         connection.citus = self.server.citus
+        if self._slow is not None:
+            connection.cursor_factory = timed(connection.cursor_factory, self._slow)
         if not self._pooled:
             connection.prepare_threshold = 5
             if self._needs_search_path:

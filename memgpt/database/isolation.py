@@ -82,12 +82,7 @@ def scoped(factory: type[psycopg.Cursor[TupleRow]]) -> type[psycopg.Cursor[Tuple
     """The kind of cursor for the statements of a request. One that traces goes around the whole round trip."""
     if factory is psycopg.Cursor:
         return ScopedCursor
-    if factory not in _SCOPED:
-        _SCOPED[factory] = type("ScopedCursor", (factory, ScopedCursor), {})
-    return _SCOPED[factory]
-
-
-_SCOPED: Final[dict[object, type[psycopg.Cursor[TupleRow]]]] = {}
+    return type("ScopedCursor", (factory, ScopedCursor), {})
 
 
 def enter(connection: Connection) -> None:
