@@ -32,6 +32,9 @@ ALIKE: Final = 0.4
 """Cosine similarity from which names without anything in common are looked at: at 0.3 as many are found (97%), at 0.5
 fewer (88%)."""
 
+ASKED: Final = 50
+"""Pairs a judge is asked about at once; the others wait for the next time."""
+
 AMONG: Final = 1000
 NEAREST: Final = 5
 
@@ -51,7 +54,8 @@ class Resolution(Names):
 
         Args:
             judge: decides pairs that are neither sure nor out of the question, such as a model
-                (:func:`memgpt.sleep.judge`). What it refuses is kept as rejected, and not asked again.
+                (:func:`memgpt.sleep.judge`), the surest 50 at once. What it refuses is kept as rejected, and not
+                asked again.
 
         Returns:
             The new proposals that are open, surest first.
@@ -64,11 +68,10 @@ class Resolution(Names):
         weighed = [(proposal, pair) for pair in pairs if (proposal := proposed(pair)) is not None]
         by_fingerprint = {proposal.fingerprint: (proposal, pair) for proposal, pair in weighed}
         known = self._scope.read(lambda c: ProposalStore(c, author).known([*by_fingerprint]))
-        made = [
-            self._propose(proposal, pair, judge)
-            for fingerprint, (proposal, pair) in by_fingerprint.items()
-            if fingerprint not in known
-        ]
+        new = [found for fingerprint, found in by_fingerprint.items() if fingerprint not in known]
+        new.sort(key=lambda found: -(found[0].score or 0))
+        sure = sum((proposal.score or 0) >= SURE for proposal, _ in new)
+        made = [self._propose(*found, judge) for found in (new if judge is None else new[: sure + ASKED])]
         return sorted((p for p in made if p is not None), key=lambda p: (-(p.score or 0), p.id))
 
     def _propose(self, proposal: NewProposal, pair: Pair, judge: Judge | None) -> Proposal | None:

@@ -12,7 +12,7 @@ from memgpt.memory import Memory
 from memgpt.models import ArchivalMemory, Json, Proposal
 from memgpt.proposals import digest
 from memgpt.sleep.asking import asked, invented, lost
-from memgpt.sleep.memories import seen
+from memgpt.sleep.memories import alike, seen
 from memgpt.stores.proposals import NewProposal
 from memgpt.stores.sleep import Similar, SleepStore
 
@@ -20,7 +20,6 @@ ALIKE: Final = 0.7
 """Cosine similarity from which two memories may be about one thing; whether they are is for the model to say."""
 
 AMONG: Final = 500
-NEAREST: Final = 5
 FEWEST: Final = 3
 MOST: Final = 8
 CHARACTERS: Final = 6000
@@ -38,9 +37,8 @@ def consolidation(memory: Memory, model: ChatModel) -> Sequence[Proposal]:
         ChatError: the model failed; what was proposed before stays.
     """
     author = memory.scope.author
-    similar = memory.scope.read(lambda c: SleepStore(c, author).similar(similarity=ALIKE, among=AMONG, nearest=NEAREST))
     made = []
-    for ids in groups(similar)[:GROUPS]:
+    for ids in groups(alike(memory, ALIKE, AMONG))[:GROUPS]:
         found = memory.scope.read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
         asked_for = _proposal(found, "")
         if sum(len(m.text) for m in found) <= CHARACTERS and not memory.proposals.known(asked_for):

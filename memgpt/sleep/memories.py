@@ -13,7 +13,7 @@ from memgpt.memory import Memory
 from memgpt.models import ArchivalMemory, Json, Proposal
 from memgpt.proposals import digest
 from memgpt.stores.proposals import NewProposal
-from memgpt.stores.sleep import SleepStore
+from memgpt.stores.sleep import Similar, SleepStore
 
 UNUSED_DAYS: Final = 90
 """After so many days without use a memory's importance is halved, and after as many again."""
@@ -26,8 +26,10 @@ NEARLY: Final = 0.8
 
 AMONG: Final = 1000
 NEAREST: Final = 5
+STARTS: Final = 100
 GROUPS: Final = 500
 AT_ONCE: Final = 500
+"""Memories in one proposal."""
 
 _FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really", "very", "so", "s"})
 """Words without which a sentence says the same."""
@@ -35,17 +37,17 @@ _FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really",
 
 def expiry(memory: Memory) -> Sequence[Proposal]:
     """Set memories aside whose time is over. No search finds them since; set aside, they leave the indexes too."""
-    ids = memory.scope.read(lambda c: SleepStore(c, memory.scope.author).expired(limit=AT_ONCE))
-    if not ids:
-        return []
-    return _made(memory, [NewProposal(
-        kind="expiry",
-        reason=f"{len(ids)} memories have expired",
-        change={"memories": [*ids]},
-        about=[f"archival:{id}" for id in ids],
-        same_as=[*ids],
-        score=1.0,
-    )])  # fmt: skip
+    made: list[Proposal] = []
+    while ids := memory.scope.read(lambda c: SleepStore(c, memory.scope.author).expired(limit=AT_ONCE)):
+        made += _made(memory, [NewProposal(
+            kind="expiry",
+            reason=f"{len(ids)} memories have expired",
+            change={"memories": [*ids]},
+            about=[f"archival:{id}" for id in ids],
+            same_as=[*ids],
+            score=1.0,
+        )])  # fmt: skip
+    return made
 
 
 def decay(memory: Memory) -> Sequence[Proposal]:
@@ -53,21 +55,21 @@ def decay(memory: Memory) -> Sequence[Proposal]:
 
     Importance counts in searches that ask for it and in which of several duplicates is kept; nothing else changes.
     """
-    unused = memory.scope.read(
-        lambda c: SleepStore(c, memory.scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
-    )
-    if not unused:
-        return []
+    made: list[Proposal] = []
     now = datetime.now(UTC)
-    rows = [{"id": id, "from": old, "to": max(LEAST, old / 2)} for id, old in unused]
-    return _made(memory, [NewProposal(
-        kind="decay",
-        reason=f"{len(rows)} memories were not used for {UNUSED_DAYS} days",
-        change={"memories": rows, "since": now.isoformat()},
-        about=[f"archival:{row['id']}" for row in rows],
-        same_as=[now.date(), [row["id"] for row in rows]],
-        score=1.0,
-    )])  # fmt: skip
+    while unused := memory.scope.read(
+        lambda c: SleepStore(c, memory.scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
+    ):
+        rows = [{"id": id, "from": old, "to": max(LEAST, old / 2)} for id, old in unused]
+        made += _made(memory, [NewProposal(
+            kind="decay",
+            reason=f"{len(rows)} memories were not used for {UNUSED_DAYS} days",
+            change={"memories": rows, "since": now.isoformat()},
+            about=[f"archival:{row['id']}" for row in rows],
+            same_as=[now, rows[0]["id"]],
+            score=1.0,
+        )])  # fmt: skip
+    return made
 
 
 def duplicates(memory: Memory) -> Sequence[Proposal]:
@@ -79,15 +81,27 @@ def duplicates(memory: Memory) -> Sequence[Proposal]:
     """
     author = memory.scope.author
     same = memory.scope.read(lambda c: SleepStore(c, author).same_texts(limit=GROUPS))
-    similar = memory.scope.read(
-        lambda c: SleepStore(c, author).similar(similarity=NEARLY, among=AMONG, nearest=NEAREST)
-    )
+    similar = alike(memory, NEARLY, AMONG)
     ids = {id for group in same for id in group} | {id for pair in similar for id in (pair.one, pair.other)}
     groups: dict[str, list[ArchivalMemory]] = defaultdict(list)
     if ids:
         for each in memory.scope.read(lambda c: SleepStore(c, author).memories(sorted(ids))):
             groups[telling(each.text)].append(each)
     return _made(memory, [_duplicates(group) for group in groups.values() if len(group) > 1])
+
+
+def alike(memory: Memory, similarity: float, among: int) -> Sequence[Similar]:
+    """Pairs of memories that are alike, most first: of the latest ``among``, each with its nearest.
+
+    Some at a time: a statement looks at every memory as often as it has starts, and has a time limit.
+    """
+    found: dict[tuple[int, int], Similar] = {}
+    for skip in range(0, among, STARTS):
+        with memory.scope.transaction() as connection:
+            store = SleepStore(connection, memory.scope.author)
+            pairs = store.similar(similarity=similarity, skip=skip, among=STARTS, nearest=NEAREST)
+        found.update({(pair.one, pair.other): pair for pair in pairs})
+    return sorted(found.values(), key=lambda pair: (-pair.similarity, pair.one, pair.other))
 
 
 def _duplicates(group: Sequence[ArchivalMemory]) -> NewProposal:

@@ -38,9 +38,10 @@ class SleepStore:
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.same_texts, self._given(limit=limit)).fetchall()
 
-    def similar(self, *, similarity: float, among: int, nearest: int) -> Sequence[Similar]:
-        """Pairs that are alike by embedding, most first, of the ``among`` memories written last with their nearest."""
-        given = self._given(similarity=similarity, among=among, nearest=nearest + 1)
+    def similar(self, *, similarity: float, skip: int, among: int, nearest: int) -> Sequence[Similar]:
+        """Pairs that are alike by embedding, most first, of ``among`` memories with their nearest: those written last,
+        after the first ``skip``."""
+        given = self._given(similarity=similarity, skip=skip, among=among, nearest=nearest + 1)
         with self._connection.cursor(row_factory=class_row(Similar)) as cursor:
             return cursor.execute(SQL.similar, given).fetchall()
 
@@ -55,7 +56,7 @@ class SleepStore:
         return self._connection.execute(SQL.unused, self._given(days=days, least=least, limit=limit)).fetchall()
 
     def expired(self, *, limit: int) -> Sequence[int]:
-        """Memories whose time is over and that are still among the living."""
+        """Memories whose time is over, still among the living, that were not proposed to be set aside."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.expired, self._given(limit=limit)).fetchall()
 

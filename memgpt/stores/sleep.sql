@@ -17,7 +17,7 @@ WITH latest AS MATERIALIZED (
     WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL
         AND (m.expires_at IS NULL OR m.expires_at > now())
     ORDER BY m.created_at DESC, m.id DESC
-    LIMIT %(among)s::integer
+    OFFSET %(skip)s::integer LIMIT %(among)s::integer
 )
 SELECT DISTINCT least(m.id, n.id) AS one, greatest(m.id, n.id) AS other, 1 - (n.embedding <=> m.embedding) AS similarity
 FROM latest l
@@ -55,21 +55,32 @@ FOR UPDATE
 
 -- unused --
 -- Living memories nobody used for a while, whose importance was not lowered (or proposed to be) for as long.
+WITH proposed AS MATERIALIZED (
+    SELECT split_part(a.row, ':', 2)::bigint AS id
+    FROM proposals p
+    CROSS JOIN LATERAL unnest(p.about) AS a (row)
+    WHERE p.agent_id = %(agent_id)s::text AND p.kind = 'decay'
+        AND p.created_at > now() - make_interval(days => %(days)s::integer)
+)
 SELECT m.id, m.importance
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
     AND m.accessed_at < now() - make_interval(days => %(days)s::integer) AND m.importance > %(least)s::real
-    AND NOT EXISTS (
-        SELECT FROM proposals p
-        WHERE p.agent_id = %(agent_id)s::text AND p.kind = 'decay'
-            AND p.created_at > now() - make_interval(days => %(days)s::integer)
-            AND p.about @> ARRAY['archival:' || m.id])
+    AND NOT EXISTS (SELECT FROM proposed p WHERE p.id = m.id)
 ORDER BY m.id
 LIMIT %(limit)s::integer
 
 -- expired --
+-- Living memories whose time is over and that nobody has proposed to set aside.
+WITH proposed AS MATERIALIZED (
+    SELECT split_part(a.row, ':', 2)::bigint AS id
+    FROM proposals p
+    CROSS JOIN LATERAL unnest(p.about) AS a (row)
+    WHERE p.agent_id = %(agent_id)s::text AND p.kind = 'expiry'
+)
 SELECT m.id FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL AND m.expires_at <= now()
+    AND NOT EXISTS (SELECT FROM proposed p WHERE p.id = m.id)
 ORDER BY m.id
 LIMIT %(limit)s::integer
 

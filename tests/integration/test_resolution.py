@@ -17,6 +17,7 @@ from memgpt.config import Settings
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.graph.likeness import agreement
 from memgpt.models import Entity, Proposal
+from memgpt.stores.graph import GraphStore, NewRelationship
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 
@@ -198,6 +199,20 @@ def test_merges_follow_each_other(memory: Memory, dsn: str) -> None:
     memory.proposals.revert(two.id)
     memory.proposals.revert(one.id)
     assert dump(dsn) == before
+
+
+def test_who_looked_before_a_merge_writes_to_the_survivor(memory: Memory) -> None:
+    graph = memory.graph
+    survivor = graph.relate(graph.add_entity("Bob", "person"), "knows", "Ann").source_id
+    merged = graph.add_entity("bob!", "person")
+    memory.proposals.apply(merge_of(memory).id)
+    assert graph.relate(merged, "likes", "tea").source_id == survivor
+    with memory.scope.change() as (connection, change_id):
+        late = NewRelationship(merged.id, survivor, "is", "late", 1.0, {}, None, None, None, None)
+        told = GraphStore(connection, memory.scope.author).insert_relationship(
+            late, change_id=change_id, language="english", embedding_model=None
+        )
+    assert (told.source_id, told.target_id) == (survivor, survivor)
 
 
 def test_deleting_a_survivor_takes_along_what_was_merged_into_it(memory: Memory, dsn: str) -> None:

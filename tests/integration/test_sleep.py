@@ -115,6 +115,7 @@ def test_expired_memories_are_set_aside(memory: Memory, dsn: str) -> None:
     gone = memory.remember("Parking ticket until noon", expires_at="2020-01-01T12:00Z")
     memory.remember("Ann likes tea", expires_at="2090-01-01T00:00Z")
     before = dump(dsn)
+    assert [run(memory, tasks=["expiry"]).proposed for _ in range(2)] == [1, 0]
     report = run(memory, tasks=["expiry"], apply=True)
     assert report.applied == 1
     assert memory.archival.get(gone.id).superseded_at is not None
