@@ -38,7 +38,7 @@ def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mod
         from pydantic_ai.models import infer_model
     except ImportError:
         raise MissingExtraError("pydantic_ai", extra or "openai", f"the chat model {name!r}") from None
-    speaker = "openai-chat" if base_url and extra == "openai" else family
+    speaker = "openai-chat" if base_url and extra == "openai" and family != "openai-responses" else family
 
     made: list[Provider[Any]] = []
 

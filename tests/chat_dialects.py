@@ -1,4 +1,4 @@
-"""What a model's answer looks like in the streaming protocols of OpenAI, Anthropic, Google and Bedrock."""
+"""What a model's answer looks like in the streaming protocols of OpenAI (two), Anthropic, Google and Bedrock."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ def dialect(path: str) -> Dialect:
     """The protocol an address belongs to."""
     if path.startswith("/v1/chat/completions"):
         return OPENAI
+    if path.startswith("/v1/responses"):
+        return RESPONSES
     if path.startswith("/v1/messages"):
         return ANTHROPIC
     if ":streamGenerateContent" in path:
@@ -90,6 +92,54 @@ def _openai(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list
 
 def _typed(event: Json) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
+    head = {"id": "r", "object": "response", "created_at": 1, "model": say.model or request["model"]}
+    head |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    begun = {**head, "status": "in_progress", "output": []}
+    events: list[Json] = [{"type": "response.created", "response": begun}]
+    output: list[Json] = []
+
+    def item(begun: Json, ended: Json, *between: Json) -> None:
+        at = {"output_index": len(output)}
+        events.append({"type": "response.output_item.added", "item": begun, **at})
+        events.extend({"item_id": begun["id"], **at, **event} for event in between)
+        events.append({"type": "response.output_item.done", "item": {**begun, **ended}, **at})
+        output.append({**begun, **ended})
+
+    text = say.refusal or say.text
+    if text:
+        kind = "refusal" if say.refusal else "output_text"
+        part = {"type": kind, "refusal": text} if say.refusal else {"type": kind, "text": text, "annotations": []}
+        first = {"content_index": 0, "type": f"response.{kind}.delta", "logprobs": []}
+        empty = {**part, "refusal" if say.refusal else "text": ""}
+        item(
+            {"type": "message", "id": "m", "role": "assistant", "status": "in_progress", "content": []},
+            {"status": "completed", "content": [part]},
+            {"type": "response.content_part.added", "content_index": 0, "part": empty},
+            *({**first, "delta": piece} for piece in _pieces(text)),
+        )
+    for name, arguments in say.calls:
+        id, given = call_id(), _arguments(arguments)
+        item(
+            {"type": "function_call", "id": f"f{id}", "call_id": id, "name": name, "arguments": ""},
+            {"status": "completed", "arguments": given},
+            *({"type": "response.function_call_arguments.delta", "delta": piece} for piece in _pieces(given, 15)),
+        )
+    usage = {
+        "input_tokens": say.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": say.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": say.input_tokens + say.output_tokens,
+    }
+    ended = {
+        "type": "response.completed",
+        "response": {**head, "status": "completed", "output": output, "usage": usage},
+    }
+    numbered = [_typed({**event, "sequence_number": n}) for n, event in enumerate([*events, ended])]
+    return numbered[:-1], numbered[-1:]
 
 
 def _anthropic(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
@@ -163,6 +213,11 @@ _NO_JSON = b'data: {"choices": [{"delta"\n\n'
 _OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded", "code": 503}}
 
 OPENAI = Dialect(_openai, _NO_JSON, _data({"error": {"message": "Overloaded", "type": "server_error", "code": None}}))
+RESPONSES = Dialect(
+    _responses,
+    b"event: response.output_text.delta\n" + _NO_JSON,
+    _typed({"type": "error", "code": "server_error", "message": "Overloaded", "param": None, "sequence_number": 9}),
+)
 ANTHROPIC = Dialect(_anthropic, b"event: content_block_delta\n" + _NO_JSON, _typed(_OVERLOADED))
 GOOGLE = Dialect(_google, _NO_JSON, _data({"error": {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}}))
 BEDROCK = Dialect(_bedrock, _framed("contentBlockDelta", {})[:-4], b"", media_type="application/vnd.amazon.eventstream")

@@ -118,11 +118,18 @@ class ChatServer:
 
 
 def said(request: Json) -> list[tuple[str, str]]:
-    """(role, text) of every message of a request in OpenAI's or Anthropic's protocol, the system prompt first."""
-    messages = request["messages"]
-    if "system" in request:
-        messages = [{"role": "system", "content": request["system"]}, *messages]
-    return [(message["role"], _text(message["content"])) for message in messages]
+    """(role, text) of every message of a request in OpenAI's or Anthropic's protocols, the system prompt first."""
+    messages = request.get("messages") or request["input"]
+    if system := request.get("system") or request.get("instructions"):
+        messages = [{"role": "system", "content": system}, *messages]
+    return [(message.get("role") or _ROLES[message["type"]], _text(_content(message))) for message in messages]
+
+
+_ROLES = {"function_call": "assistant", "function_call_output": "tool"}
+
+
+def _content(message: Json) -> Any:
+    return next((message[key] for key in ("content", "output", "arguments") if key in message), "")
 
 
 def _text(content: Any) -> str:

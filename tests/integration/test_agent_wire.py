@@ -26,6 +26,8 @@ from memgpt.errors import ChatError, ConflictError
 from tests.chat_server import BreakOff, ChatServer, Fail, Hang, Page, Say, said
 
 BOTH = pytest.mark.parametrize("provider", ["openai", "anthropic"])
+ALL = pytest.mark.parametrize("provider", ["openai", "openai-responses", "anthropic"])
+"""With OpenAI's newer protocol, which is spoken to OpenAI itself."""
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def model(provider: str, chat: ChatServer, name: str = "scripted") -> ChatModel:
-    return ChatModel(f"{provider}:{name}", base_url=chat.url if provider == "openai" else chat.root)
+    return ChatModel(f"{provider}:{name}", base_url=chat.url if provider.startswith("openai") else chat.root)
 
 
 def well_formed(memory: Memory) -> list[str]:
@@ -133,7 +135,7 @@ PASSING = {
 }
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING)
 def test_passing_failures_are_tried_again(memory: Memory, chat: ChatServer, provider: str, failure: Any) -> None:
     noted = ("core_memory_append", {"label": "human", "content": "Name: Ada"})
@@ -163,7 +165,7 @@ LASTING = {
 }
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(("failure", "words", "requests"), LASTING.values(), ids=LASTING)
 def test_lasting_failures_are_said_and_can_be_resumed(
     memory: Memory, chat: ChatServer, provider: str, failure: Any, words: str, requests: int
@@ -183,7 +185,7 @@ def test_lasting_failures_are_said_and_can_be_resumed(
     assert agent.resume() is None
 
 
-@BOTH
+@ALL
 def test_silence_ends_at_the_deadline(memory: Memory, chat: ChatServer, provider: str) -> None:
     chat.script(otherwise=Hang("Well"))
     agent = Agent(memory, model(provider, chat), limits=Limits(seconds=0.6))
@@ -192,7 +194,7 @@ def test_silence_ends_at_the_deadline(memory: Memory, chat: ChatServer, provider
     assert well_formed(memory) == ["user"]
 
 
-@BOTH
+@ALL
 def test_what_a_model_gets_wrong_goes_back_to_it(memory: Memory, chat: ChatServer, provider: str) -> None:
     chat.script(
         Say("", [("core_memory_append", '{"label": "human", "content": ')]),
@@ -209,7 +211,7 @@ def test_what_a_model_gets_wrong_goes_back_to_it(memory: Memory, chat: ChatServe
     assert memory.core.list() == []
 
 
-@BOTH
+@ALL
 def test_a_refusal_ends_the_turn(memory: Memory, chat: ChatServer, provider: str) -> None:
     chat.script(Say(refusal="I cannot help with that."))
     agent = Agent(memory, model(provider, chat))
@@ -396,6 +398,34 @@ def test_a_killed_turn_goes_on_and_nothing_is_done_twice(
     assert well_formed(memory) == ["user", "assistant", "tool", "tool", "assistant"]
 
 
+def _speaks(dsn: str, provider: str, url: str, text: str) -> None:
+    memory = Memory("ann", dsn=dsn)
+    Agent(memory, ChatModel(f"{provider}:scripted", base_url=url), window=4096).send(text)
+
+
+@BOTH
+def test_a_turn_killed_while_it_summarises_goes_on(memory: Memory, chat: ChatServer, dsn: str, provider: str) -> None:
+    for n in range(40):
+        memory.messages.append("user" if n % 2 == 0 else "assistant", f"Message {n}. {FILLER}")
+    chat.script(Hang("Summary: a har"), otherwise=tells_of_a_harbour)
+    url = chat.url if provider == "openai" else chat.root
+    process = processes.Process(target=_speaks, args=(dsn, provider, url, "Go on"))
+    process.start()
+    assert chat.hanging.wait(60)
+    process.kill()
+    process.join(60)
+    assert not chat.requests[0].get("tools")
+    assert len(memory.messages.list(limit=100)) == 41
+    agent = Agent(memory, model(provider, chat), window=4096)
+    assert [step.kind for step in agent.steps()] == []
+    turn = agent.resume()
+    assert turn is not None
+    assert (turn.status, turn.steps) == ("done", 1)
+    assert {step.kind for step in agent.steps()} == {"summary", "answer"}
+    assert len(memory.messages.list(limit=100)) == 42
+    assert max(map(sent_tokens, chat.requests)) <= 4096
+
+
 OTHERS = {
     "google:gemini-2.5-flash": "google.genai",
     "bedrock:us.amazon.nova-lite-v1:0": "boto3",
@@ -424,6 +454,22 @@ def test_other_providers_speak_too(
     assert len(chat.requests) == 4
     assert "Name: Ada" in str(chat.requests[3])
     assert "conversation_search_date" in str(chat.requests[3])
+
+
+def test_openai_itself_is_spoken_to_by_responses(
+    memory: Memory, chat: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", chat.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    noted = ("core_memory_append", {"label": "human", "content": "Name: Ada"})
+    chat.script(Say("I note that.", [noted]), Say("Hello Ada!", input_tokens=1_000_000, output_tokens=0))
+    agent = Agent(memory, "openai:gpt-5", limits=Limits(cost=10))
+    turn = agent.send("My name is Ada")
+    assert (turn.text, turn.steps, turn.cost) == ("Hello Ada!", 2, pytest.approx(1.25, rel=0.01))
+    assert memory.core["human"].value == "Name: Ada"
+    assert well_formed(memory) == ["user", "assistant", "tool", "assistant"]
+    assert [role for role, _ in said(chat.requests[1])] == ["system", "user", "assistant", "assistant", "tool"]
+    assert agent.inspect(agent.steps()[0].id).system == said(chat.requests[1])[0][1]
 
 
 def test_ollama_is_on_this_machine_unless_said_otherwise() -> None:
