@@ -40,6 +40,8 @@ def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mod
         raise MissingExtraError("pydantic_ai", extra or "openai", f"the chat model {name!r}") from None
     speaker = "openai-chat" if base_url and extra == "openai" and family != "openai-responses" else family
 
+    if base_url and family == "cohere":
+        raise ConfigurationError(f"{name}: unset MEMGPT_CHAT_BASE_URL; the address for Cohere's client is CO_BASE_URL")
     made: list[Provider[Any]] = []
 
     def provider(family: str) -> Provider[Any]:

@@ -1,4 +1,4 @@
-"""What a model's answer looks like in the streaming protocols of OpenAI (two), Anthropic, Google and Bedrock."""
+"""What a model's answer looks like in the streaming protocols of OpenAI (two), Anthropic, Google, Cohere, Bedrock."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ def dialect(path: str) -> Dialect:
         return ANTHROPIC
     if ":streamGenerateContent" in path:
         return GOOGLE
+    if path.startswith("/v2/chat"):
+        return COHERE
     if path.endswith("/converse-stream"):
         return BEDROCK
     raise LookupError(f"nobody speaks at {path}")
@@ -172,6 +174,28 @@ def _google(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list
     return said, [_data({**ended, "usageMetadata": usage, "modelVersion": "scripted"})]
 
 
+def _cohere(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
+    said = [_typed({"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant"}}})]
+
+    def part(kind: str, message: Json | None = None, index: int = 0) -> None:
+        said.append(_typed({"type": kind, "index": index} | ({"delta": {"message": message}} if message else {})))
+
+    if say.text:
+        part("content-start", {"content": {"type": "text", "text": ""}})
+        for piece in _pieces(say.text):
+            part("content-delta", {"content": {"text": piece}})
+        part("content-end")
+    for n, (name, arguments) in enumerate(say.calls):
+        function = {"name": name, "arguments": ""}
+        part("tool-call-start", {"tool_calls": {"id": call_id(), "type": "function", "function": function}}, n)
+        part("tool-call-delta", {"tool_calls": {"function": {"arguments": _arguments(arguments)}}}, n)
+        part("tool-call-end", None, n)
+    counted = {"input_tokens": say.input_tokens, "output_tokens": say.output_tokens}
+    reason = say.finish or ("TOOL_CALL" if say.calls else "COMPLETE")
+    ended = {"finish_reason": reason, "usage": {"billed_units": counted, "tokens": counted}}
+    return said, [_typed({"type": "message-end", "id": "m", "delta": ended})]
+
+
 def _framed(event: str, content: Json) -> bytes:
     """One message of ``application/vnd.amazon.eventstream``."""
 
@@ -220,6 +244,7 @@ RESPONSES = Dialect(
 )
 ANTHROPIC = Dialect(_anthropic, b"event: content_block_delta\n" + _NO_JSON, _typed(_OVERLOADED))
 GOOGLE = Dialect(_google, _NO_JSON, _data({"error": {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}}))
+COHERE = Dialect(_cohere, b"event: content-delta\n" + _NO_JSON, b"")
 BEDROCK = Dialect(_bedrock, _framed("contentBlockDelta", {})[:-4], b"", media_type="application/vnd.amazon.eventstream")
 
 

@@ -22,7 +22,7 @@ from memgpt.agent import Ended, Event, Evicted, Limits, Pressure, Restarted, Tex
 from memgpt.agent.chat import ChatModel
 from memgpt.embeddings import patience
 from memgpt.embeddings.static import count_tokens
-from memgpt.errors import ChatError, ConflictError
+from memgpt.errors import ChatError, ConfigurationError, ConflictError
 from tests.chat_server import BreakOff, ChatServer, Fail, Hang, Page, Say, said
 
 BOTH = pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -429,6 +429,7 @@ def test_a_turn_killed_while_it_summarises_goes_on(memory: Memory, chat: ChatSer
 OTHERS = {
     "google:gemini-2.5-flash": "google.genai",
     "bedrock:us.amazon.nova-lite-v1:0": "boto3",
+    "cohere:command-a-03-2025": "cohere",
     "ollama:llama3.1": "openai",
     "vllm:Qwen/Qwen3-8B": "openai",
     "litellm:some-model": "openai",
@@ -446,7 +447,9 @@ def test_other_providers_speak_too(
     noted = ("core_memory_append", {"label": "human", "content": "Name: Ada"})
     failure = Fail(429, headers={"Retry-After": "0"})
     chat.script(failure, Say("I note that.", [noted]), BreakOff("Hello A", "end"), Say("Hello Ada!"))
-    agent = Agent(memory, ChatModel(name, base_url=chat.url if OTHERS[name] == "openai" else chat.root))
+    monkeypatch.setenv("CO_BASE_URL", chat.root)  # which Cohere's client takes from nowhere else
+    url = {"openai": chat.url, "cohere": None}.get(OTHERS[name], chat.root)
+    agent = Agent(memory, ChatModel(name, base_url=url, api_key="k" if url is None else None))
     turn = agent.send("My name is Ada")
     assert (turn.text, turn.steps, turn.input_tokens, turn.output_tokens) == ("Hello Ada!", 2, 20, 10)
     assert memory.core["human"].value == "Name: Ada"
@@ -474,6 +477,11 @@ def test_openai_itself_is_spoken_to_by_responses(
 
 def test_ollama_is_on_this_machine_unless_said_otherwise() -> None:
     assert ChatModel("ollama:llama3.1")._provider.base_url.startswith("http://127.0.0.1:11434/v1")
+
+
+def test_cohere_has_an_address_of_its_own() -> None:
+    with pytest.raises(ConfigurationError, match="CO_BASE_URL"):
+        ChatModel("cohere:command-a-03-2025", base_url="http://127.0.0.1:9", api_key="k")
 
 
 WITHOUT = """
