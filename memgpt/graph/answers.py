@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from memgpt.errors import InputError
 from memgpt.extraction import Schema, Thing
 from memgpt.graph.entities import UNTYPED, entity_text
 from memgpt.graph.facts import Facts
 from memgpt.models import Entity, Json
+
+TakeOver = Callable[[Schema, Json, tuple[str, int]], tuple[int, int]]
+"""What is done with an answer and the kind and id of its text; how many entities and facts it has."""
 
 
 def take_over(graph: Facts, schema: Schema, answer: Json, provenance: tuple[str, int]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from memgpt import inputs
 from memgpt.errors import InputError
 from memgpt.extraction import Knowledge, Reader, Schema
+from memgpt.graph.answers import TakeOver
 from memgpt.graph.reading import Extracted, ExtractionPlan, Run
 from memgpt.graph.resolution import Resolution
 from memgpt.models import SOURCES, ExtractionFailure, ExtractionSpent, Source
@@ -38,6 +39,7 @@ class Extracting(Resolution):
         max_items: int | None = None,
         max_cost: float | None = None,
         failed: bool = True,
+        take_over: TakeOver | None = None,
         on_progress: Callable[[Extracted], None] | None = None,
     ) -> Extracted:
         """Take facts from the texts that this model and schema have not read as they are now.
@@ -55,6 +57,8 @@ class Extracting(Resolution):
             max_items: most texts to take.
             max_cost: US dollars; nothing more is sent once what comes next would exceed them by its estimate.
             failed: try texts again that have failed before.
+            take_over: what is done with an answer, instead of asserting it, in the transaction that marks its text as
+                read; :mod:`memgpt.sleep` proposes it.
 
         Raises:
             ChatError: the model cannot be used; what was done is kept, and the same call goes on from there.
@@ -70,7 +74,7 @@ class Extracting(Resolution):
         with self._reader(model, schema) as reader:
             if max_cost is not None and reader.price(1, 1) is None:
                 raise InputError(f"the price of {model} is not known, so max_cost cannot be kept: give max_items")
-            run, done = Run(self, self._scope, reader), Extracted()
+            run, done = Run(self, self._scope, reader, take_over), Extracted()
             for kind, page in run.pages(wanted, batch, failed):
                 texts = page[:left]
                 if not texts:

@@ -69,10 +69,11 @@ class ExtractionPlan:
 
 
 class Run:
-    """Reads texts with one reader and asserts what it says."""
+    """Reads texts with one reader and asserts what it says, or does with it what ``take_over`` does."""
 
-    def __init__(self, graph: Facts, scope: Scope, reader: Reader) -> None:
+    def __init__(self, graph: Facts, scope: Scope, reader: Reader, take_over: answers.TakeOver | None = None) -> None:
         self._graph = graph
+        self._done_with = take_over or partial(answers.take_over, graph)
         self._scope = scope
         self._reader = reader
         recipe = f"{reader.name}\0{reader.schema.digest}\0{PROMPT_VERSION}"
@@ -173,10 +174,7 @@ class Run:
                     with connection.transaction():
                         if not store.apply(kind, text):
                             continue
-                        entities, facts = answers.take_over(
-                            self._graph, self._reader.schema, reading.answer or {}, (kind, text.id)
-                        )
-
+                        entities, facts = self._done_with(self._reader.schema, reading.answer or {}, (kind, text.id))
                 except InputError as error:
                     store.refuse(kind, text, str(error))
                     failures.append(ExtractionFailure(self._reader.name, kind, text.id, str(error), 1))

@@ -13,13 +13,13 @@ from memgpt.errors import ChatError, ConflictError, NotFoundError
 from memgpt.graph.resolution import SURE
 from memgpt.memory import Memory
 from memgpt.models import Proposal, ProposalKind
-from memgpt.sleep import blocks, consolidation, memories
+from memgpt.sleep import blocks, consolidation, conversations, memories
 from memgpt.sleep.judge import judge
 
-Task = Literal["expiry", "duplicates", "merges", "decay", "tidying", "consolidation"]
+Task = Literal["expiry", "duplicates", "merges", "decay", "tidying", "consolidation", "facts"]
 
-TASKS: Final[tuple[Task, ...]] = ("expiry", "duplicates", "merges", "decay", "tidying", "consolidation")
-"""In the order in which they are done: what is expired or there twice need not be consolidated."""
+TASKS: Final[tuple[Task, ...]] = ("facts", "expiry", "duplicates", "merges", "decay", "tidying", "consolidation")
+"""In the order in which they are done: new facts may name old things, and what is there twice is not consolidated."""
 
 _KIND: Final[Mapping[Task, ProposalKind]] = {
     "expiry": "expiry",
@@ -28,8 +28,9 @@ _KIND: Final[Mapping[Task, ProposalKind]] = {
     "decay": "decay",
     "tidying": "tidying",
     "consolidation": "consolidation",
+    "facts": "facts",
 }
-_NEEDS_MODEL: Final[frozenset[Task]] = frozenset({"consolidation"})
+_NEEDS_MODEL: Final[frozenset[Task]] = frozenset({"consolidation", "facts"})
 _PAGE: Final = 200
 
 
@@ -83,7 +84,7 @@ def run(
     *,
     tasks: Sequence[str] | None = None,
     apply: bool = False,
-    model: ChatModel | str | None = None,
+    model: str | None = None,
     progress: Told | None = None,
 ) -> Report:
     """Look for what can be put in order in a memory, and propose it.
@@ -92,7 +93,8 @@ def run(
         tasks: of ``TASKS``; absent, all that can be done: without a chat model those that need none.
         apply: also apply every open proposal of these tasks that is sure, each in its own transaction. Entity merges
             that nobody can be sure of stay proposed.
-        model: ``provider:model``; absent, ``MEMGPT_CHAT_MODEL``, and without that no model is asked.
+        model: ``provider:model`` at the configured address; absent, ``MEMGPT_CHAT_MODEL``, and without that no model
+            is asked.
         progress: called before each task, and at the end. What it raises ends the run; what was done stays.
 
     Raises:
@@ -113,7 +115,7 @@ def run(
     return report
 
 
-def _wanted(memory: Memory, tasks: Sequence[str] | None, model: ChatModel | str | None) -> Sequence[Task]:
+def _wanted(memory: Memory, tasks: Sequence[str] | None, model: str | None) -> Sequence[Task]:
     if tasks is None:
         able = bool(model or memory.scope.options.chat_model)
         return [task for task in TASKS if able or task not in _NEEDS_MODEL]
@@ -148,6 +150,9 @@ def _propose(memory: Memory, task: Task, chat: ChatModel | None) -> Sequence[Pro
         case "consolidation":
             assert chat is not None  # noqa: S101 - run() asked for one
             return consolidation.consolidation(memory, chat)
+        case "facts":
+            assert chat is not None  # noqa: S101 - run() asked for one
+            return conversations.facts(memory, chat.name)
 
 
 def _applied(memory: Memory, kind: ProposalKind, report: TaskReport) -> TaskReport:

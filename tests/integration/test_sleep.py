@@ -13,6 +13,7 @@ import pytest
 from memgpt import Memory
 from memgpt.agent.chat import ChatModel
 from memgpt.cli import app
+from memgpt.config import settings
 from memgpt.errors import ConfigurationError, ConflictError, InputError
 from memgpt.jobs.kinds import KINDS, Work
 from memgpt.sleep import Progress, judge, run
@@ -23,17 +24,24 @@ from memgpt.stores.sleep import Similar
 from tests.chat_server import ChatServer, Fail, Say
 from tests.integration.test_resolution import dump
 
-
-@pytest.fixture(params=["owner", "request"])
-def memory(dsn: str, request: pytest.FixtureRequest) -> Iterator[Memory]:
-    with Memory("ann", dsn=dsn, isolated=request.param == "request") as memory:
-        yield memory
+MODEL = "openai:scripted"
 
 
 @pytest.fixture
 def chat() -> Iterator[ChatServer]:
     with ChatServer().running() as chat:
         yield chat
+
+
+@pytest.fixture(params=["owner", "request"])
+def memory(dsn: str, chat: ChatServer, request: pytest.FixtureRequest) -> Iterator[Memory]:
+    with opened(dsn, chat, isolated=request.param == "request") as memory:
+        yield memory
+
+
+def opened(dsn: str, chat: ChatServer, *, isolated: bool = False) -> Memory:
+    options = settings().model_copy(update={"chat_base_url": chat.url})
+    return Memory("ann", dsn=dsn, isolated=isolated, options=options)
 
 
 def model(chat: ChatServer) -> ChatModel:
@@ -184,7 +192,7 @@ def test_progress_is_told_before_each_task_and_at_the_end(memory: Memory) -> Non
     run(memory, tasks=["duplicates", "expiry"], progress=told.append)
     assert [(p.done, p.total, p.task) for p in told] == [(0, 2, "expiry"), (1, 2, "duplicates"), (2, 2, None)]
     assert told[-1].report.proposed == 1
-    with pytest.raises(InputError, match="task must be one of expiry, duplicates"):
+    with pytest.raises(InputError, match="task must be one of facts, expiry, duplicates"):
         run(memory, tasks=["dreaming"])
     with pytest.raises(ConfigurationError, match="MEMGPT_CHAT_MODEL"):
         run(memory, tasks=["consolidation"])
@@ -198,7 +206,7 @@ def test_memories_about_one_thing_become_one_and_back(memory: Memory, dsn: str, 
     before = dump(dsn)
     one = "In May 2024 Ann went to Graz by train with Bob"
     chat.script(Say(json.dumps({"text": one})))
-    report = run(memory, tasks=["consolidation"], model=model(chat), apply=True)
+    report = run(memory, tasks=["consolidation"], model=MODEL, apply=True)
     assert (report.proposed, report.applied) == (1, 1)
     assert living(memory) == [one]
     [kept] = memory.archival.list()
@@ -225,35 +233,35 @@ def test_memories_about_one_thing_become_one_and_back(memory: Memory, dsn: str, 
     ],
 )
 def test_an_answer_that_cannot_be_used_changes_nothing(dsn: str, chat: ChatServer, said: str) -> None:
-    with Memory("ann", dsn=dsn) as memory:
+    with opened(dsn, chat) as memory:
         for text in TRIPS:
             memory.remember(text)
         memory.core.create("human", "Name: Ann. " * 8, limit=100)
         before = dump(dsn)
         chat.script(otherwise=Say(said))
-        report = run(memory, tasks=["consolidation", "tidying"], model=model(chat), apply=True)
+        report = run(memory, tasks=["consolidation", "tidying"], model=MODEL, apply=True)
         assert (report.proposed, report.applied) == (0, 0)
         assert dump(dsn) == before
         assert memory.proposals.list() == []
 
 
 def test_what_the_model_refuses_is_not_asked_again(dsn: str, chat: ChatServer) -> None:
-    with Memory("ann", dsn=dsn) as memory:
+    with opened(dsn, chat) as memory:
         for text in TRIPS:
             memory.remember(text)
         chat.script(otherwise=Say('{"text": null, "why": "three trips"}'))
         for _ in range(2):
-            assert run(memory, tasks=["consolidation"], model=model(chat)).proposed == 0
+            assert run(memory, tasks=["consolidation"], model=MODEL).proposed == 0
         assert len(chat.requests) == 1
         assert [p.reason for p in memory.proposals.list("rejected")] == ["not to be one: three trips"]
 
 
 def test_a_model_that_fails_ends_its_task_only(dsn: str, chat: ChatServer) -> None:
-    with Memory("ann", dsn=dsn) as memory:
+    with opened(dsn, chat) as memory:
         for text in (*TRIPS, "Ann went to graz by train in May"):
             memory.remember(text)
         chat.script(otherwise=Fail(401, "no such key"))
-        report = run(memory, model=model(chat), apply=True)
+        report = run(memory, model=MODEL, apply=True)
         assert "refused the key" in str(report.tasks["consolidation"].error)
         assert report.tasks["duplicates"].applied == 1
 
@@ -263,7 +271,7 @@ def test_a_full_block_is_rewritten_within_its_limit(memory: Memory, chat: ChatSe
     memory.core.create("human", value, limit=80)
     memory.core.create("persona", "short", limit=80)
     chat.script(Say('Sure: {"value": "Ann lives in Graz, likes tea a lot."}'))
-    run(memory, tasks=["tidying"], model=model(chat), apply=True)
+    run(memory, tasks=["tidying"], model=MODEL, apply=True)
     assert memory.core["human"].value == "Ann lives in Graz, likes tea a lot."
     assert len(chat.requests) == 1
     [applied] = memory.proposals.list("applied")
@@ -383,3 +391,38 @@ def test_the_commands_propose_show_and_decide(dsn: str, capsys: pytest.CaptureFi
         memory.graph.add_entity("ACME!", "firm")
         [merge] = memory.graph.propose_merges()
     assert "is rejected" in memgpt("proposals", "reject", str(merge.id))
+
+
+def test_facts_of_conversations_are_proposed_with_their_message(memory: Memory, dsn: str, chat: ChatServer) -> None:
+    said = memory.messages.append("user", "I work at Acme since May 2024", name="Ann")
+    memory.messages.append("assistant", "Noted.")
+    before = dump(dsn)
+    entities = [{"name": "Ann", "type": "person"}, {"name": "Acme", "type": "organisation"}]
+    job = {"source": "Ann", "type": "works_at", "target": "Acme", "fact": "Ann works at Acme", "valid_from": "2024-05"}
+
+    def answer(request: dict[str, Any]) -> Say:
+        told = "since May" in json.dumps(request["messages"])
+        return Say(calls=[("final_result", {"entities": entities, "relationships": [job]} if told else {})])
+
+    chat.script(otherwise=answer)
+    assert run(memory, tasks=["facts"], model=MODEL).proposed == 1
+    assert dump(dsn) == before
+    assert run(memory, tasks=["facts"], model=MODEL).proposed == 0
+    assert len(chat.requests) == 2, "each message is read once"
+    report = run(memory, tasks=["facts"], model=MODEL, apply=True)
+    assert (report.proposed, report.applied) == (0, 1)
+    [fact] = memory.graph.relationships()
+    assert (fact.fact, fact.provenance_kind, fact.provenance_id) == ("Ann works at Acme", "message", said.id)
+    assert (fact.valid_from and fact.valid_from.month, memory.graph.get("Acme").type) == (5, "organisation")
+    [applied] = memory.proposals.list("applied")
+    memory.proposals.revert(applied.id)
+    assert dump(dsn) == before
+
+
+def test_an_answer_about_no_facts_proposes_nothing(dsn: str, chat: ChatServer) -> None:
+    with opened(dsn, chat) as memory:
+        memory.messages.append("user", "Ann works at Acme")
+        chat.script(otherwise=Say(calls=[("final_result", {"relationships": "none"})]))
+        report = run(memory, tasks=["facts"], model=MODEL, apply=True)
+        assert (report.proposed, memory.proposals.list()) == (0, [])
+        assert memory.graph.list() == []
