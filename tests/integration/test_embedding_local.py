@@ -50,5 +50,5 @@ def test_a_memory_moves_to_it_and_back(name: str, dsn: str) -> None:
         [query] = embeddings.load(name).embed([asked], purpose="query")
         assert memory.search(vector=query, limit=1)[0].id == kept.id
         assert rollback(options=options).switched
-        assert finish(options=options).state == "finished"
+        assert finish(options=options).state == "rolled back"
         assert memory.search("Apiculture", limit=1)[0].id == kept.id

@@ -45,7 +45,7 @@ def load(provider: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     monkeypatch.setattr(patience, "_LONGEST_PAUSE", 0.002)
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.root)
     monkeypatch.setenv("CO_BASE_URL", provider.root)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", provider.root)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", provider.root)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for variable, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "y"}.items():
         monkeypatch.setenv(f"AWS_{variable}", value)

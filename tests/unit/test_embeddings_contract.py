@@ -15,6 +15,7 @@ from memgpt import embeddings
 from memgpt.config import Settings
 from memgpt.embeddings import Usage, catalog, checked, providers
 from memgpt.embeddings.batching import Piece, batches, joined, pieces
+from memgpt.embeddings.providers import price
 from memgpt.embeddings.remote import cache_key
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
 
@@ -193,3 +194,19 @@ def test_settings_choose_the_model() -> None:
 def test_the_catalog_is_read_without_prefix_and_tag() -> None:
     assert catalog.find("BAAI/bge-m3") == catalog.find("bge-m3:latest") == catalog.find("BGE-M3")
     assert catalog.find("unheard-of") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "dollars"),
+    [
+        ("wordllama-l2-supercat-256", 0.0),
+        ("text-embedding-3-small", 0.02),
+        ("bedrock:amazon.titan-embed-text-v2:0", 0.02),
+        ("ollama:nomic-embed-text:latest", 0.0),
+        ("sentence-transformers:/models/all-MiniLM-L6-v2", 0.0),
+        ("model2vec:minishlab/potion-base-8M", 0.0),
+        ("house-model", None),
+    ],
+)
+def test_prices_by_the_names_that_are_stored(name: str, dollars: float | None) -> None:
+    assert price(name) == dollars
