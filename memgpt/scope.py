@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -64,14 +64,33 @@ class Scope:
         if connection is not None:
             yield connection
             return
+        together: ExitStack | None = getattr(self._open, "together", None)
+        if together is not None:
+            yield together.enter_context(self._begun())
+            return
+        with self._begun() as connection:
+            yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything this thread does to the memory inside is one transaction, which begins with the first write: what
+        comes before it, such as embedding a text, holds no connection."""
+        with ExitStack() as stack:
+            self._open.together = stack
+            try:
+                yield
+            finally:
+                self._open.together = None
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
         with self.database.transaction() as connection:
-            self._open.connection, self._open.changed = connection, False
+            self._open.connection = connection
             try:
                 self._models.hold(connection)
                 yield connection
             finally:
                 self._open.connection = None
-        self._agent_exists |= self._open.changed
 
     @contextmanager
     def change(self) -> Iterator[tuple[Connection, UUID]]:

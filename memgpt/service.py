@@ -28,6 +28,7 @@ from memgpt.opening import open_database
 from memgpt.stores.keys import Entry, KeyStore
 
 if TYPE_CHECKING:
+    from memgpt.agent.chat import ChatModel
     from memgpt.jobs import Jobs
 
 SQL = queries.beside(__name__)
@@ -102,7 +103,9 @@ class Service:
         self.audit = Audit(self.database)
         self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
         self._lock = threading.Lock()
+        self._setting_up = threading.Lock()
         self._queue_installed = False
+        self._chat_model: ChatModel | None = None
 
     def known_caller(self, token: str | None) -> Caller | None:
         """The caller, if that can be said without asking the database."""
@@ -153,11 +156,24 @@ class Service:
         from memgpt.jobs import Jobs, queue  # MCP over stdio does without the queue's library
 
         memory = self.memory(caller, agent_id, permission)
-        with self._lock:
+        with self._setting_up:
             if not self._queue_installed:
                 queue.install(self.database)
                 self._queue_installed = True
         return Jobs(memory.scope)
+
+    def chat_model(self) -> ChatModel:
+        """The model agents speak through; one for all, with its connections.
+
+        Raises:
+            ConfigurationError: none is configured, or it cannot be used.
+        """
+        from memgpt.agent.loop import chat_model
+
+        with self._setting_up:
+            if self._chat_model is None:
+                self._chat_model = chat_model(None, self.options)
+            return self._chat_model
 
     def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
         """The agents of the caller's key, by id."""

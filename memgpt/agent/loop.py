@@ -115,7 +115,7 @@ class Agent:
         """Answer a message of the user; see :meth:`stream`."""
         return _last(self.stream(text))
 
-    def stream(self, text: str) -> Iterator[Event]:
+    def stream(self, text: str) -> Generator[Event]:
         """Answer a message of the user, telling what happens; the last event is ``Ended``. Closing it cancels.
 
         Raises:
@@ -130,7 +130,7 @@ class Agent:
         events = self.resume_stream()
         return None if events is None else _last(events)
 
-    def resume_stream(self) -> Iterator[Event] | None:
+    def resume_stream(self) -> Generator[Event] | None:
         """:meth:`resume`, telling what happens."""
         found = self._record.take_over()
         return None if found is None else self._run(*found)
@@ -163,7 +163,7 @@ class Agent:
         """What would be sent now."""
         return self._fitting(*self._record.window(self._rows), self.memory.core.list())
 
-    def _run(self, progress: Progress, last: Step | None) -> Iterator[Event]:
+    def _run(self, progress: Progress, last: Step | None) -> Generator[Event]:
         """Run a turn to its end; ``last`` is an answer whose calls are not all made."""
         self._stop.clear()
         self._progress = progress

@@ -10,6 +10,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from memgpt.api.problems import TooManyRequests
+from memgpt.errors import InputError
+from memgpt.jobs import Jobs
+from memgpt.jobs.jobs import kind_of
 from memgpt.memory import Memory
 from memgpt.models import Permission
 from memgpt.service import Caller, Service
@@ -56,3 +59,27 @@ def _memory_for(permission: Permission) -> Callable[[Request, AgentId, AnyCaller
 Reading = Annotated[Memory, Depends(_memory_for("read"))]
 Writing = Annotated[Memory, Depends(_memory_for("write"))]
 Administering = Annotated[Memory, Depends(_memory_for("admin"))]
+
+
+def _jobs_for(permission: Permission) -> Callable[[Request, AgentId, AnyCaller], Jobs]:
+    def jobs(request: Request, agent_id: AgentId, caller: AnyCaller) -> Jobs:
+        request.state.agent_id = agent_id
+        return service_of(request).jobs(caller, agent_id, permission)
+
+    return jobs
+
+
+ReadingJobs = Annotated[Jobs, Depends(_jobs_for("read"))]
+WritingJobs = Annotated[Jobs, Depends(_jobs_for("write"))]
+
+
+def allow(caller: Caller, agent_id: str, kind: str) -> None:
+    """
+    Raises:
+        ForbiddenError: the key may not ask for work of this kind.
+        InputError: there is no such kind, or it is not an agent's.
+    """
+    what = kind_of(kind)
+    caller.require(what.permission, agent_id)
+    if what.everywhere and agent_id != "*":
+        raise InputError(f"work of kind {kind!r} concerns every agent: it is a job of the agent '*'")

@@ -20,9 +20,11 @@ from memgpt.api.routes import (
     agents,
     archival,
     blocks,
+    chat,
     documents,
     graph,
     health,
+    jobs,
     messages,
     openai,
     proposals,
@@ -77,7 +79,24 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = metrics
-    for module in (admin, agents, blocks, archival, messages, documents, graph, proposals, search, openai, health):
+    app.state.watchers = 0
+    app.state.turns = {}
+    app.state.stopping = lambda: False
+    for module in (
+        admin,
+        agents,
+        blocks,
+        archival,
+        messages,
+        documents,
+        graph,
+        proposals,
+        search,
+        jobs,
+        chat,
+        openai,
+        health,
+    ):
         app.include_router(module.router)
     problems.handle(app)
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)

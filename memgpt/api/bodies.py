@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from memgpt import inputs
+from memgpt.errors import InputError
 from memgpt.models import Json, Kind, Role
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
@@ -15,6 +18,7 @@ Tags = Annotated[list[Name], Field(max_length=1000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+FileKind = Literal["ingest", "import", "import-agent"]
 HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
 
 
@@ -218,3 +222,44 @@ class ForgetRequest(Body):
     kind: HistoryKind = "archival"
     id: Id
     keep_history: bool = False
+
+
+class JobCreate(Body):
+    model_config = _example(kind="reembed", arguments={"to": "openai:text-embedding-3-small"})
+    kind: Name
+    arguments: Json = {}
+
+
+class ChatTurn(Body):
+    model_config = _example(text="When does my train leave?", session="2026-11-23")
+    text: Text
+    session: Name = "default"
+    stream: bool = False
+    """Server-sent events instead of one answer at the end."""
+    steps: Annotated[int, Field(ge=1, le=100)] = 30
+    """Most requests to the model."""
+    tokens: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    """Most tokens sent and received."""
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+
+
+class ChatResume(Body):
+    model_config = _example(session="2026-11-23")
+    session: Name = "default"
+    stream: bool = False
+
+
+class ChatSession(Body):
+    model_config = _example(session="2026-11-23")
+    session: Name = "default"
+
+
+def json_object(text: str, what: str) -> Json:
+    """A JSON object that comes in a field of a form."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(f"{what} is not JSON") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not a JSON object")
+    return inputs.json_object(value, what)

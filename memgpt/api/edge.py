@@ -22,8 +22,9 @@ access = logging.getLogger("memgpt.access")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-_PATIENT: Final = frozenset({"/v1/chat/completions"})
-"""An upstream model takes its time, and has a limit of its own."""
+_PATIENT: Final = re.compile(r"/v1/chat/completions|/v1/agents/[^/]+/chat(?:/resume)?")
+"""A model takes its time, and has a limit of its own."""
+_UPLOAD: Final = re.compile(r"/v1/agents/[^/]+/(?:documents|jobs)/files")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -34,6 +35,10 @@ class Limits:
     body_bytes: int = 10_000_000
     body_seconds: float = 20.0
     """For the body to arrive."""
+    upload_bytes: int = 50_000_000
+    upload_seconds: float = 120.0
+    uploads: int = 4
+    """At the same time: each is in memory."""
     depth: int = 64
     """Of brackets in a JSON body."""
     seconds: float = 30.0
@@ -57,6 +62,7 @@ class Edge:
         self._limits = limits
         self._metrics = metrics
         self._running = 0
+        self._uploads = 0
         self._behind: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +93,7 @@ class Edge:
         self._behind.add(task)
         begun = asyncio.ensure_future(exchange.begun.wait())
         try:
-            seconds = None if exchange.path in _PATIENT else self._limits.seconds
+            seconds = None if exchange.patient else self._limits.seconds
             await asyncio.wait({task, begun}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and not exchange.begun.is_set():
                 exchange.answer_late = True
@@ -100,8 +106,21 @@ class Edge:
             begun.cancel()
 
     async def _work(self, exchange: _Exchange, receive: Receive) -> None:
-        body = await self._body(exchange, receive)
-        await self._app(exchange.scope, _replaying(body, receive), exchange.send_unless_late)
+        limits = self._limits
+        if not exchange.upload:
+            body = await self._body(exchange, receive, limits.body_bytes, limits.body_seconds)
+            if _too_deep(body, limits.depth):
+                raise _Refused(400, f"the JSON is nested deeper than {limits.depth} levels")
+            await self._app(exchange.scope, _replaying(body, receive), exchange.send_unless_late)
+            return
+        if self._uploads >= limits.uploads:
+            raise _Refused(503, "too many uploads at the same time: try again in a moment")
+        self._uploads += 1
+        try:
+            body = await self._body(exchange, receive, limits.upload_bytes, limits.upload_seconds)
+            await self._app(exchange.scope, _replaying(body, receive), exchange.send_unless_late)
+        finally:
+            self._uploads -= 1
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._behind.discard(task)
@@ -110,14 +129,13 @@ class Edge:
         if not task.cancelled():
             task.exception()
 
-    async def _body(self, exchange: _Exchange, receive: Receive) -> bytes:
-        most = self._limits.body_bytes
+    async def _body(self, exchange: _Exchange, receive: Receive, most: int, seconds: float) -> bytes:
         length = exchange.header(b"content-length") or b"0"
         if not length.isdigit() or int(length) > most:
             raise _Refused(413, f"the body is larger than {most:,} bytes: send it in parts")
         chunks, size = [], 0
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -129,11 +147,8 @@ class Edge:
                     if not message.get("more_body", False):
                         break
         except TimeoutError:
-            raise _Refused(408, f"the body did not arrive within {self._limits.body_seconds:g} s") from None
-        body = b"".join(chunks)
-        if _too_deep(body, self._limits.depth):
-            raise _Refused(400, f"the JSON is nested deeper than {self._limits.depth} levels")
-        return body
+            raise _Refused(408, f"the body did not arrive within {seconds:g} s") from None
+        return b"".join(chunks)
 
     def _note(self, exchange: _Exchange) -> None:
         state = exchange.scope["state"]
@@ -177,6 +192,8 @@ class _Exchange:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.path: str = scope["path"]
+        self.upload = scope["method"] == "POST" and _UPLOAD.fullmatch(self.path) is not None
+        self.patient = self.upload or _PATIENT.fullmatch(self.path) is not None
         self.started = time.perf_counter()
         self.begun = asyncio.Event()
         self.answer_late = False

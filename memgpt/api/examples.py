@@ -158,6 +158,49 @@ OF_SCHEMAS: Final[Mapping[str, Any]] = {
         "new": {"text": "Ann prefers night trains"},
         "undoes": None,
     },
+    "Job": {
+        "agent_id": "assistant",
+        "id": 1,
+        "kind": "ingest",
+        "arguments": {"metadata": {}},
+        "status": "running",
+        "done": 1,
+        "total": 2,
+        "message": "timetable.md",
+        "result": None,
+        "error": None,
+        "requested_by": "key:0123456789ab",
+        "attempts": 1,
+        "cancel_requested_at": None,
+        "created_at": _TIME,
+        "started_at": _TIME,
+        "finished_at": None,
+    },
+    "ChatAnswer": {
+        "turn": {
+            "id": 1,
+            "text": "Your train leaves at 22:08.",
+            "status": "done",
+            "reason": None,
+            "steps": 2,
+            "input_tokens": 1800,
+            "output_tokens": 40,
+            "cost": None,
+            "seconds": 2.4,
+        },
+        "tools": [{"name": "archival_memory_search", "arguments": {"query": "train"}, "result": "…", "failed": False}],
+        "changes": [],
+    },
+    "Cancelled": {"cancelled": True},
+    "Body_add_document_files_v1_agents__agent_id__documents_files_post": {
+        "files": ["# Timetable"],
+        "metadata": '{"from": "mail"}',
+    },
+    "Body_add_job_with_files_v1_agents__agent_id__jobs_files_post": {
+        "files": ['[{"role": "user", "content": "I am off to Graz"}]'],
+        "kind": "import",
+        "arguments": '{"session": "monday"}',
+    },
     "Health": {"status": "ok"},
     "Problem": {
         "type": "about:blank",
@@ -186,7 +229,7 @@ def added(document: dict[str, Any]) -> dict[str, Any]:
             schema["examples"] = [OF_SCHEMAS[name]]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if path.startswith("/v1/agents") and method in ("post", "put", "patch", "delete"):
+            if path.startswith("/v1/agents") and "/chat" not in path and method in ("post", "put", "patch", "delete"):
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY)
             for status, answer in operation["responses"].items():
                 content = answer.get("content", {}).get("application/json")

@@ -1,27 +1,64 @@
-"""``Idempotency-Key``: a write that is sent again is answered as the first time, and not done again."""
+"""``Idempotency-Key``: a write that is sent again is answered as the first time, and not done again.
+
+A claim on the key is committed first, so that of two requests at once one works. The answer is kept in the transaction
+of the write: a process that is killed leaves both or neither. A claim whose answer never came is given up after a
+minute; should its holder still be at work, its write is taken back, for then the claim is somebody else's.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import typing
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from memgpt import inputs
 from memgpt.api import access
+from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError
+from memgpt.jobs import Jobs
+from memgpt.memory import Memory
+from memgpt.scope import Scope
 from memgpt.service import Service
-from memgpt.stores.keys import Answer, KeyStore
+from memgpt.stores.keys import Answer, Claim, KeyStore
 
 HEADER: Final = "Idempotency-Key"
 _KEPT: Final = ("content-type", "etag", "location")
 
 
+class _Pending:
+    """A request that has a claim, until its answer is kept."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.kept = False
+
+    def keep(self, connection: Connection, answer: Response) -> None:
+        headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+        if not KeyStore(connection).keep_answer(self.claim, answer.status_code, headers, bytes(answer.body)):
+            raise ConflictError(f"this took too long, and its repetition has the {HEADER} by now: nothing was written")
+        self.kept = True
+
+
+_pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
+
+
 class IdempotentRoute(APIRoute):
     """A route that honours the header on everything but reads."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        writes = set(given.get("methods") or ()) - {"GET", "HEAD"}
+        wrapped = hasattr(endpoint, "keeps_answers")  # included from another router
+        if writes and not wrapped:
+            endpoint = _with_its_answer(endpoint, given.get("status_code") or 200)
+        super().__init__(path, endpoint, **given)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -35,6 +72,41 @@ class IdempotentRoute(APIRoute):
         return handler
 
 
+def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """The endpoint; for a request with a claim, what it writes and its answer are one transaction."""
+    answers: TypeAdapter[Any] = TypeAdapter(typing.get_type_hints(endpoint, include_extras=True)["return"])
+
+    @functools.wraps(endpoint)
+    def called(**given: Any) -> Any:
+        pending, scope = _pending.get(), _scope(given)
+        if pending is None or scope is None:
+            return endpoint(**given)
+        with scope.together():
+            result = endpoint(**given)
+            answer = result if isinstance(result, Response) else _answer(answers, result, status, given)
+            with scope.transaction() as connection, connection.as_owner():
+                pending.keep(connection, answer)
+        return answer
+
+    called.keeps_answers = True  # type: ignore[attr-defined]
+    return called
+
+
+def _scope(given: dict[str, Any]) -> Scope | None:
+    """What the endpoint writes to; None for one that puts a whole row, which may be done twice."""
+    return next((value.scope for value in given.values() if isinstance(value, (Memory, Jobs))), None)
+
+
+def _answer(answers: TypeAdapter[Any], result: Any, status: int, given: dict[str, Any]) -> Response:
+    answer = Response(status_code=status)
+    if status != 204:
+        answer = Response(answers.dump_json(result), status, media_type="application/json")
+    injected = next((value for value in given.values() if isinstance(value, Response)), None)
+    if injected is not None:
+        answer.headers.update({k: v for k, v in injected.headers.items() if k in _KEPT})
+    return answer
+
+
 async def _once(request: Request, given: str, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
     service = access.service_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -46,45 +118,58 @@ async def _once(request: Request, given: str, handle: Callable[[Request], Corout
     inputs.text(given, HEADER)
     if len(given) > 255:
         raise InputError(f"{HEADER} has {len(given)} characters; the limit is 255")
-    seen = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
-    digest = hashlib.sha256(seen).digest()
-    earlier = await run_in_threadpool(_claim, service, holder, given, digest)
-    if earlier is not None:
+    digest = await _digest(request)
+    claim, earlier = await run_in_threadpool(_claim, service, holder, given, digest)
+    if claim is None:
         return _again(earlier, digest)
+    pending = _Pending(claim)
+    reset = _pending.set(pending)
     try:
         answer = await handle(request)
     except BaseException:
         # Nothing was written; what was wrong may be right the next time.
-        await run_in_threadpool(_give_up, service, holder, given)
+        await run_in_threadpool(_give_up, service, claim)
         raise
-    headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
-    await run_in_threadpool(_keep, service, holder, given, answer.status_code, headers, bytes(answer.body))
+    finally:
+        _pending.reset(reset)
+    if not pending.kept:
+        await run_in_threadpool(_keep, service, pending, answer)
     return answer
 
 
-def _claim(service: Service, holder: str, given: str, digest: bytes) -> Answer | None:
+async def _digest(request: Request) -> bytes:
+    """What tells one request from another; the boundary between the parts of a form is new each time."""
+    body = await request.body()
+    kind, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
+    if kind.startswith("multipart/") and boundary:
+        body = body.replace(boundary.strip('"').encode(), b"")
+    return hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body).digest()
+
+
+def _claim(service: Service, holder: str, given: str, digest: bytes) -> tuple[Claim | None, Answer | None]:
     with service.database.transaction() as connection:
         store = KeyStore(connection)
-        if store.claim(holder, given, digest):
-            store.remove_old_answers()
-            return None
-        return store.answer(holder, given)
+        claim = store.claim(holder, given, digest)
+        if claim is None:
+            return None, store.answer(holder, given)
+        store.remove_old_answers()
+        return claim, None
 
 
-def _again(earlier: Answer, digest: bytes) -> Response:
-    if earlier.request_hash != digest:
+def _again(earlier: Answer | None, digest: bytes) -> Response:
+    if earlier is not None and earlier.request_hash != digest:
         raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
-    if earlier.status is None:
+    if earlier is None or earlier.status is None:
         raise ConflictError("the request with this key is still being worked on: try again in a moment")
     headers = {**(earlier.headers or {}), "Idempotency-Replayed": "true"}
     return Response(earlier.body or b"", earlier.status, headers)
 
 
-def _keep(service: Service, holder: str, given: str, status: int, headers: dict[str, Any], body: bytes) -> None:
+def _keep(service: Service, pending: _Pending, answer: Response) -> None:
     with service.database.transaction() as connection:
-        KeyStore(connection).keep_answer(holder, given, status, headers, body)
+        pending.keep(connection, answer)
 
 
-def _give_up(service: Service, holder: str, given: str) -> None:
+def _give_up(service: Service, claim: Claim) -> None:
     with service.database.transaction() as connection:
-        KeyStore(connection).give_up(holder, given)
+        KeyStore(connection).give_up(claim)

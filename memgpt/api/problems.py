@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 
 from memgpt.errors import (
     AccessError,
+    BusyError,
+    ChatError,
     ConfigurationError,
     ConflictError,
     DatabaseError,
@@ -48,6 +50,8 @@ STATUSES: Final[Mapping[type[MemgptError], int]] = {
     InputError: 422,
     DatabaseError: 503,
     EmbeddingError: 502,
+    ChatError: 502,
+    BusyError: 429,
     ConfigurationError: 503,
 }
 """The nearest ancestor of an error decides."""

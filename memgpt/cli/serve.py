@@ -42,6 +42,7 @@ def serve(
     ),
     concurrency: Annotated[int, typer.Option("--concurrency", help="Most requests at work at once.", min=1)] = 64,
     max_body: Annotated[int, typer.Option("--max-body", help="Most bytes of a request.", min=1)] = 10_000_000,
+    max_upload: Annotated[int, typer.Option("--max-upload", help="Most bytes of uploaded files.", min=1)] = 50_000_000,
     request_timeout: Annotated[float, typer.Option("--request-timeout", help="Seconds for an answer.", min=0.1)] = 30.0,
     explain_slower_than: Annotated[
         float | None,
@@ -76,10 +77,10 @@ def serve(
     service.check()
     if not no_auth:
         _first_key(service)
-    limits = Limits(body_bytes=max_body, seconds=request_timeout, concurrency=concurrency)
+    limits = Limits(body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency)
     endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
     worker = Worker(service.database, service.embedder, service.options) if with_worker else None
-    app = create_app(service, limits=limits, lifespan=lambda: _running(endpoint.manager.run, worker), traces=traces)
+    app = create_app(service, limits=limits, lifespan=lambda: beside(endpoint.manager.run, worker), traces=traces)
     app.router.routes.append(Route("/mcp", endpoint))
     config = uvicorn.Config(
         app,
@@ -95,11 +96,13 @@ def serve(
         h11_max_incomplete_event_size=65_536,
     )
     output.note(f"memgpt listens on http://{host}:{port} (documentation: /docs)")
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    app.state.stopping = lambda: server.should_exit
+    server.run()
 
 
 @asynccontextmanager
-async def _running(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
+async def beside(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
     """What runs beside the routes, and is stopped gracefully with them."""
     work = asyncio.ensure_future(worker.run()) if worker else None
     if work is not None:

@@ -28,6 +28,11 @@ class Jobs:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
+    @property
+    def scope(self) -> Scope:
+        """What these jobs are written through; not for applications."""
+        return self._scope
+
     def add(self, kind: str, arguments: Mapping[str, Any] | None = None, files: Sequence[JobFile] = ()) -> Job:
         """Ask for work; a worker begins it when it can.
 

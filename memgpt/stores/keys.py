@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,15 @@ class Answer:
     status: int | None
     headers: Json | None
     body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer a request with an Idempotency-Key."""
+
+    key_id: str
+    idempotency_key: str
+    claimed_at: datetime
 
 
 class KeyStore:
@@ -78,20 +87,23 @@ class KeyStore:
         with self._connection.cursor(row_factory=class_row(Entry)) as cursor:
             return cursor.execute(SQL.audited, {"limit": limit}).fetchall()
 
-    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes) -> bool:
+    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes) -> Claim | None:
+        """None where somebody has it, or has answered."""
         given = {"key_id": key_id, "idempotency_key": idempotency_key, "request_hash": request_hash}
-        return self._connection.execute(SQL.claim, given).fetchone() is not None
+        row = self._connection.execute(SQL.claim, given).fetchone()
+        return None if row is None else Claim(key_id, idempotency_key, row[0])
 
     def answer(self, key_id: str, idempotency_key: str) -> Answer | None:
         with self._connection.cursor(row_factory=class_row(Answer)) as cursor:
             return cursor.execute(SQL.answer, {"key_id": key_id, "idempotency_key": idempotency_key}).fetchone()
 
-    def keep_answer(self, key_id: str, idempotency_key: str, status: int, headers: Json, body: bytes) -> None:
-        given = {"key_id": key_id, "idempotency_key": idempotency_key, "status": status}
-        self._connection.execute(SQL.keep_answer, given | {"headers": Jsonb(headers), "body": body})
+    def keep_answer(self, claim: Claim, status: int, headers: Json, body: bytes) -> bool:
+        """False where the claim has become another request's."""
+        given = {**asdict(claim), "status": status, "headers": Jsonb(headers), "body": body}
+        return self._connection.execute(SQL.keep_answer, given).fetchone() is not None
 
-    def give_up(self, key_id: str, idempotency_key: str) -> None:
-        self._connection.execute(SQL.give_up, {"key_id": key_id, "idempotency_key": idempotency_key})
+    def give_up(self, claim: Claim) -> None:
+        self._connection.execute(SQL.give_up, asdict(claim))
 
     def remove_old_answers(self) -> None:
         self._connection.execute(SQL.remove_old_answers)

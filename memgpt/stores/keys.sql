@@ -49,22 +49,26 @@ LIMIT %(limit)s::integer
 INSERT INTO idempotent_answers (key_id, idempotency_key, request_hash)
 VALUES (%(key_id)s::text, %(idempotency_key)s::text, %(request_hash)s::bytea)
 ON CONFLICT (key_id, idempotency_key) DO UPDATE SET
-    request_hash = excluded.request_hash, created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL
+    request_hash = excluded.request_hash, created_at = clock_timestamp(), status = NULL, headers = NULL, body = NULL
 WHERE idempotent_answers.created_at < now() - CASE
     WHEN idempotent_answers.status IS NULL THEN interval '1 minute' ELSE interval '1 day' END
-RETURNING true
+RETURNING created_at
 
 -- answer --
 SELECT request_hash, status, headers, body FROM idempotent_answers
 WHERE key_id = %(key_id)s::text AND idempotency_key = %(idempotency_key)s::text
 
 -- keep_answer --
+-- Nothing comes back where the claim was given up as too old, and another request has it.
 UPDATE idempotent_answers SET status = %(status)s::integer, headers = %(headers)s::jsonb, body = %(body)s::bytea
 WHERE key_id = %(key_id)s::text AND idempotency_key = %(idempotency_key)s::text
+    AND created_at = %(claimed_at)s::timestamptz AND status IS NULL
+RETURNING true
 
 -- give_up --
 DELETE FROM idempotent_answers
-WHERE key_id = %(key_id)s::text AND idempotency_key = %(idempotency_key)s::text AND status IS NULL
+WHERE key_id = %(key_id)s::text AND idempotency_key = %(idempotency_key)s::text
+    AND created_at = %(claimed_at)s::timestamptz AND status IS NULL
 
 -- remove_old_answers --
 DELETE FROM idempotent_answers WHERE created_at < now() - interval '1 day'

@@ -16,20 +16,24 @@ from starlette.testclient import TestClient
 
 from memgpt.api import create_app
 from memgpt.api.edge import Limits
+from memgpt.cli.serve import beside
 from memgpt.config import settings
+from memgpt.jobs.worker import Worker
 from memgpt.mcp import create_server
 from memgpt.mcp.endpoint import Endpoint
 from memgpt.service import Service
 
 
-def service_on(dsn: str, *, keys_required: bool = True) -> Service:
-    return Service(settings().model_copy(update={"database_url": SecretStr(dsn)}), keys_required=keys_required)
+def service_on(dsn: str, *, keys_required: bool = True, **changes: object) -> Service:
+    options = settings().model_copy(update={"database_url": SecretStr(dsn), **changes})
+    return Service(options, keys_required=keys_required)
 
 
-def app_of(service: Service, limits: Limits | None = None) -> FastAPI:
+def app_of(service: Service, limits: Limits | None = None, *, worker: bool = False) -> FastAPI:
     """As `memgpt serve` composes it."""
     endpoint = Endpoint(create_server(service), service, hosts=["testserver"])
-    app = create_app(service, limits=limits, lifespan=endpoint.manager.run)
+    made = Worker(service.database, service.embedder, service.options, grace=0.0) if worker else None
+    app = create_app(service, limits=limits, lifespan=lambda: beside(endpoint.manager.run, made))
     app.router.routes.append(Route("/mcp", endpoint))
     return app
 
