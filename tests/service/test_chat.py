@@ -86,7 +86,6 @@ def test_a_streamed_answer(dsn: str, model: ChatServer) -> None:
     assert [n for n, m in zip(names, ["", *names], strict=False) if n != m] == [
         "text", "tool_called", "tool_returned", "change", "text", "ended",
     ]  # fmt: skip
-    assert names.count("text") > 2
     parts = dict(events)
     assert parts["tool_called"] == {"name": "archival_memory_insert", "arguments": {"content": "Ann likes boats"}}
     assert parts["change"]["kind"] == "archival"
