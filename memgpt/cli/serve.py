@@ -51,6 +51,10 @@ def serve(
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Do jobs in this process too, or leave them to memgpt worker.")
     ] = True,
+    sleep: Annotated[
+        str | None,
+        typer.Option("--sleep", help="When every memory is put in order, as cron writes it ('0 3 * * *'), in UTC."),
+    ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
@@ -79,7 +83,7 @@ def serve(
         _first_key(service)
     limits = Limits(body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency)
     endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
-    worker = Worker(service.database, service.embedder, service.options) if with_worker else None
+    worker = Worker(service.database, service.embedder, service.options, sleep=sleep) if with_worker else None
     app = create_app(service, limits=limits, lifespan=lambda: beside(endpoint.manager.run, worker), traces=traces)
     app.router.routes.append(Route("/mcp", endpoint))
     config = uvicorn.Config(

@@ -25,6 +25,10 @@ def worker(
         float, typer.Option("--grace", help="Seconds running jobs have to end when it is stopped.", min=0)
     ] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="End when the queue is empty.")] = False,
+    sleep: Annotated[
+        str | None,
+        typer.Option("--sleep", help="When every memory is put in order, as cron writes it ('0 3 * * *'), in UTC."),
+    ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
@@ -33,7 +37,9 @@ def worker(
     service = Service(chosen(dsn, schema))
     try:
         service.check()
-        made = Worker(service.database, service.embedder, service.options, concurrency=concurrency, grace=grace)
+        made = Worker(
+            service.database, service.embedder, service.options, concurrency=concurrency, grace=grace, sleep=sleep
+        )
         if not once:
             output.note("the worker waits for jobs")
         asyncio.run(_until_stopped(made, once))

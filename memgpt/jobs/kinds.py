@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from memgpt import reembed, sleep, transfer
 from memgpt.errors import InputError
+from memgpt.graph.reading import Extracted
 from memgpt.memory import Memory
-from memgpt.models import Json, Permission
+from memgpt.models import SOURCES, Json, Permission, Source
 from memgpt.stores.jobs import JobFile
 from memgpt.transcripts import import_transcript
 
@@ -109,6 +110,16 @@ def _sleep(work: Work, arguments: Json) -> Json:
     return asdict(sleep.run(work.memory, tasks=arguments["tasks"], apply=arguments["apply"], progress=told))
 
 
+def _extract(work: Work, arguments: Json) -> Json:
+    def told(done: Extracted) -> None:
+        work.progress(done.texts + done.failed, None, f"{done.facts:,} facts")
+
+    limits = {name: arguments[name] for name in ("max_items", "max_cost")}
+    kinds = arguments["kinds"] or SOURCES
+    model = work.memory.scope.options.chat_model
+    return asdict(work.memory.graph.extract(model, kinds=kinds, **limits, on_progress=told))
+
+
 class _Ingest(Arguments):
     metadata: Json = {}
 
@@ -121,6 +132,15 @@ class _Import(Arguments):
 class _ImportAgent(Arguments):
     reembed: bool = False
     """Embed anew what another model embedded."""
+
+
+class _Extract(Arguments):
+    """Whoever asks does not choose the model, which the operator pays for."""
+
+    kinds: Annotated[list[Source] | None, Field(min_length=1, max_length=len(SOURCES))] = None
+    max_items: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    max_cost: Annotated[float | None, Field(gt=0)] = None
+    """US dollars."""
 
 
 class _Sleep(Arguments):
@@ -147,6 +167,7 @@ _ALL: Final = (
         files=True,
         atomic=True,
     ),
+    JobKind("extract", "Take facts from texts by the configured chat model; without one, names.", _extract, _Extract),
     JobKind("sleep", "Propose what can be put in order, and apply it when told to.", _sleep, _Sleep),
     JobKind(
         "reembed",

@@ -28,6 +28,7 @@ SQL = queries.beside(__name__)
 
 SCHEMA: Final = "memgpt_queue"
 TASK: Final = "memgpt.run"
+SLEEP: Final = "memgpt.sleep"
 
 _deferring: Final = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 """Never opened: it works on connections of ours."""

@@ -10,15 +10,19 @@ from typing import Any, Final
 
 import procrastinate
 import psycopg
+from croniter import croniter
 from procrastinate import exceptions, jobs
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from memgpt.config import Settings
 from memgpt.database.connection import Database
+from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
-from memgpt.errors import DatabaseError
+from memgpt.errors import DatabaseError, InputError
 from memgpt.jobs import queue
+from memgpt.jobs.jobs import Jobs
 from memgpt.jobs.running import Again, Runner
+from memgpt.memory import Memory
 from memgpt.stores.jobs import JobStore
 
 log = logging.getLogger("memgpt.jobs")
@@ -42,6 +46,11 @@ class Worker:
         concurrency: jobs at a time, of different agents.
         grace: seconds that running jobs have to end when it is stopped; then each stops at its next step, and goes on
             in another worker.
+        sleep: when every agent's memory is put in order (a job of kind ``sleep`` each), as cron writes times, in UTC.
+            However many workers say so, it is done once.
+
+    Raises:
+        InputError: ``sleep`` is no such time.
     """
 
     def __init__(
@@ -52,8 +61,14 @@ class Worker:
         *,
         concurrency: int = 2,
         grace: float = 10.0,
+        sleep: str | None = None,
     ) -> None:
+        if sleep is not None and not croniter.is_valid(sleep):
+            raise InputError(f"{sleep!r} is no time as cron writes it, such as '0 3 * * *' for every night at three")
         self._database = database
+        self._embedder = embedder
+        self._options = options
+        self._sleep = sleep
         self._queue = options.db_schema
         self._runner = Runner(database, embedder, options)
         self._concurrency = concurrency
@@ -74,6 +89,9 @@ class Worker:
     async def _work(self, *, wait: bool) -> None:
         app = procrastinate.App(connector=queue.connector(self._database.dsn))
         app.task(name=queue.TASK, queue=self._queue, pass_context=True, retry=_Patience())(self._one)
+        if self._sleep is not None:
+            task = app.task(name=queue.SLEEP, queue=self._queue, queueing_lock=f"{self._queue}:sleep")(self._all_sleep)
+            app.periodic(cron=self._sleep, periodic_id=self._queue)(task)
         async with app.open_async():
             await self._care(app)
             caring = asyncio.create_task(self._keep_caring(app))
@@ -108,6 +126,16 @@ class Worker:
 
     def _one(self, context: procrastinate.JobContext, agent_id: str, job_id: int) -> None:
         self._runner.run(agent_id, job_id, context.should_abort)
+
+    def _all_sleep(self, timestamp: int) -> None:
+        """A job for each agent that has none under way."""
+        with self._database.connection() as connection:
+            agents = JobStore(connection, "").without("sleep")
+        for agent_id in agents:
+            database = self._database.isolated(RequestScope((agent_id,), agent_id))
+            memory = Memory(agent_id, actor="worker", options=self._options, database=database, embedder=self._embedder)
+            Jobs(memory.scope).add("sleep")
+        log.info("sleep of %s: %s agents", timestamp, len(agents))
 
     async def _keep_caring(self, app: procrastinate.App) -> None:
         waited = 0.0

@@ -63,6 +63,10 @@ class JobStore:
         """Of every agent: for the operator."""
         return self._jobs(SQL.list_all, {"status": status, "limit": limit})
 
+    def without(self, kind: str) -> Sequence[str]:
+        """Of every agent: those that have no work of a kind under way."""
+        return [row[0] for row in self._connection.execute(SQL.without, {"kind": kind})]
+
     def start(self, id: int, runner: UUID, *, most: int) -> Job | None:
         """The job as it is now: running, or ended before it began. None when it ended already, or is gone."""
         return self._job(SQL.start, {"id": id, "runner": runner, "most": most})

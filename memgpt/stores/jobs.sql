@@ -47,6 +47,14 @@ WHERE %(status)s::text IS NULL OR status = %(status)s::text
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s::integer
 
+-- without --
+-- Agents that have no work of a kind under way.
+SELECT a.agent_id FROM agents a
+WHERE NOT EXISTS (
+    SELECT FROM jobs j
+    WHERE j.agent_id = a.agent_id AND j.kind = %(kind)s::text AND j.status IN ('queued', 'running'))
+ORDER BY a.agent_id
+
 -- start --
 -- A job begins, or begins again after its runner died: not if it was cancelled meanwhile, nor for ever.
 UPDATE jobs SET

@@ -426,6 +426,22 @@ def test_an_older_queue_is_brought_up(
     assert rows(dsn, "SELECT to_regclass('memgpt_queue.procrastinate_more') IS NOT NULL") == [(True,)]
 
 
+def test_every_memory_is_put_in_order_at_its_time(ann: Memory, owner: Database, dsn: str) -> None:
+    with pytest.raises(InputError, match="cron"):
+        Worker(owner, embeddings.from_settings(options(dsn)), options(dsn), sleep="at three")
+    ann.remember("Ann likes trains")
+    with memory_of("bob", dsn) as bob:
+        bob.remember("Bob sails")
+        worker = Worker(owner, embeddings.from_settings(options(dsn)), options(dsn), sleep="0 3 * * *")
+        worker._all_sleep(0)
+        worker._all_sleep(0)  # those that wait are enough
+        Jobs(ann.scope).add("extract")
+        asyncio.run(worker.run(wait=False))
+        assert [(job.kind, job.status) for job in Jobs(bob.scope).list()] == [("sleep", "succeeded")]
+        mine = [(job.kind, job.status, job.requested_by) for job in Jobs(ann.scope).list()]
+        assert mine == [("extract", "succeeded", "key:test"), ("sleep", "succeeded", "worker")]
+
+
 def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str) -> None:
     from typer.testing import CliRunner
 
