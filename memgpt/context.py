@@ -198,6 +198,11 @@ def _hit_line(hit: Hit) -> str:
         case "fact":
             since = f", from {source['valid_from'][:10]}" if source.get("valid_from") else ""
             until = f", until {source['valid_to'][:10]}" if source.get("valid_to") else ""
-            return f"[fact {hit.id}{since}{until}] {hit.text}"
+            said = (
+                f", said in {source['provenance_kind']} {source['provenance_id']}"
+                if source.get("provenance_id")
+                else ""
+            )
+            return f"[fact {hit.id}{since}{until}{said}] {hit.text}"
         case _:
             return f"[archival {hit.id}, {hit.created_at:%Y-%m-%d}] {hit.text}"

@@ -7,7 +7,7 @@ is the firm's name, which the best text for the question mentions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -23,6 +23,9 @@ LOOKED_AT: Final = 60
 SEEDS: Final = 5
 """Best texts of the other arms a walk starts from, beside the names of the question."""
 
+SOURCES: Final = 10
+"""Facts whose texts are brought along."""
+
 ASKED = 6.0
 """What the names of the question weigh together, where the seeds together weigh 1."""
 
@@ -32,6 +35,19 @@ WEIGHT = 1.5
 ``benchmarks/graph_retrieval.py --weights`` measures ASKED and WEIGHT, each question with those that others chose."""
 
 _WORDS_OF_A_NAME: Final = 8
+_WORDS_OF_AN_ENTITY: Final = 6
+
+
+def names_in(text: str) -> list[str]:
+    """Everything in a text that may be a name: its words and runs of up to six, in lower case."""
+    words = re.findall(r"\w[\w'’&.-]*", text.lower())
+    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
+    runs = {
+        " ".join(cleaned[n : n + length])
+        for length in range(1, _WORDS_OF_AN_ENTITY + 1)
+        for n in range(len(cleaned) - length + 1)
+    }
+    return sorted(run for run in runs if run)
 
 
 def names_asked(text: str) -> list[str]:
@@ -47,12 +63,28 @@ def names_asked(text: str) -> list[str]:
     return sorted(run for run in runs if len(run) > 1)
 
 
-def links_of(text: str, hits: Sequence[Hit], kinds: Sequence[Kind], total: int) -> Links:
-    """Start from the question's names and the best texts, the first of them twice the second."""
-    best = [hit for hit in hits if hit.kind in LINKED][:SEEDS]
-    weights = [1 / place for place in range(1, len(best) + 1)]
-    seeds = [(hit.kind, hit.id, weight / sum(weights)) for hit, weight in zip(best, weights, strict=True)]
+def sources_of(hits: Sequence[Hit], connected: Set[tuple[Kind, int]], kinds: Sequence[Kind]) -> list[tuple[Kind, int]]:
+    """The texts that the best facts about what a query names are from, where they can be fetched."""
+    facts = [hit.source for hit in hits if (hit.kind, hit.id) in connected][:SOURCES]
+    found = {(fact["provenance_kind"], fact["provenance_id"]): None for fact in facts}
+    return [(kind, id) for kind, id in found if kind in LINKED and kind in kinds]
+
+
+def links_of(
+    text: str, hits: Sequence[Hit], kinds: Sequence[Kind], total: int, sources: Sequence[tuple[Kind, int]] = ()
+) -> Links:
+    """Start from the question's names, the best texts, and the ``sources`` of facts that weigh as much as these.
+
+    Of texts the first weighs twice as much as the second.
+    """
+    best = [(hit.kind, hit.id) for hit in hits if hit.kind in LINKED][:SEEDS]
+    seeds = [(*text, weight) for texts in (best, sources) for text, weight in zip(texts, _shares(texts), strict=True)]
     return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1), ASKED)
+
+
+def _shares(texts: Sequence[object]) -> list[float]:
+    weights = [1 / place for place in range(1, len(texts) + 1)]
+    return [weight / sum(weights) for weight in weights]
 
 
 def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> list[Hit]:

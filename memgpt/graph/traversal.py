@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from memgpt.errors import InputError, NotFoundError
 from memgpt.graph.entities import EntityRef
 from memgpt.graph.extracting import Extracting
 from memgpt.graph.facts import Direction
+from memgpt.linking import names_in
 from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
 from memgpt.stores.facts import Moments
 from memgpt.stores.traversal import TraversalStore, Walk
@@ -28,7 +28,6 @@ MOST_HOPS: Final = 10
 MOST_EDGES: Final = 100_000
 """Edges one walk brings back."""
 
-_WORDS_OF_A_NAME: Final = 6
 _DAMPING: Final = 0.85
 _ROUNDS: Final = 30
 
@@ -165,18 +164,6 @@ class Graph(Extracting):
     def _refuse_nothing(self, given: object, found: Sequence[Reached]) -> None:
         if not found:
             raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity {given!r}")
-
-
-def names_in(text: str) -> list[str]:
-    """Everything in a text that may be a name: its words and runs of up to six, in lower case."""
-    words = re.findall(r"\w[\w'’&.-]*", text.lower())
-    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
-    runs = {
-        " ".join(cleaned[n : n + length])
-        for length in range(1, _WORDS_OF_A_NAME + 1)
-        for n in range(len(cleaned) - length + 1)
-    }
-    return sorted(run for run in runs if run)
 
 
 def cheapest(

@@ -91,6 +91,8 @@ class Found(NamedTuple):
     after: list[int] | None
     session_frequencies: list[int] | None
     similarity: float | None
+    hops: int | None
+    """Of a fact about what the query names 1, about what stands beside that 2; else None."""
     frequencies: list[int] | None
     """How often each term occurs; None for messages, which are short: there ``matches`` says which do (from 1)."""
     matches: list[int] | None
@@ -129,7 +131,7 @@ class Links:
 
     names: Sequence[str]
     seeds: Sequence[tuple[Kind, int, float]]
-    """Kind, id and weight; the weights add up to 1."""
+    """Kind, id and weight; those of the best texts add up to 1, and so do those of the sources of facts."""
     kinds: Sequence[Kind]
     total: int
     """Texts of these kinds."""
@@ -219,14 +221,18 @@ class SearchStore:
         candidates: Mapping[Kind, int],
         filters: Filters,
         language: str,
+        names: Sequence[str] = (),
     ) -> Sequence[Found]:
-        """What the full-text and the vector arm find in each kind, for the ranking to order."""
+        """What the full-text and the vector arm find in each kind, for the ranking to order; and the facts connected
+        with what goes by one of the ``names``, in lower case.
+        """
         given = {
             "agent_id": self._agent_id,
             "words": asked.words,
             "phrases": [*asked.phrases],
             "excluded": [*asked.excluded],
             "language": language,
+            "names": [*names],
             "embedding": vector,
             "lexical_seeds": seeds.lexical,
             "vector_seeds": seeds.vector,

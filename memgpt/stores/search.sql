@@ -312,7 +312,7 @@ SELECT
     jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
     NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
@@ -459,7 +459,7 @@ SELECT
         AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
     c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
     NULL::bigint[] AS frequencies, ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) AS matches,
     length(m.search) AS length,
     CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
@@ -552,7 +552,7 @@ SELECT
         'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
     NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
@@ -567,7 +567,9 @@ WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
 
 -- fact_ranked --
-WITH asked AS MATERIALIZED (
+-- Besides the arms: the facts about what the question names (hops 1) and about what stands beside it (hops 2), as far as
+-- they are true now. Of each side of each thing no more than 25 are read, 5 on the second step.
+WITH RECURSIVE asked AS MATERIALIZED (
     SELECT
         t.lexeme, t.ord::integer AS ord,
         ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
@@ -642,6 +644,54 @@ recent AS (
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
     ORDER BY m.recorded_at DESC, m.id DESC
     LIMIT %(recent_seeds)s::integer
+),
+given AS (
+    SELECT e.id, e.merged_into FROM kg_entities e
+    WHERE e.agent_id = %(agent_id)s::text AND e.name_keys @@ memory_name_query(%(names)s::text[])
+        AND memory_names(e.name, e.aliases) && %(names)s::text[]
+    UNION
+    SELECT e.id, e.merged_into FROM given g
+    JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = g.merged_into
+),
+named AS MATERIALIZED (SELECT g.id FROM given g WHERE g.merged_into IS NULL LIMIT 50),
+about AS MATERIALIZED (
+    SELECT f.id, f.other
+    FROM named n
+    CROSS JOIN LATERAL (
+        (SELECT r.id, r.target_id AS other FROM kg_relationships r
+         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
+            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 25)
+        UNION ALL
+        (SELECT r.id, r.source_id AS other FROM kg_relationships r
+         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
+            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 25)
+    ) AS f
+),
+beside AS (
+    SELECT f.id
+    FROM (SELECT DISTINCT a.other FROM about a WHERE a.other <> ALL (ARRAY(SELECT n.id FROM named n)) LIMIT 100) AS b
+    CROSS JOIN LATERAL (
+        (SELECT r.id FROM kg_relationships r
+         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = b.other AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
+            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 5)
+        UNION ALL
+        (SELECT r.id FROM kg_relationships r
+         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = b.other AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
+            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 5)
+    ) AS f
+),
+connected AS MATERIALIZED (
+    SELECT m.id, min(c.hops) AS hops
+    FROM (SELECT a.id, 1 AS hops FROM about a UNION ALL SELECT b.id, 2 FROM beside b) AS c
+    JOIN kg_relationships m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
+    WHERE %(tags)s::text[] IS NULL
+        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
+        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
+        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
+    GROUP BY m.id
+    ORDER BY hops, m.id
+    LIMIT 200
 )
 SELECT
     'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
@@ -650,7 +700,7 @@ SELECT
         'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
     NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
     NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, n_.hops,
     (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
      FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
     NULL::integer[] AS matches,
@@ -661,6 +711,8 @@ SELECT
 FROM kg_relationships m
 JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
 JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
+LEFT JOIN connected n_ ON n_.id = m.id
 CROSS JOIN statistics s_
 WHERE m.agent_id = %(agent_id)s::text
-    AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
+    AND m.id = ANY (ARRAY(
+        SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent UNION SELECT id FROM connected))

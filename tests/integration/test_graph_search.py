@@ -176,3 +176,100 @@ def test_messages_keep_their_places(memory: Memory) -> None:
     assert [n for n, h in enumerate(plain) if h.kind == "message"] == [
         n for n, h in enumerate(linked) if h.kind == "message"
     ]
+
+
+@pytest.fixture
+def firm(memory: Memory) -> Memory:
+    """Things said of people and firms, among texts that have nothing to do with them."""
+    memory.remember_many([{"text": f"Filler number {n} speaks of weather and bread."} for n in range(60)])
+    minutes = memory.remember("The minutes of the founders' meeting were signed at the harbour.")
+    graph = memory.graph
+    graph.add_entity("Ann Lee", aliases=["Annie"])
+    graph.relate("Ann Lee", "works_at", "Acme", valid_from="2020-01-01")
+    graph.relate("Acme", "based_in", "Bergen", provenance=("archival", minutes.id))
+    graph.relate("Karl", "lives_in", "Jena")
+    return memory
+
+
+def test_facts_about_what_the_query_names_and_about_what_stands_beside_it(firm: Memory) -> None:
+    hits = firm.search("what town does the employer of annie sit in", explain=True, limit=20)
+    facts = {hit.text: hit for hit in hits if hit.kind == "fact"}
+    near, far = facts["Ann Lee works at Acme"], facts["Acme based in Bergen"]
+    assert near.explain is not None
+    assert far.explain is not None
+    assert (near.explain["graph"]["hops"], far.explain["graph"]["hops"]) == (1, 2)
+    assert "graph" not in (facts["Karl lives in Jena"].explain or {}) if "Karl lives in Jena" in facts else True
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    plain = firm.search("what town does the employer of annie sit in", explain=True, limit=20, graph=False)
+    places = [[hit.text for hit in found].index("Acme based in Bergen") for found in (hits, plain)]
+    assert places[0] < places[1]
+    assert not any("graph" in (hit.explain or {}) for hit in plain)
+
+
+def test_the_text_a_fact_is_from_comes_along(firm: Memory) -> None:
+    question = "what town does the employer of annie sit in"
+    assert any("minutes" in hit.text for hit in firm.search(question, limit=10))
+    context = firm.context(question, budget_tokens=400)
+    assert "# Facts" in context.text
+    fact = next(item for item in context.items if item.part == "fact" and "Bergen" in item.text)
+    assert ", said in archival " in fact.text
+
+
+def test_only_what_is_true_now_rises_and_filters_hold(firm: Memory) -> None:
+    firm.graph.relate("Ann Lee", "studied_at", "Ulm", valid_from="2010-01-01", valid_to="2015-01-01")
+    gone = firm.graph.relate("Ann Lee", "likes", "Tea")
+    firm.graph.retract(gone.id)
+    hits = firm.search("annie", kinds=["fact"], explain=True)
+    risen = [hit.text for hit in hits if "graph" in (hit.explain or {})]
+    assert risen == ["Ann Lee works at Acme", "Acme based in Bergen"]
+    assert not any("Tea" in hit.text for hit in hits)
+    early = firm.search("annie", kinds=["fact"], until="2019-01-01", explain=True)
+    assert not any("graph" in (hit.explain or {}) for hit in early)
+
+
+def test_a_hub_lets_no_more_than_ten_facts_rise(memory: Memory) -> None:
+    for n in range(40):
+        memory.graph.relate("Ann", "met", f"Person {n}")
+    hits = memory.search("ann", limit=40, explain=True)
+    assert sum("graph" in (hit.explain or {}) for hit in hits) == 10
+
+
+def test_a_merged_name_leads_to_what_is_believed_of_the_other(firm: Memory, dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO kg_entities (agent_id, name, type, merged_into, merged_at) SELECT agent_id, 'Leeann', type, "
+            "id, now() FROM kg_entities WHERE name = 'Ann Lee'"
+        )
+    hits = firm.search("leeann", kinds=["fact"], explain=True)
+    assert "Ann Lee works at Acme" in [hit.text for hit in hits if "graph" in (hit.explain or {})]
+
+
+def test_agents_see_their_own_facts_and_requests_find_them(firm: Memory, dsn: str) -> None:
+    with Memory("bob", dsn=dsn) as other:
+        other.graph.relate("Annie", "knows", "Secret")
+    with Memory("ann", dsn=dsn, isolated=True) as isolated:
+        hits = isolated.search("where does annie work", explain=True)
+    assert any(hit.text == "Ann Lee works at Acme" and hit.explain and "graph" in hit.explain for hit in hits)
+    assert not any("Secret" in hit.text for hit in hits)
+
+
+def test_facts_cost_no_statement_of_their_own(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = memory.remember("The mill was built by Quentin Marlowe.")
+    memory.graph.relate("Quentin Marlowe", "built", "the mill")
+    memory.search("who built the mill")
+    ran: list[object] = []
+    plain = psycopg.Cursor.execute
+
+    def execute(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        ran.append(query)
+        return plain(cursor, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    memory.search("who built the mill")
+    assert len(ran) == 1
+    memory.graph.relate("Quentin Marlowe", "was", "a miller", provenance=("archival", kept.id))
+    memory.search("who built the mill")
+    ran.clear()
+    memory.search("who built the mill")
+    assert len(ran) == 2
