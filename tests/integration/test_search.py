@@ -459,6 +459,7 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         "lexical_seeds": 40,
         "vector_seeds": 30,
         "recent_seeds": 0,
+        "names": ["ann"],
         **store.Filters().parameters(),
     }
     prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
