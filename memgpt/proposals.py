@@ -141,11 +141,12 @@ class Proposals:
         Raises:
             ConflictError: it is decided already, or what it is about was changed since; nothing was written.
             NotFoundError: the agent has no such proposal, or what it is about is gone.
+            InputError: it cannot be done any more, such as facts about a name that several entities have by now.
         """
         proposal = self.get(id)
         _refuse_unless(proposal, "proposed", "applied")
         self._embed(proposal)
-        with self._scope.one_change() as change_id, self._scope.change() as (connection, _):
+        with self._scope.one_change() as change_id, self._scope.change() as (connection, _), connection.transaction():
             store = ProposalStore(connection, self._scope.author)
             _refuse_unless(store.get(id, lock=True), "proposed", "applied")
             self._applied[proposal.kind](proposal)

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from memgpt import inputs
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.loop import chat_model
-from memgpt.errors import ChatError, ConflictError, NotFoundError
+from memgpt.errors import ChatError, InputError
 from memgpt.graph.resolution import SURE
 from memgpt.memory import Memory
 from memgpt.models import Proposal, ProposalKind
@@ -164,7 +164,7 @@ def _applied(memory: Memory, kind: ProposalKind, report: TaskReport) -> TaskRepo
         try:
             memory.proposals.apply(proposal.id)
             applied += 1
-        except (ConflictError, NotFoundError) as error:
+        except InputError as error:
             outdated.append(str(error))
             _reject(memory, proposal)
     return replace(report, applied=applied, outdated=outdated)

@@ -317,6 +317,19 @@ def test_facts_are_proposed_together_and_taken_back_together(memory: Memory, dsn
             memory.proposals.propose_facts([bad], reason="x")
 
 
+def test_facts_that_cannot_be_recorded_any_more_leave_nothing(memory: Memory, dsn: str) -> None:
+    facts = [{"source": "Ann", "type": "knows", "target": "Bob"}, {"source": "Ann", "type": "knows", "target": "Carl"}]
+    proposal = memory.proposals.propose_facts(facts, reason="said")
+    assert proposal is not None
+    for type in ("person", "dog"):
+        memory.graph.add_entity("Carl", type)
+    before = dump(dsn)
+    with memory.transaction(), pytest.raises(InputError, match="2 entities are called 'Carl'"):
+        memory.proposals.apply(proposal.id)
+    assert dump(dsn) == before
+    assert memory.proposals.get(proposal.id).status == "proposed"
+
+
 def test_forgetting_a_row_takes_proposals_about_it_along(dsn: str) -> None:
     with Memory("ann", dsn=dsn) as memory:
         memory.remember("a secret")
