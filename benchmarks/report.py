@@ -30,8 +30,6 @@ def main() -> None:
         raise SystemExit("there are no results yet: run `make bench` first")
     results = [json.loads(path.read_text("utf-8")) for path in found]
     parts += [_section(result) for result in results]
-    if sizing := _sizing({result["name"]: result["numbers"] for result in results}):
-        parts.append(sizing)
     (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n", "utf-8")
     print(f"wrote {DOCS / 'benchmarks.md'}")
 
@@ -71,7 +69,11 @@ def _draw(name: str, number: int, chart: Chart) -> str:
         height = 0.8 / len(series)
         for n, (label, values) in enumerate(series):
             bars = axes.barh(
-                [k + n * height for k in range(len(chart.x))], values, height, label=label, color=COLOURS[n]
+                [k + n * height for k in range(len(chart.x))],
+                [v or 0 for v in values],
+                height,
+                label=label,
+                color=COLOURS[n],
             )
             axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=8)
         axes.set_yticks([k + 0.4 - height / 2 for k in range(len(chart.x))], [str(x) for x in chart.x])
@@ -89,41 +91,6 @@ def _draw(name: str, number: int, chart: Chart) -> str:
     plt.close(figure)
     path.write_text(re.sub(r"[ \t]+\n", "\n", path.read_text("utf-8")), "utf-8")
     return f"![{chart.title}](benchmarks/{path.name})"
-
-
-def _sizing(numbers: dict[str, dict[str, Any]]) -> str:
-    """Rows into gigabytes, from the bytes a row and an index entry took."""
-    per_row = numbers.get("migrations", {}).get("bytes_per_row")
-    if not per_row:
-        return ""
-    bytes_of = {name: float(size) for name, size in per_row.items()}
-    own = bytes_of.get("document_chunks_agent_embedding_idx", 0.0)
-    ivfflat = bytes_of.get("document_chunks_embedding_idx", 0.0)
-    everything = sum(bytes_of.values())
-    table = Table(
-        "",
-        (
-            "chunks of 1,536 dimensions",
-            "table and indexes (GB)",
-            "without IVFFlat (GB)",
-            "agent + embedding index (GB)",
-        ),
-    )
-    for rows in (100_000, 1_000_000, 10_000_000, 100_000_000):
-        cells = (everything, everything - ivfflat, own)
-        table.rows.append([f"{rows:,}", *(f"{rows * size / 1e9:,.1f}" for size in cells)])
-    return "\n\n".join(
-        [
-            "## Sizing",
-            "On paper, from the bytes a row measured above (short texts; longer ones come on top):",
-            markdown(table),
-            "What should fit into memory is the agent + embedding index and the rows of the agents that are active; "
-            "the rest may be on disk. A search reads the rows of its own agent only: more agents cost storage, not "
-            "time. One agent's search grows with its own rows: see the search section for where that matters to you. "
-            "Move to read replicas when reads fill the processors, to partitions or Citus (keys start with agent_id) "
-            "when one machine's disk or its vacuum no longer keeps up.",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,11 @@ def verdict(measured: Measured) -> str:
     parts = [f"{measured.name[0].upper()}{measured.name[1:]}, {measured.of}: {_holds(measured)}", _why(measured)]
     if measured.own:
         less, low, high = percent(measured.own)
-        found = "" if measured.recall_own is None else f" at recall {measured.recall_own:.2f}"
+        found = (
+            ""
+            if measured.recall_own is None
+            else f" at recall {measured.recall_own:.2f}, where that found {measured.recall_before or 0:.2f}"
+        )
         way = f"{less:.0f}% less time ({low:.0f} to {high:.0f})" if less >= 0 else f"{-less:.0f}% more time"
         parts.append(f"The statement of this library takes {way} than the one before 002{found}.")
     return " ".join(part for part in parts if part)

@@ -37,7 +37,9 @@ def test_a_verdict_names_what_the_planner_reads_and_our_own_statement() -> None:
     ratio = Ratio(0.5, 0.4, 0.6)
     given = Measured("vector search", "all", (30, 30), ratio, 0.9, 0.9, "a_idx", "b_idx", Ratio(0.1, 0.1, 0.1), 1.0)
     assert "reads b_idx instead of a_idx" in verdict(given)
-    assert "takes 90% less time (90 to 90) than the one before 002 at recall 1.00" in verdict(given)
+    assert "takes 90% less time (90 to 90) than the one before 002 at recall 1.00, where that found 0.90" in verdict(
+        given
+    )
 
 
 def test_an_average_leaves_out_what_finds_less() -> None:
