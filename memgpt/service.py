@@ -223,6 +223,13 @@ class Service:
                 "of the tables, SELECT memory_allow_requests()"
             )
 
+    def jobs_by_status(self) -> dict[str, int]:
+        """How many jobs wait and run, of all agents; nothing while the database is away."""
+        try:
+            return dict(self.database.read(lambda connection: connection.execute(SQL.unfinished_jobs).fetchall()))
+        except (psycopg.Error, DatabaseError):
+            return {}
+
     def close(self) -> None:
         """Write what is left of the audit log and return the connections."""
         self.audit.close()

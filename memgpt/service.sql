@@ -24,3 +24,10 @@ RETURNING agent_id, description, metadata, created_at, updated_at
 SELECT
     (SELECT count(*) FROM schema_migrations) AS migrations,
     coalesce(pg_has_role(current_user, to_regrole('memgpt_agent'), 'SET'), false) AS role
+
+-- unfinished_jobs --
+-- Of all agents, for the one who watches the service.
+SELECT s.status, count(j.status)
+FROM unnest(ARRAY['queued', 'running']) AS s (status)
+LEFT JOIN (SELECT k.status FROM jobs k WHERE k.status IN ('queued', 'running')) AS j ON j.status = s.status
+GROUP BY s.status

@@ -32,6 +32,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 class Limits:
     """What one process takes on; more is answered at once with what to do."""
 
+    head_bytes: int = 16_384
+    """Of all headers."""
     body_bytes: int = 10_000_000
     body_seconds: float = 20.0
     """For the body to arrive."""
@@ -84,6 +86,8 @@ class Edge:
             return
         if not _is_utf8(exchange.scope.get("raw_path") or b"") or not _is_utf8(exchange.scope["query_string"]):
             raise _Refused(400, "the address is not UTF-8")
+        if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > self._limits.head_bytes:
+            raise _Refused(431, f"the headers are larger than {self._limits.head_bytes:,} bytes")
         if self._running >= self._limits.concurrency:
             raise _Refused(503, "too many requests at the same time: try again in a moment")
         self._running += 1

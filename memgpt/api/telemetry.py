@@ -61,6 +61,7 @@ class Metrics:
         use = service.database.pool_use
         gauge("memgpt.pool.connections", "Connections to the database.", lambda: use().connections)
         gauge("memgpt.pool.waiting", "Calls that wait for a connection.", lambda: use().waiting)
+        gauge("memgpt.jobs", "Jobs that wait or run, of all agents.", service.jobs_by_status)
         gauge("memgpt.audit.waiting", "Audit lines to be written.", lambda: service.audit.waiting)
         gauge("memgpt.audit.lines.lost", "Audit lines given up.", lambda: service.audit.lost)
 

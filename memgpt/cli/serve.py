@@ -67,6 +67,7 @@ def serve(
 
         from memgpt.api import create_app
         from memgpt.api.edge import Limits
+        from memgpt.api.protocol import PatientProtocol
         from memgpt.api.telemetry import start_traces
         from memgpt.jobs.worker import Worker
         from memgpt.mcp import create_server
@@ -90,6 +91,7 @@ def serve(
         app,
         host=host,
         port=port,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from memgpt.api import create_app
 from memgpt.api.edge import Limits
+from memgpt.api.protocol import PatientProtocol
 from memgpt.cli.serve import beside
 from memgpt.config import settings
 from memgpt.jobs.worker import Worker
@@ -39,9 +40,17 @@ def app_of(service: Service, limits: Limits | None = None, *, worker: bool = Fal
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The application behind a real socket; its address."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol) -> Iterator[str]:
+    """The application behind a real socket, as `memgpt serve` speaks; its address."""
+    config = uvicorn.Config(
+        app,
+        http=http,
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=65_536,
+    )
     server = uvicorn.Server(config)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memgpt.api.edge import Limits
+from memgpt.api.protocol import PatientProtocol
 from memgpt.service import Service
 from tests.service.conftest import app_of, served
 
@@ -147,3 +148,67 @@ def test_a_slow_client_is_cut_off(service: Service) -> None:
             head = f"POST {A}/archival-memory HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             slow.sendall(f'{head}Content-Length: 50\r\n\r\n{{"text"'.encode())
             assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+class Impatient(PatientProtocol):
+    head_seconds = 0.2
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/agents HTTP/1.1\r\nHost: x\r\nX-Slow: "], ids=["nothing", "half a head"]
+)
+def test_a_head_that_does_not_come_holds_no_connection(service: Service, begun: bytes) -> None:
+    service.keys_required = False
+    with served(app_of(service), http=Impatient) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(begun)
+            assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+            assert slow.recv(1000) == b""
+        with socket.create_connection((host, int(port)), timeout=20) as again:  # the second head of a connection too
+            again.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert again.recv(1000).startswith(b"HTTP/1.1 200")
+            again.sendall(b"GET /heal")
+            assert received(again).startswith(b"HTTP/1.1 408")
+
+
+def received(connection: socket.socket) -> bytes:
+    """Until the other side closes."""
+    parts = []
+    while part := connection.recv(65_536):
+        parts.append(part)
+    return b"".join(parts).partition(b'{"status":"ok"}')[2] or b"".join(parts)
+
+
+BODY = b'{"text": "smuggled"}'
+HEAD = f"POST {A}/archival-memory HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD + b"Content-Length: 20\r\nContent-Length: 21\r\n\r\n" + BODY,
+        HEAD + b"Content-Length: -1\r\n\r\n" + BODY,
+        HEAD + b"Content-Length: 2e1\r\n\r\n" + BODY,
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n" + BODY,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nnot-hex\r\n" + BODY,
+        HEAD + b"Content-Length : 20\r\n\r\n" + BODY,
+        HEAD + b"X-Nul: a\x00b\r\nContent-Length: 20\r\n\r\n" + BODY,
+        HEAD + b"X-Huge: " + b"a" * 70_000 + b"\r\nContent-Length: 20\r\n\r\n" + BODY,
+        HEAD + b"X-Many: a\r\n" * 7_000 + b"Content-Length: 20\r\n\r\n" + BODY,
+        HEAD + b"Content-Length: 99999999999999999999\r\n\r\n" + BODY,
+        b"POST http://evil example/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50 + b"\r\n\r\n",
+    ],
+    ids=lambda sent: sent[-60:-20].decode("latin-1"),
+)
+def test_heads_that_are_not_http(service: Service, dsn: str, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    service.keys_required = False
+    with served(app_of(service)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as stranger:
+            stranger.sendall(sent)
+            status = int(stranger.recv(65_536).split()[1])
+    assert 400 <= status < 500
+    assert stored(dsn) == 0
+    assert "smuggled" not in caplog.text

@@ -141,4 +141,5 @@ def test_prometheus_is_told_the_same(client: TestClient) -> None:
     assert 'memgpt_pool_connections{state="idle"}' in told
     assert "memgpt_http_requests_running 1.0" in told
     assert "memgpt_audit_waiting " in told
+    assert 'memgpt_jobs{state="queued"} 0.0' in told
     assert "vault" not in told
