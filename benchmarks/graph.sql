@@ -14,3 +14,6 @@ COPY kg_entities (agent_id, id, name) FROM STDIN
 
 -- copy_relationships --
 COPY kg_relationships (agent_id, source_id, target_id, type) FROM STDIN
+
+-- nothing --
+SELECT 1
