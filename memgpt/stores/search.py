@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,11 @@ MOST_TEXTS_SHARE: Final = 0.02
 MOST_TEXTS_FLOOR: Final = 10
 MOST_TEXTS: Final = 500
 """Texts that may mention a name before the graph arm drops it: a share of all, within bounds."""
+
+LINKED: Final[Sequence[Kind]] = ("archival", "chunk")
+"""What names are taken from."""
+
+_HOLE: Final = re.compile(rb"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +267,37 @@ class SearchStore:
             **filters.parameters(),
         }
         with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
-            return cursor.execute(SQL.linked, given, binary=True).fetchall()
+            return cursor.execute(_linked(), given, binary=True).fetchall()
 
 
 @cache
 def compose(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
     """The statements of several kinds as one."""
-    parts = []
-    for kind in kinds:
-        near = getattr(SQL, f"{kind}_near_filtered" if filtered else f"{kind}_near")
-        parts.append(b"(" + getattr(SQL, f"{kind}_{form}").replace(b"{near}", near) + b")")
+    parts = [b"(" + _completed(_piece(form, kind), kind, filtered) + b")" for kind in kinds]
     return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
+
+
+@cache
+def _linked() -> bytes:
+    texts = [_completed(SQL.linked_text, kind, filtered=True) for kind in LINKED]
+    return SQL.linked.replace(b"{texts}", b"\nUNION ALL\n".join(texts))
+
+
+def _completed(template: bytes, kind: Kind, filtered: bool) -> bytes:
+    """A statement for one kind: what stands in braces is what the file says of that kind, or of all."""
+
+    def fill(hole: re.Match[bytes]) -> bytes:
+        name = hole[1].decode()
+        if name == "kind":
+            return kind.encode()
+        if name == "near" and filtered:
+            name = "near_filtered"
+        return _completed(_piece(name, kind), kind, filtered)
+
+    return _HOLE.sub(fill, template)
+
+
+def _piece(name: str, kind: Kind) -> bytes:
+    own = f"{kind}_{name}"
+    piece: bytes = getattr(SQL, own if own in SQL else name)
+    return piece

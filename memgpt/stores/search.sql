@@ -75,31 +75,14 @@ best AS MATERIALIZED (
     ORDER BY score DESC, r.kind, r.id
     LIMIT %(limit)s::integer
 )
-SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
-    b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
+{texts}
+
+-- linked_text --
+SELECT '{kind}' AS kind, {hit}, b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
 FROM best b
-JOIN archival_memories m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = 'archival'
-WHERE m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
-    AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
-    AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-UNION ALL
-SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object(
-        'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
-    b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
-FROM best b
-JOIN document_chunks m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = 'chunk'
-LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-WHERE %(tags)s::text[] IS NULL
-    AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+JOIN {table} m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = '{kind}'
+{joins}
+WHERE true {open} {filters}
 
 -- found --
 -- Every row says of which model the searched vectors are, as of the same moment.
@@ -109,129 +92,34 @@ SELECT
     (SELECT m.dimensions FROM embedding_models m WHERE m.active) AS dimensions
 FROM ({found}) AS found
 
--- archival_near --
+-- What the kinds have in common is said once; {names} stand for what the next blocks say of each kind.
+
+-- near --
 -- Candidates by their bits: an index-only scan of the agent's rows. What the filters need would make it read the
--- table, so each kind has a form without and a form with filters.
-SELECT x.id FROM archival_memories x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND x.superseded_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(archival_candidates)s::integer
+-- table, so there is a form without and a form with filters.
+SELECT m.id FROM {table} m
+WHERE m.agent_id = %(agent_id)s::text AND m.embedding_bits IS NOT NULL {open}
+ORDER BY m.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
+LIMIT %({kind}_candidates)s::integer
 
--- archival_near_filtered --
-SELECT x.id FROM archival_memories x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND x.superseded_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
-    AND (%(tags)s::text[] IS NULL OR x.tags @> %(tags)s::text[])
-    AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(archival_candidates)s::integer
+-- near_filtered --
+SELECT m.id FROM {table} m
+WHERE m.agent_id = %(agent_id)s::text AND m.embedding_bits IS NOT NULL {open} {filters}
+ORDER BY m.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
+LIMIT %({kind}_candidates)s::integer
 
--- archival_nearest --
-SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity
-FROM archival_memories m
+-- nearest --
+SELECT '{kind}' AS kind, {hit}, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
+FROM {table} m
+{joins}
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
 ORDER BY m.embedding <=> %(embedding)s::vector, m.id
 LIMIT %(limit)s::integer
 
--- message_near --
-SELECT x.id FROM conversations x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(message_candidates)s::integer
-
--- message_near_filtered --
-SELECT x.id FROM conversations x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND %(tags)s::text[] IS NULL
-    AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
-    AND (%(roles)s::text[] IS NULL OR x.role = ANY (%(roles)s::text[]))
-    AND (%(intents)s::text[] IS NULL OR x.intent = ANY (%(intents)s::text[]))
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(message_candidates)s::integer
-
--- message_nearest --
-SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent)::text AS source,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity
-FROM conversations m
-WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-LIMIT %(limit)s::integer
-
--- chunk_near --
-SELECT x.id FROM document_chunks x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(chunk_candidates)s::integer
-
--- chunk_near_filtered --
-SELECT x.id FROM document_chunks x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND %(tags)s::text[] IS NULL
-    AND (%(since)s::timestamptz IS NULL OR x.created_at >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR x.created_at < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR x.metadata @> %(metadata)s::jsonb)
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(chunk_candidates)s::integer
-
--- chunk_nearest --
-SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object(
-        'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity
-FROM document_chunks m
-LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-LIMIT %(limit)s::integer
-
--- fact_near --
-SELECT x.id FROM kg_relationships x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND x.superseded_at IS NULL
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(fact_candidates)s::integer
-
--- fact_near_filtered --
-SELECT x.id FROM kg_relationships x
-WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-    AND x.superseded_at IS NULL
-    AND %(tags)s::text[] IS NULL
-    AND (%(since)s::timestamptz IS NULL OR coalesce(x.valid_from, x.recorded_at) >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR coalesce(x.valid_from, x.recorded_at) < %(until)s::timestamptz)
-    AND (%(metadata)s::jsonb IS NULL OR x.properties @> %(metadata)s::jsonb)
-ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
-LIMIT %(fact_candidates)s::integer
-
--- fact_nearest --
-SELECT
-    'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
-    jsonb_build_object(
-        'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
-        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity
-FROM kg_relationships m
-JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
-JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
-WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-LIMIT %(limit)s::integer
-
--- archival_ranked --
--- Hybrid search: the best rows of the full-text arm (BM25 with the agent's own statistics), of the vector arm and,
--- where asked, the latest ones, with everything the ranking needs to know about each, in one statement.
-WITH asked AS MATERIALIZED (
+-- arms --
+-- The best rows of the full-text arm (BM25 with the agent's own statistics), of the vector arm and, where asked, the
+-- latest ones.
+asked AS MATERIALIZED (
     SELECT
         t.lexeme, t.ord::integer AS ord,
         ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
@@ -249,17 +137,13 @@ demanded AS MATERIALIZED (
     ) AS d (query)
 ),
 matched AS MATERIALIZED (
-    SELECT m.id, a.ord, length(m.search) AS length
-    FROM archival_memories m
+    SELECT m.id, {session} a.ord, length(m.search) AS length
+    FROM {table} m
     CROSS JOIN asked a
     WHERE m.agent_id = %(agent_id)s::text
         AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
         AND m.search @@ a.query
-        AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
-        AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        {open} {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
 ),
 frequencies AS MATERIALIZED (
@@ -272,7 +156,7 @@ statistics AS MATERIALIZED (
     SELECT
         coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
         coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
-        greatest(%(archival_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        greatest(%({kind}_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
         coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
     FROM frequencies f
 ),
@@ -289,123 +173,52 @@ lexical AS (
     LIMIT %(lexical_seeds)s::integer
 ),
 near AS (
-    SELECT m.id FROM archival_memories m
+    SELECT m.id FROM {table} m
     WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
     ORDER BY m.embedding <=> %(embedding)s::vector, m.id
     LIMIT %(vector_seeds)s::integer
 ),
 recent AS (
-    SELECT m.id FROM archival_memories m
+    SELECT m.id FROM {table} m
     WHERE m.agent_id = %(agent_id)s::text
-        AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
-        AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
+        {open} {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.created_at DESC, m.id DESC
+    ORDER BY {recorded} DESC, m.id DESC
     LIMIT %(recent_seeds)s::integer
 )
-SELECT
-    'archival' AS kind, m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
-    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
-    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
-    NULL::integer[] AS matches,
-    length(m.search) AS length,
-    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
-    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
-    s_.total, s_.mean_length
-FROM archival_memories m
+
+-- ranked --
+-- Hybrid search: what the arms find, with everything the ranking needs to know about each, in one statement.
+WITH {arms}
+SELECT '{kind}' AS kind, {hit}, {alone}, NULL::integer AS hops, {terms}, {totals}
+FROM {table} m
+{joins}
 CROSS JOIN statistics s_
 WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
 
+-- alone --
+-- What only messages have, and the similarity.
+NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
+NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
+1 - (m.embedding <=> %(embedding)s::vector) AS similarity
+
+-- terms --
+(SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+ FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+NULL::integer[] AS matches
+
+-- totals --
+length(m.search) AS length,
+CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
+CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
+s_.total, s_.mean_length
+
 -- message_ranked --
 -- The same for messages, which stand in a conversation: the neighbours of what the arms find are candidates too (an
 -- answer follows its question), and their neighbours in turn come along as context (candidate = false).
-WITH asked AS MATERIALIZED (
-    SELECT
-        t.lexeme, t.ord::integer AS ord,
-        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
-    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
-        WITH ORDINALITY AS t (lexeme, ord)
-),
-demanded AS MATERIALIZED (
-    SELECT string_agg(d.query, ' & ')::tsquery AS query
-    FROM (
-        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
-        FROM unnest(%(phrases)s::text[]) AS p
-        UNION ALL
-        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
-        FROM unnest(%(excluded)s::text[]) AS x
-    ) AS d (query)
-),
-matched AS MATERIALIZED (
-    SELECT m.id, m.session, a.ord, length(m.search) AS length
-    FROM conversations m
-    CROSS JOIN asked a
-    WHERE m.agent_id = %(agent_id)s::text
-        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
-        AND m.search @@ a.query
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
-        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-),
-frequencies AS MATERIALIZED (
-    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
-    FROM asked a
-    LEFT JOIN matched m ON m.ord = a.ord
-    GROUP BY a.ord, a.lexeme
-),
-statistics AS MATERIALIZED (
-    SELECT
-        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
-        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
-        greatest(%(message_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
-        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
-    FROM frequencies f
-),
-lexical AS (
-    SELECT
-        m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
-            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
-    FROM matched m
-    JOIN frequencies f ON f.ord = m.ord
-    CROSS JOIN statistics s
-    GROUP BY m.id
-    ORDER BY score DESC, m.id
-    LIMIT %(lexical_seeds)s::integer
-),
-near AS (
-    SELECT m.id FROM conversations m
-    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-    LIMIT %(vector_seeds)s::integer
-),
-recent AS (
-    SELECT m.id FROM conversations m
-    WHERE m.agent_id = %(agent_id)s::text
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
-        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.created_at DESC, m.id DESC
-    LIMIT %(recent_seeds)s::integer
-),
+WITH {arms},
 windows AS MATERIALIZED (
     SELECT
         m.id, m.session,
@@ -447,204 +260,24 @@ session_frequencies AS (
     GROUP BY counted.session
 )
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at,
+    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
     NULL::text AS source,
     m.session, m.role, m.name, m.intent,
-    c.candidate
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-        AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
-        AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
+    c.candidate {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
     c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
     NULL::bigint[] AS frequencies, ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) AS matches,
-    length(m.search) AS length,
-    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
-    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
-    s_.total, s_.mean_length
+    {totals}
 FROM chosen c
 JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
 LEFT JOIN session_frequencies f_ ON f_.session = m.session
 CROSS JOIN statistics s_
 
--- chunk_ranked --
-WITH asked AS MATERIALIZED (
-    SELECT
-        t.lexeme, t.ord::integer AS ord,
-        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
-    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
-        WITH ORDINALITY AS t (lexeme, ord)
-),
-demanded AS MATERIALIZED (
-    SELECT string_agg(d.query, ' & ')::tsquery AS query
-    FROM (
-        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
-        FROM unnest(%(phrases)s::text[]) AS p
-        UNION ALL
-        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
-        FROM unnest(%(excluded)s::text[]) AS x
-    ) AS d (query)
-),
-matched AS MATERIALIZED (
-    SELECT m.id, a.ord, length(m.search) AS length
-    FROM document_chunks m
-    CROSS JOIN asked a
-    WHERE m.agent_id = %(agent_id)s::text
-        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
-        AND m.search @@ a.query
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-),
-frequencies AS MATERIALIZED (
-    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
-    FROM asked a
-    LEFT JOIN matched m ON m.ord = a.ord
-    GROUP BY a.ord, a.lexeme
-),
-statistics AS MATERIALIZED (
-    SELECT
-        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
-        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
-        greatest(%(chunk_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
-        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
-    FROM frequencies f
-),
-lexical AS (
-    SELECT
-        m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
-            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
-    FROM matched m
-    JOIN frequencies f ON f.ord = m.ord
-    CROSS JOIN statistics s
-    GROUP BY m.id
-    ORDER BY score DESC, m.id
-    LIMIT %(lexical_seeds)s::integer
-),
-near AS (
-    SELECT m.id FROM document_chunks m
-    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-    LIMIT %(vector_seeds)s::integer
-),
-recent AS (
-    SELECT m.id FROM document_chunks m
-    WHERE m.agent_id = %(agent_id)s::text
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.metadata @> %(metadata)s::jsonb)
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.created_at DESC, m.id DESC
-    LIMIT %(recent_seeds)s::integer
-)
-SELECT
-    'chunk' AS kind, m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    jsonb_build_object(
-        'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
-        'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
-    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
-    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
-    NULL::integer[] AS matches,
-    length(m.search) AS length,
-    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
-    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
-    s_.total, s_.mean_length
-FROM document_chunks m
-LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
-CROSS JOIN statistics s_
-WHERE m.agent_id = %(agent_id)s::text
-    AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
-
 -- fact_ranked --
 -- Besides the arms: the facts about what the question names (hops 1) and about what stands beside it (hops 2), as far as
 -- they are true now. Of each side of each thing no more than 25 are read, 5 on the second step.
-WITH RECURSIVE asked AS MATERIALIZED (
-    SELECT
-        t.lexeme, t.ord::integer AS ord,
-        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
-    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
-        WITH ORDINALITY AS t (lexeme, ord)
-),
-demanded AS MATERIALIZED (
-    SELECT string_agg(d.query, ' & ')::tsquery AS query
-    FROM (
-        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
-        FROM unnest(%(phrases)s::text[]) AS p
-        UNION ALL
-        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
-        FROM unnest(%(excluded)s::text[]) AS x
-    ) AS d (query)
-),
-matched AS MATERIALIZED (
-    SELECT m.id, a.ord, length(m.search) AS length
-    FROM kg_relationships m
-    CROSS JOIN asked a
-    WHERE m.agent_id = %(agent_id)s::text
-        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
-        AND m.search @@ a.query
-        AND m.superseded_at IS NULL
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-),
-frequencies AS MATERIALIZED (
-    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
-    FROM asked a
-    LEFT JOIN matched m ON m.ord = a.ord
-    GROUP BY a.ord, a.lexeme
-),
-statistics AS MATERIALIZED (
-    SELECT
-        coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
-        coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
-        greatest(%(fact_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
-        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
-    FROM frequencies f
-),
-lexical AS (
-    SELECT
-        m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
-            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
-    FROM matched m
-    JOIN frequencies f ON f.ord = m.ord
-    CROSS JOIN statistics s
-    GROUP BY m.id
-    ORDER BY score DESC, m.id
-    LIMIT %(lexical_seeds)s::integer
-),
-near AS (
-    SELECT m.id FROM kg_relationships m
-    WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
-    LIMIT %(vector_seeds)s::integer
-),
-recent AS (
-    SELECT m.id FROM kg_relationships m
-    WHERE m.agent_id = %(agent_id)s::text
-        AND m.superseded_at IS NULL
-        AND %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.recorded_at DESC, m.id DESC
-    LIMIT %(recent_seeds)s::integer
-),
+WITH RECURSIVE {arms},
 given AS (
     SELECT e.id, e.merged_into FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND e.name_keys @@ memory_name_query(%(names)s::text[])
@@ -659,12 +292,10 @@ about AS MATERIALIZED (
     FROM named n
     CROSS JOIN LATERAL (
         (SELECT r.id, r.target_id AS other FROM kg_relationships r
-         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
-            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 25)
+         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {true_now} LIMIT 25)
         UNION ALL
         (SELECT r.id, r.source_id AS other FROM kg_relationships r
-         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
-            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 25)
+         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND {true_now} LIMIT 25)
     ) AS f
 ),
 beside AS (
@@ -672,47 +303,124 @@ beside AS (
     FROM (SELECT DISTINCT a.other FROM about a WHERE a.other <> ALL (ARRAY(SELECT n.id FROM named n)) LIMIT 100) AS b
     CROSS JOIN LATERAL (
         (SELECT r.id FROM kg_relationships r
-         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = b.other AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
-            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 5)
+         WHERE r.agent_id = %(agent_id)s::text AND r.source_id = b.other AND {true_now} LIMIT 5)
         UNION ALL
         (SELECT r.id FROM kg_relationships r
-         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = b.other AND r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
-            AND (r.valid_to IS NULL OR r.valid_to > now()) LIMIT 5)
+         WHERE r.agent_id = %(agent_id)s::text AND r.target_id = b.other AND {true_now} LIMIT 5)
     ) AS f
 ),
 connected AS MATERIALIZED (
     SELECT m.id, min(c.hops) AS hops
     FROM (SELECT a.id, 1 AS hops FROM about a UNION ALL SELECT b.id, 2 FROM beside b) AS c
     JOIN kg_relationships m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
-    WHERE %(tags)s::text[] IS NULL
-        AND (%(since)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) >= %(since)s::timestamptz)
-        AND (%(until)s::timestamptz IS NULL OR coalesce(m.valid_from, m.recorded_at) < %(until)s::timestamptz)
-        AND (%(metadata)s::jsonb IS NULL OR m.properties @> %(metadata)s::jsonb)
+    WHERE true {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
     GROUP BY m.id
     ORDER BY hops, m.id
     LIMIT 200
 )
-SELECT
-    'fact' AS kind, m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
-    jsonb_build_object(
-        'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
-        'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source,
-    NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
-    NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, n_.hops,
-    (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
-    NULL::integer[] AS matches,
-    length(m.search) AS length,
-    CASE WHEN row_number() OVER () = 1 THEN s_.terms END AS terms,
-    CASE WHEN row_number() OVER () = 1 THEN s_.document_frequencies END AS document_frequencies,
-    s_.total, s_.mean_length
+SELECT '{kind}' AS kind, {hit}, {alone}, n_.hops, {terms}, {totals}
 FROM kg_relationships m
-JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
-JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
+{joins}
 LEFT JOIN connected n_ ON n_.id = m.id
 CROSS JOIN statistics s_
 WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(
         SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent UNION SELECT id FROM connected))
+
+-- true_now --
+r.superseded_at IS NULL AND (r.valid_from IS NULL OR r.valid_from <= now())
+AND (r.valid_to IS NULL OR r.valid_to > now())
+
+-- filters --
+{tags}
+AND (%(since)s::timestamptz IS NULL OR {happened} >= %(since)s::timestamptz)
+AND (%(until)s::timestamptz IS NULL OR {happened} < %(until)s::timestamptz)
+AND (%(metadata)s::jsonb IS NULL OR {metadata} @> %(metadata)s::jsonb)
+{said}
+
+-- Most kinds: no tags, nothing is superseded, nobody says it.
+
+-- tags --
+AND %(tags)s::text[] IS NULL
+
+-- open --
+
+-- said --
+
+-- session --
+
+-- joins --
+
+-- happened --
+m.created_at
+
+-- recorded --
+m.created_at
+
+-- metadata --
+m.metadata
+
+-- archival_table --
+archival_memories
+
+-- archival_hit --
+m.id, m.text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+jsonb_build_object('tags', m.tags, 'source', m.source, 'importance', m.importance)::text AS source
+
+-- archival_open --
+AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
+
+-- archival_tags --
+AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
+
+-- message_table --
+conversations
+
+-- message_hit --
+m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent)::text AS source
+
+-- message_said --
+AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
+AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
+
+-- message_session --
+m.session,
+
+-- chunk_table --
+document_chunks
+
+-- chunk_hit --
+m.id, m.chunk_text AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+jsonb_build_object(
+    'document_id', m.document_id, 'title', d.title, 'source', d.source, 'chunk_index', m.chunk_index,
+    'page', m.page, 'heading_path', m.heading_path, 'char_start', m.char_start, 'char_end', m.char_end)::text AS source
+
+-- chunk_joins --
+LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = m.document_id
+
+-- fact_table --
+kg_relationships
+
+-- fact_hit --
+m.id, m.fact AS text, m.properties::text AS metadata, m.recorded_at AS created_at,
+jsonb_build_object(
+    'source', s.name, 'type', m.type, 'target', t.name, 'valid_from', m.valid_from, 'valid_to', m.valid_to,
+    'provenance_kind', m.provenance_kind, 'provenance_id', m.provenance_id)::text AS source
+
+-- fact_joins --
+JOIN kg_entities s ON s.agent_id = %(agent_id)s::text AND s.id = m.source_id
+JOIN kg_entities t ON t.agent_id = %(agent_id)s::text AND t.id = m.target_id
+
+-- fact_open --
+AND m.superseded_at IS NULL
+
+-- fact_happened --
+coalesce(m.valid_from, m.recorded_at)
+
+-- fact_recorded --
+m.recorded_at
+
+-- fact_metadata --
+m.properties

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import psycopg
 import pytest
 
 from memgpt.database.queries import Queries
-from memgpt.stores import history, transfer, traversal
+from memgpt.models import Kind
+from memgpt.stores import history, search, transfer, traversal
 from memgpt.stores.tables import BY_NAME, ROW_KINDS
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
@@ -37,8 +40,7 @@ def queries() -> Iterator[object]:
     for file in FILES:
         there = dict(named(file))
         for name, query in there.items():
-            near = there.get(f"{name.partition('_')[0]}_near", b"").decode()
-            filled = query.decode().replace("{near}", near).replace("{aliases}", there.get("aliases", b"").decode())
+            filled = query.decode().replace("{aliases}", there.get("aliases", b"").decode())
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
             yield pytest.param(filled, id=f"{file.stem}.{name}")
@@ -54,6 +56,11 @@ def completed() -> Iterator[object]:
     for name in BY_NAME:
         yield pytest.param(transfer._export(name).decode(), id=f"transfer.export_{name}")
         yield pytest.param(transfer._take_in(name).decode(), id=f"transfer.take_in_{name}")
+    for kind in typing.get_args(Kind):
+        for form, filtered in itertools.product(("ranked", "nearest"), (False, True)):
+            statement = search.compose(form, (kind,), filtered).decode()
+            yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}")
+    yield pytest.param(search._linked().decode(), id="search.linked_completed")
     for form in ("within", "around", "between"):
         yield pytest.param(traversal._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
 
@@ -132,12 +139,21 @@ def patterns(module: Path) -> list[re.Pattern[str]]:
     return found
 
 
+def named_in_text(module: Path, file: Path) -> set[str]:
+    """Pieces that fill a ``{hole}`` of another, for all or one kind (``fact_hole``), and the forms asked for."""
+    holes = set(re.findall(r"\{(\w+)\}", file.read_text(encoding="utf-8")))
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    asked = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    pieces = holes | asked & {"ranked", "nearest", "near_filtered"}
+    return {name for name, _ in named(file) if name in pieces or name.partition("_")[2] in pieces}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_name_is_used_and_every_used_name_exists(file: Path) -> None:
     module = file.with_suffix(".py")
     there = {name for name, _ in named(file)}
     spelled, composed = used(module), patterns(module)
     assert spelled <= there, "used, but not in the file"
-    spelled |= borrowed(module)
+    spelled |= borrowed(module) | named_in_text(module, file)
     unused = {name for name in there - spelled if not any(p.fullmatch(name) for p in composed)}
     assert unused == set(), "in the file, but not used"
