@@ -201,12 +201,13 @@ class Search:
                 hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(latest, start=1)
             ]
+        connected = {(f.kind, f.id) for f in found if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
+        linking = linking and (bool(connected) or self._sizes().mentions)
         with span("search.rank"):
             plain = ordered(asked.words, found, max(most, LOOKED_AT) if linking else most, blend, explain)
         if not linking:
             return plain
-        connected = {(f.kind, f.id) for f in found if f.hops is not None}
         sources = sources_of(plain, connected, kinds) if connected else []
         return self._linked(asked.words, plain, sources, kinds, filters, explain)[:most]
 
