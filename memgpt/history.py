@@ -173,7 +173,7 @@ def _uuid(value: UUID | str) -> UUID:
     try:
         return UUID(value)
     except (ValueError, AttributeError, TypeError):
-        raise InputError(f"change_id is not a UUID: {value!r}") from None
+        raise InputError(f"change_id is not a UUID: {value!r}; history shows that of each entry") from None
 
 
 def _undone(undos: Sequence[tuple[UUID, UUID]]) -> set[UUID]:

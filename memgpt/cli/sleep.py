@@ -38,6 +38,7 @@ def sleep(
         output.show_json(report)
     else:
         _show(report)
+        _say_what_is_left_out(report, tasks)
 
 
 def _show(report: Report) -> None:
@@ -48,6 +49,11 @@ def _show(report: Report) -> None:
             output.note(f"{name}: {line}")
     if report.proposed > report.applied:
         output.note("memgpt proposals list --status proposed shows what waits for a decision")
+
+
+def _say_what_is_left_out(report: Report, asked: list[str] | None) -> None:
+    if not asked and (left := [task for task in TASKS if task not in report.tasks]):
+        output.note(f"left out without a model: {', '.join(left)} (--model, or MEMGPT_CHAT_MODEL)")
 
 
 @contextmanager

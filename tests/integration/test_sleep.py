@@ -399,6 +399,8 @@ def test_the_commands_propose_show_and_decide(dsn: str, capsys: pytest.CaptureFi
     assert f"proposal {id} is applied" in memgpt("proposals", "apply", id)
     assert f"proposal {id} is reverted" in memgpt("proposals", "revert", id)
     assert "duplicates" in memgpt("sleep", "--apply")
+    app(["sleep", "--agent", "ann", "--dsn", dsn], standalone_mode=False)
+    assert "left out without a model: facts, consolidation" in capsys.readouterr().err
     with Memory("ann", dsn=dsn) as memory:
         memory.graph.add_entity("Acme", "firm")
         memory.graph.add_entity("ACME!", "firm")
