@@ -23,6 +23,7 @@ PAGES = [
     "docs/documents.md",
     "docs/embedding-models.md",
     "docs/agent.md",
+    "docs/knowledge-graph.md",
     "docs/sleep.md",
 ]
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
