@@ -130,8 +130,8 @@ def origin(hit: Any) -> str:
     if hit.kind == "message":
         return f"{source.get('name') or source.get('role')}, {hit.created_at:%d %B %Y}, session {source.get('session')}"
     if hit.kind == "fact":
-        ends = [str(source.get(end) or "")[:10] for end in ("valid_from", "valid_to")]
-        return f"from {ends[0] or 'ever'} to {ends[1] or 'now'}"
+        ends = {"from": source.get("valid_from"), "until": source.get("valid_to")}
+        return "true " + (" ".join(f"{word} {str(end)[:10]}" for word, end in ends.items() if end) or "at any time")
     return f"kept on {hit.created_at:%d %B %Y}, tagged {', '.join(source.get('tags') or ['nothing'])}"
 
 
