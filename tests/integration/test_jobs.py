@@ -442,11 +442,13 @@ def test_every_memory_is_put_in_order_at_its_time(ann: Memory, owner: Database, 
         assert mine == [("extract", "succeeded", "key:test"), ("sleep", "succeeded", "worker")]
 
 
-def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str) -> None:
+def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
     from memgpt.cli import app
 
+    # the process of the tests goes on, and its standard error with it
+    monkeypatch.setattr("memgpt.cli.worker.log_as_json", lambda: None)
     runner = CliRunner(env={"DATABASE_URL": dsn})
     settings.cache_clear()
     job = Jobs(ann.scope).add("ingest", files=[A])
