@@ -73,7 +73,8 @@ def _ingest(work: Work, arguments: Json) -> Json:
             work.progress(len(results), len(paths), result.source or "")
     if len(results) == 1 and results[0]["outcome"] == "failed":
         raise InputError(f"{results[0]['source']}: {results[0]['reason']}")
-    return {"documents": results}
+    place = {file.name: n for n, file in enumerate(work.files)}
+    return {"documents": sorted(results, key=lambda result: place.get(result["source"], len(place)))}
 
 
 def _import(work: Work, arguments: Json) -> Json:

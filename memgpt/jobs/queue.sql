@@ -3,8 +3,9 @@
 SELECT coalesce(obj_description(to_regnamespace('memgpt_queue'), 'pg_namespace'), '')
 
 -- lock --
--- One process sets the queue up.
-SELECT pg_advisory_xact_lock(hashtextextended('memgpt_queue', 0))
+-- One process sets the queue up. A table's lock, as the migrations take it: who waited for an advisory lock may go on
+-- with what it remembers of the catalog, which is that there is no such schema.
+LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE
 
 -- create_schema --
 CREATE SCHEMA IF NOT EXISTS memgpt_queue

@@ -16,8 +16,6 @@ QUICK = ("claims", "graph", "search", "writes")
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_benchmark_can_be_loaded(name: str) -> None:
-    if name == "report":
-        pytest.importorskip("matplotlib")
     importlib.import_module(f"benchmarks.{name}")
 
 
