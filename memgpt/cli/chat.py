@@ -23,8 +23,9 @@ HELP: Final = """/memory          the blocks of core memory
 /quit            leave (also Ctrl-D)"""
 
 NO_MODEL: Final = """No chat model is configured, so the memory answers by quoting what it holds.
-For conversations set MEMGPT_CHAT_MODEL, such as openai:gpt-5, anthropic:claude-sonnet-5-5 or ollama:llama3.1 (with
-MEMGPT_CHAT_BASE_URL=http://127.0.0.1:11434/v1); the key is in MEMGPT_CHAT_API_KEY or the provider's own variable."""
+For conversations set MEMGPT_CHAT_MODEL, such as openai:gpt-5, anthropic:claude-sonnet-5-5 or ollama:llama3.1 (on
+this machine; MEMGPT_CHAT_BASE_URL names another address); the key is in MEMGPT_CHAT_API_KEY or the provider's own
+variable."""
 
 _SHOWN: Final = 240
 
