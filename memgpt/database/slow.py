@@ -122,4 +122,5 @@ def _explain(connection: Connection, statement: bytes, given: Any, analyzed: boo
     except psycopg.Error as error:
         log.warning("a slow statement could not be explained: %s", type(error).__name__)
         return []
-    return [_LITERAL.sub("'…'", line) for (line,) in found]
+    # as one text: a literal with line breaks goes over several lines
+    return _LITERAL.sub("'…'", "\n".join(line for (line,) in found)).split("\n")
