@@ -19,11 +19,19 @@ def key(name: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name).lower()))
 
 
+def signs(name: str) -> str:
+    """The signs of a name that tell two things apart though its words do not: C, C++ and C#, A+ and A-."""
+    plain = unicodedata.normalize("NFKC", name)
+    return "".join(sorted(c for c in plain if c in "#*%" or unicodedata.category(c) in ("Sm", "Sc")))
+
+
 def agreement(one: str, other: str) -> tuple[float, str]:
     """From 0 to 1 how much two names speak for being one thing's, and why."""
     first, second = key(one).split(), key(other).split()
     if not first or not second or _numbers(first) != _numbers(second):
         return 0.0, "different numbers"
+    if signs(one) != signs(other):
+        return 0.5 if first == second else 0.0, f"{one!r} and {other!r} differ in signs only"
     telling = [w for w in first if w not in _IDLE] or first, [w for w in second if w not in _IDLE] or second
     shorter, longer = sorted(telling, key=lambda words: (len(words), sum(map(len, words))))
     if shorter is not telling[0]:

@@ -13,7 +13,7 @@ from typing import Final
 from memgpt import inputs
 from memgpt.errors import ConflictError
 from memgpt.graph.entities import UNTYPED
-from memgpt.graph.likeness import agreement
+from memgpt.graph.likeness import agreement, key, signs
 from memgpt.graph.names import Names
 from memgpt.models import Json, Proposal, Relationship
 from memgpt.stores.facts import Claim, FactStore
@@ -137,14 +137,13 @@ def proposed(pair: Pair) -> NewProposal | None:
 def weigh(pair: Pair) -> tuple[float, str]:
     """How sure it is that two entities are one, from 0 to 1, and why."""
     known = UNTYPED not in (pair.one_type, pair.other_type)
-    if pair.same_name:
+    names = [(a, b) for a in (pair.one_name, *pair.one_aliases) for b in (pair.other_name, *pair.other_aliases)]
+    if pair.same_name and signs(pair.one_name) == signs(pair.other_name):
         score, reason = (1.0 if known else 0.9), "the same name"
-    elif pair.shared_name:
+    elif pair.shared_name and any(key(a) == key(b) and signs(a) == signs(b) for a, b in names):
         score, reason = (0.9 if known else 0.8), "a name in common"
     else:
-        score, reason = max(
-            agreement(a, b) for a in (pair.one_name, *pair.one_aliases) for b in (pair.other_name, *pair.other_aliases)
-        )
+        score, reason = max(agreement(a, b) for a, b in names)
         if not known:
             score *= 0.9
     if pair.contradictions:

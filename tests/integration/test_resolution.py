@@ -51,6 +51,18 @@ def now(dsn: str) -> datetime:
         return moment
 
 
+def test_names_that_differ_in_signs_are_never_sure(memory: Memory) -> None:
+    for kind, names in (("language", ("C", "C++", "C#")), ("blood group", ("A+", "A-")), ("firm", ("C++ Co", "C Co"))):
+        for name in names:
+            memory.graph.add_entity(name, kind, aliases=["Cee"] if name == "C" else [])
+    memory.graph.add_entity("C", "unit", aliases=["Cel."])
+    memory.graph.add_entity("degree", "unit", aliases=["cel"])
+    found = {proposal.reason.partition(":")[0]: proposal.score for proposal in memory.graph.propose_merges()}
+    assert found.pop("'degree' is 'C'") == pytest.approx(0.9)
+    assert len(found) == 5
+    assert set(found.values()) == {0.5}
+
+
 def test_the_same_name_written_otherwise_is_proposed_once(memory: Memory) -> None:
     memory.graph.add_entity("Ann O’Neil", "person")
     memory.graph.add_entity("ann o'neil.", "person")
