@@ -69,7 +69,8 @@ def json_object(value: object, what: str) -> Json:
     if not isinstance(value, Mapping):
         raise InputError(f"{what} must be a mapping, not {type(value).__name__}")
     try:
-        encoded = json.dumps(value, allow_nan=False, ensure_ascii=True)
+        encoded = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        encoded.encode()  # half a pair of surrogates is no text
     except (TypeError, ValueError) as error:
         raise InputError(f"{what} cannot be written as JSON: {error}") from None
     if "\\u0000" in encoded:

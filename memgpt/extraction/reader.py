@@ -12,10 +12,12 @@ from importlib import resources
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from memgpt import chat_models
+from pydantic_core import PydanticSerializationError
+
+from memgpt import chat_models, inputs
 from memgpt.embeddings import background
 from memgpt.embeddings.patience import retrying
-from memgpt.errors import ChatError
+from memgpt.errors import ChatError, InputError
 from memgpt.extraction.schema import Schema
 from memgpt.models import Json
 
@@ -137,7 +139,10 @@ class Reader:
                 attempts = patient.copy(stop=stop_any(patient.stop, stop_after_attempt(MOST_ATTEMPTS)))  # type: ignore[arg-type]
                 async for attempt in attempts:
                     with attempt:
-                        answer = (await self._agent.run(text, usage=used)).output.model_dump(mode="json")
+                        output = (await self._agent.run(text, usage=used)).output
+            answer = inputs.json_object(output.model_dump(mode="json"), "it")
+        except (InputError, PydanticSerializationError) as error:  # a NUL, NaN: never to be kept, so it would block all
+            reason = f"the answer cannot be used: {error}"
         except _unusable() as error:
             why = chat_models.why(error, SECONDS, MOST_ATTEMPTS)
             raise ChatError(f"{self.name}: {why}. {KEPT}") from error
@@ -148,6 +153,8 @@ class Reader:
         except (failures.ModelAPIError, TimeoutError) as error:
             reason, passing = chat_models.why(error, SECONDS, MOST_ATTEMPTS), True
         cost = self.price(used.input_tokens, used.output_tokens)
+        if reason is not None:  # it may repeat what the endpoint said
+            reason = reason.replace("\0", " ").encode("utf-8", "replace").decode()
         return Reading(answer, reason, used.input_tokens, used.output_tokens, cost, passing)
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from memgpt import inputs
 from memgpt.agent.chat import ChatModel
 from memgpt.models import Json
 
@@ -42,9 +43,9 @@ def _object(text: str) -> Json | None:
     start, end = text.find("{"), text.rfind("}")
     try:
         value = json.loads(text[start : end + 1]) if 0 <= start < end else None
-    except (ValueError, RecursionError):
+        return inputs.json_object(value, "the answer") if isinstance(value, dict) else None
+    except (ValueError, RecursionError):  # no JSON, or what PostgreSQL cannot keep
         return None
-    return value if isinstance(value, dict) else None
 
 
 def lost(sources: str, text: str) -> list[str]:

@@ -201,6 +201,21 @@ def test_a_bad_answer_fails_its_own_text_and_is_tried_again(
     assert facts(memory) == ["Ann knows Bob", "Ann works at Acme", "Bob works at Beta"]
 
 
+@pytest.mark.parametrize(
+    "bad", [works("Ann", "Ac\0me"), works("Ann", "Acme", fact="\ud800"), Fail(400, "no\0thing")], ids=str
+)
+def test_an_answer_that_cannot_be_kept_does_not_block_the_others(
+    memory: Memory, chat: ChatServer, bad: Reaction
+) -> None:
+    memory.remember("Ann works at Acme.")
+    memory.remember("Bob works at Beta.")
+    chat.script(otherwise=by_text(Acme=bad, Beta=works("Bob", "Beta")))
+    done = memory.graph.extract(MODEL, Staff)
+    assert (done.texts, done.failed) == (1, 1)
+    assert facts(memory) == ["Bob works at Beta"]
+    assert len(memory.graph.extraction_failures()) == 1
+
+
 def test_what_does_not_fit_is_asked_for_again_with_the_reason(memory: Memory, chat: ChatServer) -> None:
     memory.remember("Ann works at Acme.")
     chat.script(answered(jobs=[{"source": "Ann"}]), works("Ann", "Acme"))

@@ -256,6 +256,20 @@ def test_what_the_model_refuses_is_not_asked_again(dsn: str, chat: ChatServer) -
         assert [p.reason for p in memory.proposals.list("rejected")] == ["not to be one: three trips"]
 
 
+@pytest.mark.parametrize("why", ["one\0", "\ud800", "NaN"])
+def test_what_cannot_be_kept_of_an_answer_fails_no_run(dsn: str, chat: ChatServer, why: str) -> None:
+    with opened(dsn, chat) as memory:
+        for text in TRIPS:
+            memory.remember(text)
+        for name in ("Ann Lee", "A. Lee"):
+            memory.graph.add_entity(name, "person")
+        said = json.dumps({"text": None, "same": True, "why": float("nan") if why == "NaN" else why})
+        chat.script(otherwise=Say(said))
+        assert run(memory, tasks=["consolidation", "merges"], model=MODEL).proposed == 1
+        [merge] = memory.proposals.list()
+        assert merge.evidence.get("judge") is None
+
+
 def test_a_model_that_fails_ends_its_task_only(dsn: str, chat: ChatServer) -> None:
     with opened(dsn, chat) as memory:
         for text in (*TRIPS, "Ann went to graz by train in May"):
