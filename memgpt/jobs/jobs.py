@@ -96,8 +96,11 @@ def checked(kind: JobKind, arguments: Mapping[str, Any], files: Sequence[JobFile
     Raises:
         InputError: names what is wrong.
     """
-    if bool(files) != kind.files:
+    if bool(files) != bool(kind.files):
         raise InputError(f"a job of kind {kind.name!r} {'needs a file' if kind.files else 'takes no files'}")
+    if len(files) > kind.files:
+        most = "one file" if kind.files == 1 else f"at most {kind.files:,} files"
+        raise InputError(f"a job of kind {kind.name!r} takes {most}, not {len(files):,}: ask for several jobs")
     for file in files:
         inputs.text(file.name, "the name of a file")
     inputs.json_object(dict(arguments), "arguments")

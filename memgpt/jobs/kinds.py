@@ -56,8 +56,8 @@ class JobKind:
     by its nature or because it is ``atomic``."""
     arguments: type[BaseModel] = Arguments
     permission: Permission = "write"
-    files: bool = False
-    """Whether it is about files that are sent."""
+    files: int = 0
+    """How many files may be sent; it needs one then."""
     atomic: bool = False
     """Everything it writes, and that it is done, are one transaction."""
     everywhere: bool = False
@@ -78,7 +78,7 @@ def _ingest(work: Work, arguments: Json) -> Json:
 
 
 def _import(work: Work, arguments: Json) -> Json:
-    with _on_disk(work.files[:1]) as paths:
+    with _on_disk(work.files) as paths:
         [path] = paths
         work.progress(0, 1, work.files[0].name)
         done: Json = asdict(import_transcript(work.memory, path, session=arguments["session"]))
@@ -157,15 +157,15 @@ class _Reembed(Arguments):
 
 
 _ALL: Final = (
-    JobKind("ingest", "Keep the documents in files.", _ingest, _Ingest, files=True),
-    JobKind("import", "Keep the messages of a transcript.", _import, _Import, files=True, atomic=True),
+    JobKind("ingest", "Keep the documents in files.", _ingest, _Ingest, files=100),
+    JobKind("import", "Keep the messages of a transcript.", _import, _Import, files=1, atomic=True),
     JobKind(
         "import-agent",
         "Read what was exported of an agent into this one.",
         _import_agent,
         _ImportAgent,
         permission="admin",  # its ids move the sequences that all agents share
-        files=True,
+        files=1,
         atomic=True,
     ),
     JobKind("extract", "Take facts from texts by the configured chat model; without one, names.", _extract, _Extract),

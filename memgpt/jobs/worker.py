@@ -18,7 +18,7 @@ from memgpt.config import Settings
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
-from memgpt.errors import DatabaseError, InputError
+from memgpt.errors import BusyError, DatabaseError, InputError
 from memgpt.jobs import queue
 from memgpt.jobs.jobs import Jobs
 from memgpt.jobs.running import Again, Runner
@@ -35,6 +35,8 @@ DEAD_AFTER: Final = 30.0
 _CARE: Final = 10.0
 """Seconds between two looks for the jobs of dead workers."""
 _OLD: Final = 3600.0
+_LOST: Final = 5
+"""Seconds after which a job is done again whose worker could not even write down that it is to be."""
 _RESTART: Final = 2.0
 """Seconds after which a worker whose database was away tries again."""
 
@@ -134,7 +136,10 @@ class Worker:
         for agent_id in agents:
             database = self._database.isolated(RequestScope((agent_id,), agent_id))
             memory = Memory(agent_id, actor="worker", options=self._options, database=database, embedder=self._embedder)
-            Jobs(memory.scope).add("sleep")
+            try:
+                Jobs(memory.scope).add("sleep")
+            except BusyError as error:  # of one agent: the others are not to wait for it
+                log.warning("no sleep: %s", error)
         log.info("sleep of %s: %s agents", timestamp, len(agents))
 
     async def _keep_caring(self, app: procrastinate.App) -> None:
@@ -164,7 +169,11 @@ class Worker:
 
 
 class _Patience(BaseRetryStrategy):
-    """A job is done again when it says so itself."""
+    """A job is done again when it says so itself, and when the database was away as that was to be written down:
+    its place in the queue must outlive it."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Any) -> RetryDecision | None:  # noqa: ARG002
-        return RetryDecision(retry_in={"seconds": exception.seconds}) if isinstance(exception, Again) else None
+        if isinstance(exception, Again):
+            return RetryDecision(retry_in={"seconds": exception.seconds})
+        lost = isinstance(exception, (psycopg.OperationalError, DatabaseError))
+        return RetryDecision(retry_in={"seconds": _LOST}) if lost else None

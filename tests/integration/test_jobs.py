@@ -172,6 +172,8 @@ def test_what_cannot_be_done_is_refused(ann: Memory, monkeypatch: pytest.MonkeyP
         ("dance", {}, [], "kind"),
         ("ingest", {}, [], "needs a file"),
         ("reembed", {"to": "x"}, [A], "takes no files"),
+        ("import", {}, [TALK, TALK], "takes one file, not 2"),
+        ("import-agent", {}, [A, B], "takes one file, not 2"),
         ("reembed", {}, [], "to: Field required"),
         ("reembed", {"to": "x", "speed": 3}, [], "speed"),
         ("ingest", {"metadata": {"a": "\0"}}, [A], "NUL"),
@@ -289,6 +291,39 @@ def test_an_atomic_job_is_done_or_not(ann: Memory, owner: Database, dsn: str) ->
     work_off(owner, dsn)
     assert Jobs(ann.scope).get(job.id).status == "succeeded"
     assert [m.content for m in ann.messages.list()] == ["I am off to Graz"]
+
+
+@pytest.mark.parametrize("when", ["new.status = 'running'", "old.status = 'running'"], ids=["begins", "fails"])
+def test_a_job_keeps_its_place_while_the_database_is_away(
+    when: str, ann: Memory, owner: Database, dsn: str, kind: Callable[..., None]
+) -> None:
+    """Also where that cannot be written down."""
+    tries: list[int] = []
+
+    def once_lost(work: Work, _: Json) -> Json:
+        tries.append(1)
+        if len(tries) == 1:
+            raise psycopg.OperationalError("the connection is lost")
+        return {}
+
+    kind(once_lost)
+    job = Jobs(ann.scope).add("test")
+    with psycopg.connect(dsn) as direct:
+        direct.execute(
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE SQLSTATE ''57P01''; END'"
+        )
+        direct.execute(f"CREATE TRIGGER die BEFORE UPDATE ON jobs FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION die()")
+    work_off(owner, dsn)
+    assert not Jobs(ann.scope).get(job.id).finished
+    assert queued(dsn) == 1
+    with psycopg.connect(dsn) as direct:
+        direct.execute("DROP TRIGGER die ON jobs")
+    while not Jobs(ann.scope).get(job.id).finished:
+        with psycopg.connect(dsn) as direct:
+            time_passes(direct)
+        work_off(owner, dsn)
+    assert Jobs(ann.scope).get(job.id).status == "succeeded"
+    assert queued(dsn) == 0
 
 
 def test_progress_never_goes_back(ann: Memory, owner: Database, dsn: str, kind: Callable[..., None]) -> None:
@@ -456,6 +491,19 @@ def test_every_memory_is_put_in_order_at_its_time(ann: Memory, owner: Database, 
         assert [(job.kind, job.status) for job in Jobs(bob.scope).list()] == [("sleep", "succeeded")]
         mine = [(job.kind, job.status, job.requested_by) for job in Jobs(ann.scope).list()]
         assert mine == [("extract", "succeeded", "key:test"), ("sleep", "succeeded", "worker")]
+
+
+def test_an_agent_with_too_many_jobs_keeps_nobody_else_awake(
+    ann: Memory, owner: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_UNDER_WAY", 1)
+    ann.remember("Ann likes trains")
+    Jobs(ann.scope).add("extract")
+    with memory_of("bob", dsn) as bob:
+        bob.remember("Bob sails")
+        Worker(owner, embeddings.from_settings(options(dsn)), options(dsn), sleep="0 3 * * *")._all_sleep(0)
+        assert [job.kind for job in Jobs(bob.scope).list()] == ["sleep"]
+    assert [job.kind for job in Jobs(ann.scope).list()] == ["extract"]
 
 
 def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
