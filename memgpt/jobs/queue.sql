@@ -1,6 +1,8 @@
 -- found --
--- The last of the library's migrations that the queue has; null where there is no queue.
-SELECT coalesce(obj_description(to_regnamespace('memgpt_queue'), 'pg_namespace'), '')
+-- The last of the library's migrations that the queue has; empty where there is no queue. Asked of the table, because what
+-- to_regnamespace found once it finds again, also after waiting for another process that made the queue.
+SELECT coalesce(
+    (SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace n WHERE n.nspname = 'memgpt_queue'), '')
 
 -- lock --
 -- One process sets the queue up. A table's lock, as the migrations take it: who waited for an advisory lock may go on

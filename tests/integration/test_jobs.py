@@ -465,6 +465,32 @@ def test_a_job_is_its_agents(ann: Memory, owner: Database, dsn: str, kind: Calla
     assert Jobs(ann.scope).get(job.id).result == {"seen": 0}
 
 
+def test_of_two_who_make_the_queue_one_does(dsn: str) -> None:
+    database = Database(dsn, options=options(dsn))
+    with psycopg.connect(dsn) as direct:
+        direct.execute(queue.SQL.lock)
+        failures: list[BaseException] = []
+        second = threading.Thread(target=lambda: failures.extend(failure_of(lambda: queue.install(database))))
+        second.start()
+        wait_until(lambda: waits(dsn))
+        direct.execute(queue.SQL.create_schema)
+        direct.execute("SET LOCAL search_path TO memgpt_queue")
+        direct.execute(queue.SchemaManager.get_schema())  # type: ignore[arg-type]
+        versions = sorted(os.listdir(queue.SchemaManager.get_migrations_path()))
+        direct.execute(f"COMMENT ON SCHEMA memgpt_queue IS '{[v for v in versions if v.endswith('.sql')][-1]}'")
+    second.join()
+    database.close()
+    assert failures == []
+
+
+def failure_of(work: Callable[[], None]) -> list[BaseException]:
+    try:
+        work()
+    except psycopg.Error as error:
+        return [error]
+    return []
+
+
 def test_an_older_queue_is_brought_up(
     owner: Database, dsn: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
