@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(memory.remember)
-app.command()(memory.recall)
+app.command()(memory.search)
 app.command()(memory.context)
 app.command()(ingest.ingest)
 app.add_typer(block.app, name="block")

@@ -1,4 +1,4 @@
-"""Commands on a whole memory: remember, recall, context, history, undo, forget, stats."""
+"""Commands on a whole memory: remember, search, context, history, undo, forget, stats."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def remember(
             output.note(f"says nearly the same as memory {', '.join(map(str, kept[0].similar))}")
 
 
-def recall(
+def search(
     query: Query,
     limit: Limit = 10,
     offset: Annotated[int, typer.Option("--offset", help="Hits to skip: the next page.")] = 0,
@@ -140,18 +140,18 @@ def _reasons(explain: Mapping[str, Any]) -> Iterator[str]:
 
 
 def context(
-    query: Annotated[str | None, typer.Argument(help="What to recall; absent, nothing is.")] = None,
+    query: Annotated[str | None, typer.Argument(help="What to search for; absent, nothing is.")] = None,
     budget_tokens: Annotated[int, typer.Option("--budget-tokens", help="Most tokens of the text.")] = 2000,
     session: Annotated[str | None, typer.Option("--session", help="Whose latest messages; else all sessions.")] = None,
-    recent: Annotated[int, typer.Option("--recent", help="Most messages that need not be recalled.")] = 20,
-    limit: Annotated[int, typer.Option("--limit", help="Most hits to recall.")] = 20,
+    recent: Annotated[int, typer.Option("--recent", help="Most messages that need not be found.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="Most hits of the search.")] = 20,
     kinds: Kinds = None,
     summary: Annotated[str | None, typer.Option("--summary", help="Of the earlier conversation.")] = None,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Print a text for a prompt, within a budget: core memory, what a query recalls, the latest messages.
+    """Print a text for a prompt, within a budget: core memory, what a query finds, the latest messages.
 
     With --json also each piece with its source and its tokens, and what was left out and why.
     """

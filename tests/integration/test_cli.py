@@ -51,12 +51,12 @@ def test_what_is_remembered_is_recalled(run: Run) -> None:
     assert run("remember", "The flight to Oslo leaves at 9:40.") == "known already: memory 1\n"
     [kept] = rows(run("remember", "Ann likes tea.", "--metadata", '{"from": "chat"}', "--json"))
     assert kept == {"id": 3, "duplicate": False, "similar": []}
-    [hit] = rows(run("recall", "when does the Oslo flight leave?", "--tags", "travel", "--json"))
+    [hit] = rows(run("search", "when does the Oslo flight leave?", "--tags", "travel", "--json"))
     assert (hit["kind"], hit["id"], hit["source"]["tags"]) == ("archival", 1, ["travel", "oslo"])
-    table = run("recall", "oslo", "--kinds", "archival", "--explain")
+    table = run("search", "oslo", "--kinds", "archival", "--explain")
     assert "The flight to Oslo leaves at 9:40." in table
     assert "vector #1" in table
-    assert run("recall", "-", "--limit", "1", "--json", stdin="tea\n").startswith('{"kind": "archival", "id": 3')
+    assert run("search", "-", "--limit", "1", "--json", stdin="tea\n").startswith('{"kind": "archival", "id": 3')
 
 
 def test_lines_and_json_lines_are_remembered_in_one_go(run: Run) -> None:
@@ -186,11 +186,11 @@ def test_stats_count_every_kind(run: Run, dsn: str) -> None:
 
 
 def test_errors_name_the_remedy(run: Run, empty_dsn: str) -> None:
-    assert "memgpt db migrate" in run("recall", "x", "--dsn", empty_dsn, status=1)
-    assert "limit must be a whole number" in run("recall", "x", "--limit", "0", status=1)
-    assert "--metadata is not JSON" in run("recall", "x", "--metadata", "{", status=1)
-    assert "write 90s" in run("recall", "x", "--half-life", "soon", status=1)
-    assert "kinds must be one of archival" in run("recall", "x", "--kinds", "blog", status=1)
+    assert "memgpt db migrate" in run("search", "x", "--dsn", empty_dsn, status=1)
+    assert "limit must be a whole number" in run("search", "x", "--limit", "0", status=1)
+    assert "--metadata is not JSON" in run("search", "x", "--metadata", "{", status=1)
+    assert "write 90s" in run("search", "x", "--half-life", "soon", status=1)
+    assert "kinds must be one of archival" in run("search", "x", "--kinds", "blog", status=1)
     assert "No such command" in run("rember", "x", status=2)
 
 
@@ -240,4 +240,4 @@ def test_shell_completion_knows_commands_and_kinds() -> None:
     assert "remember" in complete("memgpt re")
     assert "append-many" in complete("memgpt message app")
     assert "migrate" in complete("memgpt db mig")
-    assert "archival" in complete("memgpt recall x --kinds arch")
+    assert "archival" in complete("memgpt search x --kinds arch")

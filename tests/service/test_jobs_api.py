@@ -93,6 +93,7 @@ def test_what_is_wrong_is_said_before_there_is_a_job(client: TestClient) -> None
 
 def test_only_who_may_asks_for_work(client_with: Callable[..., TestClient], client: TestClient) -> None:
     every, acme, reader = client, client_with(agents=["acme-*"]), client_with(agents=["acme-*"], permissions=["read"])
+    writer = client_with(agents=["*"], permissions=["read", "write"])
     reembed = {"kind": "reembed", "arguments": {"to": "openai:text-embedding-3-small"}}
     asked = every.post("/v1/agents/*/jobs", json=reembed)
     assert asked.status_code == 202
@@ -103,6 +104,8 @@ def test_only_who_may_asks_for_work(client_with: Callable[..., TestClient], clie
     theirs = every.post("/v1/agents/umbrella/documents/files", files=FILE).json()
     for answer in (
         acme.post("/v1/agents/*/jobs", json=reembed),
+        writer.post("/v1/agents/*/jobs", json=reembed),
+        writer.post("/v1/agents/*/jobs/1/cancel"),
         acme.get("/v1/agents/*/jobs"),
         acme.get("/v1/agents/umbrella/jobs"),
         acme.get(f"/v1/agents/umbrella/jobs/{theirs['id']}"),

@@ -83,8 +83,10 @@ def get_job(jobs: ReadingJobs, id: RowId) -> Job:
 
 
 @router.post("/jobs/{id}/cancel")
-def cancel_job(jobs: WritingJobs, id: RowId) -> Job:
-    """One that waits is cancelled now; one that runs at its next step, and what it did so far stays."""
+def cancel_job(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Job:
+    """One that waits is cancelled now; one that runs at its next step, and what it did so far stays. For who may ask
+    for such work."""
+    allow(caller, agent_id, jobs.get(id).kind)
     return jobs.cancel(id)
 
 
