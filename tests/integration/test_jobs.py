@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,21 +111,6 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("memgpt.jobs.running.KINDS", {**kinds.KINDS, "test": made})
 
     return add
-
-
-def test_several_set_the_queue_up_at_once(dsn: str) -> None:
-    ready = threading.Barrier(3)
-
-    def install() -> None:
-        database = Database(dsn, options=options(dsn))
-        database.read(lambda connection: connection.execute("SELECT to_regnamespace('memgpt_queue')"))
-        ready.wait()
-        queue.install(database)
-        database.close()
-
-    with ThreadPoolExecutor(3) as pool:
-        for done in [pool.submit(install) for _ in range(3)]:
-            done.result()
 
 
 @pytest.mark.parametrize("which", ["dsn", "pooled_dsn"])
