@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -29,6 +30,9 @@ PASSWORD = "only-for-tests"
 TEMPLATE = "memgpt_template"
 MODEL = migrate.ModelSpec("wordllama-l2-supercat-256", 256)
 """The offline default: the size of the embedding columns in ``dsn``."""
+
+# What a script starts in its background ignores Ctrl-C, and so would every process that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_port() -> int:
