@@ -6,8 +6,8 @@ and that library: no network. Each turn has one tool call (two requests to the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,13 @@ class Instant(ChatModel):
             else:
                 yield {0: DeltaToolCall("core_memory_append", '{"label": "notes", "content": "x"}')}
 
+        class Whole(FunctionModel):
+            @asynccontextmanager
+            async def request_stream(self, *args: Any, **named: Any) -> AsyncIterator[Any]:
+                async with super().request_stream(*args, **named) as answer:
+                    answer.provider_details = {"finish_reason": "stop"}  # as models do: else the answer broke off
+                    yield answer
+
         class Nobody(Provider[None]):
             name, base_url, client = "nobody", "", None  # type: ignore[assignment]
 
@@ -48,7 +55,7 @@ class Instant(ChatModel):
                 pass
 
         self.name = "instant"
-        self._model = FunctionModel(stream_function=stream)
+        self._model = Whole(stream_function=stream)
         self._provider = Nobody()
         self._closing = None
 
