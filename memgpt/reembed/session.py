@@ -55,6 +55,7 @@ class Session:
                 connection.execute(
                     sql.SQL("SET search_path TO {}").format(sql.SQL(", ").join(map(sql.Identifier, path)))
                 )
+                connection.execute(SQL.alone)
                 if dimensions:
                     connection.execute(
                         SQL.set_memory, {"kilobytes": build_bytes(dimensions, _LISTS, rows=True) // 1024}

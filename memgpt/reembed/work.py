@@ -31,9 +31,9 @@ _NEARLY_DONE: Final = 100
 _PASSES: Final = 1_000
 _PATIENCE_UNDER_LOCK: Final = 3.0
 """Seconds the last few rows may take to embed while everybody waits."""
-_ROWS_BETWEEN_VACUUMS: Final = 5_000
+_ROWS_BETWEEN_VACUUMS: Final = 2_000
 """At least. A search reads the table for every row of its agent that moved since the last one."""
-_SHARE_BETWEEN_VACUUMS: Final = 0.1
+_SHARE_BETWEEN_VACUUMS: Final = 0.05
 """Of the rows done so far: every vacuum looks at all of them again."""
 
 
@@ -156,20 +156,20 @@ class Work:
     def _pass(self, batches: Batches, phase: str) -> int:
         """Once through a table; answers how many rows were found."""
         last: Row | None = None
-        found = since_vacuum = 0
+        found = moved = 0
         while True:
             with self._session.database.connection() as connection:
                 rows = batches.after(connection, last, self._batch)
+            if moved >= (max(_ROWS_BETWEEN_VACUUMS, _SHARE_BETWEEN_VACUUMS * self.embedded) if rows else _NEARLY_DONE):
+                moved = 0
+                with self._session.alone() as connection:
+                    connection.execute(batches.table.compose(tables.SQL.vacuum_lightly))
             if not rows:
                 return found
             found += len(rows)
-            since_vacuum += self._store(batches, rows)
+            moved += self._store(batches, rows)
             last = rows[-1]
             self._report(phase)
-            if since_vacuum >= max(_ROWS_BETWEEN_VACUUMS, _SHARE_BETWEEN_VACUUMS * self.embedded):
-                since_vacuum = 0
-                with self._session.alone() as connection:
-                    connection.execute(batches.table.compose(tables.SQL.vacuum_lightly))
             self._pause(len(rows))
 
     def _store(self, batches: Batches, rows: Sequence[Row]) -> int:
