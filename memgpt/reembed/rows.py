@@ -41,7 +41,7 @@ class Batches:
         self._model = model
         self._select = table.compose(SQL.unmended if mending else SQL.missing)
         self._mending = mending
-        self._statement: Any = table.compose(SQL.mend) if mending else None
+        self._statement: Any = table.compose(SQL.mend, held=table.compose(SQL.held)) if mending else None
 
     def after(self, connection: psycopg.Connection[Any], last: Row | None, limit: int) -> Sequence[Row]:
         """The next rows in key order."""
@@ -64,7 +64,8 @@ class Batches:
         if self._statement is None:
             generated = is_generated(connection, self.table, "embedding_next_bits")
             bits = b"" if generated else SQL.set_bits
-            self._statement = self.table.compose(SQL.store, bits=sql.SQL(bits.decode()))
+            held = self.table.compose(SQL.held)
+            self._statement = self.table.compose(SQL.store, held=held, bits=sql.SQL(bits.decode()))
         given = {
             "agent_ids": [row.agent_id for row in rows],
             "ids": [row.id for row in rows],

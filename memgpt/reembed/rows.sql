@@ -8,22 +8,7 @@ ORDER BY agent_id, id
 LIMIT %(limit)s::integer
 
 -- store --
--- Keeps a vector only if its row still says what was embedded. A row somebody is changing is left for later: whoever
--- never waits for a row is never part of a deadlock. Rows are found one by one by their key (LATERAL) and then by their
--- place: a join would sooner or later be planned as a scan of the whole table for each batch.
-WITH made AS (
-    SELECT * FROM unnest(
-        %(agent_ids)b::text[], %(ids)b::bigint[], %(hashes)b::uuid[], %(embeddings)b::vector[]
-    ) AS n (agent_id, id, hash, embedding)
-),
-held AS (
-    SELECT h.ctid, n.hash, n.embedding FROM made n
-    CROSS JOIN LATERAL (
-        SELECT m.ctid FROM {table} m
-        WHERE m.agent_id = n.agent_id AND m.id = n.id AND md5({text})::uuid = n.hash
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) AS h
-)
+WITH {held}
 UPDATE {table} m SET
     embedding_next = n.embedding, {bits} embedding_next_model = %(model)s::text, embedding_next_hash = n.hash
 FROM held n
@@ -47,7 +32,16 @@ ORDER BY agent_id, id
 LIMIT %(limit)s::integer
 
 -- mend --
-WITH made AS (
+WITH {held}
+UPDATE {table} m SET embedding = n.embedding, embedding_model = %(model)s::text
+FROM held n
+WHERE m.ctid = n.ctid
+
+-- held --
+-- A vector is kept only if its row still says what was embedded. A row somebody is changing is left for later: whoever
+-- never waits for a row is never part of a deadlock. Rows are found one by one by their key (LATERAL) and then by their
+-- place: a join would sooner or later be planned as a scan of the whole table for each batch.
+made AS (
     SELECT * FROM unnest(
         %(agent_ids)b::text[], %(ids)b::bigint[], %(hashes)b::uuid[], %(embeddings)b::vector[]
     ) AS n (agent_id, id, hash, embedding)
@@ -60,6 +54,3 @@ held AS (
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS h
 )
-UPDATE {table} m SET embedding = n.embedding, embedding_model = %(model)s::text
-FROM held n
-WHERE m.ctid = n.ctid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,7 +15,10 @@ SQL = queries.beside(__name__)
 
 Linkable = Literal["archival", "chunk"]
 
-_STATEMENTS: Final = {"archival": SQL.link_archival, "chunk": SQL.link_chunk}
+_STATEMENTS: Final[Mapping[Linkable, bytes]] = {
+    "archival": SQL.link_archival.replace(b"{noted}", SQL.noted).replace(b"{kind}", b"archival"),
+    "chunk": SQL.link_chunk.replace(b"{noted}", SQL.noted).replace(b"{kind}", b"chunk"),
+}
 
 
 @dataclass(frozen=True, slots=True)

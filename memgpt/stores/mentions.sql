@@ -26,30 +26,7 @@ unlinked AS MATERIALIZED (
                 AND x.text_hash = t.text_hash)
     FOR KEY SHARE OF t
 ),
-named AS MATERIALIZED (
-    SELECT u.id, n.name FROM unlinked u CROSS JOIN LATERAL memory_mentions(u.body) AS n (name)
-),
-removed AS (
-    DELETE FROM kg_mentions x
-    USING unlinked u
-    WHERE x.agent_id = %(agent_id)s::text AND x.archival_id = u.id AND x.name <> ''
-        AND NOT EXISTS (SELECT FROM named n WHERE n.id = u.id AND n.name = x.name)
-),
-added AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'archival', n.id FROM named n
-    ON CONFLICT DO NOTHING
-),
-marked AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
-    SELECT %(agent_id)s::text, '', 'archival', u.id, u.hash FROM unlinked u
-    ON CONFLICT (agent_id, name, kind, row_id) DO UPDATE SET text_hash = excluded.text_hash
-)
-SELECT
-    (SELECT max(b.id) FROM batch b) AS last,
-    (SELECT count(*) FROM batch) AS seen,
-    (SELECT count(*) FROM unlinked) AS linked,
-    (SELECT count(*) FROM named) AS mentions
+{noted}
 
 -- link_chunk --
 -- The same for chunks; the title of the document stands above the text.
@@ -72,23 +49,27 @@ unlinked AS MATERIALIZED (
                 AND x.text_hash = md5(b.body)::uuid)
     FOR KEY SHARE OF t
 ),
+{noted}
+
+-- noted --
+-- The end of both: what was found to be unlinked is.
 named AS MATERIALIZED (
     SELECT u.id, n.name FROM unlinked u CROSS JOIN LATERAL memory_mentions(u.body) AS n (name)
 ),
 removed AS (
     DELETE FROM kg_mentions x
     USING unlinked u
-    WHERE x.agent_id = %(agent_id)s::text AND x.chunk_id = u.id AND x.name <> ''
+    WHERE x.agent_id = %(agent_id)s::text AND x.{kind}_id = u.id AND x.name <> ''
         AND NOT EXISTS (SELECT FROM named n WHERE n.id = u.id AND n.name = x.name)
 ),
 added AS (
     INSERT INTO kg_mentions (agent_id, name, kind, row_id)
-    SELECT %(agent_id)s::text, n.name, 'chunk', n.id FROM named n
+    SELECT %(agent_id)s::text, n.name, '{kind}', n.id FROM named n
     ON CONFLICT DO NOTHING
 ),
 marked AS (
     INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
-    SELECT %(agent_id)s::text, '', 'chunk', u.id, u.hash FROM unlinked u
+    SELECT %(agent_id)s::text, '', '{kind}', u.id, u.hash FROM unlinked u
     ON CONFLICT (agent_id, name, kind, row_id) DO UPDATE SET text_hash = excluded.text_hash
 )
 SELECT

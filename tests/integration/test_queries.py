@@ -14,7 +14,7 @@ import pytest
 
 from memgpt.database.queries import Queries
 from memgpt.models import Kind
-from memgpt.stores import history, search, transfer, traversal
+from memgpt.stores import history, mentions, search, transfer, traversal
 from memgpt.stores.tables import BY_NAME, ROW_KINDS
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
@@ -41,6 +41,7 @@ def queries() -> Iterator[object]:
         there = dict(named(file))
         for name, query in there.items():
             filled = query.decode().replace("{aliases}", there.get("aliases", b"").decode())
+            filled = filled.replace("{held}", there.get("held", b"").decode())
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
             yield pytest.param(filled, id=f"{file.stem}.{name}")
@@ -61,6 +62,8 @@ def completed() -> Iterator[object]:
             statement = search.compose(form, (kind,), filtered).decode()
             yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
+    for kind, statement in mentions._STATEMENTS.items():
+        yield pytest.param(statement.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
         yield pytest.param(traversal._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
 
