@@ -1,6 +1,5 @@
 -- found --
--- The last of the library's migrations that the queue has; empty where there is no queue. Asked of the table, because what
--- to_regnamespace found once it finds again, also after waiting for another process that made the queue.
+-- The last of the library's migrations that the queue has; empty where there is no queue.
 SELECT coalesce(
     (SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace n WHERE n.nspname = 'memgpt_queue'), '')
 
