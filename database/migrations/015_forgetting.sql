@@ -1,0 +1,9 @@
+-- 015_forgetting
+
+BEGIN;
+
+LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE;
+
+INSERT INTO schema_migrations (migration_name) VALUES ('015_forgetting');
+
+COMMIT;
