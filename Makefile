@@ -82,4 +82,4 @@ constraints: ## Write constraints.txt anew from the newest releases that fit pyp
 	@rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	@build/constraints/bin/python -m pip install --quiet --upgrade pip
 	@build/constraints/bin/python -m pip install --quiet '.[$(EXTRAS)]' --group dev --group bench
-	@build/constraints/bin/python -m pip freeze --exclude memgpt > constraints.txt
+	@build/constraints/bin/python -m pip freeze --exclude memgpt-postgres > constraints.txt

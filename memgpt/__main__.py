@@ -1,5 +1,5 @@
 """``python -m memgpt`` is the command line."""
 
-from memgpt.cli import main
+from memgpt.launch import main
 
 main()

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import psycopg
 
+from memgpt import installation
 from memgpt.config import NO_MODEL, Settings, settings
 from memgpt.database import queries
 from memgpt.database.dimensions import column, index_statements
@@ -57,6 +58,16 @@ def examine(dsn: str | None = None, *, options: Settings | None = None) -> list[
         model, dimensions = row if row else (None, 0)
         about = Examination(connection, options, tables(options.db_schema), model, dimensions, current(connection))
         return [finding for check in CHECKS for finding in check(about)]
+
+
+def installed(about: Examination) -> Iterator[Finding]:  # noqa: ARG001 - the same for every database
+    """Is the package whole, and alone under its name?"""
+    problems = installation.problems()
+    for problem in problems:
+        what, _, action = problem.rpartition(": ")
+        yield Finding("installation", "problem", what, action)
+    if not problems:
+        yield Finding("installation", "ok", f"{installation.DISTRIBUTION} {installation.version()}")
 
 
 def configured_model(about: Examination) -> Iterator[Finding]:
@@ -151,6 +162,7 @@ def cache(about: Examination) -> Iterator[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Examination], Iterator[Finding]], ...]] = (
+    installed,
     configured_model,
     vectors,
     indexes,

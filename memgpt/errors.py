@@ -24,6 +24,8 @@ The message says what happened, to which value, and what to do about it. The dat
 (``psycopg.Error``) pass through where memgpt has nothing to add.
 """
 
+from memgpt.installation import DISTRIBUTION, stranger
+
 
 class MemgptError(Exception):
     """Base of every error memgpt raises on purpose."""
@@ -37,7 +39,9 @@ class MissingExtraError(ConfigurationError):
     """An optional package is not installed; the message names the extra that brings it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package!r}: pip install 'memgpt[{extra}]'")
+        other = stranger()
+        trap = f"; {other}" if other else ""
+        super().__init__(f"{purpose} needs the package {package!r}: pip install '{DISTRIBUTION}[{extra}]'{trap}")
         self.package = package
         self.extra = extra
         self.purpose = purpose

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import httpx
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from opentelemetry.sdk.trace import TracerProvider
 
+from memgpt import installation
 from memgpt.api import examples, problems
 from memgpt.api.edge import Edge, Limits
 from memgpt.api.problems import Problem
@@ -69,7 +69,7 @@ def create_app(
 
     app = FastAPI(
         title="memgpt",
-        version=_version(),
+        version=installation.version(),
         summary="Long-term memory for LLM agents.",
         description="Lists answer one page; the header `Link` (and `Next-Cursor`) leads to the next. Writes take an "
         "`Idempotency-Key`. Errors are `application/problem+json`.",
@@ -117,10 +117,3 @@ def _document(app: FastAPI) -> dict[str, Any]:
         )
         app.openapi_schema = examples.added(schema)
     return app.openapi_schema
-
-
-def _version() -> str:
-    try:
-        return version("memgpt")
-    except PackageNotFoundError:  # run from a bare clone
-        return "0"

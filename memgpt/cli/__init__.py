@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from memgpt import installation
 from memgpt.cli import agent, archival, block, ingest, memory, message, output, server
 from memgpt.cli.lazy import LazyGroup
 from memgpt.errors import MemgptError
@@ -39,12 +40,9 @@ app.add_typer(server.app, name="server")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            output.say(f"memgpt {version('memgpt')}")
-        except PackageNotFoundError:
-            output.say("memgpt, run from its source")
+        output.say(f"{installation.DISTRIBUTION} {installation.version()}")
+        for finding in installation.problems():
+            output.note(finding)
         raise typer.Exit
 
 

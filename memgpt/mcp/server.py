@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from mcp.server.mcpserver import MCPServer
 
+from memgpt import installation
 from memgpt.mcp import reference, resources, tools
 from memgpt.mcp.door import Door, note_request
 from memgpt.service import Service
@@ -27,7 +27,7 @@ def create_server(service: Service, *, mode: Mode = "memory", agent: str | None 
     server = MCPServer(
         name="memgpt" if mode == "memory" else "memory-server",
         title="memgpt",
-        version=_version(),
+        version=installation.version(),
         instructions=INSTRUCTIONS if mode == "memory" else None,
         log_level="WARNING",
         middleware=[note_request],
@@ -38,10 +38,3 @@ def create_server(service: Service, *, mode: Mode = "memory", agent: str | None 
         tools.offer(server, door)
         resources.offer(server, door)
     return server
-
-
-def _version() -> str:
-    try:
-        return version("memgpt")
-    except PackageNotFoundError:  # run from a bare clone
-        return "0"

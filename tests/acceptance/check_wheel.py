@@ -33,11 +33,11 @@ def main() -> None:
         place = Path(name)
         place.chmod(0o755)
         run(sys.executable, "-m", "build", "--sdist", "--outdir", place, ".", cwd=ROOT)
-        sdist = next(place.glob("memgpt-*.tar.gz"))
+        sdist = next(place.glob("memgpt_postgres-*.tar.gz"))
         shutil.unpack_archive(sdist, place / "source")
         source = next((place / "source").iterdir())
         run(sys.executable, "-m", "build", "--wheel", "--outdir", place, ".", cwd=source)
-        wheel = next(place.glob("memgpt-*.whl"))
+        wheel = next(place.glob("memgpt_postgres-*.whl"))
         check_contents(wheel)
         elsewhere = place / "elsewhere"
         venv.create(elsewhere, with_pip=True)

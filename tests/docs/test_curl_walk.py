@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = re.compile(r"## Over HTTP.*?```sh\npip install 'memgpt\[server\]'\n(?P<script>.*?)```", re.DOTALL)
+SCRIPT = re.compile(r"## Over HTTP.*?```sh\npip install 'memgpt-postgres\[server\]'\n(?P<script>.*?)```", re.DOTALL)
 
 
 def json_in(said: str) -> Iterator[Any]:

@@ -503,5 +503,5 @@ def test_a_missing_client_names_the_extra_that_brings_it() -> None:
     *ours, groq = done.stdout.splitlines()
     extras = [line.rpartition("pip install ")[2] for line in ours]
     named = ("openai", "openai", "anthropic", "google", "google", "bedrock", "cohere")
-    assert extras == [f"'memgpt[{extra}]'" for extra in named]
+    assert extras == [f"'memgpt-postgres[{extra}]'" for extra in named]
     assert "pydantic-ai-slim[groq]" in groq

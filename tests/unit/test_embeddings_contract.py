@@ -176,13 +176,13 @@ def test_any_name_goes_at_an_address_of_ones_own() -> None:
 )
 def test_a_missing_package_names_its_extra(name: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "_installed", lambda package: package == "pydantic_ai")
-    with pytest.raises(MissingExtraError, match=rf"pip install 'memgpt\[{extra}\]'"):
+    with pytest.raises(MissingExtraError, match=rf"pip install 'memgpt-postgres\[{extra}\]'"):
         embeddings.load(name)
 
 
 def test_model2vec_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "model2vec", None)
-    with pytest.raises(MissingExtraError, match=r"memgpt\[model2vec\]"):
+    with pytest.raises(MissingExtraError, match=r"memgpt-postgres\[model2vec\]"):
         embeddings.load("model2vec:somewhere")
 
 

@@ -70,7 +70,7 @@ def test_without_the_extra_plain_formats_work_and_others_name_it(monkeypatch: py
     monkeypatch.setitem(sys.modules, "kreuzberg", None)
     for name in ("a.txt", "a.md", "a.csv"):
         assert extract(b"some,text\n1,2\n", name).text
-    with pytest.raises(MissingExtraError, match=r"pip install 'memgpt\[documents\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'memgpt-postgres\[documents\]'"):
         extract(make.docx([(1, "A", "b")]), "a.docx")
 
 
