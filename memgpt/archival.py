@@ -31,7 +31,9 @@ class Archival:
         """Keep one text and report what says nearly the same.
 
         ``fields`` are ``tags``, ``importance`` (0 to 1), ``source``, ``metadata``, ``created_at``, ``expires_at`` and
-        ``embedding`` (a ready vector).
+        ``embedding`` (a ready vector). A text that a living memory has already is merged into that one, as an update
+        that ``undo`` takes back: tags are united, metadata merged (of a key that both have the new value), the larger
+        importance and the later expiry count; a text remembered without an expiry is for good.
 
         Raises:
             InputError: the text is empty, or a field has a bad value; nothing was written.
@@ -49,7 +51,7 @@ class Archival:
     def insert_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
         """Keep many texts in one transaction: all or, if one of them is bad, none. One answer per text, in order.
 
-        Each is a mapping with ``text`` and the fields of :meth:`insert`.
+        Each is a mapping with ``text`` and the fields of :meth:`insert`. A text that occurs twice is merged as there.
         """
         prepared = self._prepared(list(memories))
         if not prepared:
@@ -99,7 +101,7 @@ class Archival:
 
         Raises:
             NotFoundError: the agent has no archival memory of that id.
-            ConflictError: another memory has that text.
+            ConflictError: another memory has that text, or replaces this one already.
         """
         if text is None and embedding is not None:
             raise InputError("an embedding is changed together with its text: give both")
@@ -122,16 +124,19 @@ class Archival:
     def supersede(self, id: int, text: str, **fields: Any) -> Remembered:
         """Keep a text that replaces an older memory, which no search finds any more but the history keeps.
 
+        A text that a living memory has already is merged into that one, as :meth:`insert` does.
+
         Raises:
             NotFoundError: the agent has no archival memory of that id; nothing was written.
+            ConflictError: another memory replaces it already; the message names that one, and nothing was written.
         """
         [memory] = self._prepared([{"text": text, **fields}])
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
-            store.get(id)
-            [kept] = store.insert([memory], change_id=change_id, **self._how())
-            if kept.id == id:
+            store.lock_texts()  # two that supersede by each other's texts would wait for each other
+            if store.hold(id).text == memory.text:
                 raise InputError(f"archival memory {id} says this already")
+            [kept] = store.insert([memory], change_id=change_id, **self._how())
             store.update(id, change_id=change_id, superseded_by=kept.id)
         return kept
 

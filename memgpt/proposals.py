@@ -246,12 +246,13 @@ class Proposals:
         with self._scope.change() as (connection, _):
             ids = [memory["id"] for memory in expected]
             found = SleepStore(connection, self._scope.author).memories(ids, lock=True)
-        there = {memory.id: memory for memory in found}
-        for memory in expected:
-            now = there.get(memory["id"])
-            if now is None or digest(now.text) != memory["sha256"]:
-                what = "is set aside or gone" if now is None else "says something else now"
-                raise ConflictError(f"archival memory {memory['id']} {what}: reject this proposal and propose again")
+            there = {memory.id: memory for memory in found}
+            for memory in expected:
+                now = there.get(memory["id"]) or ArchivalStore(connection, self._scope.author).hold(memory["id"])
+                if digest(now.text) != memory["sha256"]:
+                    which = f"archival memory {memory['id']}"
+                    raise ConflictError(f"{which} says something else now: reject this proposal and propose again")
+                there[now.id] = now
         return there
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +37,20 @@ class NewMemory:
     created_at: datetime | None = None
     expires_at: datetime | None = None
 
+    def merged(self, later: NewMemory) -> NewMemory:
+        """This text with what is new about it the second time, by the rules of the statement ``merge``."""
+        expiries = [m.expires_at for m in (self, later) if m.expires_at is not None]
+        return replace(
+            self,
+            embedding=later.embedding if self.embedding is None else self.embedding,
+            tags=[*dict.fromkeys((*self.tags, *later.tags))],
+            importance=max(self.importance, later.importance),
+            source=self.source or later.source,
+            metadata={**(self.metadata or {}), **(later.metadata or {})},
+            created_at=self.created_at or later.created_at,
+            expires_at=max(expiries) if len(expiries) == 2 else None,
+        )
+
 
 class ArchivalStore:
     """The rows of ``archival_memories`` of one agent, on a connection (and in a transaction) of the caller."""
@@ -48,33 +62,46 @@ class ArchivalStore:
     def insert(
         self, memories: Sequence[NewMemory], *, change_id: UUID, language: str, embedding_model: str | None
     ) -> Sequence[Remembered]:
-        """Keep many texts; one that a living memory has already is folded into it. One answer per text, in order."""
-        answers: MutableSequence[Remembered] = []
+        """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order."""
         if len(memories) > 1:
-            self._connection.execute(SQL.lock_texts, self._given())
-        for batch in _batches(memories):
-            answers.extend(self._insert_batch(batch, change_id, language, embedding_model))
-        return answers
+            self.lock_texts()
+        distinct: dict[str, NewMemory] = {}
+        for memory in memories:
+            before = distinct.get(memory.text)
+            distinct[memory.text] = memory if before is None else before.merged(memory)
+        answers: dict[str, Remembered] = {}
+        how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        for batch in _batches([*distinct.values()]):
+            answers.update((memory.text, answer) for memory, answer in zip(batch, self._keep(batch, how), strict=True))
+        first = {memory.text: n for n, memory in reversed([*enumerate(memories)])}
+        return [
+            answers[memory.text] if first[memory.text] == n else replace(answers[memory.text], duplicate=True)
+            for n, memory in enumerate(memories)
+        ]
 
-    def _insert_batch(
-        self, batch: Sequence[NewMemory], change_id: UUID, language: str, embedding_model: str | None
-    ) -> Sequence[Remembered]:
+    def lock_texts(self) -> None:
+        """Let nobody else write more than one text of this agent until the transaction ends."""
+        self._connection.execute(SQL.lock_texts, self._given())
+
+    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any]) -> Sequence[Remembered]:
         answers: dict[int, Remembered] = {}
         waiting: Sequence[int] = range(len(batch))
         # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
         # an expired memory has is free only when that is retired.
         for _ in range(3):
-            found = self._insert_once([batch[n] for n in waiting], change_id, language, embedding_model)
-            answers.update((n, answer) for n, answer in zip(waiting, found, strict=True) if answer.id is not None)
-            if len(answers) == len(batch):
-                return [answers[n] for n in range(len(batch))]
-            waiting = [n for n in waiting if n not in answers]
-            self._retire_expired([batch[n].text for n in waiting], change_id)
+            for statement, duplicate in ((SQL.insert, False), (SQL.merge, True)):
+                places = self._written(statement, [batch[n] for n in waiting], how)
+                answers.update((waiting[place], Remembered(id, duplicate)) for place, id in places)
+                waiting = [n for n in waiting if n not in answers]
+                if not waiting:
+                    return [answers[n] for n in range(len(batch))]
+            self._retire_expired([batch[n].text for n in waiting], how["change_id"])
         raise ConflictError("the same texts are being written and removed by somebody else: try again")
 
-    def _insert_once(
-        self, batch: Sequence[NewMemory], change_id: UUID, language: str, embedding_model: str | None
-    ) -> Sequence[Remembered]:
+    def _written(
+        self, statement: bytes, batch: Sequence[NewMemory], how: Mapping[str, Any]
+    ) -> Sequence[tuple[int, int]]:
+        """The place in the batch and the id of each text that the statement took in."""
         given = self._given(
             text=[m.text for m in batch],
             tags=[Jsonb(list(m.tags)) for m in batch],
@@ -84,12 +111,9 @@ class ArchivalStore:
             created_at=[m.created_at for m in batch],
             expires_at=[m.expires_at for m in batch],
             embedding=[m.embedding for m in batch],
-            change_id=change_id,
-            language=language,
-            embedding_model=embedding_model,
+            **how,
         )
-        with self._connection.cursor(row_factory=class_row(Remembered)) as cursor:
-            return cursor.execute(SQL.insert, given).fetchall()
+        return self._connection.execute(statement, given).fetchall()
 
     def _retire_expired(self, texts: Sequence[str], change_id: UUID) -> bool:
         given = self._given(texts=[*texts], change_id=change_id)
@@ -146,7 +170,7 @@ class ArchivalStore:
 
         Raises:
             NotFoundError: the agent has no archival memory of that id.
-            ConflictError: another memory has the new text.
+            ConflictError: another memory has the new text, or replaces this one already.
         """
         given = self._given(
             id=id,
@@ -164,7 +188,20 @@ class ArchivalStore:
         )
         memory = self._update(given) if text is None else self._update_text(text, given)
         if memory is None:
-            raise self._not_found(id)
+            raise self._superseded(id)
+        return memory
+
+    def hold(self, id: int) -> ArchivalMemory:
+        """One memory, which nobody else changes until the transaction ends.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: another memory replaces it already.
+        """
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            memory = cursor.execute(SQL.hold, self._given(id=id)).fetchone()
+        if memory is None:
+            raise self._superseded(id)
         return memory
 
     def _update(self, given: Mapping[str, Any]) -> ArchivalMemory | None:
@@ -198,6 +235,19 @@ class ArchivalStore:
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+    def _superseded(self, id: int) -> ConflictError:
+        """The error for a memory that only history has to do with.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        memory = self.get(id)
+        if memory.superseded_by is None:
+            return ConflictError(f"archival memory {id} expired and was set aside: remember its text again")
+        return ConflictError(
+            f"archival memory {id} was superseded by archival memory {memory.superseded_by}: change that one"
+        )
 
     def _not_found(self, id: int) -> NotFoundError:
         return NotFoundError(f"agent {self._author.agent_id!r} has no archival memory {id}")

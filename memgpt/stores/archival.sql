@@ -4,8 +4,8 @@
 SELECT pg_advisory_xact_lock(hashtextextended('memgpt archival texts ' || %(agent_id)s::text, 0))
 
 -- insert --
--- Inserts many texts at once. A text that a living memory has already is folded: its id comes back, duplicate = true.
--- One that an expired memory has comes back without an id: retire_expired makes room for it.
+-- Inserts many texts, each of them once; answers with the place and the id of those that are new. A text that a living
+-- memory has already is left to merge, one that an expired memory has to retire_expired.
 -- History is written by the same statement. ord keeps the order of the input.
 WITH incoming AS (
     SELECT * FROM unnest(
@@ -29,16 +29,68 @@ logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
     SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', id, 'insert' FROM inserted
 )
-SELECT
-    CASE WHEN n.id IS NOT NULL THEN n.id ELSE (
-        SELECT m.id FROM archival_memories m
-        WHERE m.agent_id = %(agent_id)s::text AND m.text_hash = md5(i.text)::uuid AND m.superseded_at IS NULL
-            AND (m.expires_at IS NULL OR m.expires_at > now())
-    ) END AS id,
-    n.id IS NULL OR i.ord > min(i.ord) OVER (PARTITION BY i.text) AS duplicate
+SELECT i.ord::integer - 1 AS place, n.id
 FROM incoming i
-LEFT JOIN inserted n ON n.text_hash = md5(i.text)::uuid
-ORDER BY i.ord
+JOIN inserted n ON n.text_hash = md5(i.text)::uuid
+
+-- merge --
+-- Folds texts into the living memories that say the same: tags united, metadata merged (of a key that both have the new
+-- value), the larger importance, the later expiry, of which none is the latest; a source and a vector where there was
+-- none. Answers with the place and the id of each text that lives. A memory that gains nothing is not written.
+WITH incoming AS (
+    SELECT * FROM unnest(
+        %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
+        %(expires_at)b::timestamptz[], %(embedding)b::vector[]
+    ) WITH ORDINALITY AS i (text, tags, importance, source, metadata, expires_at, embedding, ord)
+),
+before AS (
+    SELECT
+        id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+        accessed_at, access_count, embedding_model
+    FROM archival_memories
+    WHERE agent_id = %(agent_id)s::text AND superseded_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        AND text_hash = ANY (ARRAY(SELECT md5(t)::uuid FROM unnest(%(text)b::text[]) AS t))
+    ORDER BY id
+    FOR UPDATE
+),
+merged AS (
+    SELECT
+        i.ord, b.id,
+        b.tags || ARRAY(
+            SELECT t.tag FROM jsonb_array_elements_text(i.tags) WITH ORDINALITY AS t (tag, ord)
+            WHERE t.tag <> ALL (b.tags) ORDER BY t.ord) AS tags,
+        greatest(b.importance, i.importance) AS importance,
+        coalesce(b.source, i.source) AS source,
+        b.metadata || i.metadata AS metadata,
+        CASE WHEN b.expires_at IS NOT NULL AND i.expires_at IS NOT NULL THEN greatest(b.expires_at, i.expires_at) END
+            AS expires_at,
+        b.embedding_model IS NULL AND i.embedding IS NOT NULL AS embedded, i.embedding
+    FROM incoming i
+    JOIN before b ON b.text = i.text
+),
+changed AS (
+    UPDATE archival_memories m SET
+        tags = n.tags,
+        importance = n.importance,
+        source = n.source,
+        metadata = n.metadata,
+        expires_at = n.expires_at,
+        embedding = CASE WHEN n.embedded THEN n.embedding ELSE m.embedding END,
+        embedding_model = CASE WHEN n.embedded THEN %(embedding_model)s::text ELSE b.embedding_model END
+    FROM before b
+    JOIN merged n ON n.id = b.id
+    WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id AND (n.embedded
+        OR (n.tags, n.importance, n.source, n.metadata, n.expires_at)
+            IS DISTINCT FROM (b.tags, b.importance, b.source, b.metadata, b.expires_at))
+    RETURNING m.id
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', b.id, 'update', to_jsonb(b)
+    FROM before b
+    JOIN changed c ON c.id = b.id
+)
+SELECT n.ord::integer - 1 AS place, n.id FROM merged n
 
 -- retire_expired --
 -- Expired memories give up their texts, so that the same can be remembered again.
@@ -65,6 +117,15 @@ WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id
 SELECT id FROM archival_memories
 WHERE agent_id = %(agent_id)s::text AND text_hash = md5(%(text)s::text)::uuid AND superseded_at IS NULL
 
+-- hold --
+-- A memory that is not superseded: nobody else changes it until the end of the transaction.
+SELECT
+    id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
+    accessed_at, access_count
+FROM archival_memories
+WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND superseded_at IS NULL
+FOR UPDATE
+
 -- get --
 SELECT
     id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
@@ -88,13 +149,14 @@ ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s::integer
 
 -- update --
--- Every field that is null in the call keeps its value. A new text brings its vector along.
+-- Every field that is null in the call keeps its value. A new text brings its vector along. What is superseded stays as
+-- it is: whoever supersedes first wins, however many try at the same time.
 WITH before AS (
     SELECT
         id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
         accessed_at, access_count, embedding_model
     FROM archival_memories
-    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND superseded_at IS NULL
     FOR UPDATE
 ),
 vector AS (

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from random import Random
 from threading import Barrier
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from psycopg import sql
 
 from memgpt import Memory
@@ -61,9 +66,153 @@ def test_exact_duplicates_are_folded_in_a_call_and_across_calls(memory: Memory) 
     assert [a.duplicate for a in answers] == [False, True, True]
     assert answers[1].id == first.id
     assert answers[0].id == answers[2].id
-    assert memory.archival.get(first.id).tags == ["a"]
+    assert memory.archival.get(first.id).tags == ["a", "b"]
     assert len(memory.archival.list()) == 2
-    assert len(memory.history("archival")) == 2
+    assert [c.action for c in memory.history("archival")] == ["update", "insert", "insert"]
+
+
+SOON, LATER = datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC)
+
+
+def test_remembering_again_merges_as_an_update_that_undo_takes_back(memory: Memory) -> None:
+    first = memory.remember("Ann is on holiday", tags=["a"], importance=0.7, metadata={"x": 1, "y": 1}, expires_at=SOON)
+    before = memory.archival.get(first.id)
+    again = memory.remember(
+        "Ann is on holiday", tags=["b", "a"], importance=0.6, source="hr", metadata={"y": 2, "z": 2}, expires_at=LATER
+    )
+    assert (again.id, again.duplicate) == (first.id, True)
+    row = memory.archival.get(first.id)
+    assert (row.tags, row.importance, row.source) == (["a", "b"], pytest.approx(0.7), "hr")
+    assert (row.metadata, row.expires_at, row.created_at) == ({"x": 1, "y": 2, "z": 2}, LATER, before.created_at)
+    assert [c.action for c in memory.history("archival", first.id)] == ["update", "insert"]
+    memory.remember("Ann is on holiday")
+    assert memory.archival.get(first.id).expires_at is None, "this time for good"
+    memory.undo()
+    memory.undo()
+    assert memory.archival.get(first.id) == before
+
+
+def test_remembering_again_writes_nothing_where_nothing_is_new(memory: Memory) -> None:
+    fields: dict[str, Any] = {"tags": ["a", "b"], "importance": 0.7, "metadata": {"x": [1]}, "source": "mail"}
+    first = memory.remember("Ann likes tea", **fields)
+    assert memory.remember("Ann likes tea", tags=["b"], importance=0.1, metadata={"x": [1]}).duplicate
+    assert memory.remember_many([{"text": "Ann likes tea"}, {"text": "Ann likes tea"}])[1].id == first.id
+    assert len(memory.history("archival")) == 1
+
+
+def test_a_text_that_occurs_twice_in_a_batch_is_merged(memory: Memory) -> None:
+    one, two = memory.remember_many(
+        [
+            {"text": "tea", "tags": ["a"], "expires_at": SOON, "metadata": {"k": 1}},
+            {"text": "tea", "tags": ["b"], "importance": 0.9, "metadata": {"k": 2}, "source": "mail"},
+        ]
+    )
+    assert (one.duplicate, two.duplicate, one.id) == (False, True, two.id)
+    row = memory.archival.get(one.id)
+    assert (row.tags, row.importance, row.expires_at) == (["a", "b"], pytest.approx(0.9), None)
+    assert (row.metadata, row.source) == ({"k": 2}, "mail")
+    assert len(memory.history("archival")) == 1
+
+
+def test_superseding_with_a_text_that_lives_merges_into_that_memory(memory: Memory) -> None:
+    old, there = memory.remember("Ann lives in Rome"), memory.remember("Ann lives in Oslo", tags=["a"])
+    kept = memory.archival.supersede(old.id, "Ann lives in Oslo", tags=["b"], importance=0.9)
+    assert (kept.id, kept.duplicate) == (there.id, True)
+    row = memory.archival.get(there.id)
+    assert (row.tags, row.importance) == (["a", "b"], pytest.approx(0.9))
+    assert memory.archival.get(old.id).superseded_by == there.id
+    memory.undo()
+    assert memory.archival.get(there.id).tags == ["a"]
+    assert len(memory.archival.list()) == 2
+
+
+def test_a_vector_comes_to_a_memory_that_had_none(dsn: str) -> None:
+    with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
+        kept = memory.remember("tea")
+        assert memory.remember("tea", embedding=np.ones(256)).duplicate
+        assert [hit.id for hit in memory.search(vector=np.ones(256))] == [kept.id]
+        memory.undo()
+        assert memory.search(vector=np.ones(256)) == []
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "tags": st.lists(st.sampled_from(["a", "b", "c"]), max_size=3),
+                "importance": st.sampled_from([0.25, 0.5, 0.75]),
+                "expires_at": st.sampled_from([None, SOON, LATER]),
+            }
+        ),
+        min_size=2,
+        max_size=4,
+    ),
+    st.integers(0, 4),
+    st.randoms(use_true_random=False),
+)
+@hypothesis_settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_the_order_and_grouping_of_rememberings_do_not_matter(
+    dsn: str, memories: list[dict[str, Any]], cut: int, random: Random
+) -> None:
+    shuffled = random.sample(memories, len(memories))
+    with Memory(f"agent {uuid4()}", dsn=dsn, options=Settings(embedding_model="none")) as memory:
+        one, *_ = [memory.remember("one", **fields).id for fields in memories]
+        other, *_ = [
+            r.id
+            for group in (shuffled[:cut], shuffled[cut:])
+            for r in memory.remember_many({"text": "other", **fields} for fields in group)
+        ]
+        rows = [memory.archival.get(id) for id in (one, other)]
+        assert {(frozenset(row.tags), row.importance, row.expires_at) for row in rows} == {
+            (
+                frozenset(tag for m in memories for tag in m["tags"]),
+                max(m["importance"] for m in memories),
+                None if any(m["expires_at"] is None for m in memories) else max(m["expires_at"] for m in memories),
+            )
+        }
+        while memory.archival.list():
+            memory.undo()
+
+
+def test_what_is_superseded_is_not_superseded_or_changed_again(memory: Memory) -> None:
+    old = memory.remember("Luc wants 40 g of saffron.")
+    new = memory.archival.supersede(old.id, "Luc wants 60 g of saffron.")
+    for again in (
+        lambda: memory.archival.supersede(old.id, "Luc wants 80 g of saffron."),
+        lambda: memory.archival.supersede(old.id, "Luc wants 60 g of saffron.", tags=["kitchen"]),
+        lambda: memory.archival.update(old.id, tags=["kitchen"]),
+        lambda: memory.archival.update(old.id, text="Luc wants 80 g of saffron."),
+    ):
+        with memory.transaction(), pytest.raises(ConflictError, match=f"superseded by archival memory {new.id}"):
+            again()
+    assert [m.text for m in memory.archival.list(superseded=True)] == [
+        "Luc wants 60 g of saffron.",
+        "Luc wants 40 g of saffron.",
+    ]
+    assert memory.archival.get(new.id).tags == []
+    memory.undo()
+    assert memory.archival.supersede(old.id, "Luc wants 80 g of saffron.").id
+
+
+def test_of_many_that_supersede_at_once_exactly_one_wins(memory: Memory) -> None:
+    old = memory.remember("Luc wants 40 g of saffron.")
+    barrier = Barrier(4)
+
+    def supersede(n: int) -> str | None:
+        barrier.wait()
+        try:
+            memory.archival.supersede(old.id, f"Luc wants {n} kg of saffron.")
+        except ConflictError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = [*threads.map(supersede, range(4))]
+    [living] = memory.archival.list()
+    assert answers.count(None) == 1
+    assert {a for a in answers if a} == {
+        f"archival memory {old.id} was superseded by archival memory {living.id}: change that one"
+    }
 
 
 def test_near_duplicates_are_reported_and_kept(memory: Memory) -> None:

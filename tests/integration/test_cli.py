@@ -78,6 +78,7 @@ def test_archival_memories_are_corrected_and_replaced(run: Run) -> None:
     assert run("archival", "update", "1", "--text", "Ann lives in Oslo", "--clear-expiry") == "✓ memory 1 changed\n"
     assert json.loads(run("archival", "get", "1", "--json"))["expires_at"] is None
     assert run("archival", "supersede", "1", "Ann lives in Bergen") == "✓ memory 2 replaces 1\n"
+    assert "superseded by archival memory 2" in run("archival", "supersede", "1", "Ann lives in Rome", status=1)
     assert [m["id"] for m in rows(run("archival", "list", "--json"))] == [2]
     assert "Bergen" in run("archival", "get", "2")
     run("archival", "delete", "2")

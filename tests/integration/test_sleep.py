@@ -119,6 +119,17 @@ def test_what_changed_since_is_not_touched(memory: Memory, dsn: str) -> None:
     assert run(memory, tasks=["duplicates"]).proposed == 1, "it is another text"
 
 
+def test_what_was_superseded_since_is_not_superseded_again(memory: Memory) -> None:
+    memory.remember("Ann likes tea")
+    second = memory.remember("ann likes tea")
+    run(memory, tasks=["duplicates"])
+    [proposal] = memory.proposals.list("proposed")
+    new = memory.archival.supersede(second.id, "Ann likes coffee")
+    with pytest.raises(ConflictError, match=f"superseded by archival memory {new.id}"):
+        memory.proposals.apply(proposal.id)
+    assert len(memory.archival.list()) == 2
+
+
 def test_expired_memories_are_set_aside(memory: Memory, dsn: str) -> None:
     gone = memory.remember("Parking ticket until noon", expires_at="2020-01-01T12:00Z")
     memory.remember("Ann likes tea", expires_at="2090-01-01T00:00Z")

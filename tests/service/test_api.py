@@ -116,6 +116,23 @@ def test_blocks_are_shared_within_the_key(client: TestClient, client_with: Calla
     assert client.get("/v1/agents/umbrella/core-memory/blocks").json() == []
 
 
+def test_remembering_again_merges_and_a_late_correction_is_a_conflict(client: TestClient) -> None:
+    archival = f"{A}/archival-memory"
+    [first] = client.post(archival, json={"text": "tea", "tags": ["a"], "expires_at": "2999-01-01T00:00:00Z"}).json()
+    [again] = client.post(archival, json={"text": "tea", "tags": ["b"], "importance": 0.9}).json()
+    assert (again["id"], again["duplicate"]) == (first["id"], True)
+    row = client.get(f"{archival}/{first['id']}").json()
+    assert (row["tags"], row["importance"], row["expires_at"]) == (["a", "b"], pytest.approx(0.9), None)
+    [new] = client.put(f"{archival}/{first['id']}/superseded-by", json={"text": "coffee"}).json()
+    for late in (
+        client.put(f"{archival}/{first['id']}/superseded-by", json={"text": "milk"}),
+        client.patch(f"{archival}/{first['id']}", json={"tags": ["c"]}),
+    ):
+        assert late.status_code == 409
+        assert f"superseded by archival memory {new['id']}" in late.json()["detail"]
+    assert [m["text"] for m in client.get(archival).json()] == ["coffee"]
+
+
 def test_messages_documents_and_graph(client: TestClient) -> None:
     batch = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi", "session": "s"}]
     sent = client.post(f"{A}/messages/batch", json={"messages": batch}).json()

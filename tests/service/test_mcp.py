@@ -180,6 +180,9 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         context = await call("get_context", query="trains", budget_tokens=300)
         assert "morning trains" in context["text"]
         assert len((await call("history", limit=5))["changes"]) == 5
+        late = await client.call_tool("correct_memory", {"id": kept["id"], "text": "Ann prefers noon trains"})
+        assert late.is_error
+        assert f"superseded by archival memory {new['id']}" in late.content[0].text
         refused = await client.call_tool("delete_memory", {"id": 999})
         assert refused.is_error
         assert "no archival memory 999" in refused.content[0].text
