@@ -162,7 +162,7 @@ def once(agent: str, folder: Path, dsn: str) -> Taken:
             report = memory.ingest_files([folder], workers=WORKERS)
         assert not report.failed, report.failed
         again = memory.ingest_files([folder], workers=WORKERS)
-        assert again.count("unchanged") == len(found)
+        assert again.counts["unchanged"] == len(found)
         storing = embed_and_store(memory, prepared)
         memory.forget_agent()
     return Taken(report.added, extraction, storing, report.seconds, again.seconds, peak.megabytes)

@@ -31,6 +31,10 @@ def ingest(
         int | None,
         typer.Option("--workers", min=1, max=64, help="Processes that read; else one a core, at most 4."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", help="Of texts and web pages, such as cp1251; else each file's own is detected."),
+    ] = None,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
@@ -45,10 +49,11 @@ def ingest(
         opened(agent, dsn) as memory,
         _shown() as progress,
     ):
-        report = memory.ingest_files(paths, glob=glob or (), exclude=exclude or (), workers=workers, progress=progress)
+        report = memory.ingest_files(
+            paths, glob=glob or (), exclude=exclude or (), workers=workers, encoding=encoding, progress=progress
+        )
     if as_json:
-        counts = {outcome: report.count(outcome) for outcome in OUTCOMES}
-        output.show_json({"seconds": round(report.seconds, 3), "counts": counts, "results": report.results})
+        output.show_json({"seconds": round(report.seconds, 3), "counts": report.counts, "results": report.results})
     else:
         _show(report)
     if report.failed:

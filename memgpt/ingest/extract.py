@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from memgpt import chunking
 from memgpt.chunking import MARKDOWN, PLAIN
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.ingest import formats
+from memgpt.ingest import encodings, formats
 from memgpt.ingest.pdf import pdf_text
 from memgpt.models import Json
 
@@ -26,6 +26,10 @@ MOST_CHARACTERS: Final = 10_000_000
 _PAGE_MARK: Final = "\ue000{page_num}\ue001"
 _PAGE = re.compile(r"\ue000(\d+)\ue001\s*")
 _FRONT_MATTER = re.compile(r"\A---\n.*?(?:\n## title: [^\n]*\n|\n---\n)\s*", re.DOTALL)
+_DECLARATION = re.compile(
+    r"""(<(?:\?xml|meta)\b[^>]{0,1000}?(?:charset|encoding)\s{0,20}=\s{0,20}["']?\s{0,20})[-\w:.]{1,40}""",
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~$&])")
 _NO_TITLE: Final = {"", "(anonymous)", "untitled", "unknown", "(unspecified)"}
 _SHEETS: Final = {formats.XLSX, "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet"}
@@ -48,8 +52,10 @@ class Extracted:
     """What its reader should know, such as a name that lies."""
 
 
-def extract(data: bytes, name: str, media_type: str | None = None) -> Extracted:
-    """The text of a file's content; its ``name`` helps to tell the format and stands in for a missing title.
+def extract(data: bytes, name: str, media_type: str | None = None, encoding: str | None = None) -> Extracted:
+    """Extract the text of a file's content; its ``name`` helps to tell the format and stands in for a missing title.
+
+    ``encoding`` is that of a text or a page; absent, it is read from the content or detected.
 
     Raises:
         InputError: it is empty, damaged, encrypted, too large or no document.
@@ -57,18 +63,19 @@ def extract(data: bytes, name: str, media_type: str | None = None) -> Extracted:
     """
     suffix = PurePath(name).suffix.lower()
     media_type = media_type or formats.detect(data, suffix)
-    extracted = _read(data, media_type)
+    extracted = _read(data, media_type, encoding)
     if not extracted.text.strip():
         raise InputError("empty: there is no text in it; pages that are pictures need character recognition first")
     if len(extracted.text) > MOST_CHARACTERS:
         raise InputError(f"too large: {len(extracted.text):,} characters; the limit is {MOST_CHARACTERS:,}: split it")
     named = formats.BY_SUFFIX.get(suffix)
     lies = named not in (None, media_type) and {named, media_type} != {PLAIN, MARKDOWN}
+    notes = [f"named {suffix}, but it is {media_type}" if lies else None, extracted.note]
     title = extracted.title if extracted.title.strip().lower() not in _NO_TITLE else ""
     return replace(
         extracted,
         title=" ".join((title or _first_heading(extracted) or PurePath(name).stem).split())[:300],
-        note=f"named {suffix}, but it is {media_type}" if lies else None,
+        note="; ".join(filter(None, notes)) or None,
     )
 
 
@@ -80,12 +87,21 @@ def _first_heading(extracted: Extracted) -> str:
     return outline[0].title if outline and not extracted.text[: outline[0].start].strip() else ""
 
 
-def _read(data: bytes, media_type: str) -> Extracted:
+def _read(data: bytes, media_type: str, encoding: str | None) -> Extracted:
+    if media_type == formats.HTML:
+        page = encodings.decode(data, encoding=encoding, markup=True)
+        return replace(_converted(_without_declaration(page.text).encode(), media_type), note=page.note)
+    if media_type not in formats.WITHOUT_EXTRA:
+        return _converted(data, media_type)
+    decoded = encodings.decode(data, encoding=encoding)
     if media_type in (formats.CSV, formats.TSV):
-        return Extracted(_table(formats.text(data)), media_type)
-    if media_type in formats.WITHOUT_EXTRA:
-        return Extracted(formats.text(data), media_type, structure=media_type)
-    return _converted(data, media_type)
+        return Extracted(_table(decoded.text), media_type, note=decoded.note)
+    return Extracted(decoded.text, media_type, structure=media_type, note=decoded.note)
+
+
+def _without_declaration(page: str) -> str:
+    """A page whose characters are decoded already, without what it says of its encoding."""
+    return _DECLARATION.sub(r"\1utf-8", page, count=2)
 
 
 def _table(text: str) -> str:

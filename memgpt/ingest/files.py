@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from memgpt.ingest.formats import NO_TEXT
 
 MOST_BYTES: Final = 100 * 2**20
 """Size of the largest file that is read."""
+
+_UNKNOWN: Final = "\ufffd"
+_SURROGATE = re.compile("[\udc80-\udcff]")
+"""How Python holds the bytes of a path that are not UTF-8."""
+_NAMED = re.compile(f"{_UNKNOWN}(?:{_UNKNOWN}|([89A-F][0-9A-F]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +122,17 @@ def checked(path: Path) -> Found:
     if status.st_size > MOST_BYTES:
         return Found(path, refused=f"too large: {status.st_size:,} bytes; the limit is {MOST_BYTES:,}: split it")
     return Found(path)
+
+
+def source_name(path: str | Path) -> str:
+    """Return a path as a text that can be stored: a byte that is not UTF-8 becomes U+FFFD and its two hex digits.
+
+    U+FFFD itself is doubled, so that no two paths have one name, and :func:`path_of` finds the file again.
+    """
+    name = str(path).replace(_UNKNOWN, _UNKNOWN * 2)
+    return _SURROGATE.sub(lambda byte: f"{_UNKNOWN}{ord(byte[0]) - 0xDC00:02X}", name)
+
+
+def path_of(source: str) -> Path:
+    """Return the path that has this name; the inverse of :func:`source_name`."""
+    return Path(_NAMED.sub(lambda found: chr(0xDC00 + int(found[1], 16)) if found[1] else _UNKNOWN, source))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import io
+import re
 import zipfile
 import zlib
 from typing import Final
@@ -67,15 +67,8 @@ _MARKS: Final = (
     (b"{\\rtf", "application/rtf"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE),
 )
+_PAGE: Final = re.compile(rb"\s{0,100}(?:<\?xml[^>]{0,200}>\s{0,100})?<(?:!doctype\s{1,20}html|html)\b", re.IGNORECASE)
 _ZIPPED: Final = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
-
-_ENCODINGS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 MOST_UNPACKED: Final = 200 * 2**20
 """Bytes the members of a zipped document may have together."""
@@ -86,7 +79,7 @@ def detect(data: bytes, suffix: str) -> str:
     """The media type of a file's content; ``suffix`` is its name's, lower case, with the dot.
 
     Raises:
-        InputError: it is empty, no document, damaged, or not what its name says.
+        InputError: it is empty, damaged, or not what its name says.
     """
     if not data.strip():
         raise InputError("empty: there is no text in it")
@@ -102,28 +95,7 @@ def detect(data: bytes, suffix: str) -> str:
         return found
     if named in _SIGNED or named in _IN_OLE:
         raise InputError(f"corrupt or misnamed: a {suffix} file does not begin like this")
-    text(data)  # raises for binary
-    return named or PLAIN
-
-
-def text(data: bytes) -> str:
-    """The characters of a text file: UTF-8, UTF-16 or UTF-32 with a mark, else Windows-1252. Lines end in ``\\n``.
-
-    Raises:
-        InputError: it is not text.
-    """
-    marked = next((encoding for mark, encoding in _ENCODINGS if data.startswith(mark)), None)
-    if marked is None and b"\0" in data:
-        raise InputError("binary: no document and no text")
-    for encoding in (marked,) if marked else ("utf-8", "cp1252"):
-        try:
-            decoded = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        odd = sum(decoded.count(chr(code)) for code in range(32) if code not in (9, 10, 12, 13, 27))
-        if odd <= len(decoded) // 200:
-            return decoded.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-    raise InputError("binary: no document and no text")
+    return named or (HTML if _PAGE.match(data[:1024]) else PLAIN)
 
 
 def _by_content(data: bytes) -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, Final
 
 from memgpt import chunking
 from memgpt.ingest.extract import Extracted, extract
@@ -36,27 +38,32 @@ class Prepared:
     note: str | None
 
 
-def prepare(data: bytes, name: str, media_type: str | None = None) -> Prepared:
-    """The document in a file's content.
+READER: Final = 2
+"""Raised when some content is read better than before: files are then read again, and what was lost is healed."""
+
+
+def prepare(data: bytes, name: str, media_type: str | None = None, encoding: str | None = None) -> Prepared:
+    """Extract the document in a file's content and cut it into chunks.
 
     Raises:
         InputError: it cannot be read, and why.
         MissingExtraError: the format needs the extra ``documents``.
     """
-    extracted = extract(data, name, media_type)
+    extracted = extract(data, name, media_type, encoding)
     return Prepared(
         title=extracted.title,
         media_type=extracted.media_type,
-        content_hash=content_hash(data),
+        content_hash=content_hash(io.BytesIO(data), encoding),
         cuts=_cuts(extracted),
         metadata=extracted.metadata,
         note=extracted.note,
     )
 
 
-def content_hash(data: bytes) -> str:
-    """What tells one content from another."""
-    return hashlib.sha256(data).hexdigest()
+def content_hash(file: BinaryIO, encoding: str | None) -> str:
+    """Return what tells one content from another: its bytes, and how they are read."""
+    how = hashlib.sha256(f"{READER} {encoding or ''}\n".encode())
+    return hashlib.file_digest(file, lambda: how).hexdigest()  # type: ignore[arg-type]
 
 
 def _cuts(extracted: Extracted) -> Sequence[Cut]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,8 +39,11 @@ class IngestReport:
     results: Sequence[Ingested]
     seconds: float
 
-    def count(self, outcome: Outcome) -> int:
-        return sum(result.outcome == outcome for result in self.results)
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many documents came to each outcome."""
+        found = Counter(result.outcome for result in self.results)
+        return {outcome: found[outcome] for outcome in OUTCOMES}
 
     @property
     def failed(self) -> Sequence[Ingested]:

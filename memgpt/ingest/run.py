@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import os
 import time
 from collections import defaultdict
@@ -38,6 +38,7 @@ class Ingest:
         title: str | None = None,
         source: str | None = None,
         media_type: str | None = None,
+        encoding: str | None = None,
         metadata: Json | None = None,
     ) -> Ingested:
         """Keep one document; see :meth:`memgpt.memory.Memory.ingest`."""
@@ -52,13 +53,14 @@ class Ingest:
         elif isinstance(given, bytes):
             data = given
         else:
-            data, media_type = given.encode(), media_type or _text_type(given)
+            data, media_type, encoding = given.encode(), media_type or _text_type(given), "utf-8"
+        digest = content_hash(io.BytesIO(data), encoding)
         try:
-            there = self._there(_Seen(self._fingerprints(source, content_hash(data))), source, content_hash(data))
+            there = self._there(_Seen(self._fingerprints(source, digest)), source, digest)
             if there is not None:
                 return there
             with span("ingest.extract"):
-                prepared = prepare(data, source or "", media_type)
+                prepared = prepare(data, source or "", media_type, encoding)
         except InputError as error:
             raise InputError(f"{source or title or 'the document'}: {error}") from None
         with span("ingest.keep"):
@@ -71,6 +73,7 @@ class Ingest:
         glob: Sequence[str] = (),
         exclude: Sequence[str] = (),
         workers: int | None = None,
+        encoding: str | None = None,
         progress: Callable[[Ingested, int, int], None] | None = None,
     ) -> IngestReport:
         """Keep the documents in files and directories; see :meth:`memgpt.memory.Memory.ingest_files`."""
@@ -79,7 +82,7 @@ class Ingest:
         found = list(files.find([Path(path) for path in named], glob=glob, exclude=exclude))
         assert self._scope.model  # noqa: S101 - raises before the work where it would be in vain
         results: list[Ingested] = []
-        with closing(self._run(found, workers or min(os.cpu_count() or 1, 4))) as outcomes:
+        with closing(self._run(found, workers or min(os.cpu_count() or 1, 4), encoding)) as outcomes:
             for result in outcomes:
                 results.append(result)
                 if progress is not None:
@@ -96,19 +99,25 @@ class Ingest:
                 else:
                     yield Ingested(files[path], "failed", reason=str(prepared))
 
-    def _run(self, found: Sequence[Found], workers: int) -> Generator[Ingested]:
+    def _run(self, found: Sequence[Found], workers: int, encoding: str | None) -> Generator[Ingested]:
         seen = _Seen(self._scope.read(lambda connection: DocumentStore(connection, self._scope.author).fingerprints()))
         copies: list[Found] = []
-        yield from self._pass(found, workers, seen, copies)
-        yield from self._pass(copies, workers, seen, None)  # of what may have been changed meanwhile
+        yield from self._pass(found, workers, encoding, seen, copies)
+        yield from self._pass(copies, workers, encoding, seen, None)  # of what may have been changed meanwhile
 
     def _pass(
-        self, found: Sequence[Found], workers: int, seen: _Seen, copies: list[Found] | None
+        self,
+        found: Sequence[Found],
+        workers: int,
+        encoding: str | None,
+        seen: _Seen,
+        copies: list[Found] | None,
     ) -> Generator[Ingested]:
         """What became of these files; those whose content is there from another source go to ``copies``, if given."""
         settled: list[Ingested] = []
-        unread = self._unread(found, seen, settled, copies)
-        with closing(prepare_each(unread, lambda found: str(found.path), workers=workers)) as documents:
+        unread = self._unread(found, encoding, seen, settled, copies)
+        each = prepare_each(unread, lambda found: str(found.path), workers=workers, encoding=encoding)
+        with closing(each) as documents:
             for item, prepared in documents:
                 yield from _drain(settled)
                 source = _source(item.path)
@@ -122,7 +131,12 @@ class Ingest:
         yield from _drain(settled)
 
     def _unread(
-        self, found: Iterable[Found], seen: _Seen, settled: list[Ingested], copies: list[Found] | None
+        self,
+        found: Iterable[Found],
+        encoding: str | None,
+        seen: _Seen,
+        settled: list[Ingested],
+        copies: list[Found] | None,
     ) -> Iterator[Found]:
         """The files whose content is not there yet; what became of the others goes to ``settled``."""
         for item in found:
@@ -133,7 +147,7 @@ class Ingest:
                 continue
             try:
                 with item.path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    digest = content_hash(file, encoding)
             except OSError as error:
                 settled.append(Ingested(source, "failed", reason=f"unreadable: {error.strerror}"))
                 continue
@@ -264,7 +278,7 @@ class _Seen:
 
 def _source(path: Path) -> str:
     """The name a file keeps from run to run, wherever the run was started."""
-    return os.path.abspath(path).encode("utf-8", "replace").decode()
+    return files.source_name(os.path.abspath(path))
 
 
 def _read(path: Path) -> bytes:

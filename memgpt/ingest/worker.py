@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from memgpt.errors import InputError, MissingExtraError
+from memgpt.ingest.files import source_name
 from memgpt.ingest.prepare import prepare
 
 MOST_MEMORY = 3 * 2**30
@@ -25,13 +26,13 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line)["path"])) + "\n")
+        answers.write(json.dumps(_answer(**json.loads(line))) + "\n")
         answers.flush()
 
 
-def _answer(path: str) -> dict[str, Any]:
+def _answer(path: str, encoding: str | None) -> dict[str, Any]:
     try:
-        return {"prepared": asdict(prepare(Path(path).read_bytes(), path))}
+        return {"prepared": asdict(prepare(Path(path).read_bytes(), source_name(path), encoding=encoding))}
     except MissingExtraError as error:
         return {"missing": [error.package, error.extra, error.purpose]}
     except InputError as error:

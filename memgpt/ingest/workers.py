@@ -25,11 +25,17 @@ T = TypeVar("T")
 
 
 def prepare_each(
-    items: Iterable[T], path: Callable[[T], str], *, workers: int, patience: float = PATIENCE
+    items: Iterable[T],
+    path: Callable[[T], str],
+    *,
+    workers: int,
+    encoding: str | None = None,
+    patience: float = PATIENCE,
 ) -> Generator[tuple[T, Prepared | MemgptError]]:
     """Each item with the document in its file, or with why there is none, in the order they are done.
 
-    At most two files a worker are on their way, so memory does not grow with the number of items.
+    ``encoding`` is that of texts and pages; absent, each file's own is detected. At most two files a worker are on
+    their way, so memory does not grow with the number of items.
     """
     crew = [_Worker(patience) for _ in range(workers)]
     idle: LifoQueue[_Worker] = LifoQueue()  # the one just used is running already
@@ -39,7 +45,7 @@ def prepare_each(
     def prepare(item: T) -> Prepared:
         worker = idle.get()
         try:
-            return worker.prepare(path(item))
+            return worker.prepare(path(item), encoding)
         finally:
             idle.put(worker)
 
@@ -79,7 +85,7 @@ class _Worker:
         self._dismissed = False
         self._lock = threading.Lock()
 
-    def prepare(self, path: str) -> Prepared:
+    def prepare(self, path: str, encoding: str | None) -> Prepared:
         process = self._running()
         late = threading.Event()
 
@@ -91,7 +97,7 @@ class _Worker:
         alarm.daemon = True
         alarm.start()
         try:
-            answer = _ask(process, path)
+            answer = _ask(process, {"path": path, "encoding": encoding})
         finally:
             alarm.cancel()
         if answer is not None:
@@ -131,12 +137,12 @@ def _ended(process: subprocess.Popen[str]) -> int:
     return process.wait()
 
 
-def _ask(process: subprocess.Popen[str], path: str) -> dict[str, Any] | None:
+def _ask(process: subprocess.Popen[str], question: dict[str, str | None]) -> dict[str, Any] | None:
     """The answer; None when the process ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
     try:
-        process.stdin.write(json.dumps({"path": path}) + "\n")
+        process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
         answer: dict[str, Any] = json.loads(process.stdout.readline())
     except (BrokenPipeError, json.JSONDecodeError):

@@ -18,7 +18,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError, NotFoundError
-from memgpt.ingest import files, workers
+from memgpt.ingest import files, prepare, workers
 from memgpt.ingest.report import Ingested
 
 WORDS = "The harbour was quiet while the boats waited for the tide to come back in. "
@@ -73,7 +73,7 @@ def ids(memory: Memory, document_id: int | None) -> dict[str, int]:
 def test_every_format_comes_in_with_citations_that_open(memory: Memory, folder: Path, dsn: str) -> None:
     report = memory.ingest_files([folder], workers=2)
     assert report.failed == []
-    assert report.count("new") == 10
+    assert report.counts["new"] == 10
     documents = {Path(d.source or "").name: d for d in memory.documents.list()}
     assert {name: d.title for name, d in documents.items()} == {
         "book.epub": "The Harbour",
@@ -244,7 +244,7 @@ def test_bad_input_is_named_and_the_rest_goes_on(memory: Memory, bad: dict[str, 
     reasons = {Path(r.source or "").name: r.reason or "" for r in report.failed}
     assert reasons.keys() == bad.keys()
     assert {name: reason for name, reason in reasons.items() if bad[name] not in reason} == {}
-    assert report.count("new") == 2
+    assert report.counts["new"] == 2
     [lies] = [r for r in report.results if r.source and r.source.endswith("lies.txt")]
     assert lies.reason == "named .txt, but it is application/pdf"
     with psycopg.connect(dsn) as connection:
@@ -293,6 +293,31 @@ def test_patterns_choose(memory: Memory, tmp_path: Path) -> None:
     assert (by_pattern.path.name, none.refused) == ("b.txt", "no file matches")
 
 
+def test_what_was_garbled_is_healed_by_ingesting_again(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tea.txt"
+    file.write_bytes("Чай собран в Краснодарском крае\n".encode("cp1251"))
+    assert memory.ingest_files(file, encoding="cp1252").counts["new"] == 1
+    [healed] = memory.ingest_files(file).results
+    assert (healed.outcome, "read as cp1251" in (healed.reason or "")) == ("changed", True)
+    [chunk] = memory.documents.chunks(healed.document_id or 0)
+    assert chunk.chunk_text == "Чай собран в Краснодарском крае"
+    assert memory.ingest_files(file).counts["unchanged"] == 1
+    monkeypatch.setattr(prepare, "READER", prepare.READER + 1)
+    assert memory.ingest(file).kept == 1
+
+
+def test_names_that_are_not_utf8_are_kept_apart(memory: Memory, tmp_path: Path) -> None:
+    names = [b"caf\xe8.md", b"caf\xe9.md", "caf\ufffdE9.md".encode()]
+    for number, name in enumerate(names):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text(f"# Part {number}\n\ntext {number}")
+    assert memory.ingest_files(tmp_path).counts["new"] == 3
+    assert memory.ingest_files(tmp_path).counts["unchanged"] == 3
+    sources = {str(document.source) for document in memory.documents.list()}
+    assert {os.fsencode(files.path_of(source).name) for source in sources} == set(names)
+
+
 @pytest.mark.parametrize("code", ["import os; os._exit(3)", "while True: pass"])
 def test_a_reader_that_dies_or_hangs_takes_only_its_own_file(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -304,10 +329,10 @@ def test_a_reader_that_dies_or_hangs_takes_only_its_own_file(
         import sys; sys.path[:] = sys.argv[1:]
         from memgpt.ingest import worker
         answer = worker._answer
-        def trapped(path):
+        def trapped(path, encoding):
             if "deadly" in path:
                 {code}
-            return answer(path)
+            return answer(path, encoding)
         worker._answer = trapped
         worker.main()
     """
@@ -358,7 +383,7 @@ def test_a_killed_run_goes_on_without_duplicates_or_holes(
     assert memory.documents.count() == 6
 
     report = memory.ingest_files([tmp_path], workers=2)
-    assert (report.count("unchanged"), report.count("new"), report.count("failed")) == (6, 14, 0)
+    assert (report.counts["unchanged"], report.counts["new"], report.counts["failed"]) == (6, 14, 0)
     with Memory("ann", dsn=another_dsn) as other:
         for file in tmp_path.iterdir():
             other.ingest(file)

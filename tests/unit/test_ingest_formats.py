@@ -7,7 +7,7 @@ import sys
 import document_files as make
 import pytest
 
-from memgpt.errors import InputError, MissingExtraError
+from memgpt.errors import MissingExtraError
 from memgpt.ingest import formats
 from memgpt.ingest.extract import extract
 from memgpt.ingest.pdf import pdf_text
@@ -30,27 +30,6 @@ from memgpt.ingest.pdf import pdf_text
 )
 def test_the_content_decides(data: bytes, name: str, media_type: str) -> None:
     assert formats.detect(data, f".{name.rpartition('.')[2]}") == media_type
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        ("grün".encode(), "grün"),
-        ("grün".encode("utf-8-sig"), "grün"),
-        ("grün".encode("utf-16"), "grün"),
-        ("grün".encode("utf-32"), "grün"),
-        ("grün".encode("cp1252"), "grün"),
-        (b"a\r\nb\rc\n", "a\nb\nc\n"),
-    ],
-)
-def test_encodings(data: bytes, text: str) -> None:
-    assert formats.text(data) == text
-
-
-@pytest.mark.parametrize("data", [b"a\0b", bytes(range(1, 32)) * 9, b"\xff\xfe\xff", b"\x81\x8d\x8f"])
-def test_binary_is_no_text(data: bytes) -> None:
-    with pytest.raises(InputError, match="binary"):
-        formats.text(data)
 
 
 @pytest.mark.parametrize(
