@@ -24,7 +24,7 @@ from psycopg.rows import class_row
 from memgpt.config import NO_MODEL
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
-from memgpt.embeddings import EmbeddingModel, Purpose
+from memgpt.embeddings import EmbeddingModel, Purpose, Vectors, checked
 from memgpt.embeddings.cache import Cached
 from memgpt.errors import ConfigurationError, ModelMismatchError
 
@@ -102,10 +102,8 @@ class Following:
         with self._lock:
             model = self.active(connection)
             embedder = self._embedder
-        vectors = [
-            Embedded(Vector(row), text, purpose, model)
-            for row, text in zip(embedder.embed(texts, purpose=purpose), texts, strict=True)
-        ]
+        rows = _embedded(embedder, texts, purpose)
+        vectors = [Embedded(Vector(row), text, purpose, model) for row, text in zip(rows, texts, strict=True)]
         with self._lock:
             self._made.update((id(vector), vector) for vector in vectors)
         return vectors
@@ -149,7 +147,7 @@ class Following:
             embedder = self._embedder
         for purpose in {vector.purpose for vector in stale}:  # not locked: it may take a while, and needs a connection
             group = [vector for vector in stale if vector.purpose == purpose]
-            rows = embedder.embed([vector.text for vector in group], purpose=purpose)
+            rows = _embedded(embedder, [vector.text for vector in group], purpose)
             for vector, row in zip(group, rows, strict=True):
                 vector.become(Vector(row), found)
         return True
@@ -186,6 +184,11 @@ class Following:
             else self._database.read(lambda c: c.execute(SQL.is_known, given).fetchone())
         )
         return bool(row and row[0])
+
+
+def _embedded(embedder: EmbeddingModel, texts: Sequence[str], purpose: Purpose) -> Vectors:
+    """Return one comparable vector per text, whatever the model is and wherever it is from."""
+    return checked(embedder.name, embedder.embed(texts, purpose=purpose), count=len(texts), dimensions=None)
 
 
 def _with_model(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pgvector import Vector
 
 from memgpt.errors import InputError
@@ -18,6 +19,11 @@ MAX_TEXT = 10_000_000
 
 MAX_LIMIT = 10_000
 """Most results of one call."""
+
+_FLOAT32 = np.finfo(np.float32)
+
+_HALF = (2000, 4000)
+"""Vectors of more dimensions than the first and at most the second number are stored in half precision."""
 
 
 def text(value: object, what: str, *, empty: bool = False) -> str:
@@ -109,7 +115,7 @@ def choice(value: object, choices: Sequence[str], what: str) -> str:
 
 
 def vector(value: object, what: str, *, dimensions: int) -> Vector:
-    """A finite, non-zero vector of the memory's dimensions, from any sequence of numbers or array."""
+    """A comparable vector of the memory's dimensions, from any sequence of numbers or array."""
     try:
         with np.errstate(over="ignore"):
             array = np.asarray(value.to_numpy() if isinstance(value, Vector) else value, dtype=np.float32)
@@ -120,11 +126,31 @@ def vector(value: object, what: str, *, dimensions: int) -> Vector:
             f"{what} has shape {array.shape}; this memory's embeddings have {dimensions} dimensions. "
             f"Set MEMGPT_EMBEDDING_DIMENSIONS before the first migration, or change the model with `memgpt reembed`"
         )
-    if not np.isfinite(array).all():
-        raise InputError(f"{what} has NaN or infinity at position {int(np.isfinite(array).argmin())}")
-    if not array.any():
-        raise InputError(f"{what} is all zeros, which has no direction to compare")
+    if fault := uncomparable(array[np.newaxis]):
+        reason = "is all zeros" if fault[1] == "zeros" else f"has {fault[1]}"
+        raise InputError(f"{what} {reason}: it has no direction to compare")
     return Vector(array)
+
+
+def uncomparable(vectors: NDArray[np.float32]) -> tuple[int, str] | None:
+    """Return the position of the first vector without a direction to compare, and what is wrong with it.
+
+    pgvector adds up squares in single precision: a length whose square is 0, rounded to almost nothing or infinite there
+    makes every distance NaN or wrong. Columns of 2,001 to 4,000 dimensions hold half precision, where small numbers are 0.
+    """
+    with np.errstate(over="ignore"):
+        stored = vectors.astype(np.float16) if _HALF[0] < vectors.shape[1] <= _HALF[1] else vectors
+    wide = stored.astype(np.float64)
+    squared = np.einsum("ij,ij->i", wide, wide)
+    fine = (squared >= _FLOAT32.tiny) & (squared <= _FLOAT32.max)
+    if fine.all():
+        return None
+    row = int(fine.argmin())
+    if not np.isfinite(stored[row]).all():
+        return row, "NaN or infinity"
+    if not vectors[row].any():
+        return row, "zeros"
+    return row, f"numbers too {'small' if squared[row] < _FLOAT32.tiny else 'large'}"
 
 
 def item(value: object, what: str, known: Sequence[str]) -> Mapping[str, Any]:

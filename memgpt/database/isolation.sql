@@ -1,8 +1,10 @@
 -- enter --
--- Role and scope of one transaction.
+-- Role and scope of one transaction, and whether the agent is inside, which the policies then need not ask.
 SELECT
     set_config('memgpt.scope', %(scope)s::text, true),
     set_config('memgpt.agent_id', %(agent_id)s::text, true),
+    set_config(
+        'memgpt.entered', CASE WHEN memory_in_scope(%(agent_id)s::text) THEN %(agent_id)s::text ELSE '' END, true),
     set_config('role', %(role)s::text, true)
 
 -- leave --

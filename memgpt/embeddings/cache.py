@@ -8,13 +8,12 @@ from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import psycopg
 from pgvector import Vector
 
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
-from memgpt.embeddings.contract import EmbeddingModel, Purpose, UsageTotals, Vectors
+from memgpt.embeddings.contract import EmbeddingModel, Purpose, UsageTotals, Vectors, checked
 from memgpt.embeddings.remote import cache_key
 from memgpt.errors import ReadOnlyError
 
@@ -104,7 +103,7 @@ class Cached:
             new = dict(zip(missing, fresh, strict=True))
             self._cache.pay(self.name, new, unaccounted(self._model))
             known |= new
-        return np.array([known[key] for key in keys], dtype=np.float32).reshape(len(keys), dimensions)
+        return checked(self.name, [known[key] for key in keys], count=len(keys), dimensions=dimensions)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._model.count_tokens(texts)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgpt.errors import EmbeddingError
+from memgpt.inputs import uncomparable
 
 Vectors: TypeAlias = NDArray[np.float32]
 """An array of shape (texts, dimensions)."""
@@ -125,15 +126,8 @@ def checked(model: str, vectors: Any, *, count: int, dimensions: int | None) -> 
             f"{model} answered vectors of {array.shape[1]} dimensions, expected {dimensions}; "
             f"set MEMGPT_EMBEDDING_DIMENSIONS={array.shape[1]} if that is what the model gives"
         )
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
+    if fault := uncomparable(array):
         raise EmbeddingError(
-            f"{model} answered a vector with NaN or infinity for text {int(finite.argmin())} of {count}"
-        )
-    nonzero = array.any(axis=1)
-    if not nonzero.all():
-        raise EmbeddingError(
-            f"{model} answered a vector of zeros for text {int(nonzero.argmin())} of {count}; "
-            "it has no direction to compare"
+            f"{model} answered a vector of {fault[1]} for text {fault[0]} of {count}; it has no direction to compare"
         )
     return array

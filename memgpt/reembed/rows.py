@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from memgpt.database import queries
-from memgpt.embeddings import EmbeddingModel
+from memgpt.embeddings import EmbeddingModel, checked
 from memgpt.errors import EmbeddingError
 from memgpt.reembed.tables import Table, is_generated
 
@@ -52,7 +52,10 @@ class Batches:
 
     def embed(self, rows: Sequence[Row]) -> Sequence[Vector]:
         try:
-            return [Vector(vector) for vector in self._model.embed([row.text for row in rows])]
+            vectors = self._model.embed([row.text for row in rows])
+            return [
+                Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)
+            ]
         except EmbeddingError as error:
             raise EmbeddingError(
                 f"{error} (rows {rows[0].id} to {rows[-1].id} of {self.table.name}, agents {rows[0].agent_id!r} to "

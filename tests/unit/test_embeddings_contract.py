@@ -42,6 +42,8 @@ def test_good_vectors_pass_as_float32() -> None:
         ([[1.0, 2.0], [math.nan, 1.0]], "NaN or infinity for text 1 of 2"),
         ([[1.0, 2.0], [1e39, 1.0]], "NaN or infinity for text 1 of 2"),
         ([[0.0, 0.0], [1.0, 1.0]], "zeros for text 0 of 2"),
+        ([[1.0, 1.0], [1e-38, 1e-38]], "numbers too small for text 1 of 2"),
+        ([[1e30, 1.0], [1.0, 1.0]], "numbers too large for text 0 of 2"),
         ([1.0, 2.0], "shape"),
         ([[], []], "shape"),
     ],
