@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from memgpt import inputs
+import psycopg
+
+from memgpt import edits, inputs
 from memgpt.database.connection import Connection
-from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.models import Block
 from memgpt.scope import Scope
 from memgpt.stores.blocks import BlockStore
@@ -27,10 +28,8 @@ DESCRIPTIONS: Final = {
     "persona": "Who this agent is: its character, its tone, what it may do and what it must not.",
     "context": "What is going on now: the current task, its state, open questions.",
 }
-"""What the usual blocks are for, told to the model beside their values."""
-
-_SHOWN: Final = 60
-"""Characters of a text quoted in an error."""
+"""What the usual blocks are for, told to the model beside their values. Every agent writes its own under these labels:
+one that another agent shares is read until then, and never written to."""
 
 _ATTEMPTS: Final = 3
 
@@ -47,7 +46,7 @@ class Core:
 
     def __getitem__(self, label: str) -> CoreBlock:
         """A handle on the block of that label, which need not exist yet: the first write creates it."""
-        return CoreBlock(self._scope, inputs.text(label, "label"))
+        return CoreBlock(self._scope, inputs.label(label))
 
     def __iter__(self) -> Iterator[str]:
         return iter([block.label for block in self.list()])
@@ -76,7 +75,7 @@ class Core:
             ConflictError: the agent has a block of that label.
             InputError: the value is longer than ``limit``.
         """
-        inputs.text(label, "label")
+        inputs.label(label)
         inputs.text(value, "value", empty=True)
         purpose = DESCRIPTIONS.get(label, "") if description is None else description
         inputs.text(purpose, "description", empty=True)
@@ -158,7 +157,7 @@ class CoreBlock:
         if not old:
             raise InputError("the old text is empty: use insert or append to add a text")
         return self._edit(
-            lambda value: _replaced(self.label, value, old, new),
+            lambda value: edits.replaced(self.label, value, old, new),
             _Expected(expected_version, expected_sha256),
             create=False,
         )
@@ -176,7 +175,7 @@ class CoreBlock:
         if line is None:
             return self.append(text, expected_version=expected_version, expected_sha256=expected_sha256)
         return self._edit(
-            lambda value: _inserted(self.label, value, text, line), _Expected(expected_version, expected_sha256)
+            lambda value: edits.inserted(self.label, value, text, line), _Expected(expected_version, expected_sha256)
         )
 
     def rethink(self, value: str, *, expected_version: int | None = None, expected_sha256: str | None = None) -> Block:
@@ -213,8 +212,11 @@ class CoreBlock:
     def share_with(self, *agents: str) -> Block:
         """Let other agents see this block in their context, and edit it unless it is read-only.
 
+        Under the labels ``human``, ``persona`` and ``context`` they read it until they write one of their own.
+
         Raises:
             ConflictError: one of them has a block of that label; nothing was shared.
+            ForbiddenError: isolated, and the key does not reach one of them.
         """
         others = inputs.texts(agents, "agents")
         if self._scope.agent_id in others:
@@ -241,7 +243,12 @@ class CoreBlock:
     def _shared(self, store: BlockStore, block: Block, agents: builtins.list[str], change_id: UUID) -> Block:
         if agents == block.shared_with:
             return block
-        return self._written(store.update(block, change_id=change_id, shared_with=agents))
+        try:
+            return self._written(store.update(block, change_id=change_id, shared_with=agents))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ForbiddenError(
+                f"block {self.label!r} cannot be shared with {', '.join(agents)}: this key does not reach all of them"
+            ) from error
 
     def _edit(self, edited: Callable[[str], str], expected: _Expected, *, create: bool = True) -> Block:
         """Compute the new value from the one that was read, and write it unless nothing changes."""
@@ -250,7 +257,7 @@ class CoreBlock:
             # A block created or deleted between two statements is seen by the next attempt.
             for _ in range(_ATTEMPTS):
                 block = store.get(self.label, lock=True)
-                if block is None:
+                if block is None or (block.agent_id != self._scope.agent_id and self.label in DESCRIPTIONS):
                     if expected.anything or not create:
                         raise self._absent()
                     written = self._create(store, edited(""), change_id)
@@ -337,61 +344,3 @@ def _within(label: str, value: str, limit: int) -> None:
             f"block {label!r} would have {len(value):,} characters, {len(value) - limit:,} over its limit of "
             f"{limit:,}: shorten it, or raise the limit"
         )
-
-
-def _replaced(label: str, value: str, old: str, new: str) -> str:
-    first = value.find(old)
-    if first < 0:
-        raise InputError(_not_there(label, value, old))
-    if value.find(old, first + 1) < 0:
-        return value[:first] + new + value[first + len(old) :]
-    places = []
-    while first >= 0:
-        places.append(first)
-        first = value.find(old, first + 1)
-    shown = "; ".join(_place(value, place) for place in places[:10])
-    raise InputError(
-        f"{_quoted(old)} occurs {len(places)} times in block {label!r}: {shown}{'; …' if len(places) > 10 else ''}. "
-        "Give more of the text around the one you mean"
-    )
-
-
-def _not_there(label: str, value: str, old: str) -> str:
-    message = f"{_quoted(old)} does not occur in block {label!r}"
-    if not value.strip():
-        return f"{message}, which is empty"
-    wanted = max(old.splitlines(), key=len, default=old)
-    lines = [(number, line) for number, line in enumerate(value.splitlines(), 1) if line.strip()]
-    matcher = difflib.SequenceMatcher(autojunk=False, b=wanted.strip().lower())
-
-    def likeness(numbered: tuple[int, str]) -> float:
-        matcher.set_seq1(numbered[1].lower())
-        matching = sum(match.size for match in matcher.get_matching_blocks())
-        return matching / max(len(wanted), 1) + matcher.ratio()
-
-    number, line = max(lines, key=likeness)
-    return f"{message}; the nearest is line {number}: {_quoted(line)}"
-
-
-def _place(value: str, position: int) -> str:
-    """Line number and text of the line around a position."""
-    start = value.rfind("\n", 0, position) + 1
-    end = value.find("\n", position)
-    line = value[start : end if end >= 0 else len(value)]
-    around = max(0, min(position - start - _SHOWN // 3, len(line) - _SHOWN))
-    excerpt = ("…" if around else "") + line[around : around + _SHOWN] + ("…" if around + _SHOWN < len(line) else "")
-    return f"line {value.count(chr(10), 0, position) + 1}: {excerpt!r}"
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
-
-
-def _inserted(label: str, value: str, text: str, line: int) -> str:
-    lines = value.split("\n") if value else []
-    if isinstance(line, bool) or not isinstance(line, int) or not 1 <= line <= len(lines) + 1:
-        raise InputError(
-            f"line must be a whole number from 1 to {len(lines) + 1}, not {line!r}: "
-            f"block {label!r} has {len(lines)} lines"
-        )
-    return "\n".join([*lines[: line - 1], text, *lines[line - 1 :]])

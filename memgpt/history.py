@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 from memgpt import inputs
-from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Message, Relationship
 from memgpt.scope import Scope
 from memgpt.stores.history import HistoryStore, Later, Step
@@ -70,6 +70,7 @@ class History:
         Raises:
             NotFoundError: there is nothing to undo, or no such change.
             ConflictError: a row was changed later, the change is taken back already, or something else took the place.
+            ForbiddenError: isolated, and a block would be shared again with an agent that the key does not reach.
         """
         wanted = None if change_id is None else _uuid(change_id)
         with self._scope.change() as (connection, undo_id):
@@ -91,6 +92,11 @@ class History:
                 detail = error.diag.message_detail or error.diag.message_primary
                 raise ConflictError(
                     f"change {wanted} cannot be undone, because something else took its place: {detail}"
+                ) from error
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise ForbiddenError(
+                    f"change {wanted} cannot be undone: a block would be shared again with an agent that this key does "
+                    "not reach"
                 ) from error
             return store.entries(change_id=undo_id, limit=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +42,18 @@ def text(value: object, what: str, *, empty: bool = False) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"{what} has half of a surrogate pair at position {error.start}: decode it as UTF-8") from None
     return value
+
+
+def label(value: object) -> str:
+    """The label of a block: it stands on a line of a prompt and in an address."""
+    name = text(value, "label")
+    for place, character in enumerate(name):
+        if character == "/" or unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            raise InputError(
+                f"label {name[:60]!r} has {character!r} at position {place}: a label has no '/', no line break and no "
+                "control character"
+            )
+    return name
 
 
 def optional_text(value: object, what: str) -> str | None:
@@ -135,8 +148,8 @@ def vector(value: object, what: str, *, dimensions: int) -> Vector:
 def uncomparable(vectors: NDArray[np.float32]) -> tuple[int, str] | None:
     """Return the position of the first vector without a direction to compare, and what is wrong with it.
 
-    pgvector adds up squares in single precision: a length whose square is 0, rounded to almost nothing or infinite there
-    makes every distance NaN or wrong. Columns of 2,001 to 4,000 dimensions hold half precision, where small numbers are 0.
+    pgvector adds up squares in single precision: a length whose square is 0, rounded to almost nothing or infinite
+    there makes every distance NaN or wrong. Columns of 2,001 to 4,000 dimensions hold half precision.
     """
     with np.errstate(over="ignore"):
         stored = vectors.astype(np.float16) if _HALF[0] < vectors.shape[1] <= _HALF[1] else vectors

@@ -157,9 +157,14 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
     for column in (_TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in _TEXTS else ():
         if not isinstance(row[column], str):
             _bad(number, f"{column} is not a text: {row[column]!r}")
+    if table == "core_memories":
+        _checked(number, inputs.label, row["label"])
     vector = None if value.get("embedding") is None else _decoded(number, value["embedding"])
-    if vector is None or table == HISTORY:
-        return Line(number, table, row, vector, given=vector is not None)
+    if vector is None:
+        return Line(number, table, row, None, given=False)
+    if table == HISTORY:  # a model of before may have had other dimensions
+        _checked(number, inputs.vector, vector, "embedding", dimensions=len(vector.to_numpy()))
+        return Line(number, table, row, vector, given=True)
     if table not in _TEXTS:
         _bad(number, f"a row of {table} has no embedding")
     if row["embedding_model"] != scope.model.name:
@@ -190,13 +195,18 @@ def _inserted(connection: Connection, store: TransferStore, batch: Sequence[Line
     try:
         with connection.transaction():
             return store.insert(batch, **how)
-    except (psycopg.DataError, psycopg.IntegrityError):
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.InsufficientPrivilege):
         for line in batch:  # once more, one by one: which line is it?
             try:
                 with connection.transaction():
                     store.insert([line], **how)
             except psycopg.errors.UniqueViolation as error:
                 raise ConflictError(f"line {line.number}: {_reason(error)}") from error
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise InputError(
+                    f"line {line.number}: {line.table} {line.row['id']} is shared with an agent that this key does not "
+                    "reach"
+                ) from error
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 raise InputError(f"line {line.number}: {_reason(error)}") from error
         raise
@@ -216,6 +226,13 @@ def _batches(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
                 batch = []
         if batch:
             yield batch
+
+
+def _checked(number: int, check: Callable[..., object], *values: object, **more: object) -> None:
+    try:
+        check(*values, **more)
+    except InputError as error:
+        raise InputError(f"line {number}: {error}") from None
 
 
 def _parsed(number: int, text: str) -> Json:

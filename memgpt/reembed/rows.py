@@ -53,9 +53,7 @@ class Batches:
     def embed(self, rows: Sequence[Row]) -> Sequence[Vector]:
         try:
             vectors = self._model.embed([row.text for row in rows])
-            return [
-                Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)
-            ]
+            return [Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)]
         except EmbeddingError as error:
             raise EmbeddingError(
                 f"{error} (rows {rows[0].id} to {rows[-1].id} of {self.table.name}, agents {rows[0].agent_id!r} to "

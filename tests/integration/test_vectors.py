@@ -38,7 +38,7 @@ WAYS: dict[str, Callable[[Memory, Any], object]] = {
     "update": lambda memory, vector: memory.archival.update(memory.remember("x").id, text="y", embedding=vector),
     "message": lambda memory, vector: memory.messages.append("user", "x", embedding=vector),
     "messages": lambda memory, vector: memory.messages.append_many([{"content": "x", "embedding": vector}]),
-    "chunk": lambda memory, vector: memory.documents.add_chunks([{"chunk_text": "x", "embedding": vector}], title="x"),
+    "chunk": lambda memory, vector: memory.documents.create([{"chunk_text": "x", "embedding": vector}], title="x"),
     "search": lambda memory, vector: memory.search(vector=vector),
 }
 

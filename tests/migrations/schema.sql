@@ -3,44 +3,87 @@ CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 
 CREATE FUNCTION public.memory_in_scope(agent text) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT bool_or(((memory_in_scope.agent = p.pattern) OR (("right"(p.pattern, 1) = '*'::text) AND starts_with(memory_in_scope.agent, "left"(p.pattern, '-1'::integer))))) AS bool_or FROM jsonb_array_elements_text((NULLIF(current_setting('memgpt.scope'::text, true), ''::text))::jsonb) p(pattern)), false);
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    scope jsonb := nullif(current_setting('memgpt.scope', true), '');
+    pattern text;
+BEGIN
+    FOR n IN 0 .. coalesce(jsonb_array_length(scope), 0) - 1 LOOP
+        pattern := scope ->> n;
+        IF agent = pattern OR right(pattern, 1) = '*' AND starts_with(agent, left(pattern, -1)) THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END
+$$;
 
 CREATE FUNCTION public.memory_agent() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT s.agent_id FROM (SELECT NULLIF(current_setting('memgpt.agent_id'::text, true), ''::text) AS agent_id) s WHERE public.memory_in_scope(s.agent_id));
+    RETURN CASE WHEN (current_setting('memgpt.agent_id'::text, true) = ''::text) THEN NULL::text WHEN ((current_setting('memgpt.agent_id'::text, true) = current_setting('memgpt.entered'::text, true)) OR public.memory_in_scope(current_setting('memgpt.agent_id'::text, true))) THEN current_setting('memgpt.agent_id'::text, true) ELSE NULL::text END;
 
-CREATE FUNCTION public.memory_allow_requests() RETURNS void
+CREATE TABLE public.agents (
+    agent_id text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    functional_types text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
+);
+
+ALTER TABLE ONLY public.agents FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_role() RETURNS name
+    LANGUAGE sql STABLE
+    RETURN (COALESCE(NULLIF(current_setting('memgpt.role'::text, true), ''::text), ((SELECT r.rolname FROM (pg_policy p JOIN pg_roles r ON ((r.oid = ANY (p.polroles)))) WHERE ((p.polrelid = ('public.agents'::regclass)::oid) AND (p.polname = 'memgpt_agent'::name))))::text, 'memgpt_agent'::text))::name;
+
+CREATE FUNCTION public.memory_allow_requests(role name DEFAULT public.memory_role()) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
     home name;
     policy record;
+    lookup regprocedure;
 BEGIN
-    FOR home IN
-        SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'agents'::regclass
-    LOOP
-        IF NOT has_schema_privilege('memgpt_agent', home, 'USAGE') THEN
-            EXECUTE format('GRANT USAGE ON SCHEMA %I TO memgpt_agent', home);
-        END IF;
-    END LOOP;
+    IF NOT pg_has_role(current_user, role, 'SET') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('the role %I belongs to somebody else: "%s" may not SET ROLE to it', role, current_user),
+            HINT = format('An administrator can: GRANT %I TO %I. Or set MEMGPT_DB_ROLE to a role of your own.', role, current_user);
+    END IF;
+    SELECT n.nspname INTO home FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'agents'::regclass;
+    IF NOT has_schema_privilege(role, home, 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', home, role);
+    END IF;
     FOR policy IN
-        SELECT p.polname AS name, c.oid::regclass AS relation
+        SELECT p.polname AS name, c.oid::regclass AS relation, r.rolname AS before
         FROM pg_policy p
         JOIN pg_class c ON c.oid = p.polrelid
-        WHERE c.relnamespace = (SELECT a.relnamespace FROM pg_class a WHERE a.oid = 'agents'::regclass)
+        LEFT JOIN pg_roles r ON r.oid = p.polroles[1] AND r.rolname <> role
+        WHERE c.relnamespace = home::regnamespace
             AND p.polname IN ('memgpt_agent', 'memgpt_listed', 'memgpt_shared', 'memgpt_shared_edit')
     LOOP
-        EXECUTE format('ALTER POLICY %I ON %s TO memgpt_agent', policy.name, policy.relation);
+        IF policy.before IS NOT NULL THEN
+            EXECUTE format('REVOKE ALL ON %s FROM %I', policy.relation, policy.before);
+        END IF;
+        EXECUTE format('ALTER POLICY %I ON %s TO %I', policy.name, policy.relation, role);
         EXECUTE format(
-            'GRANT %s ON %s TO memgpt_agent',
+            'GRANT %s ON %s TO %I',
             CASE policy.name WHEN 'memgpt_agent' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END,
-            policy.relation);
+            policy.relation, role);
     END LOOP;
-    REVOKE UPDATE ON core_memories FROM memgpt_agent;
-    GRANT UPDATE (label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at)
-    ON core_memories TO memgpt_agent;
-    GRANT SELECT ON embedding_models TO memgpt_agent;
+    EXECUTE format('REVOKE UPDATE ON core_memories FROM %I', role);
+    EXECUTE format(
+        'GRANT UPDATE (label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at) '
+        'ON core_memories TO %I', role);
+    EXECUTE format('GRANT SELECT ON embedding_models TO %I', role);
+    FOR lookup IN
+        SELECT p.oid::regprocedure FROM pg_proc p
+        WHERE p.pronamespace = home::regnamespace AND p.proname LIKE 'memory\_matching\_%' AND p.prosecdef
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', lookup, role);
+    END LOOP;
 END
 $$;
 
@@ -52,6 +95,222 @@ BEGIN
     RETURN NEW;
 END
 $$;
+
+CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN to_tsvector((language)::regconfig, body);
+
+CREATE TABLE public.archival_memories (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    text text NOT NULL,
+    text_hash uuid GENERATED ALWAYS AS ((md5(text))::uuid) STORED,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    importance real DEFAULT 0.5 NOT NULL,
+    source text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    language text DEFAULT 'english'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    superseded_at timestamp with time zone,
+    superseded_by bigint,
+    accessed_at timestamp with time zone DEFAULT now() NOT NULL,
+    access_count integer DEFAULT 0 NOT NULL,
+    embedding_model text,
+    embedding public.vector(1536),
+    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, text)) STORED,
+    CONSTRAINT archival_memories_importance_check CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision)))
+)
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STORAGE PLAIN;
+
+ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_matching_archival(query tsquery) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT m.id
+    FROM public.archival_memories m
+   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_archival.query));
+END;
+
+CREATE TABLE public.document_chunks (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    document_id bigint,
+    chunk_index integer DEFAULT 0 NOT NULL,
+    chunk_text text NOT NULL,
+    heading_path text[] DEFAULT '{}'::text[] NOT NULL,
+    page integer,
+    char_start integer,
+    char_end integer,
+    tokens integer,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    language text DEFAULT 'english'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedding_model text,
+    embedding public.vector(1536),
+    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, chunk_text)) STORED,
+    CONSTRAINT document_chunks_span_check CHECK ((char_start <= char_end))
+)
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STORAGE PLAIN;
+
+ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_matching_chunk(query tsquery) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT m.id
+    FROM public.document_chunks m
+   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_chunk.query));
+END;
+
+CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN string_to_array(lower(array_to_string((name || aliases), ''::text)), ''::text);
+
+CREATE FUNCTION public.memory_name_keys(name text, aliases text[]) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT array_to_tsvector(array_agg(to_hex(hashtextextended(n.name, (0)::bigint)))) AS array_to_tsvector
+    FROM unnest(public.memory_names(memory_name_keys.name, memory_name_keys.aliases)) n(name);
+END;
+
+CREATE TABLE public.kg_entities (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    type text DEFAULT 'thing'::text NOT NULL,
+    aliases text[] DEFAULT '{}'::text[] NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+    language text DEFAULT 'english'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedding_model text,
+    embedding public.vector(1536),
+    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    name_keys tsvector GENERATED ALWAYS AS (public.memory_name_keys(name, aliases)) STORED,
+    merged_into bigint,
+    merged_at timestamp with time zone,
+    CONSTRAINT kg_entities_merged_check CHECK ((((merged_into IS NULL) = (merged_at IS NULL)) AND (merged_into IS DISTINCT FROM id))),
+    CONSTRAINT kg_entities_name_check CHECK ((name <> ''::text))
+)
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STORAGE PLAIN;
+
+ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_matching_entity(query tsquery) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT m.id
+    FROM public.kg_entities m
+   WHERE ((m.agent_id = public.memory_agent()) AND (m.name_keys @@ memory_matching_entity.query));
+END;
+
+CREATE TABLE public.kg_relationships (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    source_id bigint NOT NULL,
+    target_id bigint NOT NULL,
+    type text NOT NULL,
+    fact text DEFAULT ''::text NOT NULL,
+    weight real DEFAULT 1 NOT NULL,
+    properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+    valid_from timestamp with time zone,
+    valid_to timestamp with time zone,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    superseded_at timestamp with time zone,
+    provenance_kind text,
+    provenance_id bigint,
+    language text DEFAULT 'english'::text NOT NULL,
+    embedding_model text,
+    embedding public.vector(1536),
+    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, fact)) STORED,
+    CONSTRAINT kg_relationships_type_check CHECK ((type <> ''::text)),
+    CONSTRAINT kg_relationships_valid_check CHECK ((valid_from < valid_to))
+)
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STORAGE PLAIN;
+
+ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_matching_fact(query tsquery) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT m.id
+    FROM public.kg_relationships m
+   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_fact.query));
+END;
+
+CREATE TABLE public.conversations (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    session text DEFAULT 'default'::text NOT NULL,
+    role text NOT NULL,
+    name text,
+    content text DEFAULT ''::text NOT NULL,
+    intent text,
+    intent_confidence real,
+    tokens integer,
+    tool_calls jsonb,
+    tool_call_id text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    language text DEFAULT 'english'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedding_model text,
+    embedding public.vector(1536),
+    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
+    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, content)) STORED,
+    CONSTRAINT conversations_role_check CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text])))
+)
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STORAGE PLAIN;
+
+ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_matching_message(query tsquery) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT m.id
+    FROM public.conversations m
+   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_message.query));
+END;
+
+CREATE TABLE public.core_memories (
+    agent_id text NOT NULL,
+    id bigint NOT NULL,
+    label text NOT NULL,
+    value text DEFAULT ''::text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    "limit" integer DEFAULT 5000 NOT NULL,
+    read_only boolean DEFAULT false NOT NULL,
+    shared_with text[] DEFAULT '{}'::text[] NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT core_memories_label_check CHECK ((label <> ''::text)),
+    CONSTRAINT core_memories_label_text_check CHECK ((label !~ '[/[:cntrl:]]'::text)),
+    CONSTRAINT core_memories_limit_check CHECK ((("limit" > 0) AND (char_length(value) <= "limit")))
+);
+
+ALTER TABLE ONLY public.core_memories FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.memory_may_share(owner text, block bigint, agents text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (NOT (EXISTS ( SELECT
+            FROM unnest(memory_may_share.agents) a(agent_id)
+           WHERE ((NOT public.memory_in_scope(a.agent_id)) AND (NOT (EXISTS ( SELECT
+                    FROM public.core_memories b
+                   WHERE ((b.agent_id = memory_may_share.owner) AND (b.id = memory_may_share.block) AND (b.shared_with @> ARRAY[a.agent_id])))))))));
+END;
 
 CREATE FUNCTION public.memory_mentions(body text) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -83,17 +342,6 @@ CREATE FUNCTION public.memory_mentions(body text) RETURNS SETOF text
    WHERE ((char_length(n.name) >= 2) AND (char_length(n.name) <= 100));
 END;
 
-CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN string_to_array(lower(array_to_string((name || aliases), ''::text)), ''::text);
-
-CREATE FUNCTION public.memory_name_keys(name text, aliases text[]) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT array_to_tsvector(array_agg(to_hex(hashtextextended(n.name, (0)::bigint)))) AS array_to_tsvector
-    FROM unnest(public.memory_names(memory_name_keys.name, memory_name_keys.aliases)) n(name);
-END;
-
 CREATE FUNCTION public.memory_name_query(names text[]) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -105,9 +353,13 @@ CREATE FUNCTION public.memory_plain_name(name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN btrim(regexp_replace(lower(NORMALIZE(name, NFKC)), '[^[:alnum:]]+'::text, ' '::text, 'g'::text));
 
-CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN to_tsvector((language)::regconfig, body);
+CREATE FUNCTION public.memory_shares(owner text, block bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM public.core_memories b
+           WHERE ((b.agent_id = memory_shares.owner) AND (b.id = memory_shares.block) AND (b.shared_with @> ARRAY[public.memory_agent()])))) AS "exists";
+END;
 
 CREATE FUNCTION public.schema_migrations_once() RETURNS trigger
     LANGUAGE plpgsql
@@ -186,18 +438,6 @@ ALTER TABLE public.agent_turns ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENT
     CACHE 1
 );
 
-CREATE TABLE public.agents (
-    agent_id text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    functional_types text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
-);
-
-ALTER TABLE ONLY public.agents FORCE ROW LEVEL SECURITY;
-
 CREATE TABLE public.api_keys (
     key_id text NOT NULL,
     name text DEFAULT ''::text NOT NULL,
@@ -216,33 +456,6 @@ CREATE TABLE public.api_keys (
 );
 
 ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
-
-CREATE TABLE public.archival_memories (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    text text NOT NULL,
-    text_hash uuid GENERATED ALWAYS AS ((md5(text))::uuid) STORED,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    importance real DEFAULT 0.5 NOT NULL,
-    source text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    language text DEFAULT 'english'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
-    superseded_at timestamp with time zone,
-    superseded_by bigint,
-    accessed_at timestamp with time zone DEFAULT now() NOT NULL,
-    access_count integer DEFAULT 0 NOT NULL,
-    embedding_model text,
-    embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, text)) STORED,
-    CONSTRAINT archival_memories_importance_check CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision)))
-)
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
-ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STORAGE PLAIN;
-
-ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.archival_memories ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.archival_memories_id_seq
@@ -275,32 +488,6 @@ ALTER TABLE public.audit_log ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTIT
     CACHE 1
 );
 
-CREATE TABLE public.conversations (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    session text DEFAULT 'default'::text NOT NULL,
-    role text NOT NULL,
-    name text,
-    content text DEFAULT ''::text NOT NULL,
-    intent text,
-    intent_confidence real,
-    tokens integer,
-    tool_calls jsonb,
-    tool_call_id text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    language text DEFAULT 'english'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    embedding_model text,
-    embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, content)) STORED,
-    CONSTRAINT conversations_role_check CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text])))
-)
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
-ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STORAGE PLAIN;
-
-ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
-
 ALTER TABLE public.conversations ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.conversations_id_seq
     START WITH 1
@@ -310,25 +497,6 @@ ALTER TABLE public.conversations ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDE
     CACHE 1
 );
 
-CREATE TABLE public.core_memories (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    label text NOT NULL,
-    value text DEFAULT ''::text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    "limit" integer DEFAULT 5000 NOT NULL,
-    read_only boolean DEFAULT false NOT NULL,
-    shared_with text[] DEFAULT '{}'::text[] NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT core_memories_label_check CHECK ((label <> ''::text)),
-    CONSTRAINT core_memories_limit_check CHECK ((("limit" > 0) AND (char_length(value) <= "limit")))
-);
-
-ALTER TABLE ONLY public.core_memories FORCE ROW LEVEL SECURITY;
-
 ALTER TABLE public.core_memories ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.core_memories_id_seq
     START WITH 1
@@ -337,31 +505,6 @@ ALTER TABLE public.core_memories ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDE
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE public.document_chunks (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    document_id bigint,
-    chunk_index integer DEFAULT 0 NOT NULL,
-    chunk_text text NOT NULL,
-    heading_path text[] DEFAULT '{}'::text[] NOT NULL,
-    page integer,
-    char_start integer,
-    char_end integer,
-    tokens integer,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    language text DEFAULT 'english'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    embedding_model text,
-    embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, chunk_text)) STORED,
-    CONSTRAINT document_chunks_span_check CHECK ((char_start <= char_end))
-)
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
-ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STORAGE PLAIN;
-
-ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.document_chunks ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.document_chunks_id_seq
@@ -537,31 +680,6 @@ ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE public.kg_entities (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    name text NOT NULL,
-    type text DEFAULT 'thing'::text NOT NULL,
-    aliases text[] DEFAULT '{}'::text[] NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    properties jsonb DEFAULT '{}'::jsonb NOT NULL,
-    language text DEFAULT 'english'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    embedding_model text,
-    embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    name_keys tsvector GENERATED ALWAYS AS (public.memory_name_keys(name, aliases)) STORED,
-    merged_into bigint,
-    merged_at timestamp with time zone,
-    CONSTRAINT kg_entities_merged_check CHECK ((((merged_into IS NULL) = (merged_at IS NULL)) AND (merged_into IS DISTINCT FROM id))),
-    CONSTRAINT kg_entities_name_check CHECK ((name <> ''::text))
-)
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
-ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STORAGE PLAIN;
-
-ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
-
 ALTER TABLE public.kg_entities ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.kg_entities_id_seq
     START WITH 1
@@ -630,34 +748,6 @@ END) STORED,
 WITH (autovacuum_vacuum_insert_scale_factor='0.02');
 
 ALTER TABLE ONLY public.kg_mentions FORCE ROW LEVEL SECURITY;
-
-CREATE TABLE public.kg_relationships (
-    agent_id text NOT NULL,
-    id bigint NOT NULL,
-    source_id bigint NOT NULL,
-    target_id bigint NOT NULL,
-    type text NOT NULL,
-    fact text DEFAULT ''::text NOT NULL,
-    weight real DEFAULT 1 NOT NULL,
-    properties jsonb DEFAULT '{}'::jsonb NOT NULL,
-    valid_from timestamp with time zone,
-    valid_to timestamp with time zone,
-    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
-    superseded_at timestamp with time zone,
-    provenance_kind text,
-    provenance_id bigint,
-    language text DEFAULT 'english'::text NOT NULL,
-    embedding_model text,
-    embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
-    search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, fact)) STORED,
-    CONSTRAINT kg_relationships_type_check CHECK ((type <> ''::text)),
-    CONSTRAINT kg_relationships_valid_check CHECK ((valid_from < valid_to))
-)
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
-ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STORAGE PLAIN;
-
-ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.kg_relationships ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.kg_relationships_id_seq
@@ -1031,43 +1121,43 @@ ALTER TABLE public.kg_mentions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.kg_relationships ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY memgpt_agent ON public.agent_steps TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.agent_steps TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.agent_turns TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.agent_turns TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.agents TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.agents TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.archival_memories TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.archival_memories TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.conversations TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.conversations TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.core_memories TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.core_memories TO memgpt_agent USING ((agent_id = public.memory_agent())) WITH CHECK (((agent_id = public.memory_agent()) AND ((shared_with = '{}'::text[]) OR public.memory_may_share(agent_id, id, shared_with))));
 
-CREATE POLICY memgpt_agent ON public.document_chunks TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.document_chunks TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.documents TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.documents TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.embedding_cache TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.embedding_cache TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.embedding_usage TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.embedding_usage TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.intent_examples TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.intent_examples TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.job_files TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.job_files TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.jobs TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.jobs TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.kg_entities TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.kg_entities TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.kg_extractions TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.kg_extractions TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.kg_mentions TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.kg_mentions TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.kg_relationships TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.kg_relationships TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.memory_history TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.memory_history TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
-CREATE POLICY memgpt_agent ON public.proposals TO memgpt_agent USING ((agent_id = ( SELECT public.memory_agent() AS memory_agent)));
+CREATE POLICY memgpt_agent ON public.proposals TO memgpt_agent USING ((agent_id = public.memory_agent()));
 
 CREATE POLICY memgpt_listed ON public.agents FOR SELECT TO memgpt_agent USING (public.memory_in_scope(agent_id));
 
@@ -1123,13 +1213,11 @@ CREATE POLICY memgpt_owner ON public.schema_migration_checksums TO pg_database_o
 
 CREATE POLICY memgpt_owner ON public.schema_migrations TO pg_database_owner USING (true);
 
-CREATE POLICY memgpt_shared ON public.core_memories FOR SELECT TO memgpt_agent USING ((shared_with @> ARRAY[( SELECT public.memory_agent() AS memory_agent)]));
+CREATE POLICY memgpt_shared ON public.core_memories FOR SELECT TO memgpt_agent USING ((shared_with @> ARRAY[public.memory_agent()]));
 
-CREATE POLICY memgpt_shared_edit ON public.core_memories FOR UPDATE TO memgpt_agent USING ((shared_with @> ARRAY[( SELECT public.memory_agent() AS memory_agent)])) WITH CHECK (true);
+CREATE POLICY memgpt_shared_edit ON public.core_memories FOR UPDATE TO memgpt_agent USING ((shared_with @> ARRAY[public.memory_agent()])) WITH CHECK (((shared_with = '{}'::text[]) OR public.memory_may_share(agent_id, id, shared_with)));
 
-CREATE POLICY memgpt_shared_edit ON public.memory_history FOR INSERT TO memgpt_agent WITH CHECK (((kind = 'block'::text) AND (action = 'update'::text) AND (EXISTS ( SELECT
-   FROM public.core_memories b
-  WHERE ((b.agent_id = memory_history.agent_id) AND (b.id = memory_history.row_id) AND (b.shared_with @> ARRAY[( SELECT public.memory_agent() AS memory_agent)]))))));
+CREATE POLICY memgpt_shared_edit ON public.memory_history FOR INSERT TO memgpt_agent WITH CHECK (((kind = 'block'::text) AND (action = 'update'::text) AND public.memory_shares(agent_id, row_id)));
 
 CREATE POLICY memgpt_status ON public.embedding_models FOR SELECT USING (true);
 
