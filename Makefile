@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(VENV)/.core
 STAMP := $(VENV)/.installed
+# On a terminal pip shows its progress; elsewhere only what went wrong.
+PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
 EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp
 
@@ -12,14 +15,20 @@ EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,grap
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(STAMP): pyproject.toml constraints.txt
+$(CORE): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@echo "installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
+	@$(PIP_INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
-demo: $(STAMP) ## Remember and recall real input, offline, in a private PostgreSQL
+$(STAMP): $(CORE)
+	@$(PIP_INSTALL) --upgrade pip
+	@echo "adding what the tests need to $(VENV) ..."
+	@$(PIP_INSTALL) --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
+	@touch $@
+
+# The demo has the least to install: the package as it is, no extra, nothing of the tests.
+demo: $(CORE) ## Remember and recall real input, offline, in a private PostgreSQL
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database on 16
@@ -55,7 +64,7 @@ BENCHMARKS := search writes claims migrations sizing graph ingest agent server r
 BENCH_STAMP := $(VENV)/.bench
 
 $(BENCH_STAMP): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	@$(PIP_INSTALL) --constraint constraints.txt --group bench
 	@touch $@
 
 bench: $(BENCHMARKS:%=bench-%) ## All benchmarks at small sizes, then docs/benchmarks.md
