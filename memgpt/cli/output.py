@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from memgpt.errors import InputError
 
 console = Console()
 _wide = Console(width=1000)
@@ -93,6 +98,35 @@ def fail(message: str) -> None:
     line = Text("error: ", style="bold red")
     line.append(" ".join(message.split()), style="red")
     errors.print(line, soft_wrap=True)
+
+
+@contextmanager
+def writing(target: object) -> Iterator[None]:
+    """Turn a failure to write a file into an error that says which file and why.
+
+    Raises:
+        InputError: the directory is missing, closed to this user, or full.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads on: no error
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """A new file that only this user can read; it appears under its name when it is complete."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            yield file
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 @contextmanager

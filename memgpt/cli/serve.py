@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,6 +18,8 @@ from memgpt.cli import output
 from memgpt.cli.db import configured_model
 from memgpt.cli.mcp import ModeName
 from memgpt.cli.options import Dsn, Schema, chosen
+from memgpt.cli.output import private_file
+from memgpt.cli.waiting import wait_for_database
 from memgpt.config import Settings
 from memgpt.database import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from memgpt.jobs.worker import Worker
 
 app = typer.Typer(add_completion=False)
+
+FIRST_KEY: Final = "first-key"
+"""The file in the data directory that the first key is written to where nobody sees what is printed."""
 
 
 @app.command()
@@ -75,8 +80,9 @@ def serve(
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
     options = chosen(dsn, schema)
-    _migrate(options)
     log_as_json()
+    wait_for_database(options)
+    _migrate(options)
     traces = start_traces()
     service = Service(options, keys_required=not no_auth, explain_slower_than=explain_slower_than)
     service.check()
@@ -137,10 +143,21 @@ def _migrate(options: Settings) -> None:
 
 
 def _first_key(service: Service) -> None:
-    if not service.keys.any():
-        made = service.keys.create("first key", permissions=("read", "write", "admin"), agents=("*",))
-        output.say(made.token)
+    """Make the first key: shown on a terminal, else in a file of its own, because what is printed ends in a journal."""
+    if service.keys.any():
+        return
+    if sys.stdout.isatty():
+        output.say(_new_key(service))
         output.note("this is the first key, for every agent: keep it, it is not shown again (memgpt key rotate)")
+        return
+    path = service.options.data_dir / FIRST_KEY
+    with output.writing(path), private_file(path) as file:
+        file.write(_new_key(service) + "\n")
+    output.note(f"the first key, for every agent, is in {path}: keep it elsewhere and remove the file")
+
+
+def _new_key(service: Service) -> str:
+    return service.keys.create("first key", permissions=("read", "write", "admin"), agents=("*",)).token
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ import typer
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.cli.serve import log_as_json
+from memgpt.cli.waiting import wait_for_database
 from memgpt.jobs.worker import Worker
 from memgpt.service import Service
 
@@ -33,8 +34,10 @@ def worker(
     schema: Schema = None,
 ) -> None:
     """Do the jobs on the queue, several at a time, until Ctrl-C."""
+    options = chosen(dsn, schema)
     log_as_json()
-    service = Service(chosen(dsn, schema))
+    wait_for_database(options)
+    service = Service(options)
     try:
         service.check()
         made = Worker(
