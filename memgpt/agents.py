@@ -104,7 +104,9 @@ class Agents:
         with self._database.transaction() as connection:
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
-            return ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
+            counts = ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
+        self._database.caches.forget(agent_id)
+        return counts
 
     def export(
         self, agent_id: str, file: str | os.PathLike[str] | TextIO, *, vectors: bool = True, history: bool = False

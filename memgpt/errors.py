@@ -8,6 +8,7 @@
     ├── InputError                  a value given by the caller cannot be used
     │   ├── NotFoundError           nothing has that id, label or name
     │   └── ConflictError           somebody else changed it, or it exists already
+    │       └── ForgottenError      it was done once, and forgotten since
     ├── AccessError                 a key is missing, unknown or expired
     │   └── ForbiddenError          a key may not do this
     ├── EmbeddingError              an embedding model failed or answered nonsense
@@ -57,6 +58,10 @@ class NotFoundError(InputError, LookupError):
 
 class ConflictError(InputError):
     """Somebody else changed it first, or it exists already; nothing was written."""
+
+
+class ForgottenError(ConflictError):
+    """It was done before, and what it wrote was forgotten since; nothing was written."""
 
 
 class AccessError(MemgptError):

@@ -17,6 +17,7 @@ def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> d
         raise InputError(f"id must be a whole number, not {id!r}")
     with scope.transaction() as connection:
         counts = ForgetStore(connection, scope.author).row(chosen, id, keep_history=keep_history)
+    scope.database.caches.forget(scope.agent_id)
     if not any(counts.values()):
         raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
     return counts
@@ -27,4 +28,5 @@ def forget_agent(scope: Scope) -> dict[str, int]:
     with scope.transaction() as connection:
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
     scope.agent_forgotten()
+    scope.database.caches.forget(scope.agent_id)
     return counts

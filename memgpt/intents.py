@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,8 +59,6 @@ class Intents:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._lock = threading.Lock()
-        self._known: tuple[float, _Nearest] | None = None
         self._classifier: Classifier | None = None
 
     def classify(self, text: str) -> Intent:
@@ -99,14 +96,14 @@ class Intents:
                 raise InputError(f"an example has {len(text)} characters; at most {_LONGEST_EXAMPLE} are compared")
         with self._scope.change() as (connection, _):
             self._store(connection).learn(label, texts)
-        self._known = None
+        self._drop()
 
     def unlearn(self, intent: str, *examples: str) -> int:
         """Take back examples given to :meth:`learn`, or all of a label; answers how many there were."""
         texts = inputs.texts(examples, "examples") or None
         with self._scope.change() as (connection, _):
             removed = self._store(connection).unlearn(inputs.text(intent, "intent"), texts)
-        self._known = None
+        self._drop()
         return removed
 
     def examples(self) -> Examples:
@@ -121,15 +118,20 @@ class Intents:
         return self._scope.read(lambda connection: self._store(connection).statistics(since=start, until=end))
 
     def _nearest(self) -> _Nearest:
-        with self._lock:
-            known = self._known
-            if known is not None and time.monotonic() - known[0] < _FRESH:
-                return known[1]
-        own = tuple(self._scope.read(lambda connection: self._store(connection).examples()))
-        nearest = known[1] if known is not None and known[1].own == own else _with_own(own)
-        with self._lock:
-            self._known = (time.monotonic(), nearest)
-        return nearest
+        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
+            nearest = recent.nearest
+            if nearest is not None and time.monotonic() - recent.read_at < _FRESH:
+                return nearest
+            own = tuple(self._scope.read(lambda connection: self._store(connection).examples()))
+            if nearest is None or nearest.own != own:
+                nearest = _with_own(own) if own else _shipped_only()
+            recent.nearest, recent.read_at = nearest, time.monotonic()
+            return nearest
+
+    def _drop(self) -> None:
+        """Read the examples again the next time."""
+        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
+            recent.nearest = None
 
     def _store(self, connection: Connection) -> IntentStore:
         return IntentStore(connection, self._scope.agent_id)
@@ -158,6 +160,18 @@ class _Nearest:
             _decided(labels[n], float(scores[row, n]), float(shares[row, n]))
             for row, n in enumerate(scores.argmax(axis=1))
         ]
+
+
+@dataclass
+class _Recent:
+    """The agent's own examples as they were read last."""
+
+    nearest: _Nearest | None = None
+    read_at: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        return self.nearest.vectors.nbytes if self.nearest is not None and self.nearest.own else 0
 
 
 def _best(similarities: Vectors) -> Vectors:
@@ -199,6 +213,11 @@ def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
         examples[pairs[n][0]].append(pairs[n][1])
     counts = [len(texts) for texts in examples.values()]
     return _Nearest(examples, own, vectors[order], [0, *np.cumsum(counts)[:-1].tolist()])
+
+
+@cache
+def _shipped_only() -> _Nearest:
+    return _with_own(())
 
 
 def _vectors(texts: Sequence[str]) -> Vectors:

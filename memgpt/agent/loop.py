@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from memgpt import inputs
@@ -41,6 +40,8 @@ _SAME_CALL: Final = 3
 _FAILURES: Final = 6
 """Failed calls in a row after which a turn is stopped."""
 _REFITS: Final = 3
+_MOST_COUNTS: Final = 4096
+"""Texts whose tokens need not be counted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Agent:
         self._described_text = json.dumps([*self._described])
         self._most_answer = min(4096, self.window // 4)
         self._scale = 1.0
-        self._count = lru_cache(maxsize=4096)(self._counted)
+        self._counts: dict[tuple[int, int], int] = {}
         self._stop = threading.Event()
 
     def send(self, text: str) -> Turn:
@@ -332,6 +333,14 @@ class Agent:
     @property
     def _rows(self) -> int:
         return min(4000, max(200, self.window // 16))
+
+    def _count(self, text: str) -> int:
+        key = (hash(text), len(text))  # no text is kept
+        if key not in self._counts:
+            if len(self._counts) >= _MOST_COUNTS:
+                self._counts.clear()
+            self._counts[key] = self._counted(text)
+        return self._counts[key]
 
     def _counted(self, text: str) -> int:
         return self.memory.scope.count_tokens([text])[0]

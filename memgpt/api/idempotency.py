@@ -2,7 +2,8 @@
 
 A claim on the key is committed first, so that of two requests at once one works. The answer is kept in the transaction
 of the write: a process that is killed leaves both or neither. A claim whose answer never came is given up after a
-minute; should its holder still be at work, its write is taken back, for then the claim is somebody else's.
+minute; should its holder still be at work, its write is taken back, for then the claim is somebody else's. Forgetting
+anything of an agent empties the answers about it: who repeats one of those requests is told so, and nothing is written.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from memgpt import inputs
 from memgpt.api import access
 from memgpt.database.connection import Connection
-from memgpt.errors import ConflictError, InputError
+from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
 from memgpt.memory import Memory
 from memgpt.scope import Scope
@@ -119,7 +120,8 @@ async def _once(request: Request, given: str, handle: Callable[[Request], Corout
     if len(given) > 255:
         raise InputError(f"{HEADER} has {len(given)} characters; the limit is 255")
     digest = await _digest(request)
-    claim, earlier = await run_in_threadpool(_claim, service, holder, given, digest)
+    agent_id = request.path_params.get("agent_id")
+    claim, earlier = await run_in_threadpool(_claim, service, holder, given, digest, agent_id)
     if claim is None:
         return _again(earlier, digest)
     pending = _Pending(claim)
@@ -143,15 +145,19 @@ async def _digest(request: Request) -> bytes:
     kind, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
     if kind.startswith("multipart/") and boundary:
         body = body.replace(boundary.strip('"').encode(), b"")
-    return hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body).digest()
+    address = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"  # .url would be remembered
+    return hashlib.sha256(f"{request.method} {address}\n".encode() + body).digest()
 
 
-def _claim(service: Service, holder: str, given: str, digest: bytes) -> tuple[Claim | None, Answer | None]:
+def _claim(
+    service: Service, holder: str, given: str, digest: bytes, agent_id: str | None
+) -> tuple[Claim | None, Answer | None]:
+    name = hashlib.sha256(given.encode()).hexdigest()  # a client may make its key of what it sends
     with service.database.transaction() as connection:
         store = KeyStore(connection)
-        claim = store.claim(holder, given, digest)
+        claim = store.claim(holder, name, digest, agent_id)
         if claim is None:
-            return None, store.answer(holder, given)
+            return None, store.answer(holder, name)
         store.remove_old_answers()
         return claim, None
 
@@ -161,8 +167,10 @@ def _again(earlier: Answer | None, digest: bytes) -> Response:
         raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
     if earlier is None or earlier.status is None:
         raise ConflictError("the request with this key is still being worked on: try again in a moment")
+    if earlier.body is None:
+        raise ForgottenError(f"what this {HEADER} wrote was forgotten since: to write it again, take a new one")
     headers = {**(earlier.headers or {}), "Idempotency-Replayed": "true"}
-    return Response(earlier.body or b"", earlier.status, headers)
+    return Response(earlier.body, earlier.status, headers)
 
 
 def _keep(service: Service, pending: _Pending, answer: Response) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request, Response
 
@@ -77,6 +78,7 @@ def page(
         rows = rows[:limit]
         following = cursor(rows[-1])
         response.headers["Next-Cursor"] = following
-        url = request.url.include_query_params(after=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        asked = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        query = urlencode([*asked, ("after", following)])  # not by request.url: what is parsed there is remembered
+        response.headers["Link"] = f'<{quote(request.scope["path"])}?{query}>; rel="next"'
     return rows

@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memgpt.config import Settings, settings
 from memgpt.database import isolation, queries
+from memgpt.database.caches import AgentCaches
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow import SlowStatements, timed
 from memgpt.errors import ConfigurationError, DatabaseError, ReadOnlyError
@@ -246,6 +247,8 @@ class Database:
         self._pooled = False
         self._scope: RequestScope | None = None
         self._lock = threading.Lock()
+        self.caches = AgentCaches()
+        """What this process remembers of agents' texts; :meth:`close` drops it."""
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             _conninfo(self._dsn, self._options),
             connection_class=Connection,
@@ -336,6 +339,7 @@ class Database:
 
     def close(self) -> None:
         self._pool.close()
+        self.caches.clear()
 
     def _connect_once(self) -> None:
         """Open the first connection outside the pool, which would hide the reason of a failure behind a time-out."""

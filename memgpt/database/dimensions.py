@@ -173,6 +173,11 @@ def _any_embedding(connection: psycopg.Connection[Any], columns: dict[str, tuple
     return bool(row and row[0])
 
 
+def take_no_samples(connection: psycopg.Connection[Any], table: sql.Composable, name: str) -> None:
+    """Keep PostgreSQL's statistics from copying values of a column, which would outlive their rows."""
+    connection.execute(_compose(SQL.take_no_samples, {"table": table, "column": sql.Identifier(name)}))
+
+
 def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], size: Column) -> None:
     indexes = index_statements(migrations, size)
     all_names = index_statements(migrations, column(IN_THE_FILES))
@@ -188,6 +193,9 @@ def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], si
                 connection.execute(_compose(SQL.drop_index, {"index": sql.Identifier(name)}))
         for step in (SQL.drop_bits, SQL.set_type, SQL.add_bits):
             connection.execute(_compose(step, parts))
+        unsampled = connection.execute(SQL.unsampled, {"table": table}).fetchone()
+        if unsampled and unsampled[0]:
+            take_no_samples(connection, parts["table"], "embedding_bits")
         for owner, text in indexes.values():
             if owner == table:
                 connection.execute(text.encode())

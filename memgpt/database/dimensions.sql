@@ -41,6 +41,15 @@ ALTER COLUMN embedding SET STORAGE {storage}
 ALTER TABLE {table}
 ADD COLUMN embedding_bits bit({dimensions}) GENERATED ALWAYS AS (binary_quantize(embedding)::bit({dimensions})) STORED
 
+-- unsampled --
+-- Whether PostgreSQL takes no samples of the vectors (migration 015).
+SELECT coalesce(attstattarget = 0, false) FROM pg_attribute
+WHERE attrelid = to_regclass(%(table)s::text) AND attname = 'embedding'
+
+-- take_no_samples --
+-- A new column is sampled by default, and samples outlive what is forgotten.
+ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0
+
 -- bits_are_kept --
 SELECT EXISTS (
     SELECT FROM pg_attribute

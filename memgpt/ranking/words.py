@@ -16,8 +16,8 @@ WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
 """Words to one row each, *not* normalised: in a table trained by mean pooling the norm says how much a word matters."""
 
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
-_KEPT = 30_000  # words remembered per process: 31 MB at 256 dimensions
-_KEPT_TEXTS = 10_000_000  # characters of texts whose words are remembered
+_MOST_BYTES = 16_000_000  # of the words of texts, and again of the vectors of words: of one agent
+_OVERHEAD = 200  # bytes of an entry beside its content
 _SPARSE = 6  # from so many known words for one of the candidates on, their rows are copied before they are multiplied
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
@@ -28,8 +28,11 @@ def split(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-class _Splits:
-    """Remembers the distinct words of texts it has seen, which is most of the work: one agent's texts come again."""
+class Splits:
+    """Remembers the distinct words of texts it has seen, which is most of the work: one agent's texts come again.
+
+    A text is known by its hash, which is enough within one agent and keeps no text.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,32 +41,29 @@ class _Splits:
     def _forget(self) -> None:
         self._numbers: dict[str, int] = {}
         self._words: list[str] = []
-        self._texts: dict[str, NDArray[np.int32]] = {}
-        self._characters = 0
+        self._texts: dict[tuple[int, int], NDArray[np.int32]] = {}
+        self.nbytes = 0
 
     def of(self, texts: Sequence[str]) -> tuple[list[str], list[NDArray[np.int32]]]:
         """All words known, and for every text the numbers of its own."""
         with self._lock:
-            if self._characters > _KEPT_TEXTS or len(self._words) > _KEPT:
+            if self.nbytes > _MOST_BYTES:
                 self._forget()
-            seen = self._texts
-            fresh = [text for text in dict.fromkeys(texts) if text not in seen]
-            seen.update(zip(fresh, self._split(fresh), strict=True))
-            self._characters += sum(map(len, fresh))
-            return self._words, [seen[text] for text in texts]
+            keys = [(hash(text), len(text)) for text in texts]
+            for key, text in zip(keys, texts, strict=True):
+                if key not in self._texts:
+                    self._texts[key] = self._split(text)
+            return self._words, [self._texts[key] for key in keys]
 
-    def _split(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        numbers, words, found = self._numbers, self._words, []
-        for text in texts:
-            own = set(_WORD.findall(text.lower()))
-            for word in own.difference(numbers):
-                numbers[word] = len(words)
-                words.append(word)
-            found.append(np.fromiter((numbers[word] for word in own), np.int32, len(own)))
-        return found
-
-
-_SPLITS = _Splits()
+    def _split(self, text: str) -> NDArray[np.int32]:
+        numbers, words = self._numbers, self._words
+        own = set(_WORD.findall(text.lower()))
+        for word in own.difference(numbers):
+            numbers[word] = len(words)
+            words.append(word)
+            self.nbytes += _OVERHEAD + 4 * len(word)
+        self.nbytes += _OVERHEAD + 4 * len(own)
+        return np.fromiter((numbers[word] for word in own), np.int32, len(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class Texts:
     owners: Indexes
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Texts:
-        known, pieces = _SPLITS.of(texts)
+    def of(cls, texts: Sequence[str], splits: Splits | None = None) -> Texts:
+        known, pieces = (splits or Splits()).of(texts)
         words = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
         owners = np.repeat(np.arange(len(texts)), [len(piece) for piece in pieces])
         present = np.flatnonzero(np.bincount(words, minlength=len(known)))
@@ -118,14 +118,21 @@ def _grown(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.flo
 
 
 class SoftMatcher:
-    """Remembers the vectors of words it has seen; safe to share between threads."""
+    """Remembers the words of texts it has seen, and their vectors: one for each agent, for both say what was written.
+    Safe to share between threads."""
 
     def __init__(self, vectors: WordVectors) -> None:
+        self.splits = Splits()
         self._vectors = vectors
         self._lock = threading.Lock()
         self._index: dict[str, int] = {}
         self._unit = np.zeros((0, 0), np.float32)
         self._norms = np.zeros(0, np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return self.splits.nbytes + self._unit.nbytes + self._norms.nbytes + len(self._index) * _OVERHEAD
 
     def lookup(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Unit vectors and norms of `words` (at least one)."""
@@ -145,8 +152,8 @@ class SoftMatcher:
         return np.asarray((unit[:known] @ asked.T)[rows])  # copying the rows of words costs more than multiplying all
 
     def _know(self, words: Sequence[str]) -> None:
-        if len(self._index) > _KEPT:
-            self._index = {}
+        if self._unit.nbytes > _MOST_BYTES:
+            self._index, self._unit = {}, self._unit[:0]
         if fresh := [word for word in dict.fromkeys(words) if word not in self._index]:
             self._remember(fresh)
 

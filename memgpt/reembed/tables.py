@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from memgpt.database import queries
-from memgpt.database.dimensions import IN_THE_FILES, TABLES, Column, column, index_statements
+from memgpt.database.dimensions import IN_THE_FILES, TABLES, Column, column, index_statements, take_no_samples
 from memgpt.database.dimensions import SQL as DIMENSIONS_SQL
 from memgpt.database.migration import discover
 
@@ -55,6 +55,8 @@ def tables(schema: str) -> list[Table]:
 def add_columns(connection: psycopg.Connection[Any], table: Table, size: Column) -> None:
     kind = sql.SQL("{}({})").format(sql.SQL(size.type), sql.Literal(size.dimensions))
     connection.execute(table.compose(SQL.add_columns, type=kind, dimensions=sql.Literal(size.dimensions)))
+    for name in ("embedding_next", "embedding_next_bits", "embedding_next_hash"):
+        take_no_samples(connection, table.identifier, name)
 
 
 def drop_columns(connection: psycopg.Connection[Any], table: Table, which: str) -> None:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Final
 
 from memgpt import inputs
@@ -51,13 +50,12 @@ class Blend:
         return bool(self.recency or self.importance)
 
 
-@cache
-def _matcher() -> SoftMatcher:
+def new_matcher() -> SoftMatcher:
     """Word vectors of the offline model, whatever model embeds: they are in every installation."""
     return SoftMatcher(word_vectors)
 
 
-def order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: bool) -> list[Hit]:
+def order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: bool, matcher: SoftMatcher) -> list[Hit]:
     """All kinds in one order: their rows are ranked together, by the statistics of all of them."""
     if not found:
         return []
@@ -70,7 +68,7 @@ def order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: b
         rows(found, totals.terms),
         totals,
         limit=len(found) if blend or hops else most,
-        matcher=_matcher(),
+        matcher=matcher,
         now=datetime.now(UTC),
     )
     if blend:

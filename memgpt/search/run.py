@@ -17,9 +17,9 @@ from memgpt.errors import InputError
 from memgpt.following import ActiveModel
 from memgpt.linking import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
-from memgpt.ranking import Candidate, Statistics
+from memgpt.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.scope import Scope
-from memgpt.search.order import Blend, collections, hit, rows, statistics
+from memgpt.search.order import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.order import order as ordered
 from memgpt.spans import span
 from memgpt.stores.search import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
@@ -204,8 +204,9 @@ class Search:
         connected = {(f.kind, f.id) for f in found if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or self._sizes().mentions)
-        with span("search.rank"):
-            plain = ordered(asked.words, found, max(most, LOOKED_AT) if linking else most, blend, explain)
+        words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
+        with span("search.rank"), words as matcher:
+            plain = ordered(asked.words, found, max(most, LOOKED_AT) if linking else most, blend, explain, matcher)
         if not linking:
             return plain
         sources = sources_of(plain, connected, kinds) if connected else []

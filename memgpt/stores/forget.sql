@@ -2,8 +2,10 @@
 -- Removes one row, what is derived from it, and (unless it is kept) their history; answers how many rows of each table.
 -- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
 -- learned from the row or from its chunks; the facts about an entity; the summaries of conversations that a message is in
--- (an agent makes them anew) and the system prompts that quote blocks and summaries; what was merged into an entity;
--- proposals about any of them.
+-- (an agent makes them anew), examples of an intent with its words, and the system prompts that quote blocks and summaries;
+-- what was merged into an entity; what a model answered to the texts that forgotten facts were taken from (a text that was
+-- read is not read again); proposals about any of them; what jobs were asked for and say, which is files, titles
+-- and words of anything (those under way say nothing in the end).
 WITH RECURSIVE chunk AS (
     SELECT id FROM document_chunks
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = %(id)s::bigint
@@ -80,20 +82,48 @@ gone_documents AS (
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'document')
     RETURNING id
 ),
+message AS (
+    SELECT id, session, created_at, content FROM conversations
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND id = %(id)s::bigint
+    UNION ALL
+    SELECT row_id, old ->> 'session', (old ->> 'created_at')::timestamptz, old ->> 'content' FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND kind = 'message' AND row_id = %(id)s::bigint
+        AND old IS NOT NULL
+),
 stale_summaries AS (
     SELECT s.id FROM agent_steps s
-    JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.session = s.session
-        AND (m.created_at, m.id) <= (s.summary_until, s.summary_until_id)
+    JOIN message m ON m.session = s.session AND (m.created_at, m.id) <= (s.summary_until, s.summary_until_id)
     WHERE s.agent_id = %(agent_id)s::text AND s.kind = 'summary'
-        AND %(kind)s::text = 'message' AND m.id = %(id)s::bigint
+),
+examples AS (
+    DELETE FROM intent_examples
+    WHERE agent_id = %(agent_id)s::text AND text IN (SELECT content FROM message)
+),
+work AS (
+    UPDATE jobs SET
+        arguments = CASE WHEN finished_at IS NULL THEN arguments ELSE '{}' END,
+        message = '', result = NULL, error = NULL, forgotten = true
+    WHERE agent_id = %(agent_id)s::text AND NOT forgotten
 ),
 summaries AS (
     DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM stale_summaries)
 ),
 prompts AS (
     UPDATE agent_steps SET system = NULL
-    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text IN ('block', 'message') AND NOT %(keep_history)s::boolean
+    WHERE agent_id = %(agent_id)s::text AND NOT %(keep_history)s::boolean
         AND id NOT IN (SELECT id FROM stale_summaries) AND system IS NOT NULL
+),
+taken AS (
+    SELECT provenance_kind AS kind, provenance_id AS id FROM kg_relationships
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'fact')
+    UNION ALL
+    SELECT old ->> 'provenance_kind', (old ->> 'provenance_id')::bigint FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND kind = 'fact' AND row_id IN (SELECT id FROM doomed WHERE kind = 'fact')
+),
+answered AS (
+    UPDATE kg_extractions SET answer = '{}'
+    WHERE agent_id = %(agent_id)s::text AND applied_at IS NOT NULL AND %(kind)s::text IN ('fact', 'entity')
+        AND (kind, row_id) IN (SELECT kind, id FROM taken)
 ),
 proposed AS (
     DELETE FROM proposals
@@ -119,6 +149,26 @@ SELECT
     (SELECT count(*) FROM gone_documents) AS documents,
     (SELECT count(*) FROM proposed) AS proposals,
     (SELECT count(*) FROM entries) AS memory_history
+
+-- readers --
+-- Who sees, or saw, a block (all of the agent's without an id).
+SELECT DISTINCT reader FROM (
+    SELECT unnest(b.shared_with) AS reader FROM core_memories b
+    WHERE b.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR b.id = %(id)s::bigint)
+    UNION ALL
+    SELECT jsonb_array_elements_text(h.old -> 'shared_with') FROM memory_history h
+    WHERE h.agent_id = %(agent_id)s::text AND h.kind = 'block' AND (%(id)s::bigint IS NULL OR h.row_id = %(id)s::bigint)
+) AS readers
+
+-- empty_prompts --
+-- Of agents that read a forgotten block.
+UPDATE agent_steps SET system = NULL WHERE agent_id = ANY (%(agents)s::text[]) AND system IS NOT NULL
+
+-- empty_answers --
+-- Of agents: what was answered to requests with an Idempotency-Key. The rows stay until they are old: a request that is
+-- sent again is told that it was forgotten, and does not write it again.
+UPDATE idempotent_answers SET status = 410, headers = NULL, body = NULL
+WHERE agent_id = ANY (%(agents)s::text[]) AND status IS NOT NULL
 
 -- unshare_all --
 -- Takes an agent out of the blocks others share with it, as a change of theirs.

@@ -67,6 +67,8 @@ UPDATE jobs SET
     finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR attempts >= %(most)s::integer THEN now() END,
     attempts = CASE WHEN cancel_requested_at IS NOT NULL OR attempts >= %(most)s::integer THEN attempts
         ELSE attempts + 1 END,
+    arguments = CASE WHEN forgotten AND (cancel_requested_at IS NOT NULL OR attempts >= %(most)s::integer) THEN '{}'
+        ELSE arguments END,
     runner = %(runner)s::uuid,
     started_at = coalesce(started_at, now())
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND status IN ('queued', 'running')
@@ -80,20 +82,24 @@ RETURNING
 UPDATE jobs SET
     done = greatest(done, %(done)s::bigint),
     total = greatest(total, %(total)s::bigint),
-    message = %(message)s::text
+    message = CASE WHEN forgotten THEN '' ELSE %(message)s::text END
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND runner = %(runner)s::uuid AND status = 'running'
 RETURNING cancel_requested_at IS NOT NULL AS cancelled
 
 -- finish --
+-- Where something of the agent was forgotten meanwhile, what it says could repeat it.
 UPDATE jobs SET
-    status = %(status)s::text, result = %(result)s::jsonb, error = %(error)s::text, finished_at = now()
+    status = %(status)s::text, finished_at = now(),
+    arguments = CASE WHEN forgotten THEN '{}' ELSE arguments END,
+    result = CASE WHEN NOT forgotten THEN %(result)s::jsonb END,
+    error = CASE WHEN NOT forgotten THEN %(error)s::text END
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND runner = %(runner)s::uuid AND status = 'running'
 RETURNING id
 
 -- requeue --
 -- The runner stops before the end: somebody else goes on.
 UPDATE jobs SET
-    status = 'queued', runner = NULL, error = %(error)s::text,
+    status = 'queued', runner = NULL, error = CASE WHEN NOT forgotten THEN %(error)s::text END,
     attempts = attempts - CASE WHEN %(error)s::text IS NULL THEN 1 ELSE 0 END
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND runner = %(runner)s::uuid AND status = 'running'
 RETURNING id
@@ -103,6 +109,7 @@ RETURNING id
 UPDATE jobs SET
     cancel_requested_at = coalesce(cancel_requested_at, now()),
     status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END,
+    arguments = CASE WHEN forgotten AND status = 'queued' THEN '{}' ELSE arguments END,
     finished_at = CASE status WHEN 'queued' THEN now() END
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint AND status IN ('queued', 'running')
 RETURNING

@@ -87,9 +87,14 @@ class KeyStore:
         with self._connection.cursor(row_factory=class_row(Entry)) as cursor:
             return cursor.execute(SQL.audited, {"limit": limit}).fetchall()
 
-    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes) -> Claim | None:
-        """None where somebody has it, or has answered."""
-        given = {"key_id": key_id, "idempotency_key": idempotency_key, "request_hash": request_hash}
+    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes, agent_id: str | None) -> Claim | None:
+        """None where somebody has it, or has answered. The agent is whose memory the answer will tell of."""
+        given = {
+            "key_id": key_id,
+            "idempotency_key": idempotency_key,
+            "request_hash": request_hash,
+            "agent_id": agent_id,
+        }
         row = self._connection.execute(SQL.claim, given).fetchone()
         return None if row is None else Claim(key_id, idempotency_key, row[0])
 

@@ -46,10 +46,11 @@ LIMIT %(limit)s::integer
 -- claim --
 -- The right to answer a request that has an Idempotency-Key: nothing comes back where somebody has it. Answers are kept
 -- for a day; one that never came, because a process died, is given up after a minute.
-INSERT INTO idempotent_answers (key_id, idempotency_key, request_hash)
-VALUES (%(key_id)s::text, %(idempotency_key)s::text, %(request_hash)s::bytea)
+INSERT INTO idempotent_answers (key_id, idempotency_key, request_hash, agent_id)
+VALUES (%(key_id)s::text, %(idempotency_key)s::text, %(request_hash)s::bytea, %(agent_id)s::text)
 ON CONFLICT (key_id, idempotency_key) DO UPDATE SET
-    request_hash = excluded.request_hash, created_at = clock_timestamp(), status = NULL, headers = NULL, body = NULL
+    request_hash = excluded.request_hash, agent_id = excluded.agent_id, created_at = clock_timestamp(), status = NULL,
+    headers = NULL, body = NULL
 WHERE idempotent_answers.created_at < now() - CASE
     WHEN idempotent_answers.status IS NULL THEN interval '1 minute' ELSE interval '1 day' END
 RETURNING created_at

@@ -30,13 +30,14 @@ def direct(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def tables(direct: psycopg.Connection[Any]) -> list[str]:
-    """Every table with an agent_id, by the catalog; the audit of the service outlives the agents it tells of."""
+    """Every table with an agent_id, by the catalog. Two outlive the agents they tell of: the audit of the service, and
+    the keys of requests that were answered, without the answers."""
     return [
         row[0]
         for row in direct.execute(
             """SELECT c.relname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
                WHERE a.attname = 'agent_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
-                   AND c.relname <> 'audit_log'
+                   AND c.relname NOT IN ('audit_log', 'idempotent_answers')
                    AND c.relnamespace = current_schema()::regnamespace
                ORDER BY c.relname"""
         )
@@ -262,3 +263,34 @@ def count(direct: psycopg.Connection[Any], table: str, agent: str) -> int:
     row = direct.execute(f"SELECT count(*) FROM {table} WHERE agent_id = %s", [agent]).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_a_fact_is_forgotten_by_what_a_model_answered_too(memory: Memory, direct: psycopg.Connection[Any]) -> None:
+    source = memory.messages.append("user", "Ann works there")
+    direct.execute(
+        "INSERT INTO kg_extractions (agent_id, recipe, kind, row_id, model, text_hash, answer, applied_at) VALUES "
+        "('ann', gen_random_uuid(), 'message', %s, 'm', gen_random_uuid(), '{\"facts\": [\"secret\"]}', now())",
+        [source.id],
+    )
+    fact = memory.graph.relate("Ann", "works_at", "secret", provenance=("message", source.id))
+    memory.forget(fact.id, "fact")
+    assert mentions(direct, "secret") == ["kg_entities"]
+    assert memory.messages.get(source.id).content == "Ann works there"
+
+
+def test_a_deleted_message_takes_its_summary_and_its_examples(memory: Memory, direct: psycopg.Connection[Any]) -> None:
+    message = memory.messages.append("user", "the secret word", session="s")
+    memory.intents.learn("tell", "the secret word", "another example")
+    direct.execute(
+        "INSERT INTO agent_turns (agent_id, id, session, message_id, runner) "
+        "VALUES ('ann', 1, 's', 1, gen_random_uuid())"
+    )
+    direct.execute(
+        "INSERT INTO agent_steps (agent_id, turn_id, number, session, model, longest, sent_hash, kind, summary, "
+        "summary_until, summary_until_id) VALUES ('ann', 1, 1, 's', 'm', 1, '', 'summary', 'a secret', %s, %s)",
+        [message.created_at, message.id],
+    )
+    memory.messages.delete(message.id)
+    memory.forget(message.id, "message")
+    assert mentions(direct, "secret") == []
+    assert "another example" in memory.intents.examples()["tell"]

@@ -32,6 +32,9 @@ CREATE TABLE public.agents (
     functional_types text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
 );
+ALTER TABLE ONLY public.agents ALTER COLUMN description SET STATISTICS 0;
+ALTER TABLE ONLY public.agents ALTER COLUMN metadata SET STATISTICS 0;
+ALTER TABLE ONLY public.agents ALTER COLUMN functional_types SET STATISTICS 0;
 
 ALTER TABLE ONLY public.agents FORCE ROW LEVEL SECURITY;
 
@@ -123,7 +126,15 @@ CREATE TABLE public.archival_memories (
     CONSTRAINT archival_memories_importance_check CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision)))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN text SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN text_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN tags SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN metadata SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding_bits SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
@@ -156,7 +167,13 @@ CREATE TABLE public.document_chunks (
     CONSTRAINT document_chunks_span_check CHECK ((char_start <= char_end))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN chunk_text SET STATISTICS 0;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN heading_path SET STATISTICS 0;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN metadata SET STATISTICS 0;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding_bits SET STATISTICS 0;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
@@ -200,7 +217,15 @@ CREATE TABLE public.kg_entities (
     CONSTRAINT kg_entities_name_check CHECK ((name <> ''::text))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN type SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN aliases SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN description SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN properties SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding_bits SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN name_keys SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
 
@@ -236,7 +261,13 @@ CREATE TABLE public.kg_relationships (
     CONSTRAINT kg_relationships_valid_check CHECK ((valid_from < valid_to))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN type SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN fact SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN properties SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding_bits SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
@@ -270,7 +301,17 @@ CREATE TABLE public.conversations (
     CONSTRAINT conversations_role_check CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text])))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.conversations ALTER COLUMN session SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN content SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN intent SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN tool_calls SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN tool_call_id SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN metadata SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE ONLY public.conversations ALTER COLUMN embedding_bits SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
 
@@ -299,6 +340,10 @@ CREATE TABLE public.core_memories (
     CONSTRAINT core_memories_label_text_check CHECK ((label !~ '[/[:cntrl:]]'::text)),
     CONSTRAINT core_memories_limit_check CHECK ((("limit" > 0) AND (char_length(value) <= "limit")))
 );
+ALTER TABLE ONLY public.core_memories ALTER COLUMN label SET STATISTICS 0;
+ALTER TABLE ONLY public.core_memories ALTER COLUMN value SET STATISTICS 0;
+ALTER TABLE ONLY public.core_memories ALTER COLUMN description SET STATISTICS 0;
+ALTER TABLE ONLY public.core_memories ALTER COLUMN metadata SET STATISTICS 0;
 
 ALTER TABLE ONLY public.core_memories FORCE ROW LEVEL SECURITY;
 
@@ -402,6 +447,11 @@ CREATE TABLE public.agent_steps (
     CONSTRAINT agent_steps_calls_check CHECK (((calls_done >= 0) AND (calls_done <= calls))),
     CONSTRAINT agent_steps_kind_check CHECK ((kind = ANY (ARRAY['answer'::text, 'summary'::text])))
 );
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN session SET STATISTICS 0;
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN system SET STATISTICS 0;
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN tools SET STATISTICS 0;
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN sent_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN summary SET STATISTICS 0;
 
 ALTER TABLE ONLY public.agent_steps FORCE ROW LEVEL SECURITY;
 
@@ -426,6 +476,8 @@ CREATE TABLE public.agent_turns (
     ended_at timestamp with time zone,
     CONSTRAINT agent_turns_status_check CHECK ((status = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text, 'failed'::text, 'cancelled'::text])))
 );
+ALTER TABLE ONLY public.agent_turns ALTER COLUMN session SET STATISTICS 0;
+ALTER TABLE ONLY public.agent_turns ALTER COLUMN reason SET STATISTICS 0;
 
 ALTER TABLE ONLY public.agent_turns FORCE ROW LEVEL SECURITY;
 
@@ -527,6 +579,11 @@ CREATE TABLE public.documents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
+ALTER TABLE ONLY public.documents ALTER COLUMN title SET STATISTICS 0;
+ALTER TABLE ONLY public.documents ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY public.documents ALTER COLUMN media_type SET STATISTICS 0;
+ALTER TABLE ONLY public.documents ALTER COLUMN content_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.documents ALTER COLUMN metadata SET STATISTICS 0;
 
 ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
 
@@ -547,6 +604,8 @@ CREATE TABLE public.embedding_cache (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT embedding_cache_hash_check CHECK ((octet_length(hash) = 32))
 );
+ALTER TABLE ONLY public.embedding_cache ALTER COLUMN hash SET STATISTICS 0;
+ALTER TABLE ONLY public.embedding_cache ALTER COLUMN embedding SET STATISTICS 0;
 
 ALTER TABLE ONLY public.embedding_cache FORCE ROW LEVEL SECURITY;
 
@@ -611,8 +670,13 @@ CREATE TABLE public.idempotent_answers (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     status integer,
     headers jsonb,
-    body bytea
+    body bytea,
+    agent_id text
 );
+ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN idempotency_key SET STATISTICS 0;
+ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN request_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN headers SET STATISTICS 0;
+ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN body SET STATISTICS 0;
 
 ALTER TABLE ONLY public.idempotent_answers FORCE ROW LEVEL SECURITY;
 
@@ -624,6 +688,8 @@ CREATE TABLE public.intent_examples (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT intent_examples_text_check CHECK ((char_length(text) <= 400))
 );
+ALTER TABLE ONLY public.intent_examples ALTER COLUMN intent SET STATISTICS 0;
+ALTER TABLE ONLY public.intent_examples ALTER COLUMN text SET STATISTICS 0;
 
 ALTER TABLE ONLY public.intent_examples FORCE ROW LEVEL SECURITY;
 
@@ -643,6 +709,8 @@ CREATE TABLE public.job_files (
     name text NOT NULL,
     content bytea NOT NULL
 );
+ALTER TABLE ONLY public.job_files ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY public.job_files ALTER COLUMN content SET STATISTICS 0;
 
 ALTER TABLE ONLY public.job_files FORCE ROW LEVEL SECURITY;
 
@@ -664,10 +732,15 @@ CREATE TABLE public.jobs (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    forgotten boolean DEFAULT false NOT NULL,
     CONSTRAINT jobs_done_check CHECK (((done >= 0) AND (total >= 0))),
     CONSTRAINT jobs_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['queued'::text, 'running'::text])))),
     CONSTRAINT jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])))
 );
+ALTER TABLE ONLY public.jobs ALTER COLUMN arguments SET STATISTICS 0;
+ALTER TABLE ONLY public.jobs ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY public.jobs ALTER COLUMN result SET STATISTICS 0;
+ALTER TABLE ONLY public.jobs ALTER COLUMN error SET STATISTICS 0;
 
 ALTER TABLE ONLY public.jobs FORCE ROW LEVEL SECURITY;
 
@@ -723,6 +796,9 @@ END) STORED,
     CONSTRAINT kg_extractions_applied_check CHECK (((applied_at IS NULL) OR ((answer IS NOT NULL) AND (reason IS NULL)))),
     CONSTRAINT kg_extractions_kind_check CHECK ((kind = ANY (ARRAY['archival'::text, 'message'::text, 'chunk'::text])))
 );
+ALTER TABLE ONLY public.kg_extractions ALTER COLUMN text_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_extractions ALTER COLUMN answer SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_extractions ALTER COLUMN reason SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_extractions FORCE ROW LEVEL SECURITY;
 
@@ -746,6 +822,8 @@ END) STORED,
     CONSTRAINT kg_mentions_text_hash_check CHECK (((name = ''::text) = (text_hash IS NOT NULL)))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_mentions ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_mentions ALTER COLUMN text_hash SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_mentions FORCE ROW LEVEL SECURITY;
 
@@ -773,6 +851,8 @@ CREATE TABLE public.memory_history (
     CONSTRAINT memory_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT memory_history_kind_check CHECK ((kind = ANY (ARRAY['block'::text, 'archival'::text, 'message'::text, 'document'::text, 'chunk'::text, 'entity'::text, 'fact'::text])))
 );
+ALTER TABLE ONLY public.memory_history ALTER COLUMN old SET STATISTICS 0;
+ALTER TABLE ONLY public.memory_history ALTER COLUMN old_embedding SET STATISTICS 0;
 
 ALTER TABLE ONLY public.memory_history FORCE ROW LEVEL SECURITY;
 
@@ -805,6 +885,10 @@ CREATE TABLE public.proposals (
     CONSTRAINT proposals_kind_check CHECK ((kind = ANY (ARRAY['merge'::text, 'duplicates'::text, 'decay'::text, 'expiry'::text, 'consolidation'::text, 'tidying'::text, 'facts'::text]))),
     CONSTRAINT proposals_status_check CHECK ((status = ANY (ARRAY['proposed'::text, 'applied'::text, 'rejected'::text, 'reverted'::text])))
 );
+ALTER TABLE ONLY public.proposals ALTER COLUMN reason SET STATISTICS 0;
+ALTER TABLE ONLY public.proposals ALTER COLUMN evidence SET STATISTICS 0;
+ALTER TABLE ONLY public.proposals ALTER COLUMN change SET STATISTICS 0;
+ALTER TABLE ONLY public.proposals ALTER COLUMN fingerprint SET STATISTICS 0;
 
 ALTER TABLE ONLY public.proposals FORCE ROW LEVEL SECURITY;
 
@@ -1000,6 +1084,8 @@ CREATE INDEX document_chunks_search_idx ON public.document_chunks USING gin (sea
 CREATE UNIQUE INDEX embedding_models_active_idx ON public.embedding_models USING btree (active) WHERE active;
 
 CREATE UNIQUE INDEX embedding_switches_current_idx ON public.embedding_switches USING btree ((true)) WHERE (state = ANY (ARRAY['running'::text, 'switched'::text]));
+
+CREATE INDEX idempotent_answers_agent_id_idx ON public.idempotent_answers USING btree (agent_id);
 
 CREATE INDEX idempotent_answers_created_at_idx ON public.idempotent_answers USING btree (created_at);
 
