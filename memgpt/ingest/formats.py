@@ -22,6 +22,21 @@ DOCX: Final = f"{_OFFICE}wordprocessingml.document"
 PPTX: Final = f"{_OFFICE}presentationml.presentation"
 XLSX: Final = f"{_OFFICE}spreadsheetml.sheet"
 _OPEN: Final = "application/vnd.oasis.opendocument."
+ODT: Final = f"{_OPEN}text"
+ODP: Final = f"{_OPEN}presentation"
+ODS: Final = f"{_OPEN}spreadsheet"
+XLSB: Final = "application/vnd.ms-excel.sheet.binary.macroEnabled.12"
+NOTEBOOK: Final = "application/x-ipynb+json"
+ORG: Final = "text/x-org"
+RST: Final = "text/x-rst"
+TEX: Final = "application/x-latex"
+VTT: Final = "text/vtt"
+SRT: Final = "application/x-subrip"
+FB2: Final = "application/x-fictionbook+xml"
+OPML: Final = "text/x-opml"
+RSS: Final = "application/rss+xml"
+XML: Final = "application/xml"
+MBOX: Final = "application/mbox"
 _OLE: Final = "application/x-ole-storage"
 
 BY_SUFFIX: Final = {
@@ -37,8 +52,10 @@ BY_SUFFIX: Final = {
     ".docx": DOCX,
     ".pptx": PPTX,
     ".xlsx": XLSX,
-    ".odt": f"{_OPEN}text",
-    ".ods": f"{_OPEN}spreadsheet",
+    ".xlsb": XLSB,
+    ".odt": ODT,
+    ".odp": ODP,
+    ".ods": ODS,
     ".epub": EPUB,
     ".eml": EMAIL,
     ".msg": "application/vnd.ms-outlook",
@@ -46,6 +63,18 @@ BY_SUFFIX: Final = {
     ".ppt": "application/vnd.ms-powerpoint",
     ".xls": "application/vnd.ms-excel",
     ".rtf": "application/rtf",
+    ".ipynb": NOTEBOOK,
+    ".org": ORG,
+    ".rst": RST,
+    ".tex": TEX,
+    ".vtt": VTT,
+    ".srt": SRT,
+    ".fb2": FB2,
+    ".opml": OPML,
+    ".rss": RSS,
+    ".atom": RSS,
+    ".xml": XML,
+    ".mbox": MBOX,
 }
 
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".ico", ".icns", ".tif", ".tiff", ".heic", ".psd")
@@ -55,10 +84,10 @@ _FONTS: Final = (".ttf", ".otf", ".woff", ".woff2", ".eot")
 NO_TEXT: Final = frozenset((*_PICTURES, *_SOUND, *_PROGRAMS, *_FONTS))
 """Suffixes of files that a walk through a directory passes over: pictures, sound, fonts, programs."""
 
-WITHOUT_EXTRA: Final = frozenset({PLAIN, MARKDOWN, CSV, TSV})
-"""What the core install reads by itself."""
+DECLARING: Final = frozenset({HTML, FB2, OPML, RSS, XML})
+"""Formats whose text says its own encoding."""
 
-_SIGNED: Final = {PDF, EPUB, DOCX, PPTX, XLSX, f"{_OPEN}text", f"{_OPEN}spreadsheet"}
+_SIGNED: Final = {PDF, EPUB, DOCX, PPTX, XLSX, XLSB, ODT, ODP, ODS}
 _IN_OLE: Final = {"application/msword", "application/vnd.ms-powerpoint", "application/vnd.ms-excel"} | {
     "application/vnd.ms-outlook"
 }
@@ -67,7 +96,16 @@ _MARKS: Final = (
     (b"{\\rtf", "application/rtf"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE),
 )
-_PAGE: Final = re.compile(rb"\s{0,100}(?:<\?xml[^>]{0,200}>\s{0,100})?<(?:!doctype\s{1,20}html|html)\b", re.IGNORECASE)
+_PROLOGUE: Final = rb"(?:\xef\xbb\xbf)?\s{0,100}(?:<\?xml[^>]{0,200}>\s{0,100})?(?:<!--[^>]{0,500}-->\s{0,100})?"
+_BEGINNINGS: Final = (
+    (re.compile(_PROLOGUE + rb"<(?:!doctype\s{1,20}html|html)\b", re.IGNORECASE), HTML),
+    (re.compile(_PROLOGUE + rb"<(?:rss|feed|rdf:RDF)\b"), RSS),
+    (re.compile(_PROLOGUE + rb"<opml\b"), OPML),
+    (re.compile(_PROLOGUE + rb"<FictionBook\b"), FB2),
+    (re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT\b"), VTT),
+    (re.compile(rb"<\?xml\b"), XML),
+    (re.compile(rb"From \S{1,200} .{0,100}\d\d:\d\d"), MBOX),
+)
 _ZIPPED: Final = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
 
 MOST_UNPACKED: Final = 200 * 2**20
@@ -95,7 +133,14 @@ def detect(data: bytes, suffix: str) -> str:
         return found
     if named in _SIGNED or named in _IN_OLE:
         raise InputError(f"corrupt or misnamed: a {suffix} file does not begin like this")
-    return named or (HTML if _PAGE.match(data[:1024]) else PLAIN)
+    return _refined(data, named) if named in (None, XML) else named
+
+
+def _refined(data: bytes, named: str | None) -> str:
+    """What a text without a name that tells, or an XML file, is by its beginning."""
+    head = data[:1024]
+    found = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
+    return found or named or PLAIN
 
 
 def _by_content(data: bytes) -> str | None:
@@ -123,6 +168,8 @@ def _by_members(data: bytes) -> str:
                     return declared
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError) as error:
         raise InputError(f"corrupt: {error}") from None
+    if "xl/workbook.bin" in names:
+        return XLSB
     for folder, media_type in _ZIPPED:
         if any(name.startswith(folder) for name in names):
             return media_type

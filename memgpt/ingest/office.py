@@ -1,0 +1,117 @@
+"""PDF, Office, web pages, EPUB and e-mail, through the extraction library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from memgpt.errors import InputError, MissingExtraError
+from memgpt.ingest import formats
+from memgpt.ingest.pdf import pdf_text
+from memgpt.ingest.reading import Reading
+from memgpt.models import Json
+
+if TYPE_CHECKING:
+    from kreuzberg import ExtractionResult
+
+_PAGE_MARK: Final = "\ue000{page_num}\ue001"
+_PAGE = re.compile(r"\ue000(\d+)\ue001\s*")
+_FRONT_MATTER = re.compile(r"\A---\n.*?(?:\n## title: [^\n]*\n|\n---\n)\s*", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~$&])")
+_FIELDS: Final = ("authors", "created_at", "modified_at", "language", "from_email", "to_emails", "subject", "keywords")
+
+
+def read(data: bytes, media_type: str) -> Reading:
+    """Read a document as Markdown, with its pages or slides.
+
+    Raises:
+        InputError: it is damaged or encrypted.
+        MissingExtraError: the extra ``documents`` is not installed.
+    """
+    result = _kreuzberg(data, media_type, "markdown")
+    metadata: dict[str, Any] = dict(result.metadata)
+    if media_type == formats.PDF:
+        text, pages = pdf_text([page["content"] for page in result.pages or ()], result.content)
+    else:
+        text, pages = _with_pages(result)
+        if media_type == formats.PPTX:
+            text, pages = _paged(_with_notes(result.content, _kreuzberg(data, media_type, "plain").content))
+    if media_type == formats.DOCX and len(pages) == 1:
+        pages = ()  # Word did not note where its pages end
+    known = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
+    if pages:
+        known["pages"] = pages[-1][1]
+    return Reading(text, _title(metadata), pages=pages, metadata=known)
+
+
+def _title(metadata: Json) -> str:
+    """The document's own title, unless it is the name of a file it was made from."""
+    title = str(metadata.get("title") or metadata.get("subject") or "")
+    return "" if re.search(r"\.\w{2,4}$|^Microsoft ", title) else title
+
+
+def _kreuzberg(data: bytes, media_type: str, output: str) -> ExtractionResult:
+    try:
+        import kreuzberg
+    except ImportError:
+        raise MissingExtraError("kreuzberg", "documents", f"reading {media_type}") from None
+    options: dict[str, Any] = {
+        "output_format": output,
+        "use_cache": False,  # it would write into the working directory
+        "disable_ocr": True,
+        "pages": kreuzberg.PageConfig(
+            extract_pages=True, insert_page_markers=True, marker_format=f"\n\n{_PAGE_MARK}\n\n"
+        ),
+        "concurrency": kreuzberg.ConcurrencyConfig(max_threads=1),
+    }
+    try:
+        return kreuzberg.extract_bytes_sync(data, media_type, config=kreuzberg.ExtractionConfig(**options))
+    except (kreuzberg.KreuzbergError, RuntimeError, ValueError) as error:
+        raise InputError(_reason(str(error))) from None
+
+
+def _reason(words: str) -> str:
+    words = " ".join(words.split())
+    if "password" in words.lower() or "encrypt" in words.lower():
+        return "encrypted: save it without a password first"
+    said = dict.fromkeys(part for part in words.split(": ") if not part.endswith("Error"))  # it repeats itself
+    return f"corrupt: {': '.join(said)[:200]}"
+
+
+def _with_pages(result: ExtractionResult) -> tuple[str, Sequence[tuple[int, int]]]:
+    """The Markdown, and the pages where the extractor marked them or gives all the text by page."""
+    text = _FRONT_MATTER.sub("", result.content)
+    if _PAGE.search(text):
+        return _paged(text)
+    pages = [(page["page_number"], page["content"].strip()) for page in result.pages or ()]
+    if sum(len(content) for _, content in pages) < 0.9 * len(text):
+        return _ESCAPED.sub(r"\1", text), ()
+    return _paged("".join(f"\ue000{number}\ue001{content}\n\n" for number, content in pages))
+
+
+def _paged(marked: str) -> tuple[str, Sequence[tuple[int, int]]]:
+    """A text with page marks, without them and the escapes of Markdown; and where the pages begin."""
+    first, *rest = _PAGE.split(marked)
+    parts, pages, length = [first], [], len(first)
+    for number, content in zip(rest[::2], rest[1::2], strict=True):
+        content = _ESCAPED.sub(r"\1", content)
+        pages.append((length, int(number)))
+        parts.append(content)
+        length += len(content)
+    return "".join(parts), pages
+
+
+def _with_notes(marked: str, plain: str) -> str:
+    """Slides with their speakers' notes, which only the plain rendering has."""
+    notes = {}
+    for number, slide in zip(*[iter(_PAGE.split(plain)[1:])] * 2, strict=True):
+        _, found, said = slide.partition("\nNotes:\n")
+        if found:
+            notes[number] = said.strip()
+    first, *rest = _PAGE.split(marked)
+    slides = (
+        f"\ue000{n}\ue001{slide.rstrip()}\n\n{f'Notes: {notes[n]}{chr(10) * 2}' if notes.get(n) else ''}"
+        for n, slide in zip(rest[::2], rest[1::2], strict=True)
+    )
+    return first + "".join(slides)
