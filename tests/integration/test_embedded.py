@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import psycopg
@@ -21,17 +22,19 @@ import pytest
 
 from memgpt.database.embedded import EmbeddedServer, binaries, status
 from memgpt.database.embedded.account import Account, account_for
-from memgpt.database.embedded.cluster import Cluster
+from memgpt.database.embedded.cluster import PASSED_VARIABLES, Cluster
 from memgpt.database.embedded.running import supervised
 from memgpt.errors import ServerError
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes accounts")
 ORDINARY = 65534
+SET_BY_THEM = ("PGDATA", "PGSYSCONFDIR", "PGLOCALEDIR", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
 
 HOLD = """
 import sys
 from pathlib import Path
+from uuid import uuid4
 from memgpt.database.embedded import EmbeddedServer
 server = EmbeddedServer.open(Path(sys.argv[1]))
 print(server.pid, flush=True)
@@ -395,6 +398,7 @@ def public_dir() -> Iterator[Path]:
 USE = """
 import sys
 from pathlib import Path
+from uuid import uuid4
 import psycopg
 from memgpt.database.embedded import EmbeddedServer
 with EmbeddedServer.open(Path(sys.argv[1])) as server:
@@ -519,3 +523,24 @@ def test_root_runs_it_as_an_account_of_its_own(data_dir: Path) -> None:
             ["ls", str(socket_dir)], user=ORDINARY, group=ORDINARY, extra_groups=[], capture_output=True
         )
         assert outsider.returncode != 0
+
+
+def test_no_secret_of_the_starter_is_in_the_process_list(data_dir: Path) -> None:
+    """Any local user reads arguments; environments are read by backups, crash reports and the server's own functions."""
+    secret = f"sk-{uuid4().hex}"
+    starter = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(data_dir)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MEMGPT_CHAT_API_KEY": secret, "SOMEBODY_S_TOKEN": secret},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert starter.stdout is not None
+    postmaster = psutil.Process(int(starter.stdout.readline()))
+    supervisor = postmaster.parent()
+    assert supervisor is not None
+    for process in (supervisor, postmaster, *postmaster.children(recursive=True)):
+        assert secret not in " ".join(process.cmdline())
+        assert secret not in repr(process.environ())
+        assert {name for name in process.environ() if name not in ("LC_ALL", "TZ")} <= {*PASSED_VARIABLES, *SET_BY_THEM}
+    starter.communicate("")

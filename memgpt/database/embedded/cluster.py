@@ -54,6 +54,16 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
 )
 """Settings that differ from PostgreSQL's defaults, or that its file must not change: name, value, why."""
 
+PASSED_VARIABLES = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+)
+"""What a program needs to start: where programs, libraries and temporary files are."""
+
 _LONGEST_SOCKET_PATH = 103  # of sun_path: 108 on Linux, 104 on macOS, each with a closing zero
 _SOCKET_NAME = ".s.PGSQL.65535"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
@@ -307,13 +317,9 @@ def _initdb_options(version: int) -> Sequence[str]:
 
 
 def environment() -> dict[str, str]:
-    """Our environment without libpq's variables and without a locale: neither may reach the server."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE", "TZ")
-    }
-    return kept | {"LC_ALL": "C", "TZ": "UTC"}
+    """The variables PostgreSQL and its supervisor get: none of ours, which hold keys, nor libpq's or a locale's."""
+    passed = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    return passed | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def _where(account: Account, data: Path) -> tuple[Path, str]:

@@ -55,9 +55,9 @@ def _start_supervisor(cluster: Cluster, version: int, settings: Mapping[str, str
     with Lock(cluster.home / "supervisor.lock", cluster.account):
         pass  # made here, so that it belongs to the account
     result = subprocess.run(
-        [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(spec)],
+        [sys.executable, "-I", "-S", supervisor.__file__],
         env=environment(),
-        stdin=subprocess.DEVNULL,
+        input=json.dumps(spec).encode(),  # not an argument: those are everybody's to read
         capture_output=True,
         check=False,
     )

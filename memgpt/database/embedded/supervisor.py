@@ -1,4 +1,6 @@
-"""The process that owns one PostgreSQL server: ``python supervisor.py SPEC`` (JSON), standard library only.
+"""The process that owns one PostgreSQL server: ``python supervisor.py``, standard library only.
+
+What it is to run comes as JSON on standard input, because every local user may read a process's arguments.
 
 It is started by whoever needs the server first and belongs to nobody: it detaches, so neither the death of
 the starter nor a Ctrl-C in its terminal reaches PostgreSQL. Every process that uses the server holds a shared
@@ -137,7 +139,7 @@ def _open_log(spec: dict[str, Any]) -> BinaryIO:
 
 
 def main() -> int:
-    spec = json.loads(sys.argv[1])
+    spec = json.load(sys.stdin.buffer)
     supervisor_lock = open(spec["supervisor_lock"], "rb")  # noqa: SIM115 - held until this process ends
     try:
         fcntl.flock(supervisor_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
