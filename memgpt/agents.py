@@ -189,8 +189,10 @@ class Agents:
                 store.copy(source, name)
                 store.create(name)
                 yield connection, name
-        except UniqueViolation as error:
-            raise ConflictError(f"an agent {name!r} is being written by somebody else") from error
+        except ConflictError as error:
+            if isinstance(error.__cause__, UniqueViolation):
+                raise ConflictError(f"an agent {name!r} is being written by somebody else") from error
+            raise
 
     def _export(self, agent_id: str, file: TextIO, *, vectors: bool, history: bool) -> Mapping[str, int]:
         with self._snapshot() as connection:

@@ -172,8 +172,8 @@ class Documents:
         Raises:
             ConflictError: another document is from that source.
         """
-        try:
-            with self._scope.change() as (connection, change_id):
+        with self._scope.change() as (connection, change_id):
+            try:
                 return self._store(connection).update(
                     id,
                     change_id=change_id,
@@ -181,8 +181,8 @@ class Documents:
                     source=inputs.optional_text(source, "source"),
                     metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
                 )
-        except UniqueViolation:
-            raise ConflictError(f"another document is from {source!r}") from None
+            except UniqueViolation:
+                raise ConflictError(f"another document is from {source!r}") from None
 
     def delete(self, id: int) -> None:
         """Remove a document with its chunks; the history keeps them and ``undo`` brings them back.

@@ -19,10 +19,13 @@
     ├── MigrationError              a migration cannot be planned, applied or undone
     └── DatabaseError               PostgreSQL cannot be reached or cannot do what is needed
         ├── ServerError             the embedded server cannot be started
-        └── ReadOnlyError           the server is a standby
+        ├── ReadOnlyError           the server is a standby
+        ├── UnavailableError        no connection, or a full disk: it may work later
+        ├── ContentionError         a deadlock or a lock: it may work at once
+        └── DeniedError             the database role may not do this
 
-The message says what happened, to which value, and what to do about it. The database driver's own exceptions
-(``psycopg.Error``) pass through where memgpt has nothing to add.
+The message says what happened, to which value, and what to do about it. No exception of the database driver leaves the
+library: it is the ``__cause__`` of one of these.
 """
 
 from memgpt.installation import DISTRIBUTION, stranger
@@ -106,3 +109,15 @@ class ServerError(DatabaseError):
 
 class ReadOnlyError(DatabaseError):
     """The server is a standby (or a read-only transaction), and a write was asked of it."""
+
+
+class UnavailableError(DatabaseError):
+    """No connection could be had or it was lost, or the server has no room; nothing was written. Try again later."""
+
+
+class ContentionError(DatabaseError):
+    """Somebody else is changing the same rows; nothing was written. Try again."""
+
+
+class DeniedError(DatabaseError):
+    """The database role lacks the right to do this; nothing was written."""

@@ -11,7 +11,6 @@ For that, vectors made here remember their texts (``Embedded``), and are replace
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -21,12 +20,13 @@ import psycopg
 from pgvector import Vector
 from psycopg.rows import class_row
 
+from memgpt import forks
 from memgpt.config import NO_MODEL
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose, Vectors, checked
 from memgpt.embeddings.cache import Cached
-from memgpt.errors import ConfigurationError, ModelMismatchError
+from memgpt.errors import ConfigurationError, MemgptError, ModelMismatchError
 
 SQL = queries.beside(__name__)
 
@@ -69,8 +69,13 @@ class Following:
         self._embedder = embedder
         self._active: ActiveModel | None = None
         self._followed = 0
-        self._lock = threading.RLock()
+        self._lock = forks.RLock()
         self._made: WeakValueDictionary[int, Embedded] = WeakValueDictionary()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Ask the database anew for the active model: a thread of the parent may have been about to follow it."""
+        self._active = None
 
     @property
     def embeds(self) -> bool:
@@ -123,8 +128,10 @@ class Following:
             before = self._followed
             try:
                 result, active = self._database.read(lambda connection: _with_model(connection, work, told))
-            except (psycopg.errors.DataException, psycopg.errors.UndefinedFunction):
+            except MemgptError as error:
                 # vectors of different lengths; the search path's transaction is gone, so look on another connection
+                if not isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction):
+                    raise
                 if not self._follow(self._database.read(_stored), None) and before == self._followed:
                     raise
             else:

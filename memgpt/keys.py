@@ -10,14 +10,13 @@ import hashlib
 import hmac
 import re
 import secrets
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from memgpt import inputs
+from memgpt import forks, inputs
 from memgpt.database.connection import Database
 from memgpt.errors import AccessError, InputError, NotFoundError
 from memgpt.models import PERMISSIONS, Key, Permission
@@ -44,7 +43,7 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._found: dict[bytes, tuple[float, Key]] = {}
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def create(
         self,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from memgpt import embeddings, inputs
+from memgpt import embeddings, forks, inputs
 from memgpt.config import Settings, settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
@@ -102,8 +101,8 @@ class Service:
         self.rates = Rates()
         self.audit = Audit(self.database)
         self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
-        self._lock = threading.Lock()
-        self._setting_up = threading.Lock()
+        self._lock = forks.Lock()
+        self._setting_up = forks.Lock()
         self._queue_installed = False
         self._chat_model: ChatModel | None = None
 
@@ -212,10 +211,7 @@ class Service:
         Raises:
             MemgptError: requests cannot be served; the message says why.
         """
-        try:
-            row = self.database.read(lambda connection: connection.execute(SQL.ready).fetchone())
-        except psycopg.Error as error:
-            raise DatabaseError(f"the database does not answer: {str(error).splitlines()[0]}") from error
+        row = self.database.read(lambda connection: connection.execute(SQL.ready).fetchone())
         if row is None or not row[1]:
             raise DatabaseError(
                 "the role memgpt_agent, as which requests run, is missing or not granted to this user. As an "
@@ -227,7 +223,7 @@ class Service:
         """How many jobs wait and run, of all agents; nothing while the database is away."""
         try:
             return dict(self.database.read(lambda connection: connection.execute(SQL.unfinished_jobs).fetchall()))
-        except (psycopg.Error, DatabaseError):
+        except DatabaseError:
             return {}
 
     def close(self) -> None:
@@ -241,7 +237,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def wait(self, key: Key | None) -> float:
         """Take one request from the bucket: 0, or the seconds until there is one."""
@@ -265,12 +261,17 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.after_fork()
+        forks.register(self)
+        self.lost = 0
+        """Lines given up because the database was away too long."""
+
+    def after_fork(self) -> None:
+        """Begin empty: what waits is written by the parent, whose thread the writer is."""
         self._waiting: list[Entry] = []
         self._closing = False
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
-        self.lost = 0
-        """Lines given up because the database was away too long."""
 
     @property
     def waiting(self) -> int:
@@ -312,7 +313,7 @@ class Audit:
             try:
                 with self._database.transaction() as connection:
                     KeyStore(connection).audit(lines)
-            except (psycopg.Error, MemgptError):
+            except MemgptError:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, timeout=1.0)
                     if self._closing:

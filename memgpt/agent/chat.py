@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt import chat_models
+from memgpt import chat_models, forks
 from memgpt.agent.events import Restarted, Text
 from memgpt.chat_models import BrokenAnswerError
 from memgpt.embeddings import background
@@ -52,8 +52,15 @@ class ChatModel:
 
     def __init__(self, name: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
         self.name = name
-        self._model, self._provider = chat_models.connected(name, base_url, api_key)
+        self._connect = partial(chat_models.connected, name, base_url, api_key)
+        self._model, self._provider = self._connect()
         self._closing: weakref.finalize[Any, Any] | None = None
+        self._inherited = False
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the client with its sockets to the parent."""
+        self._inherited = True
 
     @property
     def window(self) -> int | None:
@@ -96,6 +103,9 @@ class ChatModel:
             WindowExceededError: the endpoint says that the messages are too long.
             ChatError: the model failed.
         """
+        if self._inherited:
+            self._inherited, self._closing = False, None
+            self._model, self._provider = self._connect()
         if self._closing is None:  # the client opens on the loop; nobody closes a model, so its end does
             leave = partial(self._provider.__aexit__, *[None] * 3)
             self._closing = weakref.finalize(self, background.later, leave, background.loop())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt import inputs
+from memgpt import forks, inputs
 from memgpt.agent import summary
 from memgpt.agent.chat import ChatModel, Spent
 from memgpt.agent.context import Inspection, Sent, described, put_together, system_text
@@ -110,6 +110,11 @@ class Agent:
         self._most_answer = min(4096, self.window // 4)
         self._scale = 1.0
         self._counts: dict[tuple[int, int], int] = {}
+        self.after_fork()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave a turn that is under way to the parent."""
         self._stop = threading.Event()
 
     def send(self, text: str) -> Turn:

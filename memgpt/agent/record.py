@@ -17,7 +17,7 @@ from memgpt.agent.context import NOT_RUN, Inspection, Sent, inspect
 from memgpt.agent.events import Turn
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
-from memgpt.errors import ConflictError, MemgptError, NotFoundError
+from memgpt.errors import ConflictError, ContentionError, MemgptError, NotFoundError, UnavailableError
 from memgpt.memory import Memory
 from memgpt.models import Json, Message
 from memgpt.stores.turns import NewStep, Step, TurnRow, TurnStore
@@ -249,7 +249,7 @@ def _tried(connection: Connection, call: Json, tools: Mapping[str, Tool]) -> tup
     try:
         with connection.transaction():
             return wanted(parsed(call["arguments"])), False
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, UnavailableError, ContentionError):
         raise  # the connection is gone, and with it the transaction: nothing can be kept
     except MemgptError as error:
         return f"Error: {error}", True

@@ -21,7 +21,9 @@ from memgpt.errors import (
     ChatError,
     ConfigurationError,
     ConflictError,
+    ContentionError,
     DatabaseError,
+    DeniedError,
     EmbeddingError,
     ForbiddenError,
     ForgottenError,
@@ -51,6 +53,8 @@ STATUSES: Final[Mapping[type[MemgptError], int]] = {
     ConflictError: 409,
     InputError: 422,
     DatabaseError: 503,
+    ContentionError: 409,
+    DeniedError: 403,
     EmbeddingError: 502,
     ChatError: 502,
     BusyError: 429,
@@ -92,7 +96,6 @@ def response(
 def handle(app: FastAPI) -> None:
     """Answer every error with a problem."""
     app.add_exception_handler(MemgptError, _of_ours)
-    app.add_exception_handler(psycopg.Error, _of_postgres)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(PreconditionFailed, _of_precondition)
@@ -104,29 +107,19 @@ def status_of(error: Exception) -> int:
     """The status an error is answered with."""
     if isinstance(error, MemgptError):
         return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
-    if isinstance(error, (psycopg.DataError, psycopg.errors.StatementTooComplex, psycopg.errors.ProgramLimitExceeded)):
-        return 422
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return 403
-    if isinstance(error, (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)):
-        return 409
-    return 503 if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) else 500
+    return 500
 
 
 def detail_of(error: Exception) -> str:
     """What a caller is told of an error; of PostgreSQL's own words only where they are about the request."""
-    if isinstance(error, DatabaseError):
-        log.warning("database: %s", error)
-        return "the database cannot be reached at the moment"
-    if isinstance(error, psycopg.Error):
+    if isinstance(error, DatabaseError) or isinstance(error.__cause__, psycopg.Error):
         log.warning("database: %s", error)
         told = {
             403: "this key may not do this",
             409: "somebody else is changing the same rows: try again",
             422: "a value cannot be stored",
-            503: "the database cannot be reached at the moment",
         }
-        return told.get(status_of(error), "an unexpected error; the log has it under this request id")
+        return told.get(status_of(error), "the database cannot do this at the moment")
     return str(error)
 
 
@@ -135,12 +128,6 @@ def request_id(request: Request) -> str | None:
 
 
 async def _of_ours(request: Request, error: Exception) -> JSONResponse:
-    return response(status_of(error), detail_of(error), request_id=request_id(request))
-
-
-async def _of_postgres(request: Request, error: Exception) -> JSONResponse:
-    if status_of(error) == 500:
-        return await _unexpected(request, error)
     return response(status_of(error), detail_of(error), request_id=request_id(request))
 
 

@@ -59,12 +59,6 @@ def main() -> None:
     """Run a command; an error is one line on standard error and a status that is not 0."""
     try:
         app()
-    except _expected() as error:
+    except MemgptError as error:
         output.fail(str(error) or type(error).__name__)
         sys.exit(1)
-
-
-def _expected() -> tuple[type[Exception], ...]:
-    """Errors that are told in one line: ours and, where the driver was needed at all, PostgreSQL's."""
-    driver = sys.modules.get("psycopg")
-    return (MemgptError, driver.Error) if driver else (MemgptError,)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar, cast
+
+from memgpt import forks
 
 MOST_BYTES: Final = 128_000_000
 """Of all agents of one database; those not used for the longest time go first."""
@@ -32,7 +33,12 @@ class AgentCaches:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
+        self.after_fork()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Begin empty: a thread of the parent may have been about to change one of them."""
         self._caches: OrderedDict[tuple[str, type[Cache]], Cache] = OrderedDict()
 
     @contextmanager

@@ -4,106 +4,59 @@ from __future__ import annotations
 
 import copy
 import selectors
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
 from pgvector.psycopg.vector import register_vector_info
-from psycopg import Transaction, sql
-from psycopg.abc import PQGen
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types import TypeInfo
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from memgpt import forks
 from memgpt.config import Settings, settings
-from memgpt.database import isolation, queries
+from memgpt.database import queries
 from memgpt.database.caches import AgentCaches
+from memgpt.database.driver import Connection
+from memgpt.database.failures import translated
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow import SlowStatements, timed
-from memgpt.errors import ConfigurationError, DatabaseError, ReadOnlyError
+from memgpt.errors import ConfigurationError, ContentionError, DatabaseError, UnavailableError
+
+__all__ = [
+    "SESSION",
+    "Connection",
+    "Database",
+    "PoolUse",
+    "Server",
+    "check_encoding",
+    "connect",
+    "conninfo",
+    "describe",
+    "get_db_connection",
+    "locate",
+    "register_types",
+]
 
 SQL = queries.beside(__name__)
 
 OLDEST_SERVER: Final = 160000
+SESSION: Final = {
+    "array_nulls": "on",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "quote_all_identifiers": "off",
+    "row_security": "on",
+    "standard_conforming_strings": "on",
+}
+"""What our statements, and the driver that reads their answers, rely on. A role or a database may have it otherwise."""
 T = TypeVar("T")
-Types: TypeAlias = dict[str, tuple[int, int]]
-
-
-class Connection(psycopg.Connection[TupleRow]):
-    """A psycopg connection that does not wait for ever.
-
-    A server that is stopped or cut off keeps no ``statement_timeout``. ``deadline`` (seconds for one exchange,
-    None for no limit) is kept by this side: the query is cancelled if possible and the connection closed.
-    """
-
-    deadline: float | None = None
-    scope: RequestScope | None = None
-    """What the request this connection works for may touch; None: the owner's connection."""
-    citus = False
-    _scoped_factory: type[psycopg.Cursor[TupleRow]] | None = None
-    """Made once: instrumented connections have a kind of cursor of their own each."""
-
-    @contextmanager
-    def scoped(self, scope: RequestScope | None) -> Iterator[None]:
-        """Everything inside runs isolated, if there is a scope."""
-        if scope is None:
-            yield
-            return
-        plain = self.cursor_factory
-        if self._scoped_factory is None:
-            self._scoped_factory = isolation.scoped(plain)
-        self.scope, self.cursor_factory = scope, self._scoped_factory
-        try:
-            yield
-        finally:
-            self.scope, self.cursor_factory = None, plain
-
-    @contextmanager
-    def as_owner(self) -> Iterator[None]:
-        """What a request may not do itself, done for it in its transaction: fixed statements of ours."""
-        if self.scope is not None:
-            self.execute(isolation.SQL.leave)
-        yield
-        if self.scope is not None:
-            isolation.enter(self)
-
-    @contextmanager
-    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Transaction]:
-        if self.scope is None or self.info.transaction_status != TransactionStatus.IDLE:
-            with super().transaction(savepoint_name, force_rollback) as transaction:
-                yield transaction
-            return
-        with ExitStack() as stack:
-            with self.pipeline():
-                transaction = stack.enter_context(Transaction(self, savepoint_name, force_rollback))
-                isolation.enter(self)
-            yield transaction
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        if timeout is not None or self.deadline is None:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, self.deadline)
-        except psycopg.errors._WaitTimeout:
-            self._abandon()
-            raise DatabaseError(
-                f"PostgreSQL did not answer within {self.deadline:g} s, so the connection was closed; "
-                "look at the server, or raise MEMGPT_STATEMENT_TIMEOUT"
-            ) from None
-
-    def _abandon(self) -> None:
-        try:
-            self.cancel_safe(timeout=1.0)
-        except psycopg.Error:
-            pass  # the server that does not answer need not answer this either
-        finally:
-            self.pgconn.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +81,9 @@ class Server:
     vector_schema: str | None
     vector_version: str | None
     types: dict[str, list[int]] | None
+    encoding: str
+    settings: dict[str, str]
+    """Settings of :data:`SESSION` that this role or database has otherwise."""
 
 
 def locate(options: Settings | None = None) -> str:
@@ -160,8 +116,9 @@ def connect(
     options = options or settings()
     connection = _open(locate(options) if dsn is None else dsn, options, autocommit=autocommit)
     try:
-        if vectors:
-            register_types(connection, describe(connection))
+        with translated():
+            if vectors:
+                register_types(connection, describe(connection))
     except BaseException:
         connection.close()
         raise
@@ -176,9 +133,9 @@ def get_db_connection() -> Connection:
 
 def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
     try:
-        connection = Connection.connect(_conninfo(dsn, options), autocommit=autocommit, prepare_threshold=None)
-    except psycopg.OperationalError as error:
-        raise DatabaseError(f"cannot connect to PostgreSQL: {_reason(error)}") from error
+        connection = Connection.connect(conninfo(dsn, options), autocommit=autocommit, prepare_threshold=None)
+    except psycopg.Error as error:
+        raise UnavailableError(f"cannot connect to PostgreSQL: {_reason(error)}") from error
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version
         connection.close()
@@ -186,8 +143,8 @@ def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
     return connection
 
 
-def _conninfo(dsn: str, options: Settings) -> str:
-    """The connection string with what it leaves open: how long to wait, and our name."""
+def conninfo(dsn: str, options: Settings) -> str:
+    """The connection string with what it leaves open (how long to wait, and our name), and in UTF-8 in any case."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
@@ -195,7 +152,7 @@ def _conninfo(dsn: str, options: Settings) -> str:
             "the connection string cannot be read; it looks like postgresql://user:password@host:5432/database"
         ) from None
     defaults = {"connect_timeout": str(max(2, round(options.connect_timeout))), "application_name": "memgpt"}
-    return make_conninfo(dsn, **{k: v for k, v in defaults.items() if k not in given})
+    return make_conninfo(dsn, client_encoding="UTF8", **{k: v for k, v in defaults.items() if k not in given})
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -216,9 +173,21 @@ def _reason(error: psycopg.Error) -> str:
 def describe(connection: psycopg.Connection[Any]) -> Server:
     """What this server is. One round trip."""
     with connection.cursor(row_factory=class_row(Server)) as cursor:
-        server = cursor.execute(SQL.describe_server).fetchone()
+        server = cursor.execute(SQL.describe_server, {"session": Jsonb(SESSION)}).fetchone()
     assert server is not None  # noqa: S101 - the statement always gives one row
     return server
+
+
+def check_encoding(encoding: str) -> None:
+    """
+    Raises:
+        DatabaseError: the database cannot hold every text.
+    """
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"this database is encoded as {encoding}, in which many texts cannot be stored: make one with "
+            "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0, and use that"
+        )
 
 
 def register_types(connection: psycopg.Connection[Any], server: Server) -> None:
@@ -230,8 +199,112 @@ def register_types(connection: psycopg.Connection[Any], server: Server) -> None:
         register_halfvec_info(connection, TypeInfo("halfvec", *server.types["halfvec"]))
 
 
+class _Pool:
+    """The connections of this process to one database, opened when first needed, and anew in a forked child."""
+
+    def __init__(self, dsn: str, options: Settings, slow: SlowStatements | None) -> None:
+        self.dsn = dsn
+        self.options = options
+        self.pooled = False
+        self._slow = slow
+        self._lock = forks.Lock()
+        self._server: Server | None = None
+        self._connections = self._unopened()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the parent its connections: what they are connected by has let go of their sockets by itself."""
+        if not self._connections.closed:
+            self._connections._closed = True  # its threads are the parent's: nothing is to wait for them
+            self._server, self._connections = None, self._unopened()
+
+    @property
+    def server(self) -> Server:
+        if self._server is None:
+            self._connect_once()
+        assert self._server is not None  # noqa: S101 - set by _connect_once
+        return self._server
+
+    @contextmanager
+    def lease(self) -> Iterator[Connection]:
+        """A connection of its own for the caller."""
+        self._connect_once()
+        connections = self._connections
+        with translated():
+            connection = connections.getconn()
+            try:
+                with connection:
+                    yield connection
+            finally:
+                if not connection.inherited:
+                    connections.putconn(connection)
+
+    def drain(self) -> None:
+        self._connections.drain()
+
+    def use(self) -> PoolUse:
+        stats = self._connections.get_stats()
+        idle = stats.get("pool_available", 0)
+        return PoolUse({"used": stats.get("pool_size", 0) - idle, "idle": idle}, stats.get("requests_waiting", 0))
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def set_session(self, *, local: bool) -> sql.Composed | None:
+        """The statement that gives a session what our SQL relies on; None where it has all of that."""
+        wanted: dict[str, sql.Composable] = {name: sql.SQL(SESSION[name]) for name in self.server.settings}
+        schemas, vector_schema = self.server.schemas, self.server.vector_schema
+        if self.options.db_schema != (schemas[0] if schemas else None) or vector_schema not in schemas:
+            path = dict.fromkeys((self.options.db_schema, vector_schema or "public"))
+            wanted["search_path"] = sql.SQL(", ").join(map(sql.Identifier, path))
+        scope = sql.SQL("SET LOCAL" if local else "SET")
+        words = [sql.SQL("{} {} TO {}").format(scope, sql.Identifier(name), value) for name, value in wanted.items()]
+        return sql.SQL("; ").join(words) if words else None
+
+    def _unopened(self) -> ConnectionPool[Connection]:
+        return ConnectionPool(
+            conninfo(self.dsn, self.options),
+            connection_class=Connection,
+            kwargs={"autocommit": True, "prepare_threshold": None},
+            min_size=0,
+            max_size=self.options.pool_size,
+            timeout=self.options.connect_timeout,
+            reconnect_timeout=self.options.connect_timeout,
+            configure=self._configure,
+            check=_check,
+            open=False,
+        )
+
+    def _connect_once(self) -> None:
+        """Open the first connection outside the pool, which would hide the reason of a failure behind a time-out."""
+        if self._server is not None:
+            return
+        with self._lock:
+            if self._server is not None:
+                return
+            first = _open(self.dsn, self.options, autocommit=True)
+            with first:
+                server = describe(first)
+                check_encoding(server.encoding)
+                register_types(first, server)
+                self.pooled = first.info.backend_pid != server.backend_pid
+            self._server = server
+            self._connections.open()
+
+    def _configure(self, connection: Connection) -> None:
+        register_types(connection, self.server)
+        connection.deadline = self.options.statement_timeout
+        connection.citus = self.server.citus
+        if self._slow is not None:
+            connection.cursor_factory = timed(connection.cursor_factory, self._slow)
+        if not self.pooled:
+            connection.prepare_threshold = 5
+            if (statement := self.set_session(local=False)) is not None:
+                connection.execute(statement)
+
+
 class Database:
-    """A pool of connections to one database. Threads may share it.
+    """A pool of connections to one database. Threads and forked processes may share it.
 
     Direct connections keep prepared statements; where a transaction pooler sits in between, nothing is prepared and the
     schema is set for each transaction.
@@ -241,34 +314,15 @@ class Database:
         self, dsn: str | None = None, *, options: Settings | None = None, slow: SlowStatements | None = None
     ) -> None:
         self._options = options or settings()
-        self._slow = slow
-        self._dsn = locate(self._options) if dsn is None else dsn
-        self._server: Server | None = None
-        self._pooled = False
+        self._pool = _Pool(locate(self._options) if dsn is None else dsn, self._options, slow)
         self._scope: RequestScope | None = None
-        self._lock = threading.Lock()
         self.caches = AgentCaches()
         """What this process remembers of agents' texts; :meth:`close` drops it."""
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            _conninfo(self._dsn, self._options),
-            connection_class=Connection,
-            kwargs={"autocommit": True, "prepare_threshold": None},
-            min_size=0,
-            max_size=self._options.pool_size,
-            timeout=self._options.connect_timeout,
-            reconnect_timeout=self._options.connect_timeout,
-            configure=self._configure,
-            check=_check,
-            open=False,
-        )
 
     @property
     def server(self) -> Server:
         """What the server is; connects on first use."""
-        if self._server is None:
-            self._connect_once()
-        assert self._server is not None  # noqa: S101 - set by _connect_once
-        return self._server
+        return self._pool.server
 
     @property
     def schema(self) -> str:
@@ -277,11 +331,10 @@ class Database:
     @property
     def dsn(self) -> str:
         """The connection string; it may hold a password, so it is never logged."""
-        return self._dsn
+        return self._pool.dsn
 
     def isolated(self, scope: RequestScope) -> Database:
         """The same pool for one request: its role and scope go with every transaction."""
-        assert self.server  # noqa: S101 - connected before the pool is shared
         twin = copy.copy(self)
         twin._scope = scope
         return twin
@@ -289,28 +342,14 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in autocommit: each statement is a transaction and one round trip."""
-        self._connect_once()
-        try:
-            lease = self._pool.connection()
-            connection = lease.__enter__()
-        except PoolTimeout as error:
-            raise DatabaseError(
-                f"no connection to PostgreSQL within {self._options.connect_timeout:g} s: {error}"
-            ) from error
-        try:
-            with connection.scoped(self._scope):
-                if self._search_path_each_time:
-                    with connection.transaction():
-                        connection.execute(self._set_search_path(local=True))
-                        yield connection
-                else:
-                    yield connection
-        except BaseException as error:
-            lease.__exit__(type(error), error, error.__traceback__)
-            _explain(error)
-            raise
-        else:
-            lease.__exit__(None, None, None)
+        with self._pool.lease() as connection, connection.scoped(self._scope):
+            statement = self._pool.set_session(local=True) if self._pool.pooled else None
+            if statement is None:
+                yield connection
+                return
+            with connection.transaction():
+                connection.execute(statement)
+                yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -320,66 +359,27 @@ class Database:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` on a connection; repeated once on a new one when the server was restarted or its schema changed."""
+        assert self.server  # noqa: S101 - who cannot connect at all is told at once
         try:
             with self.connection() as connection:
                 return work(connection)
-        except psycopg.OperationalError:
-            pass  # the connection was lost: its successor is checked before it is handed out
-        except psycopg.errors.FeatureNotSupported as error:
-            if "cached plan" not in str(error):
+        except (UnavailableError, ContentionError) as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                raise
+            # the connection was lost: its successor is checked before it is handed out
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, psycopg.errors.FeatureNotSupported):  # a plan of an older schema
                 raise
             self._pool.drain()
         with self.connection() as connection:
             return work(connection)
 
     def pool_use(self) -> PoolUse:
-        found = self._pool.get_stats()
-        idle = found.get("pool_available", 0)
-        return PoolUse({"used": found.get("pool_size", 0) - idle, "idle": idle}, found.get("requests_waiting", 0))
+        return self._pool.use()
 
     def close(self) -> None:
         self._pool.close()
         self.caches.clear()
-
-    def _connect_once(self) -> None:
-        """Open the first connection outside the pool, which would hide the reason of a failure behind a time-out."""
-        if self._server is not None:
-            return
-        with self._lock:
-            if self._server is not None:
-                return
-            first = _open(self._dsn, self._options, autocommit=True)
-            with first:
-                server = describe(first)
-                register_types(first, server)
-                self._pooled = first.info.backend_pid != server.backend_pid
-            self._server = server
-            self._pool.open()
-
-    def _configure(self, connection: Connection) -> None:
-        register_types(connection, self.server)
-        connection.deadline = self._options.statement_timeout
-        connection.citus = self.server.citus
-        if self._slow is not None:
-            connection.cursor_factory = timed(connection.cursor_factory, self._slow)
-        if not self._pooled:
-            connection.prepare_threshold = 5
-            if self._needs_search_path:
-                connection.execute(self._set_search_path(local=False))
-
-    @property
-    def _needs_search_path(self) -> bool:
-        schemas = self.server.schemas
-        return self.schema != (schemas[0] if schemas else None) or self.server.vector_schema not in schemas
-
-    @property
-    def _search_path_each_time(self) -> bool:
-        return self._pooled and self._needs_search_path
-
-    def _set_search_path(self, *, local: bool) -> sql.Composed:
-        path = [self.schema, self.server.vector_schema or "public"]
-        words = sql.SQL("SET LOCAL search_path TO {}") if local else sql.SQL("SET search_path TO {}")
-        return words.format(sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys(path))))
 
 
 def _check(connection: Connection) -> None:
@@ -388,15 +388,3 @@ def _check(connection: Connection) -> None:
         selector.register(connection, selectors.EVENT_READ)
         if selector.select(0):
             ConnectionPool.check_connection(connection)
-
-
-def _explain(error: BaseException) -> None:
-    """Turn the driver's words for a standby or a missing table into what to do."""
-    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        raise ReadOnlyError("this server is a read-only standby; write to the primary") from error
-    if isinstance(error, psycopg.errors.UndefinedObject) and "text search configuration" in str(error):
-        raise ConfigurationError(
-            f"{str(error).splitlines()[0]}: set MEMGPT_LANGUAGE to one of pg_ts_config, such as english or simple"
-        ) from error
-    if isinstance(error, psycopg.errors.UndefinedTable):
-        raise DatabaseError(f"{str(error).splitlines()[0]}: run `memgpt db migrate` first") from error

@@ -11,7 +11,11 @@ SELECT
     e.extversion AS vector_version,
     (SELECT jsonb_object_agg(t.typname, jsonb_build_array(t.oid::bigint, t.typarray::bigint))
      FROM pg_type t
-     WHERE t.typnamespace = e.extnamespace AND t.typname IN ('vector', 'halfvec', 'sparsevec')) AS types
+     WHERE t.typnamespace = e.extnamespace AND t.typname IN ('vector', 'halfvec', 'sparsevec')) AS types,
+    current_setting('server_encoding') AS encoding,
+    (SELECT coalesce(jsonb_object_agg(w.key, current_setting(w.key)), '{}')
+     FROM jsonb_each_text(%(session)s::jsonb) w
+     WHERE current_setting(w.key) <> w.value) AS settings
 FROM (SELECT 1) AS one
 LEFT JOIN pg_extension e ON e.extname = 'vector'
 LEFT JOIN pg_namespace n ON n.oid = e.extnamespace

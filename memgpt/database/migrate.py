@@ -18,7 +18,7 @@ from psycopg import sql
 
 from memgpt.config import Settings, settings
 from memgpt.database import dimensions, queries, tracking
-from memgpt.database.connection import Connection, connect, locate
+from memgpt.database.connection import Connection, check_encoding, connect, locate
 from memgpt.database.dimensions import ModelSpec, Sizing
 from memgpt.database.memory import check_memory
 from memgpt.database.migration import Migration, discover, find
@@ -171,6 +171,7 @@ def _plan(
     last = find(migrations, target).number if target else migrations[-1].number
     with connection.transaction():
         found = tracking.survey(connection, schema)
+        check_encoding(found.encoding)
         tracking.check_writable(found)
         tracking.set_schema(connection, schema, found.vector_schema)
         records = tracking.records(connection, migrations, schema)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 
+from memgpt import forks
 from memgpt.database import queries
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SlowStatements:
         self.milliseconds = milliseconds
         self._kept: deque[SlowStatement] = deque(maxlen=MOST_KEPT)
         self._explained: dict[bytes, float] = {}
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def latest(self) -> Sequence[SlowStatement]:
         """Newest first."""

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from memgpt.database import queries
+from memgpt.database.connection import SESSION
 from memgpt.database.migration import Migration
 from memgpt.errors import DatabaseError, MigrationError, ReadOnlyError
 
@@ -26,6 +27,7 @@ class Survey:
     schema: str
     database: str
     server_version: str
+    encoding: str
     read_only: bool
     schema_exists: bool
     may_create_schema: bool
@@ -63,9 +65,11 @@ def survey(connection: psycopg.Connection[Any], schema: str) -> Survey:
 
 
 def set_schema(connection: psycopg.Connection[Any], schema: str, vector_schema: str | None) -> None:
-    """Names without a schema mean ``schema`` until the transaction ends."""
+    """Names without a schema mean ``schema`` until the transaction ends, and literals what our files mean by them."""
     path = sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys((schema, vector_schema or schema))))
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(path))
+    settings = {name: sql.SQL(value) for name, value in SESSION.items()} | {"search_path": path}
+    words = [sql.SQL("SET LOCAL {} TO {}").format(sql.Identifier(name), value) for name, value in settings.items()]
+    connection.execute(sql.SQL("; ").join(words))
 
 
 def has_checksums(connection: psycopg.Connection[Any], schema: str) -> bool:

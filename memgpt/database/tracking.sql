@@ -4,6 +4,7 @@ SELECT
     %(schema)s::text AS schema,
     current_database()::text AS database,
     current_setting('server_version')::text AS server_version,
+    current_setting('server_encoding') AS encoding,
     pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
     to_regnamespace(quote_ident(%(schema)s::text)) IS NOT NULL AS schema_exists,
     has_database_privilege(current_database(), 'CREATE') AS may_create_schema,

@@ -8,25 +8,44 @@ survive a fork.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from memgpt import forks
+
 T = TypeVar("T")
 
-_lock = threading.Lock()
-_running: asyncio.AbstractEventLoop | None = None
+
+class _Loop:
+    """The loop and the thread it runs on; a forked child starts its own, when it needs one."""
+
+    def __init__(self) -> None:
+        self._lock = forks.Lock()
+        self.running: asyncio.AbstractEventLoop | None = None
+        self._inherited: list[asyncio.AbstractEventLoop] = []
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the parent's loop as it is: closing it would end its waking up, which the two share."""
+        if self.running is not None:
+            self._inherited.append(self.running)
+        self.running = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self.running is None:
+                self.running = asyncio.new_event_loop()
+                threading.Thread(target=self.running.run_forever, name="memgpt-embeddings", daemon=True).start()
+            return self.running
+
+
+_loop = _Loop()
 
 
 def loop() -> asyncio.AbstractEventLoop:
     """The loop, started when first needed."""
-    global _running
-    with _lock:
-        if _running is None:
-            _running = asyncio.new_event_loop()
-            threading.Thread(target=_running.run_forever, name="memgpt-embeddings", daemon=True).start()
-        return _running
+    return _loop.get()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -40,14 +59,5 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def later(work: Callable[[], Coroutine[Any, Any, object]], on: asyncio.AbstractEventLoop) -> None:
     """Start the work if ``on`` still runs in this process; nobody waits for it."""
-    if on is _running:
+    if on is _loop.running:
         asyncio.run_coroutine_threadsafe(work(), on)
-
-
-def _forget() -> None:
-    global _lock, _running
-    _lock, _running = threading.Lock(), None
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_forget)

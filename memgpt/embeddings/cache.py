@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from pgvector import Vector
 
+from memgpt import forks
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings.contract import EmbeddingModel, Purpose, UsageTotals, Vectors, checked
@@ -19,7 +19,7 @@ from memgpt.errors import ReadOnlyError
 
 SQL = queries.beside(__name__)
 
-_lock = threading.Lock()
+_lock = forks.Lock()
 _accounted: WeakKeyDictionary[EmbeddingModel, UsageTotals] = WeakKeyDictionary()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -10,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from memgpt import forks
 from memgpt.errors import EmbeddingError
 from memgpt.inputs import uncomparable
 
@@ -87,7 +87,7 @@ class Usage:
 
     def __init__(self, price_per_million_tokens: float | None) -> None:
         self._price = price_per_million_tokens
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._texts = self._cached = self._requests = self._tokens = 0
 
     def add(self, *, texts: int = 0, cached: int = 0, requests: int = 0, tokens: int = 0) -> None:

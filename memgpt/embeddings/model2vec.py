@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memgpt import forks
 from memgpt.embeddings.contract import UNLIMITED, Purpose, Usage, Vectors, checked
 from memgpt.embeddings.static import encodable
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
@@ -32,7 +32,7 @@ class Model2Vec:
         self.usage = Usage(self.price_per_million_tokens)
         self._source = source
         self._requested = dimensions
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._loaded: StaticModel | None = None
 
     @property

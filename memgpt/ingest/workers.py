@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import LifoQueue
 from typing import Any, Final, TypeVar
 
+from memgpt import forks
 from memgpt.errors import InputError, MemgptError, MissingExtraError
 from memgpt.ingest.prepare import Cut, Prepared
 
@@ -83,7 +84,7 @@ class _Worker:
         self._patience = patience
         self._process: subprocess.Popen[str] | None = None
         self._dismissed = False
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def prepare(self, path: str, encoding: str | None) -> Prepared:
         process = self._running()

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID, uuid4
 
-import psycopg
 from pydantic_core import to_jsonable_python
 
 from memgpt.config import Settings
 from memgpt.database.connection import Database
+from memgpt.database.failures import translated
 from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMismatchError
@@ -72,7 +72,8 @@ class Runner:
         if job is None:
             return
         try:
-            self._do(job, attempt, database)
+            with translated():  # a kind of work may ask the driver itself
+                self._do(job, attempt, database)
             log.info("job %s (%s) of agent %r succeeded", job_id, job.kind, agent_id)
         except _Lost:
             log.warning("job %s of agent %r is somebody else's by now, or gone", job_id, agent_id)
@@ -81,7 +82,7 @@ class Runner:
         except _Stopped:
             attempt.again(None)
             raise Again(0) from None
-        except (psycopg.OperationalError, DatabaseError, EmbeddingError) as error:
+        except (DatabaseError, EmbeddingError) as error:
             if isinstance(error, ModelMismatchError) or job.attempts >= MOST_ATTEMPTS:
                 attempt.end("failed", _told(error))
                 return
@@ -166,7 +167,5 @@ def _run(kind: JobKind, work: Work, job: Job) -> Json:
 
 
 def _told(error: Exception) -> str:
-    """What the owner of the job reads; of a database's own words only the first line."""
-    if isinstance(error, psycopg.Error):
-        return f"the database could not do it: {str(error).splitlines()[0]}"[:1000]
+    """What the owner of the job reads; ."""
     return str(error)[:1000].replace("\0", "")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import procrastinate
-import psycopg
 from croniter import croniter
 from procrastinate import exceptions, jobs
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -84,7 +83,7 @@ class Worker:
                 await self._work(wait=wait)
                 if not wait:
                     return
-            except (exceptions.ConnectorException, psycopg.OperationalError, DatabaseError) as error:
+            except (exceptions.ConnectorException, DatabaseError) as error:
                 log.warning("the queue cannot be reached: %s; trying again", error.__cause__ or error)
             await asyncio.sleep(_RESTART)
 
@@ -175,5 +174,5 @@ class _Patience(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Any) -> RetryDecision | None:  # noqa: ARG002
         if isinstance(exception, Again):
             return RetryDecision(retry_in={"seconds": exception.seconds})
-        lost = isinstance(exception, (psycopg.OperationalError, DatabaseError))
+        lost = isinstance(exception, DatabaseError)
         return RetryDecision(retry_in={"seconds": _LOST}) if lost else None

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-import psycopg
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
@@ -67,7 +66,7 @@ class Door:
                 key_id = caller.key.key_id if caller.key else None
                 agent = self._named(request) or _only(caller) or agent
             yield self._service.memory(caller, agent, permission)
-        except (MemgptError, psycopg.Error) as error:
+        except MemgptError as error:
             status = 403 if isinstance(error, ForbiddenError) else 422
             raise _error(current.method, _words(error)) from error
         finally:
@@ -105,7 +104,7 @@ def _error(method: str, words: str) -> Exception:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, (psycopg.Error, DatabaseError)):
+    if isinstance(error, DatabaseError):
         log.warning("database: %s", error)
         return "the memory's database did not take this; try again in a moment"
     return str(error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memgpt import forks
 from memgpt.ranking.candidates import Floats, Indexes
 
 WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -35,7 +35,12 @@ class Splits:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
+        self.after_fork()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Forget: a thread of the parent may have been about to remember."""
         self._forget()
 
     def _forget(self) -> None:
@@ -124,7 +129,12 @@ class SoftMatcher:
     def __init__(self, vectors: WordVectors) -> None:
         self.splits = Splits()
         self._vectors = vectors
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
+        self.after_fork()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Forget: a thread of the parent may have been about to remember."""
         self._index: dict[str, int] = {}
         self._unit = np.zeros((0, 0), np.float32)
         self._norms = np.zeros(0, np.float32)

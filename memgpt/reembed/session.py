@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
-import psycopg
 from psycopg import sql
 
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database, connect, describe, locate
 from memgpt.database.memory import build_bytes
-from memgpt.errors import DatabaseError
+from memgpt.errors import ContentionError, DatabaseError
 from memgpt.reembed.tables import SQL as TABLES_SQL
 
 SQL = queries.beside(__name__)
@@ -86,7 +85,7 @@ class Session:
                     connection.execute(TABLES_SQL.lock_tables)
                     connection.execute("SET LOCAL lock_timeout = 0")
                     return work(connection)
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, Retry):
+            except (ContentionError, Retry):
                 time.sleep(min(0.05 * 2**attempt, 3.0))
                 between()
         raise DatabaseError(

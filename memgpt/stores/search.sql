@@ -122,7 +122,7 @@ LIMIT %(limit)s::integer
 asked AS MATERIALIZED (
     SELECT
         t.lexeme, t.ord::integer AS ord,
-        ('''' || replace(replace(t.lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+        ('''' || replace(replace(t.lexeme, E'\\', E'\\\\'), '''', '''''') || '''')::tsquery AS query
     FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
         WITH ORDINALITY AS t (lexeme, ord)
 ),

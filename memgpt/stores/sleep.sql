@@ -4,7 +4,7 @@
 SELECT array_agg(m.id ORDER BY m.importance DESC, m.created_at, m.id) AS ids
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
-GROUP BY md5(rtrim(regexp_replace(lower(normalize(btrim(m.text), NFKC)), '\s+', ' ', 'g'), ' .!'))
+GROUP BY md5(rtrim(regexp_replace(lower(normalize(btrim(m.text), NFKC)), E'\\s+', ' ', 'g'), ' .!'))
 HAVING count(*) > 1
 ORDER BY 1
 LIMIT %(limit)s::integer

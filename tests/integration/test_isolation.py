@@ -16,7 +16,7 @@ from memgpt.config import settings
 from memgpt.database import backup
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
-from memgpt.errors import DatabaseError
+from memgpt.errors import DatabaseError, DeniedError
 from memgpt.stores import graph as graph_store
 from memgpt.stores import traversal
 from memgpt.stores.traversal import Walk
@@ -123,7 +123,7 @@ def test_the_scope_ends_with_its_transaction(database_of: Database) -> None:
 )
 def test_a_request_cannot_write_elsewhere(database_of: Database, statement: str) -> None:
     isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), isolated.transaction() as connection:
+    with pytest.raises(DeniedError), isolated.transaction() as connection:
         connection.execute(statement)
 
 
@@ -229,7 +229,7 @@ def test_an_agent_can_leave_a_shared_block(dsn: str, database_of: Database) -> N
     with database_of.isolated(RequestScope(("acme-2",), "acme-2")).transaction() as connection:
         assert connection.execute("UPDATE core_memories SET shared_with = '{}'").rowcount == 1
     with (
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        pytest.raises(DeniedError),
         database_of.isolated(RequestScope(("*",), "acme-1")).transaction() as connection,
     ):
         connection.execute("UPDATE core_memories SET agent_id = 'acme-2'")

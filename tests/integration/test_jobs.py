@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from memgpt import embeddings
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
-from memgpt.errors import BusyError, ConflictError, InputError, NotFoundError
+from memgpt.errors import BusyError, ConflictError, DeniedError, InputError, MemgptError, NotFoundError
 from memgpt.jobs import JobKind, Jobs, jobs, kinds, queue
 from memgpt.jobs.kinds import Work
 from memgpt.jobs.worker import Worker
@@ -137,7 +137,7 @@ def test_files_are_ingested_and_forgotten(which: str, dsn: str, request: pytest.
 def test_a_job_and_its_place_in_the_queue_are_one_transaction(ann: Memory, owner: Database, dsn: str) -> None:
     with psycopg.connect(dsn) as direct:
         direct.execute("REVOKE ALL ON job_files FROM memgpt_agent")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with pytest.raises(DeniedError):
         Jobs(ann.scope).add("ingest", files=[A])
     with psycopg.connect(dsn) as direct:
         direct.execute("SELECT memory_allow_requests()")
@@ -443,7 +443,7 @@ def test_a_job_is_its_agents(ann: Memory, owner: Database, dsn: str, kind: Calla
         assert list(Jobs(bob.scope).list()) == []
         for statement in ("SELECT * FROM jobs", "SELECT * FROM job_files", "UPDATE jobs SET done = 9 RETURNING id"):
             assert bob.scope.read(lambda c, words=statement: c.execute(words).fetchall()) == []
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), bob.transaction():
+        with pytest.raises(DeniedError), bob.transaction():
             bob.scope.read(lambda c: c.execute("SELECT * FROM memgpt_queue.procrastinate_jobs"))
     work_off(owner, dsn)
     assert Jobs(ann.scope).get(job.id).result == {"seen": 0}
@@ -470,7 +470,7 @@ def test_of_two_who_make_the_queue_one_does(dsn: str) -> None:
 def failure_of(work: Callable[[], None]) -> list[BaseException]:
     try:
         work()
-    except psycopg.Error as error:
+    except MemgptError as error:
         return [error]
     return []
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import atexit
-import os
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 import psycopg
 from psycopg import sql
 
+from memgpt import forks
 from memgpt.database.embedded import running
 from memgpt.database.embedded.cluster import Cluster
 from memgpt.database.embedded.locks import Deadline, Lock
@@ -31,14 +31,41 @@ class _Claim:
     cluster: Cluster
     owners: Lock
     handles: int = 0
+    heir: Lock | None = None
+    """The claim of the child that is being forked."""
 
 
-@dataclass
 class _Registry:
-    """The claims of this process, by data directory."""
+    """The claims of this process, by data directory. A forked child has claims of its own on the same servers, from
+    before the fork on: so they go on running for it when the parent ends first."""
 
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    claims: dict[Path, _Claim] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.lock = forks.RLock()
+        self.claims: dict[Path, _Claim] = {}
+        forks.hand_on(self)
+
+    def before_fork(self) -> None:
+        """Claim once more: the lock of an open file is one, however many processes have the file open."""
+        for claim in list(self.claims.values()):
+            with suppress(ServerError):  # somebody removed the directory
+                claim.heir = Lock(claim.cluster.home / "owners.lock", claim.cluster.account)
+                claim.heir.try_take(shared=True)
+
+    def after_fork_in_parent(self) -> None:
+        """Leave the new claims to the child."""
+        for claim in list(self.claims.values()):
+            if claim.heir is not None:
+                claim.heir.close()
+                claim.heir = None
+
+    def after_fork(self) -> None:
+        """Take the claims meant for this process, and let go of the parent's."""
+        for data_dir, claim in list(self.claims.items()):
+            claim.owners.close()
+            if claim.heir is None:
+                del self.claims[data_dir]
+            else:
+                claim.owners, claim.heir = claim.heir, None
 
 
 _registry = _Registry()
@@ -56,7 +83,6 @@ class EmbeddedServer:
         self.version = version
         self.log_path = cluster.log
         self._cluster = cluster
-        self._registry = _registry
         self._closed = False
 
     @classmethod
@@ -115,9 +141,8 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """Give up this handle. The last one of the last process stops the server and waits for its end."""
-        with self._registry.lock:
-            # A forked child has its own registry: the handles it inherited are its parent's to close.
-            if self._closed or self._registry is not _registry:
+        with _registry.lock:
+            if self._closed:
                 return
             self._closed = True
             claim = _registry.claims.get(self.data_dir)
@@ -218,14 +243,3 @@ def _close_all() -> None:
     with _registry.lock:
         while _registry.claims:
             _release(_registry.claims.popitem()[1])
-
-
-def _forget_after_fork() -> None:
-    """In a forked child: let go of the parent's claims, which stay the parent's."""
-    global _registry
-    inherited, _registry = _registry, _Registry()
-    for claim in inherited.claims.values():
-        claim.owners.close()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,140 @@
+"""The kind of connection memgpt uses: it waits within bounds, carries a request's scope, and stays with its process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import Transaction
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from memgpt import forks
+from memgpt.database import isolation
+from memgpt.database.failures import translated, translation
+from memgpt.database.isolation import RequestScope
+from memgpt.errors import DatabaseError
+
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A psycopg connection that does not wait for ever.
+
+    A server that is stopped or cut off keeps no ``statement_timeout``. ``deadline`` (seconds for one exchange,
+    None for no limit) is kept by this side: the query is cancelled if possible and the connection closed.
+
+    The driver's exceptions become memgpt's where the block ends that the connection was opened or lent for.
+    """
+
+    deadline: float | None = None
+    scope: RequestScope | None = None
+    """What the request this connection works for may touch; None: the owner's connection."""
+    citus = False
+    inherited = False
+    """Whether this process was forked from the one that opened it."""
+    _scoped_factory: type[psycopg.Cursor[TupleRow]] | None = None
+    """Made once: instrumented connections have a kind of cursor of their own each."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Let go of the parent's socket without a word to the server: its session goes on.
+
+        The descriptor then leads nowhere, rather than being free for another file that libpq would write to.
+        """
+        self.inherited = True
+        self.lock = threading.Lock()
+        if self.pgconn.status == psycopg.pq.ConnStatus.OK:
+            nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(nowhere, self.pgconn.socket, inheritable=False)
+            os.close(nowhere)
+
+    @property
+    def closed(self) -> bool:
+        return self.inherited or super().closed
+
+    @contextmanager
+    def scoped(self, scope: RequestScope | None) -> Iterator[None]:
+        """Everything inside runs isolated, if there is a scope."""
+        if scope is None:
+            yield
+            return
+        plain = self.cursor_factory
+        if self._scoped_factory is None:
+            self._scoped_factory = isolation.scoped(plain)
+        self.scope, self.cursor_factory = scope, self._scoped_factory
+        try:
+            yield
+        finally:
+            self.scope, self.cursor_factory = None, plain
+
+    @contextmanager
+    def as_owner(self) -> Iterator[None]:
+        """What a request may not do itself, done for it in its transaction: fixed statements of ours."""
+        if self.scope is not None:
+            self.execute(isolation.SQL.leave)
+        yield
+        if self.scope is not None:
+            isolation.enter(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with translated():
+            super().__exit__(kind, error, trace)
+        if isinstance(error, psycopg.Error):
+            raise translation(error) from error
+
+    @contextmanager
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Transaction]:
+        with ExitStack() as stack:
+            block = Transaction(self, savepoint_name, force_rollback)
+            if self.scope is None or self.info.transaction_status != TransactionStatus.IDLE:
+                stack.enter_context(block)
+            else:
+                with self.pipeline():
+                    stack.enter_context(block)
+                    isolation.enter(self)
+            try:
+                yield block
+            finally:
+                if self.inherited:
+                    stack.pop_all()  # its end is the parent's business
+        self._check_process()
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        self._check_process()
+        if timeout is not None or self.deadline is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.deadline)
+        except psycopg.errors._WaitTimeout:
+            self._abandon()
+            raise DatabaseError(
+                f"PostgreSQL did not answer within {self.deadline:g} s, so the connection was closed; "
+                "look at the server, or raise MEMGPT_STATEMENT_TIMEOUT"
+            ) from None
+
+    def _check_process(self) -> None:
+        if self.inherited:
+            raise DatabaseError(
+                "this transaction belongs to the process from which this one was forked, and ends there: "
+                "fork outside of transactions, and begin one of your own here"
+            )
+
+    def _abandon(self) -> None:
+        try:
+            self.cancel_safe(timeout=1.0)
+        except psycopg.Error:
+            pass  # the server that does not answer need not answer this either
+        finally:
+            self.pgconn.finish()

@@ -1,0 +1,90 @@
+"""What a forked child needs anew: one hook, with which every resource registers.
+
+A fork copies the memory of a process, not its threads, and shares its sockets. So a child that goes on using what its
+parent opened reads its parent's answers, waits for threads that are not there, and for locks that nobody will release.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from types import TracebackType
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Resource(Protocol):
+    """Anything with sockets, threads, locks or half-made state."""
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child. Called before anything else runs there; it must not wait or connect."""
+
+
+class Inheritance(Resource, Protocol):
+    """A resource that the parent hands on: prepared before the fork, so that nothing happens in between."""
+
+    def before_fork(self) -> None:
+        """Make ready in the parent what the child gets."""
+
+    def after_fork_in_parent(self) -> None:
+        """Let go in the parent of what the child has now."""
+
+
+_resources: WeakSet[Resource] = WeakSet()
+_inheritances: WeakSet[Inheritance] = WeakSet()
+
+
+def register(resource: Resource) -> None:
+    """Have ``resource.after_fork()`` called in each forked child, as long as the resource lives."""
+    _resources.add(resource)
+
+
+def hand_on(resource: Inheritance) -> None:
+    """The same for a resource that the child gets a part of."""
+    _inheritances.add(resource)
+    register(resource)
+
+
+class Lock:
+    """A lock that is free in a forked child, whichever thread of the parent held it."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        register(self)
+
+    def after_fork(self) -> None:
+        self._lock: threading.Lock | threading.RLock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+
+class RLock(Lock):
+    """The same for a lock that its holder may take again."""
+
+    def after_fork(self) -> None:
+        self._lock = threading.RLock()
+
+
+def _before() -> None:
+    for resource in list(_inheritances):
+        resource.before_fork()
+
+
+def _in_parent() -> None:
+    for resource in list(_inheritances):
+        resource.after_fork_in_parent()
+
+
+def _in_child() -> None:
+    for resource in list(_resources):
+        resource.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
