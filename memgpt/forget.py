@@ -27,6 +27,5 @@ def forget_agent(scope: Scope) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
     with scope.transaction() as connection:
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
-    scope.agent_forgotten()
     scope.database.caches.forget(scope.agent_id)
     return counts

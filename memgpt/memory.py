@@ -94,8 +94,12 @@ class Memory:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything this thread writes inside is committed together, or not at all."""
-        with self._scope.transaction():
+        """Everything written inside is committed together, or not at all; within another one, it is a savepoint.
+
+        It belongs to the task, or else the thread, that opened it. Calls handed to a thread with the context
+        (``await asyncio.to_thread(memory.remember, text)``) are part of it; what other tasks and threads do is not.
+        """
+        with self._scope.unit_of_work():
             yield
 
     def remember(self, text: str, **fields: Any) -> Remembered:

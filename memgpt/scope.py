@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from pgvector import Vector
 
-from memgpt import embeddings
+from memgpt import embeddings, units
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
+from memgpt.database.failures import translated
 from memgpt.embeddings import EmbeddingModel, Purpose
 from memgpt.embeddings.cache import DatabaseCache, cached
 from memgpt.following import ActiveModel, Following
 from memgpt.models import Author
 from memgpt.spans import span
+from memgpt.units import Unit
 
 SQL = queries.beside(__name__)
 
@@ -26,16 +27,14 @@ T = TypeVar("T")
 
 
 class Scope:
-    """What every part of a memory works with. Threads may share it; each has its own open transaction."""
+    """What every part of a memory works with. Threads and tasks may share it; each has its own open transaction."""
 
     def __init__(self, database: Database, author: Author, embedder: EmbeddingModel, options: Settings) -> None:
         self.database = database
         self.author = author
         self.options = options
-        self._open = threading.local()
         self._cache = DatabaseCache(database, author.agent_id, self._connection)
         self._models = Following(database, cached(embedder, self._cache), self._switched_to)
-        self._agent_exists = False
         self.changes = 0
         """Changes made so far: what was counted before the last one may be out of date."""
         self.links = 0
@@ -50,72 +49,93 @@ class Scope:
         return self.author.agent_id
 
     def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
-        """``work`` on a connection: the open transaction's if this thread has one, else one of its own.
+        """``work`` on a connection: the open transaction's if the caller is in one, else one of its own.
 
         ``told`` takes the active embedding model from an answer that tells it, which spares a statement.
         """
-        connection = self._connection()
-        return work(connection) if connection is not None else self._models.read(work, told)
+        unit = units.current(self)
+        if unit is None or unit.connection is None:
+            return self._models.read(work, told)
+        with unit.lock, translated():
+            return work(unit.connection)
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[None]:
+        """One transaction around what the caller does to the memory inside; within another one, a savepoint."""
+        unit = units.current(self)
+        if unit is None:
+            with units.opened(self, self._begin, call=False):
+                yield
+        else:
+            try:
+                with unit.savepoint():
+                    yield
+            finally:
+                self._settle(unit)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction around everything this thread does to the memory inside; nested calls join it."""
-        connection = self._connection()
-        if connection is not None:
-            yield connection
-            return
-        together: ExitStack | None = getattr(self._open, "together", None)
-        if together is not None:
-            yield together.enter_context(self._begun())
-            return
-        with self._begun() as connection:
-            yield connection
+        """One transaction around one call, or that call's part of the open one: what fails leaves nothing of itself,
+        and calls inside are parts of it."""
+        unit = units.current(self)
+        if unit is None:
+            with units.opened(self, self._begin, call=True) as unit:
+                assert unit.connection is not None  # noqa: S101 - it has begun
+                yield unit.connection
+        else:
+            with unit.call() as connection:
+                yield connection
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Everything this thread does to the memory inside is one transaction, which begins with the first write: what
+        """Everything the caller does to the memory inside is one transaction, which begins with the first write: what
         comes before it, such as embedding a text, holds no connection."""
-        with ExitStack() as stack:
-            self._open.together = stack
-            try:
-                yield
-            finally:
-                self._open.together = None
-
-    @contextmanager
-    def _begun(self) -> Iterator[Connection]:
-        with self.database.transaction() as connection:
-            self._open.connection = connection
-            try:
-                self._models.hold(connection)
-                yield connection
-            finally:
-                self._open.connection = None
+        with units.opened(self, self._begin, call=True, at_once=False):
+            yield
 
     @contextmanager
     def change(self) -> Iterator[tuple[Connection, UUID]]:
         """A transaction for one change, with the id its history entries share."""
         with self.transaction() as connection:
-            if not self._agent_exists:
-                connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
-            yield connection, getattr(self._open, "change_id", None) or uuid4()
-            self._open.changed = True  # that the agent exists is known once this is committed
+            connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
+            unit = units.current(self)
+            yield connection, (unit.change_id if unit else None) or uuid4()
         self.changes += 1
+        if unit:
+            unit.changed = True
 
     @contextmanager
     def one_change(self) -> Iterator[UUID]:
-        """One transaction around everything this thread does inside, and one change, which ``undo`` takes back as a
+        """One transaction around everything the caller does inside, and one change, which ``undo`` takes back as a
         whole."""
         with self.transaction():
-            self._open.change_id = uuid4()
+            unit = units.current(self)
+            assert unit is not None  # noqa: S101 - it was just opened
+            unit.change_id = change_id = uuid4()
             try:
-                yield self._open.change_id
+                yield change_id
             finally:
-                self._open.change_id = None
+                unit.change_id = None
 
-    def agent_forgotten(self) -> None:
-        """The agent's row is gone: the next change makes it again."""
-        self._agent_exists = self._open.changed = False
+    def linked(self) -> None:
+        """Note that names were taken from texts: the next search asks whether there are any."""
+        self.links += 1
+        if unit := units.current(self):
+            unit.linked = True
+
+    @contextmanager
+    def _begin(self, unit: Unit) -> Iterator[Connection]:
+        try:
+            with self.database.transaction() as connection:
+                self._models.hold(connection)
+                yield connection
+        finally:
+            self._settle(unit)
+
+    def _settle(self, unit: Unit) -> None:
+        """What was counted inside a transaction may be rolled back, or be what others have not seen yet."""
+        self.changes += unit.changed
+        self.links += unit.linked
 
     def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
         """The model the memory was switched to, from the same provider settings."""
@@ -123,7 +143,8 @@ class Scope:
         return cached(embeddings.from_settings(self.options.model_copy(update=changes)), self._cache)
 
     def _connection(self) -> Connection | None:
-        return getattr(self._open, "connection", None)
+        unit = units.current(self)
+        return unit.connection if unit else None
 
     @property
     def model(self) -> ActiveModel:

@@ -54,7 +54,7 @@ class Names(Facts):
             while True:
                 with self._scope.transaction() as connection:
                     step = MentionStore(connection, self._scope.agent_id).link(kind, after=after, batch=batch)
-                self._scope.links += 1
+                self._scope.linked()
                 if step.last is None:
                     break
                 after = step.last
