@@ -16,6 +16,7 @@ from psycopg.errors import UniqueViolation
 from memgpt import embeddings, inputs, transfer
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Connection
+from memgpt.database.deadlines import without_deadline
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
 from memgpt.opening import open_database
@@ -56,7 +57,7 @@ class Agents:
 
     def list(self) -> Sequence[Agent]:
         """Every agent, by id, with its size: also those that nobody created and that have rows only."""
-        return self._database.read(lambda connection: AgentStore(connection).list())
+        return self._database.read(_listed)
 
     def describe(self, agent_id: str) -> Agent:
         """One agent with its size.
@@ -64,7 +65,7 @@ class Agents:
         Raises:
             NotFoundError: no agent has that id.
         """
-        found = self._database.read(lambda connection: AgentStore(connection).list(agent_id))
+        found = self._database.read(lambda connection: _listed(connection, agent_id))
         if not found:
             raise _not_found(agent_id)
         return found[0]
@@ -101,7 +102,7 @@ class Agents:
         Raises:
             NotFoundError: no agent has that id.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction() as connection, without_deadline(connection):
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
             counts = ForgetStore(connection, Author(agent_id, self._actor)).agent(change_id=uuid4())
@@ -150,7 +151,7 @@ class Agents:
             head = transfer.header(lines)
             scope = self._scope(_agent_id(agent_id or head.agent["agent_id"]))
             transfer.check(scope, lines, reembed=reembed)
-            with self._database.transaction() as connection:
+            with self._database.transaction() as connection, without_deadline(connection):
                 return transfer.load(connection, scope, lines, reembed=reembed)
 
     def close(self) -> None:
@@ -174,7 +175,8 @@ class Agents:
         """A transaction that sees one moment of the database, and fails rather than lose a concurrent write."""
         with self._database.transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield connection
+            with without_deadline(connection):
+                yield connection
 
     @contextmanager
     def _copied(self, source: str, target: str) -> Iterator[tuple[Connection, str]]:
@@ -199,6 +201,11 @@ class Agents:
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
             return transfer.export(connection, self._scope(agent_id), file, vectors=vectors, history=history)
+
+
+def _listed(connection: Connection, agent_id: str | None = None) -> Sequence[Agent]:
+    with without_deadline(connection):
+        return AgentStore(connection).list(agent_id)
 
 
 @contextmanager

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from uuid import uuid4
 
+from memgpt import inputs
+from memgpt.database.deadlines import without_deadline
+from memgpt.embeddings import Purpose
+from memgpt.embeddings.remote import cache_key
 from memgpt.errors import InputError, NotFoundError
 from memgpt.history import row_kind
 from memgpt.scope import Scope
-from memgpt.stores.forget import ForgetStore
+from memgpt.stores.forget import ForgetStore, Texts
+from memgpt.stores.tables import BY_KIND
+from memgpt.transfer import TEXTS
 
 
 def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
@@ -15,17 +22,46 @@ def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> d
     chosen = row_kind(kind)
     if isinstance(id, bool) or not isinstance(id, int):
         raise InputError(f"id must be a whole number, not {id!r}")
-    with scope.transaction() as connection:
-        counts = ForgetStore(connection, scope.author).row(chosen, id, keep_history=keep_history)
+    with scope.transaction() as connection, without_deadline(connection):
+        store = ForgetStore(connection, scope.author)
+        counts, texts = store.rows(chosen, [id], keep_history=keep_history)
+        if not any(counts.values()):
+            raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
+        _forget_vectors(store, texts)
     scope.database.caches.forget(scope.agent_id)
-    if not any(counts.values()):
-        raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
+    return counts
+
+
+def forget_session(scope: Scope, session: str, *, keep_history: bool = False) -> dict[str, int]:
+    """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
+    name = inputs.text(session, "session")
+    with scope.transaction() as connection, without_deadline(connection):
+        store = ForgetStore(connection, scope.author)
+        messages = store.session_messages(name)
+        counts, texts = store.rows("message", messages, keep_history=keep_history)
+        counts |= store.turns(name)
+        if not any(counts.values()):
+            raise NotFoundError(f"agent {scope.agent_id!r} has no session {name!r}, and nothing of it in the history")
+        _forget_vectors(store, texts)
+    scope.database.caches.forget(scope.agent_id)
     return counts
 
 
 def forget_agent(scope: Scope) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
-    with scope.transaction() as connection:
+    with scope.transaction() as connection, without_deadline(connection):
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
     scope.database.caches.forget(scope.agent_id)
     return counts
+
+
+def _forget_vectors(store: ForgetStore, texts: Texts) -> None:
+    """Remove the cached vectors of texts that are forgotten, and of no others."""
+    embedded: set[str] = set()
+    for kind, row in texts:
+        if (table := BY_KIND[kind].name) in TEXTS:
+            column, spoken = TEXTS[table]
+            embedded |= {row[column], *spoken([row])}
+    if embedded:
+        ways = [(purpose, dimensions) for purpose in get_args(Purpose) for dimensions in store.dimensions()]
+        store.vectors([cache_key(text, *way) for text in embedded for way in ways])

@@ -10,6 +10,8 @@ from uuid import UUID
 import psycopg
 
 from memgpt import inputs
+from memgpt.database.connection import Connection
+from memgpt.database.deadlines import without_deadline
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Message, Relationship
 from memgpt.scope import Scope
@@ -73,7 +75,7 @@ class History:
             ForbiddenError: isolated, and a block would be shared again with an agent that the key does not reach.
         """
         wanted = None if change_id is None else _uuid(change_id)
-        with self._scope.change() as (connection, undo_id):
+        with self._scope.change() as (connection, undo_id), without_deadline(connection):
             store = HistoryStore(connection, self._scope.author)
             store.lock_agent()
             undone = _undone(store.undos())
@@ -155,9 +157,11 @@ class AsOf:
         return self._rows(chosen, ROW_KINDS[chosen])
 
     def _rows(self, kind: RowKind, of: type[R], id: int | None = None) -> Sequence[R]:
-        rows = self._scope.read(
-            lambda connection: HistoryStore(connection, self._scope.author).as_of(kind, self.time, id=id)
-        )
+        def work(connection: Connection) -> Sequence[Row]:
+            with without_deadline(connection):
+                return HistoryStore(connection, self._scope.author).as_of(kind, self.time, id=id)
+
+        rows = self._scope.read(work)
         return [row for row in rows if isinstance(row, of)]
 
     def _row(self, kind: RowKind, of: type[R], id: int) -> R:

@@ -135,12 +135,22 @@ class Memory:
             raise InputError("time is missing: give a datetime or an ISO 8601 text")
         return AsOf(self._scope, moment)
 
-    def forget(self, id: int, kind: str = "archival", *, keep_history: bool = False) -> dict[str, int]:
-        """Remove a row for good: the row, what is derived from it (a document's chunks, an entity's facts, the facts
-        learned from any of them), and all their history. Nothing brings them back.
+    def forget(
+        self,
+        id: int | None = None,
+        kind: str = "archival",
+        *,
+        session: str | None = None,
+        keep_history: bool = False,
+    ) -> dict[str, int]:
+        """Remove a row, or a whole conversation, for good: what is derived from it (a document's chunks, an entity's
+        facts, the facts learned from any of them, an agent's notes of its turns), and all their history too. Nothing
+        brings them back.
 
         Args:
+            id: of the row.
             kind: block, archival, message, document, chunk, entity or fact.
+            session: the conversation, in the place of an id.
             keep_history: leave the history entries there are, with the earlier contents they hold.
 
         Returns:
@@ -149,6 +159,12 @@ class Memory:
         Raises:
             NotFoundError: neither the row nor anything of it in the history is there.
         """
+        if session is not None:
+            if id is not None:
+                raise InputError("give the id of a row, or a session, not both")
+            return forget.forget_session(self._scope, session, keep_history=keep_history)
+        if id is None:
+            raise InputError("id must be a whole number, not None; or give a session")
         return forget.forget(self._scope, id, kind, keep_history=keep_history)
 
     def forget_agent(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from pgvector import Vector
 
 from memgpt import inputs
 from memgpt.database.connection import Connection
+from memgpt.database.deadlines import without_deadline
 from memgpt.errors import InputError, NotFoundError
 from memgpt.intents import Intents
 from memgpt.models import ROLES, Json, Message, Session
@@ -178,6 +179,23 @@ class Messages:
         with self._scope.change() as (connection, change_id):
             if not self._store(connection).delete([id], change_id=change_id):
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no message {id}")
+
+    def delete_session(self, session: str) -> int:
+        """Remove a whole conversation in one change; the history keeps it and ``undo`` brings it back.
+        ``memory.forget(session=…)`` is for good.
+
+        Returns:
+            How many messages it had.
+
+        Raises:
+            NotFoundError: the agent has no message in that session.
+        """
+        name = inputs.text(session, "session")
+        with self._scope.change() as (connection, change_id), without_deadline(connection):
+            count = self._store(connection).delete_session(name, change_id=change_id)
+        if not count:
+            raise NotFoundError(f"agent {self._scope.agent_id!r} has no session {session!r}")
+        return count
 
     def count(self, *, session: str | None = None) -> int:
         """How many messages there are, in one session or in all."""

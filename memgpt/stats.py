@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memgpt.database.connection import Connection
+from memgpt.database.deadlines import without_deadline
 from memgpt.models import Stats
 from memgpt.scope import Scope
 from memgpt.stores.stats import StatsStore
@@ -13,8 +14,9 @@ def stats(scope: Scope) -> Stats:
     model = scope.model
 
     def work(connection: Connection) -> Stats:
-        store = StatsStore(connection, scope.agent_id)
-        sessions, changes = store.totals()
-        return Stats(scope.agent_id, model.name, model.dimensions, store.kinds(), sessions, changes)
+        with without_deadline(connection):
+            store = StatsStore(connection, scope.agent_id)
+            sessions, changes = store.totals()
+            return Stats(scope.agent_id, model.name, model.dimensions, store.kinds(), sessions, changes)
 
     return scope.read(work)

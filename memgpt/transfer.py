@@ -32,7 +32,7 @@ FORMAT: Final = "memgpt-agent"
 VERSION: Final = 1
 MAX_ID: Final = 2**53
 
-_TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
+TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
     "archival_memories": ("text", lambda rows: [row["text"] for row in rows]),
     "document_chunks": ("chunk_text", documents.texts_to_embed),
     "kg_entities": ("name", lambda rows: [graph.entity_text(row["name"], row["description"]) for row in rows]),
@@ -154,7 +154,7 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
     id = row["id"]
     if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < MAX_ID:
         _bad(number, f"the id is not a whole number above 0 and below 2^53: {id!r}")
-    for column in (_TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in _TEXTS else ():
+    for column in (TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in TEXTS else ():
         if not isinstance(row[column], str):
             _bad(number, f"{column} is not a text: {row[column]!r}")
     if table == "core_memories":
@@ -165,7 +165,7 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
     if table == HISTORY:  # a model of before may have had other dimensions
         _checked(number, inputs.vector, vector, "embedding", dimensions=len(vector.to_numpy()))
         return Line(number, table, row, vector, given=True)
-    if table not in _TEXTS:
+    if table not in TEXTS:
         _bad(number, f"a row of {table} has no embedding")
     if row["embedding_model"] != scope.model.name:
         if reembed:
@@ -180,9 +180,9 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
 
 def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:
     """The lines, those of texts without a vector with one by the configured model."""
-    if batch[0].table not in _TEXTS:
+    if batch[0].table not in TEXTS:
         return batch
-    column, texts = _TEXTS[batch[0].table]
+    column, texts = TEXTS[batch[0].table]
     missing = [n for n, line in enumerate(batch) if line.embedding is None and line.row[column].strip()]
     ready = list(batch)
     vectors = scope.embed(texts([batch[n].row for n in missing]))

@@ -220,7 +220,9 @@ class UndoRequest(Body):
 class ForgetRequest(Body):
     model_config = _example(kind="archival", id=1)
     kind: HistoryKind = "archival"
-    id: Id
+    id: Id | None = None
+    session: Name | None = None
+    """A whole conversation, in the place of a row."""
     keep_history: bool = False
 
 

@@ -222,18 +222,23 @@ def _what(change: Change) -> str:
 
 
 def forget(
-    id: Annotated[int, typer.Argument(help="Which row.")],
+    id: Annotated[int | None, typer.Argument(help="Which row.", show_default=False)] = None,
     kind: RowKind = "archival",
+    session: Annotated[
+        str | None, typer.Option("--session", help="A whole conversation, in the place of a row.", show_default=False)
+    ] = None,
     keep_history: Annotated[bool, typer.Option("--keep-history", help="Leave its history there.")] = False,
     yes: Yes = False,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a row for good, with all that is derived from it and its history. Nothing brings it back."""
-    given.confirmed(f"Remove {kind} {id} for good?", yes)
+    """Remove a row or a whole conversation for good, with all that is derived from it and its history. Nothing brings
+    it back."""
+    what = f"{kind} {id}" if session is None else f"session {session!r}"
+    given.confirmed(f"Remove {what} for good?", yes)
     with opened(agent, dsn) as memory:
-        counts = memory.forget(id, kind, keep_history=keep_history)
+        counts = memory.forget(id, kind, session=session, keep_history=keep_history)
     show_removed(counts, as_json)
 
 

@@ -161,6 +161,16 @@ def delete(id: Id, agent: Agent = None, dsn: Dsn = None) -> None:
     output.say(f"✓ message {id} deleted; memgpt undo brings it back")
 
 
+@app.command("delete-session")
+def delete_session(
+    session: Annotated[str, typer.Argument(help="The conversation.")], agent: Agent = None, dsn: Dsn = None
+) -> None:
+    """Remove a whole conversation; undo brings it back (memgpt forget --session is for good)."""
+    with opened(agent, dsn) as memory:
+        count = memory.messages.delete_session(session)
+    output.say(f"✓ session {session} deleted, {count:,} messages; memgpt undo brings it back")
+
+
 def _show(message: Message, as_json: bool, done: str) -> None:
     if as_json:
         output.show_json(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from memgpt.mcp.door import Door
 from memgpt.models import Block, Change, Document, Entity, Hit, Kind, Message, Relationship, Role
 
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
 Limit = Annotated[int, Field(ge=1, le=200, description="Most results.")]
 
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -81,6 +82,12 @@ class ContextText(BaseModel):
 
 class Changes(BaseModel):
     changes: list[Change]
+
+
+class Forgotten(BaseModel):
+    """How many rows of each table were removed for good."""
+
+    counts: dict[str, int]
 
 
 class Removed(BaseModel):
@@ -202,6 +209,13 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
         with door.memory("read") as memory:
             return Messages(messages=list(memory.messages.list(session=session, limit=limit)))
 
+    @server.tool(title="Delete a conversation", annotations=_DELETES)
+    def delete_conversation(session: str) -> Removed:
+        """Remove every message of one conversation; undo brings them back."""
+        with door.memory("write") as memory:
+            memory.messages.delete_session(session)
+        return Removed()
+
 
 def _offer_documents(server: MCPServer, door: Door) -> None:
     @server.tool(title="Add a document", annotations=_WRITES)
@@ -272,3 +286,15 @@ def _offer_history(server: MCPServer, door: Door) -> None:
         """Take back a change as a whole. An undo can be undone."""
         with door.memory("write") as memory:
             return Changes(changes=list(memory.undo(change_id)))
+
+    @server.tool(title="Forget for good", annotations=_DELETES)
+    def forget(
+        id: Annotated[int | None, Field(description="Of one row.")] = None,
+        kind: Annotated[RowKind, Field(description="What kind of row the id is of.")] = "archival",
+        session: Annotated[str | None, Field(description="A whole conversation, in the place of an id.")] = None,
+        keep_history: Annotated[bool, Field(description="Leave the history entries there are.")] = False,
+    ) -> Forgotten:
+        """Remove a row or a whole conversation for good, with everything derived from it and its history. Nothing
+        brings it back: only when the person asks for exactly that. Needs a key with the admin permission."""
+        with door.memory("admin") as memory:
+            return Forgotten(counts=memory.forget(id, kind, session=session, keep_history=keep_history))

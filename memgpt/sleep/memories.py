@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from memgpt.database.deadlines import without_deadline
 from memgpt.graph.likeness import key
 from memgpt.memory import Memory
 from memgpt.models import ArchivalMemory, Json, Proposal
@@ -80,7 +81,8 @@ def duplicates(memory: Memory) -> Sequence[Proposal]:
     alike by embedding and have the same words in the same order, but for words like "the" and "really".
     """
     author = memory.scope.author
-    same = memory.scope.read(lambda c: SleepStore(c, author).same_texts(limit=GROUPS))
+    with memory.scope.transaction() as connection, without_deadline(connection):
+        same = SleepStore(connection, author).same_texts(limit=GROUPS)
     similar = alike(memory, NEARLY, AMONG)
     ids = {id for group in same for id in group} | {id for pair in similar for id in (pair.one, pair.other)}
     groups: dict[str, list[ArchivalMemory]] = defaultdict(list)

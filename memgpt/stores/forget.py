@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, scalar_row
 
 from memgpt.database import queries
 from memgpt.database.connection import Connection
-from memgpt.models import Author
+from memgpt.models import Author, Json
 from memgpt.stores.tables import RowKind
 
 SQL = queries.beside(__name__)
+
+Texts: TypeAlias = Sequence[tuple[RowKind, Json]]
+"""Kinds and rows, or columns of rows, with texts that were embedded."""
 
 
 class ForgetStore:
@@ -22,10 +26,30 @@ class ForgetStore:
         self._connection = connection
         self._author = author
 
-    def row(self, kind: RowKind, id: int, *, keep_history: bool) -> dict[str, int]:
-        """Remove one row and what is derived from it; answers how many rows of each table went."""
-        self._empty_copies(id if kind == "block" else None, shared=kind == "block")
-        return self._counts(SQL.forget, {"kind": kind, "id": id, "keep_history": keep_history})
+    def rows(self, kind: RowKind, ids: Sequence[int], *, keep_history: bool) -> tuple[dict[str, int], Texts]:
+        """Remove rows and what is derived from them; answers the rows of each table, and what was embedded of them."""
+        self._empty_copies(ids[0] if kind == "block" else None, shared=kind == "block")
+        counts: dict[str, Any] = self._counts(SQL.forget, {"kind": kind, "ids": [*ids], "keep_history": keep_history})
+        return counts, counts.pop("texts") or ()
+
+    def session_messages(self, session: str) -> Sequence[int]:
+        """The messages of a conversation, those that were deleted included."""
+        with self._connection.cursor(row_factory=scalar_row) as cursor:
+            given = {"agent_id": self._author.agent_id, "session": session}
+            return cursor.execute(SQL.session_messages, given).fetchall()
+
+    def turns(self, session: str) -> dict[str, int]:
+        """Remove what an agent noted of its turns in a conversation; answers how many rows of each table went."""
+        return self._counts(SQL.forget_turns, {"session": session})
+
+    def dimensions(self) -> Sequence[int]:
+        """Dimensions of the models the memory has, and had, vectors of."""
+        with self._connection.cursor(row_factory=scalar_row) as cursor:
+            return cursor.execute(SQL.dimensions).fetchall()
+
+    def vectors(self, hashes: Sequence[bytes]) -> None:
+        """Remove cached vectors by what they are filed under."""
+        self._connection.execute(SQL.forget_vectors, {"agent_id": self._author.agent_id, "hashes": [*hashes]})
 
     def agent(self, *, change_id: UUID) -> dict[str, int]:
         """Remove everything of the agent; answers how many rows of each table went."""

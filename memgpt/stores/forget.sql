@@ -1,5 +1,6 @@
 -- forget --
--- Removes one row, what is derived from it, and (unless it is kept) their history; answers how many rows of each table.
+-- Removes rows of one kind, what is derived from them, and (unless it is kept) their history; answers how many rows of each
+-- table, and where vectors are kept what the texts were that were embedded.
 -- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
 -- learned from the row or from its chunks; the facts about an entity; the summaries of conversations that a message is in
 -- (an agent makes them anew), examples of an intent with its words, and the system prompts that quote blocks and summaries;
@@ -8,21 +9,21 @@
 -- and words of anything (those under way say nothing in the end).
 WITH RECURSIVE chunk AS (
     SELECT id FROM document_chunks
-    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = %(id)s::bigint
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND document_id = ANY (%(ids)s::bigint[])
     UNION
     SELECT row_id FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND kind = 'chunk'
-        AND (old ->> 'document_id')::bigint = %(id)s::bigint
+        AND (old ->> 'document_id')::bigint = ANY (%(ids)s::bigint[])
 ),
 merged AS (
     SELECT e.id FROM kg_entities e
-    WHERE e.agent_id = %(agent_id)s::text AND %(kind)s::text = 'entity' AND e.merged_into = %(id)s::bigint
+    WHERE e.agent_id = %(agent_id)s::text AND %(kind)s::text = 'entity' AND e.merged_into = ANY (%(ids)s::bigint[])
     UNION
     SELECT e.id FROM merged m
     JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.merged_into = m.id
 ),
 source AS (
-    SELECT %(kind)s::text AS kind, %(id)s::bigint AS id
+    SELECT %(kind)s::text AS kind, unnest(%(ids)s::bigint[]) AS id
     UNION ALL
     SELECT 'chunk', id FROM chunk
     UNION ALL
@@ -55,27 +56,27 @@ blocks AS (
 memories AS (
     DELETE FROM archival_memories
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'archival')
-    RETURNING id
+    RETURNING id, text
 ),
 messages AS (
     DELETE FROM conversations
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'message')
-    RETURNING id
+    RETURNING id, content, name
 ),
 facts AS (
     DELETE FROM kg_relationships
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'fact')
-    RETURNING id
+    RETURNING id, fact
 ),
 entities AS (
     DELETE FROM kg_entities
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'entity')
-    RETURNING id
+    RETURNING id, name, description
 ),
 chunks AS (
     DELETE FROM document_chunks
     WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'chunk')
-    RETURNING id
+    RETURNING id, chunk_text, metadata
 ),
 gone_documents AS (
     DELETE FROM documents
@@ -84,10 +85,10 @@ gone_documents AS (
 ),
 message AS (
     SELECT id, session, created_at, content FROM conversations
-    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND id = %(id)s::bigint
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND id = ANY (%(ids)s::bigint[])
     UNION ALL
     SELECT row_id, old ->> 'session', (old ->> 'created_at')::timestamptz, old ->> 'content' FROM memory_history
-    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND kind = 'message' AND row_id = %(id)s::bigint
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND kind = 'message' AND row_id = ANY (%(ids)s::bigint[])
         AND old IS NOT NULL
 ),
 stale_summaries AS (
@@ -130,8 +131,19 @@ proposed AS (
     WHERE agent_id = %(agent_id)s::text AND about && ARRAY(SELECT kind || ':' || id FROM doomed)
     RETURNING id
 ),
-cached AS (
-    DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text
+texts AS (
+    SELECT 'archival' AS kind, to_jsonb(m) AS row FROM memories m
+    UNION ALL
+    SELECT 'message', to_jsonb(m) FROM messages m
+    UNION ALL
+    SELECT 'fact', to_jsonb(f) FROM facts f
+    UNION ALL
+    SELECT 'entity', to_jsonb(e) FROM entities e
+    UNION ALL
+    SELECT 'chunk', to_jsonb(c) FROM chunks c
+    UNION ALL
+    SELECT h.kind, h.old FROM memory_history h
+    WHERE h.agent_id = %(agent_id)s::text AND (h.kind, h.row_id) IN (SELECT kind, id FROM doomed) AND h.old IS NOT NULL
 ),
 entries AS (
     DELETE FROM memory_history
@@ -148,7 +160,35 @@ SELECT
     (SELECT count(*) FROM chunks) AS document_chunks,
     (SELECT count(*) FROM gone_documents) AS documents,
     (SELECT count(*) FROM proposed) AS proposals,
-    (SELECT count(*) FROM entries) AS memory_history
+    (SELECT count(*) FROM entries) AS memory_history,
+    CASE WHEN EXISTS (SELECT FROM embedding_cache WHERE agent_id = %(agent_id)s::text)
+        THEN (SELECT jsonb_agg(jsonb_build_array(t.kind, t.row)) FROM texts t) END AS texts
+
+-- session_messages --
+-- The messages of a conversation, those too that live in the history only.
+SELECT id FROM conversations WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+UNION
+SELECT row_id FROM memory_history
+WHERE agent_id = %(agent_id)s::text AND kind = 'message' AND old ->> 'session' = %(session)s::text
+
+-- forget_turns --
+-- What an agent noted of its turns in a conversation.
+WITH steps AS (
+    DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+    RETURNING id
+),
+turns AS (
+    DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM turns) AS agent_turns, (SELECT count(*) FROM steps) AS agent_steps
+
+-- dimensions --
+-- Of all models the memory had: a cached vector is filed under its text and its dimensions.
+SELECT DISTINCT dimensions FROM embedding_models
+
+-- forget_vectors --
+DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text AND hash = ANY (%(hashes)s::bytea[])
 
 -- readers --
 -- Who sees, or saw, a block (all of the agent's without an id).

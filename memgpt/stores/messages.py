@@ -141,6 +141,10 @@ class MessageStore:
         rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
         return [row[0] for row in rows]
 
+    def delete_session(self, session: str, *, change_id: UUID) -> int:
+        """Remove a whole conversation, keeping it in the history; answers how many messages it had."""
+        return self._connection.execute(SQL.delete_session, self._given(session=session, change_id=change_id)).rowcount
+
     def count(self, *, session: str | None = None) -> int:
         row = self._connection.execute(SQL.count, self._given(session=session)).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row

@@ -112,6 +112,24 @@ SELECT
 FROM gone g
 RETURNING row_id
 
+-- delete_session --
+-- A whole conversation. Its summaries quote it, so they go too: an agent makes them anew when it comes back.
+WITH summaries AS (
+    DELETE FROM agent_steps
+    WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text AND kind = 'summary'
+),
+gone AS (
+    DELETE FROM conversations WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+    RETURNING
+        id, session, role, name, content, intent, intent_confidence, tokens, tool_calls, tool_call_id, metadata, language,
+        created_at, embedding_model, embedding
+)
+INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old, old_embedding)
+SELECT
+    %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'message', id, 'delete', to_jsonb(g) - 'embedding',
+    g.embedding
+FROM gone g
+
 -- count --
 SELECT count(*) FROM conversations
 WHERE agent_id = %(agent_id)s::text AND (%(session)s::text IS NULL OR session = %(session)s::text)

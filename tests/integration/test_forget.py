@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from memgpt.config import Settings
+from memgpt.embeddings.static import StaticModel
 from memgpt.errors import InputError, NotFoundError
 from memgpt.memory import Memory
 
@@ -185,6 +186,85 @@ def test_a_fact_and_a_chunk_alone(memory: Memory, direct: psycopg.Connection[Any
     assert memory.forget(4, "fact") == removed(kg_relationships=1, memory_history=1)
     assert memory.forget(2, "chunk") == removed(document_chunks=1, kg_relationships=1, memory_history=2)
     assert memory.forget(3, "entity")["kg_relationships"] == 1
+
+
+def test_a_session_leaves_nothing(memory: Memory, direct: psycopg.Connection[Any]) -> None:
+    first = memory.messages.append("user", "secret plan", session="s/1")
+    memory.messages.append("assistant", "secret answer", session="s/1")
+    other = memory.messages.append("user", "harmless", session="other")
+    deleted = memory.messages.append("user", "secret, deleted", session="s/1")
+    memory.messages.delete(deleted.id)
+    memory.graph.relate("Ann", "plans", "Trip", fact="secret plan of a trip", provenance=("message", first.id))
+    direct.execute(
+        """INSERT INTO agent_turns (agent_id, id, session, message_id, runner)
+           VALUES ('ann', 1, 's/1', 1, gen_random_uuid()), ('ann', 2, 'other', 3, gen_random_uuid())"""
+    )
+    direct.execute(
+        """INSERT INTO agent_steps (agent_id, turn_id, number, session, kind, model, longest, sent_hash, summary)
+           VALUES ('ann', 1, 1, 's/1', 'summary', 'm', 1, '', 'secret summary'),
+               ('ann', 2, 1, 'other', 'summary', 'm', 1, '', 'another')"""
+    )
+    counts = memory.forget(session="s/1")
+    assert counts == removed(conversations=2, kg_relationships=1, memory_history=5) | {
+        "agent_turns": 1,
+        "agent_steps": 1,
+    }
+    assert mentions(direct, "secret") == []
+    assert mentions(direct, "another") == ["agent_steps"]
+    assert [m.id for m in memory.messages.list()] == [other.id]
+    with pytest.raises(NotFoundError, match="no session 's/1'"):
+        memory.forget(session="s/1")
+    with pytest.raises(InputError, match="not both"):
+        memory.forget(1, session="other")
+
+
+def test_a_session_is_deleted_in_one_change_that_undo_takes_back(memory: Memory) -> None:
+    said = [memory.messages.append("user", f"message {n}", session="s") for n in range(3)]
+    other = memory.messages.append("user", "harmless")
+    assert memory.messages.delete_session("s") == 3
+    assert memory.messages.list() == [other]
+    with pytest.raises(NotFoundError, match="no session 's'"):
+        memory.messages.delete_session("s")
+    memory.undo()
+    assert memory.messages.list(session="s") == said
+
+
+def test_the_vectors_of_other_texts_stay_cached(dsn: str, direct: psycopg.Connection[Any]) -> None:
+    """What is forgotten leaves no vector in the cache, in none of the forms in which its texts were embedded."""
+    with Memory("ann", dsn=dsn, embedder=Paid()) as memory:
+        memory.remember("harmless")
+        memory.search("a question")
+        before = cached(direct)
+        kept = memory.remember("one secret")
+        memory.archival.update(kept.id, text="another secret")
+        memory.search("another secret")
+        message = memory.messages.append("user", "a secret message", session="s", name="Ann")
+        memory.messages.append("user", "a second secret message", session="s", name="Ann")
+        memory.search("a secret message")
+        document = memory.documents.add("# Secret title\n\nSecret text.\n\n## Secret part\n\nMore.", title="Secret")
+        entity = memory.graph.add_entity("Secret entity", description="of one")
+        memory.graph.update(entity, description="of another")
+        memory.graph.relate("Secret entity", "is", "Secret entity", provenance=("message", message.id))
+        assert len(cached(direct)) > len(before) + 8
+        for forget in (
+            lambda: memory.forget(kept.id),
+            lambda: memory.forget(session="s"),
+            lambda: memory.forget(document.id, "document"),
+            lambda: memory.forget(entity.id, "entity"),
+        ):
+            forget()
+            assert cached(direct) >= before
+        assert cached(direct) == before
+
+
+class Paid(StaticModel):
+    """The offline model at a price, so that its vectors are cached."""
+
+    price_per_million_tokens = 1.0
+
+
+def cached(direct: psycopg.Connection[Any]) -> set[bytes]:
+    return {row[0] for row in direct.execute("SELECT hash FROM embedding_cache WHERE agent_id = 'ann'")}
 
 
 def test_others_and_bad_requests_change_nothing(dsn: str, memory: Memory, direct: psycopg.Connection[Any]) -> None:

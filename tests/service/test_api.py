@@ -133,6 +133,21 @@ def test_remembering_again_merges_and_a_late_correction_is_a_conflict(client: Te
     assert [m["text"] for m in client.get(archival).json()] == ["coffee"]
 
 
+def test_a_session_is_deleted_and_forgotten_in_one_call(client: TestClient) -> None:
+    for session in ("team/plans", "other"):
+        client.post(f"{A}/messages", json={"content": "Hello", "session": session})
+    assert client.delete(f"{A}/messages").status_code == 422
+    assert client.delete(f"{A}/messages", params={"session": "team/plans"}).status_code == 204
+    assert client.delete(f"{A}/messages", params={"session": "team/plans"}).status_code == 404
+    assert [s["session"] for s in client.get(f"{A}/messages/sessions").json()] == ["other"]
+    client.post(f"{A}/undo", json={})
+    assert client.post(f"{A}/forget", json={"session": "team/plans"}).json()["conversations"] == 1
+    assert client.post(f"{A}/forget", json={"session": "team/plans"}).status_code == 404
+    assert client.post(f"{A}/forget", json={"session": "other", "id": 1}).status_code == 422
+    assert client.post(f"{A}/forget", json={}).status_code == 422
+    assert [s["session"] for s in client.get(f"{A}/messages/sessions").json()] == ["other"]
+
+
 def test_messages_documents_and_graph(client: TestClient) -> None:
     batch = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi", "session": "s"}]
     sent = client.post(f"{A}/messages/batch", json={"messages": batch}).json()

@@ -171,6 +171,12 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         assert [b["label"] for b in (await call("read_blocks"))["blocks"]] == ["human"]
         await call("save_message", role="user", content="Hello", session="s")
         assert [m["content"] for m in (await call("read_conversation", session="s"))["messages"]] == ["Hello"]
+        await call("delete_conversation", session="s")
+        assert (await call("read_conversation"))["messages"] == []
+        await call("undo")
+        await call("save_message", role="user", content="Forget me", session="t/u")
+        assert (await call("forget", session="t/u"))["counts"]["conversations"] == 1
+        assert [m["content"] for m in (await call("read_conversation"))["messages"]] == ["Hello"]
         document = (await call("add_document", text="# Timetable\n\nAt 22:08."))["document"]
         assert [d["id"] for d in (await call("list_documents"))["documents"]] == [document["id"]]
         assert "22:08" in (await call("read_document", id=document["id"]))["text"]

@@ -53,8 +53,8 @@ def forget_agent(memory: Administering) -> dict[str, int]:
 
 @router.post("/{agent_id}/forget")
 def forget(memory: Administering, body: bodies.ForgetRequest) -> dict[str, int]:
-    """Remove one row, what is derived from it and its history for good. Needs an admin key."""
-    return memory.forget(body.id, body.kind, keep_history=body.keep_history)
+    """Remove one row or a whole session, what is derived from it and its history for good. Needs an admin key."""
+    return memory.forget(**body.given())
 
 
 @router.get("/{agent_id}/history")

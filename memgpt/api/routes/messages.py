@@ -46,6 +46,15 @@ def append_message(memory: Writing, body: bodies.MessageCreate) -> Message:
     return message
 
 
+@router.delete("", status_code=204)
+def delete_session(
+    memory: Writing,
+    session: Annotated[str, Query(description="The conversation.", min_length=1, max_length=1000)],
+) -> None:
+    """Remove a whole conversation; undo brings it back."""
+    memory.messages.delete_session(session)
+
+
 @router.post("/batch", status_code=201)
 def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Message]:
     """Keep many messages: all or none."""
