@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ _FLOAT32 = np.finfo(np.float32)
 
 _HALF = (2000, 4000)
 """Vectors of more dimensions than the first and at most the second number are stored in half precision."""
+
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)\s?([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def text(value: object, what: str, *, empty: bool = False) -> str:
@@ -79,6 +83,21 @@ def moment(value: object, what: str) -> datetime | None:
     if not isinstance(value, datetime):
         raise InputError(f"{what} must be a datetime or an ISO 8601 text, not {type(value).__name__}")
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def duration(value: object, what: str) -> timedelta:
+    """A span of time above zero: a timedelta, or a text such as ``90s``, ``12h``, ``30d``, ``1.5w``."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise InputError(f"{what} is not a duration: {value!r}; write 90s, 30m, 12h, 30d or 2w")
+        try:
+            value = timedelta(**{_UNITS[match[2]]: float(match[1])})
+        except OverflowError:
+            raise InputError(f"{what} is too long: {value!r}") from None
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise InputError(f"{what} must be a timedelta above zero, not {value!r}")
+    return value
 
 
 def json_object(value: object, what: str) -> Json:

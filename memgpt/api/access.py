@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from memgpt.api.problems import TooManyRequests
+from memgpt.api.segments import Segment
 from memgpt.errors import InputError
 from memgpt.jobs import Jobs
 from memgpt.jobs.jobs import kind_of
@@ -19,7 +20,7 @@ from memgpt.service import Caller, Service
 
 bearer: Final = HTTPBearer(auto_error=False, description="A key of memgpt: `Authorization: Bearer memgpt_…`.")
 
-AgentId = Annotated[str, Path(description="The agent.", examples=["assistant"], min_length=1, max_length=255)]
+AgentId = Annotated[Segment, Path(description="The agent.", examples=["assistant"], min_length=1, max_length=255)]
 RowId = Annotated[int, Path(description="The row's id.", examples=[1], ge=1, le=2**63 - 1)]
 
 

@@ -30,6 +30,7 @@ from memgpt.api.routes import (
     proposals,
     search,
 )
+from memgpt.api.segments import Segments
 from memgpt.api.telemetry import Metrics, trace_requests
 from memgpt.service import Service
 
@@ -102,6 +103,7 @@ def create_app(
     app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)
     if traces is not None:
         trace_requests(app, traces)
+    app.add_middleware(Segments)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -19,6 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 FileKind = Literal["ingest", "import", "import-agent"]
+ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
 HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
 
 
@@ -115,6 +116,8 @@ class MessageCreate(Body):
     name: Name | None = None
     intent: Name | None = None
     intent_confidence: Share | None = None
+    tokens: Annotated[int | None, Field(ge=0, le=2**31 - 1)] = None
+    """Counted when absent."""
     tool_calls: Annotated[list[Json] | None, Field(max_length=100)] = None
     tool_call_id: Name | None = None
     metadata: Json | None = None
@@ -134,6 +137,7 @@ class MessageUpdate(Body):
     intent: Name | None = None
     intent_confidence: Share | None = None
     metadata: Json | None = None
+    embedding: Vector | None = None
 
 
 class DocumentCreate(Body):
@@ -181,6 +185,10 @@ class RelationshipCreate(Body):
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     properties: Json | None = None
+    provenance: tuple[ProvenanceKind, Id] | None = None
+    """The kind and the id of the row it is from."""
+    functional: bool | None = None
+    """One target at a time; absent, the type decides."""
 
 
 class SearchRequest(Body):
@@ -194,9 +202,15 @@ class SearchRequest(Body):
     since: datetime | None = None
     until: datetime | None = None
     metadata: Json | None = None
+    roles: Annotated[list[Role] | None, Field(max_length=10)] = None
+    intents: Tags | None = None
     min_score: float | None = None
     recency: Annotated[float, Field(ge=0, le=100)] = 0.0
     importance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    half_life: Annotated[str, Field(max_length=30, examples=["30d"])] = "30d"
+    """Age that halves recency: 12h, 30d, 2w."""
+    graph: bool = True
+    """Whether facts about what the query names rise, and bring their texts."""
     explain: bool = False
 
 
@@ -207,9 +221,16 @@ class SearchBatch(Body):
 
 class ContextRequest(Body):
     model_config = _example(query="how does Ann like to travel?", budget_tokens=2000)
-    query: Annotated[str, Field(max_length=20_000)] = ""
+    query: Annotated[str | None, Field(max_length=20_000)] = None
     budget_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     session: Name | None = None
+    recent: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Most messages to include without being recalled."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most hits to recall."""
+    kinds: list[Kind] | None = None
+    summary: Text | None = None
+    """Of the conversation before the recent messages."""
 
 
 class UndoRequest(Body):

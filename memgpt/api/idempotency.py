@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from memgpt import inputs
-from memgpt.api import access
+from memgpt.api import access, segments
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
@@ -145,8 +145,8 @@ async def _digest(request: Request) -> bytes:
     kind, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
     if kind.startswith("multipart/") and boundary:
         body = body.replace(boundary.strip('"').encode(), b"")
-    address = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"  # .url would be remembered
-    return hashlib.sha256(f"{request.method} {address}\n".encode() + body).digest()
+    address = f"{request.method} {segments.address(request)}?".encode() + request.scope["query_string"]
+    return hashlib.sha256(address + b"\n" + body).digest()
 
 
 def _claim(

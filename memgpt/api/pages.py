@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
 from memgpt import inputs
+from memgpt.api import segments
 from memgpt.errors import InputError
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def page(
         rows = rows[:limit]
         following = cursor(rows[-1])
         response.headers["Next-Cursor"] = following
-        asked = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-        query = urlencode([*asked, ("after", following)])  # not by request.url: what is parsed there is remembered
-        response.headers["Link"] = f'<{quote(request.scope["path"])}?{query}>; rel="next"'
+        query = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]
+        address = f"{segments.address(request)}?{urlencode([*query, ('after', following)])}"
+        response.headers["Link"] = f'<{address}>; rel="next"'
     return rows

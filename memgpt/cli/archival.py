@@ -83,14 +83,27 @@ def supersede(
     id: Id,
     text: Annotated[str, typer.Argument(help="What replaces it; - reads standard input.")],
     tags: Tags = None,
+    importance: Annotated[float | None, typer.Option("--importance", help="0 to 1; else 0.5.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it is from.")] = None,
+    metadata: Metadata = None,
+    created_at: Annotated[str | None, typer.Option("--created-at", help="ISO 8601 time; else now.")] = None,
+    expires_at: Annotated[str | None, typer.Option("--expires-at", help="ISO 8601 time; else never.")] = None,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
     """Keep a text that replaces a memory, which no search finds any more."""
     new = given.text(text)
+    said = {
+        "tags": tags,
+        "importance": importance,
+        "source": source,
+        "metadata": given.json_object(metadata, "--metadata"),
+        "created_at": created_at,
+        "expires_at": expires_at,
+    }
     with opened(agent, dsn) as memory:
-        kept = memory.archival.supersede(id, new, **({} if tags is None else {"tags": tags}))
+        kept = memory.archival.supersede(id, new, **{name: value for name, value in said.items() if value is not None})
     if as_json:
         output.show_json(kept)
     else:

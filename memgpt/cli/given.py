@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 import typer
@@ -15,9 +13,6 @@ from memgpt.errors import InputError
 
 STDIN: Final = "-"
 """As a text or a file: standard input."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def text(value: str) -> str:
@@ -41,15 +36,24 @@ def json_object(value: str | None, what: str) -> dict[str, Any] | None:
     return None if value is None else _parsed(value, what)
 
 
-def duration(value: str, what: str) -> timedelta:
-    """``30d``, ``12h``, ``1.5w`` as a time span."""
-    match = _DURATION.fullmatch(value.strip())
-    if match is None:
-        raise InputError(f"{what} is not a duration: {value!r}; write 90s, 30m, 12h, 30d or 2w")
-    try:
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
-    except OverflowError:
-        raise InputError(f"{what} is too long: {value!r}") from None
+def row(value: str | None, what: str) -> tuple[str, int] | None:
+    """A row of the memory typed as an option: its kind and its id, as ``message:12``."""
+    if value is None:
+        return None
+    kind, _, id = value.partition(":")
+    if not id.isdecimal():
+        raise InputError(f"{what} is not a kind and an id: {value!r}; write message:12")
+    return kind, int(id)
+
+
+def json_list(value: str | None, what: str) -> list[dict[str, Any]] | None:
+    """A JSON list of objects typed as an option."""
+    if value is None:
+        return None
+    values = _decoded(value, what)
+    if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+        raise InputError(f'{what} is not a JSON list of objects such as [{{"key": "value"}}]')
+    return values
 
 
 def confirmed(question: str, yes: bool) -> None:
@@ -80,13 +84,18 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _parsed(line: str, where: str) -> dict[str, Any]:
+def _decoded(line: str, where: str) -> object:
     try:
-        value = json.loads(line)
+        value: object = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{where} is not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
         raise InputError(f"{where} is nested too deeply") from None
+    return value
+
+
+def _parsed(line: str, where: str) -> dict[str, Any]:
+    value = _decoded(line, where)
     if not isinstance(value, dict):
         raise InputError(f'{where} is not a JSON object such as {{"key": "value"}}')
     return value

@@ -9,12 +9,13 @@ from typing import Annotated, cast
 
 import typer
 
-from memgpt.cli import output
+from memgpt.cli import given, output
 from memgpt.cli.options import Agent, Dsn, Json, Limit, opened
 from memgpt.errors import InputError
 from memgpt.extraction import Knowledge
 from memgpt.extraction.loading import load
 from memgpt.graph import Extracted, ExtractionPlan, exchange
+from memgpt.graph.facts import Direction
 from memgpt.graph.names import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, Filters
 from memgpt.models import SOURCES, ExtractionFailure, Relationship, Source
@@ -34,8 +35,14 @@ def relate(
     source: Name,
     type: Annotated[str, typer.Argument(help="Such as works_at.")],
     target: Name,
+    fact: Annotated[str | None, typer.Option("--fact", help="The statement in words.", show_default=False)] = None,
+    weight: Annotated[float, typer.Option("--weight", help="How much it counts.")] = 1.0,
     valid_from: From = None,
     valid_to: To = None,
+    properties: Annotated[str | None, typer.Option("--properties", help="A JSON object.", show_default=False)] = None,
+    provenance: Annotated[
+        str | None, typer.Option("--provenance", help="The row it is from, as message:12.", show_default=False)
+    ] = None,
     functional: Annotated[
         bool | None, typer.Option("--functional/--not-functional", help="One target at a time; else the type decides.")
     ] = None,
@@ -44,10 +51,20 @@ def relate(
     as_json: Json = False,
 ) -> None:
     """Record a statement; names without an entity become one."""
+    about, row = given.json_object(properties, "--properties"), given.row(provenance, "--provenance")
     with opened(agent, dsn) as memory:
         told = memory.graph.relate(
-            source, type, target, valid_from=valid_from, valid_to=valid_to, functional=functional
-        )  # fmt: skip
+            source,
+            type,
+            target,
+            fact=fact,
+            weight=weight,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            properties=about,
+            provenance=row,
+            functional=functional,
+        )
     if as_json:
         output.show_json(told)
     else:
@@ -67,6 +84,8 @@ def retract(
 @app.command()
 def facts(
     entity: Annotated[str | None, typer.Argument(help="Of this entity; else all.", show_default=False)] = None,
+    direction: Annotated[str, typer.Option("--direction", help="out: from it; in: about it; both.")] = "both",
+    type: Annotated[str | None, typer.Option("--type", help="Of this type.", show_default=False)] = None,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,
     superseded: Annotated[bool, typer.Option("--superseded", help="Also what is not believed any more.")] = False,
@@ -78,8 +97,14 @@ def facts(
     """Show statements, newest first."""
     with opened(agent, dsn) as memory:
         found = memory.graph.relationships(
-            entity, valid_at=valid_at, known_at=known_at, superseded=superseded, limit=limit
-        )  # fmt: skip
+            entity,
+            direction=cast(Direction, direction),
+            type=type,
+            valid_at=valid_at,
+            known_at=known_at,
+            superseded=superseded,
+            limit=limit,
+        )
     if as_json:
         output.show_json(found)
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from memgpt import inputs
 from memgpt.cli import given, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Tags, Until, Yes, opened
 from memgpt.models import KINDS, Change, Hit, Kind
@@ -86,10 +87,19 @@ def search(
     since: Since = None,
     until: Until = None,
     metadata: Metadata = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--roles", help="Messages of whom; repeatable.", show_default=False)
+    ] = None,
+    intents: Annotated[
+        list[str] | None, typer.Option("--intents", help="Messages with that intent; repeatable.", show_default=False)
+    ] = None,
     min_score: Annotated[float | None, typer.Option("--min-score", help="Drop hits that score less.")] = None,
     recency: Annotated[float, typer.Option("--recency", help="Weight of what is new.")] = 0.0,
     importance: Annotated[float, typer.Option("--importance", help="Weight of what is important.")] = 0.0,
     half_life: Annotated[str, typer.Option("--half-life", help="Age that halves recency: 12h, 30d.")] = "30d",
+    graph: Annotated[
+        bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")
+    ] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
     agent: Agent = None,
     dsn: Dsn = None,
@@ -105,10 +115,13 @@ def search(
         "since": since,
         "until": until,
         "metadata": given.json_object(metadata, "--metadata"),
+        "roles": roles,
+        "intents": intents,
         "min_score": min_score,
         "recency": recency,
         "importance": importance,
-        "half_life": given.duration(half_life, "--half-life"),
+        "half_life": inputs.duration(half_life, "--half-life"),
+        "graph": graph,
         "explain": explain,
     }
     with opened(agent, dsn) as memory:

@@ -31,6 +31,10 @@ def append(
     intent: Intent = None,
     intent_confidence: Confidence = None,
     tokens: Annotated[int | None, typer.Option("--tokens", help="Else counted.")] = None,
+    tool_calls: Annotated[
+        str | None, typer.Option("--tool-calls", help="A JSON list of objects.", show_default=False)
+    ] = None,
+    tool_call_id: Annotated[str | None, typer.Option("--tool-call-id", help="Which call a tool answers.")] = None,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
@@ -38,6 +42,7 @@ def append(
     """Keep one message."""
     said = given.text(content)
     about = given.json_object(metadata, "--metadata")
+    calls = given.json_list(tool_calls, "--tool-calls")
     with opened(agent, dsn) as memory:
         message = memory.messages.append(
             role,
@@ -49,6 +54,8 @@ def append(
             intent=intent,
             intent_confidence=intent_confidence,
             tokens=tokens,
+            tool_calls=calls,
+            tool_call_id=tool_call_id,
         )
     _show(message, as_json, "kept")
 

@@ -19,24 +19,27 @@ P = ParamSpec("P")
 
 
 class EntityIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(description="The name of the entity")]
     entityType: Annotated[str, Field(description="The type of the entity")]
     observations: Annotated[list[str], Field(description="An array of observation contents associated with the entity")]
 
 
 class RelationIn(BaseModel):
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
     source: Annotated[str, Field(alias="from", description="The name of the entity where the relation starts")]
     target: Annotated[str, Field(alias="to", description="The name of the entity where the relation ends")]
     relationType: Annotated[str, Field(description="The type of the relation")]
 
 
 class ObservationsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     entityName: Annotated[str, Field(description="The name of the entity to add the observations to")]
     contents: Annotated[list[str], Field(description="An array of observation contents to add")]
 
 
 class DeletionIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     entityName: Annotated[str, Field(description="The name of the entity containing the observations")]
     observations: Annotated[list[str], Field(description="An array of observations to delete")]
 

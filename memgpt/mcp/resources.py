@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import MCPServer, ResourceSecurity
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from memgpt.errors import NotFoundError
 from memgpt.mcp.door import Door
 
+_NAMES: Final = ResourceSecurity(exempt_params={"label", "session"})
+"""These are names of rows, not paths of files: a conversation may be called ``/plans`` or ``a/../b``."""
+
 
 def offer(server: MCPServer, door: Door) -> None:
     """Register the resources and the prompts."""
+    _offer_resources(server, door)
+    _offer_prompts(server, door)
+
+
+def _offer_resources(server: MCPServer, door: Door) -> None:
 
     @server.resource("memory://blocks", title="Core memory", description="Every block.", mime_type="text/markdown")
     def blocks() -> str:
@@ -20,7 +29,11 @@ def offer(server: MCPServer, door: Door) -> None:
             return "\n\n".join(f"## {block.label}\n{block.value}" for block in memory.core.list())
 
     @server.resource(
-        "memory://blocks/{label}", title="Block", description="One block of core memory.", mime_type="text/plain"
+        "memory://blocks/{label}",
+        title="Block",
+        description="One block of core memory.",
+        mime_type="text/plain",
+        security=_NAMES,
     )
     def block(label: str) -> str:
         with door.memory("read") as memory:
@@ -34,6 +47,7 @@ def offer(server: MCPServer, door: Door) -> None:
         title="Conversation",
         description="The latest messages of one conversation.",
         mime_type="text/plain",
+        security=_NAMES,
     )
     def conversation(session: str) -> str:
         with door.memory("read") as memory:
@@ -52,6 +66,8 @@ def offer(server: MCPServer, door: Door) -> None:
         }
         return json.dumps(shown, ensure_ascii=False, indent=2)
 
+
+def _offer_prompts(server: MCPServer, door: Door) -> None:
     @server.prompt(title="Answer with memory", description="Answer a question from what is remembered.")
     def answer_with_memory(question: str) -> str:
         with door.memory("read") as memory:

@@ -9,6 +9,7 @@ from mcp.server.mcpserver import MCPServer
 from memgpt import installation
 from memgpt.mcp import reference, resources, tools
 from memgpt.mcp.door import Door, note_request
+from memgpt.mcp.strict import StrictServer
 from memgpt.service import Service
 
 Mode = Literal["memory", "reference"]
@@ -24,7 +25,7 @@ INSTRUCTIONS = (
 def create_server(service: Service, *, mode: Mode = "memory", agent: str | None = None) -> MCPServer:
     """An MCP server. ``agent`` is whose memory it is where a call does not say."""
     door = Door(service, agent)
-    server = MCPServer(
+    server = StrictServer(
         name="memgpt" if mode == "memory" else "memory-server",
         title="memgpt",
         version=installation.version(),

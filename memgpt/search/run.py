@@ -76,7 +76,7 @@ class Search:
         min_score: float | None = None,
         recency: float = 0.0,
         importance: float = 0.0,
-        half_life: timedelta = timedelta(days=30),
+        half_life: timedelta | str = timedelta(days=30),
         graph: bool = True,
         explain: bool = False,
     ) -> list[Hit]:
@@ -96,6 +96,7 @@ class Search:
             roles, intents: messages of one of these; nothing else has them.
             min_score: drops what scores less.
             recency, importance: weights of what counts beside relevance; see :class:`Blend`.
+            half_life: age that halves recency: a timedelta, or a text such as ``30d``.
             graph: lets facts rise that are about what the query names, and about what stands beside that, and brings
                 the archival memories and chunks they are from. Where the agent's texts were linked
                 (:meth:`memgpt.graph.Graph.link`), lets archival memories and chunks also be found by the names they
@@ -125,7 +126,7 @@ class Search:
             wanted = tuple(kind for kind in wanted if kind == "message")
         if min_score is not None:
             inputs.number(min_score, "min_score")
-        blend = Blend(recency, importance, half_life)
+        blend = Blend(recency, importance, inputs.duration(half_life, "half_life"))
         if query is not None and not isinstance(query, str):
             raise InputError(f"query must be a text, not {type(query).__name__}")
         if not wanted:

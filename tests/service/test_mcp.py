@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import httpx2
@@ -14,6 +15,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from starlette.testclient import TestClient
 
 from memgpt.mcp import Mode, create_server
@@ -198,6 +200,48 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         assert content.text == "user: Hello"
         prompt = await client.get_prompt("answer_with_memory", {"question": "trains?"})
         assert "morning trains" in prompt.messages[0].content.text
+
+    talk(keyless, "memory", conversation)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tool", "arguments"),
+    [
+        ("memory", "remember", {"text": "tea", "tag": ["drinks"]}),
+        ("memory", "read_blocks", {"label": "human"}),
+        ("reference", "create_entities", {"entities": [], "entity": []}),
+        ("reference", "create_entities", {"entities": [{**ALICE, "observation": ["x"]}]}),
+        ("reference", "create_relations", {"relations": [{**KNOWS, "type": "x"}]}),
+        ("reference", "add_observations", {"observations": [{"entityName": "Bob", "contents": ["x"], "content": "x"}]}),
+    ],
+)
+def test_unknown_arguments_are_refused(keyless: Service, mode: Mode, tool: str, arguments: dict[str, Any]) -> None:
+    async def conversation(client: Client) -> None:
+        for each in (await client.list_tools()).tools:
+            assert each.input_schema["additionalProperties"] is False, each.name
+        refused = await client.call_tool(tool, arguments)
+        assert refused.is_error
+        assert "no argument 'tag': it has text, tags" in refused.content[0].text or tool != "remember"
+
+    talk(keyless, mode, conversation)
+    memory = keyless.memory(Caller(None), "ann", "read")
+    assert (memory.archival.list(), memory.nodes.read().nodes) == ([], [])
+
+
+def test_unknown_arguments_of_a_prompt_are_refused(keyless: Service) -> None:
+    async def conversation(client: Client) -> None:
+        with pytest.raises(MCPError, match="no argument 'query': it has question"):
+            await client.get_prompt("answer_with_memory", {"question": "trains?", "query": "trains?"})
+
+    talk(keyless, "memory", conversation)
+
+
+@pytest.mark.parametrize("session", ["team/plans", "/absolute", "a/../b", "50%2F"])
+def test_conversations_of_any_name_are_resources(keyless: Service, session: str) -> None:
+    async def conversation(client: Client) -> None:
+        await client.call_tool("save_message", {"role": "user", "content": "Hello", "session": session})
+        [content] = (await client.read_resource(f"memory://conversations/{quote(session, safe='')}")).contents
+        assert content.text == "user: Hello"
 
     talk(keyless, "memory", conversation)
 

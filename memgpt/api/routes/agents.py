@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from memgpt.api import bodies, pages
 from memgpt.api.access import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.api.idempotency import IdempotentRoute
-from memgpt.models import Change
+from memgpt.models import Change, Stats
 from memgpt.service import AgentRow
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
@@ -72,6 +72,12 @@ def history(
     last = pages.after(after, pages.Position)
     rows = memory.history(kind, id, label=label, limit=limit + 1, before=last.id if last else None)
     return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
+
+
+@router.get("/{agent_id}/stats")
+def stats(memory: Reading) -> Stats:
+    """How much there is of each kind, how much of it has a vector, and since when."""
+    return memory.stats()
 
 
 @router.post("/{agent_id}/undo")

@@ -35,14 +35,14 @@ def list_archival(
     request: Request,
     response: Response,
     memory: Reading,
-    tag: Annotated[list[str] | None, Query(description="Has all of these.", max_length=100)] = None,
+    tags: Annotated[list[str] | None, Query(description="Has all of these.", max_length=100)] = None,
     superseded: bool = False,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[ArchivalMemory]:
     """Memories, newest first."""
     last = pages.after(after, ArchivalMemory)
-    rows = memory.archival.list(limit=limit + 1, tags=tag, after=last, superseded=superseded)
+    rows = memory.archival.list(limit=limit + 1, tags=tags, after=last, superseded=superseded)
     cursor = lambda row: pages.written(id=row.id, created_at=row.created_at)  # noqa: E731
     return pages.page(request, response, rows, limit, cursor)
 
@@ -65,10 +65,10 @@ def search_archival(
     memory: Reading,
     query: Annotated[str, Query(max_length=20_000)],
     tags: Annotated[list[str] | None, Query(max_length=100)] = None,
-    top_k: Annotated[int, Query(ge=1, le=1000)] = 10,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> Sequence[Hit]:
     """Archival memories that match a query, best first."""
-    return memory.search(query, kinds=["archival"], tags=tags, limit=top_k)
+    return memory.search(query, kinds=["archival"], tags=tags, limit=limit)
 
 
 @router.get("/{id}")

@@ -12,6 +12,7 @@ from memgpt.api import bodies
 from memgpt.api.access import AnyCaller, Reading, Writing
 from memgpt.api.idempotency import IdempotentRoute
 from memgpt.api.problems import PreconditionFailed
+from memgpt.api.segments import Segment
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Block
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/core-memory/blocks", tags=["core memory"], route_class=IdempotentRoute)
 
-Label = Annotated[str, Path(description="The block's label.", examples=["human"], min_length=1, max_length=1000)]
+Label = Annotated[Segment, Path(description="The block's label.", examples=["human"], min_length=1, max_length=1000)]
 IfMatch = Annotated[str | None, Header(description="The ETag the edit is based on.", max_length=100)]
 IfNoneMatch = Annotated[str | None, Header(description="The ETag the caller has.", max_length=100)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -68,6 +69,8 @@ def list_relationships(
     direction: Literal["both", "out", "in"] = "both",
     type: Name = None,
     superseded: bool = False,
+    valid_at: Annotated[datetime | None, Query(description="Only what was true then.")] = None,
+    known_at: Annotated[datetime | None, Query(description="What was believed then.")] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Relationship]:
@@ -77,6 +80,8 @@ def list_relationships(
         direction=direction,
         type=type,
         superseded=superseded,
+        valid_at=valid_at,
+        known_at=known_at,
         limit=limit + 1,
         after=pages.after(after, Relationship),
     )

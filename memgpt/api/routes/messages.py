@@ -22,7 +22,7 @@ def list_messages(
     response: Response,
     memory: Reading,
     session: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
-    role: Annotated[list[Role] | None, Query()] = None,
+    roles: Annotated[list[Role] | None, Query()] = None,
     intent: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -32,7 +32,7 @@ def list_messages(
     """The newest messages, in the order of the conversation; the next page is the one before."""
     last = pages.after(after, Message)
     rows = memory.messages.list(
-        session=session, roles=role, intent=intent, since=since, until=until, limit=limit + 1, before=last
+        session=session, roles=roles, intent=intent, since=since, until=until, limit=limit + 1, before=last
     )
     newest_first = list(reversed(rows))
     cursor = lambda row: pages.written(id=row.id, created_at=row.created_at)  # noqa: E731

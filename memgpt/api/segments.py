@@ -1,0 +1,48 @@
+"""Addresses with a slash inside a segment: ``/v1/agents/team%2Fann`` is the agent ``team/ann``.
+
+Servers decode an address as a whole, after which ``%2F`` separates segments as ``/`` does. Here segments are separated
+first and decoded once; a slash in one stays escaped for the routing, and the parameters of the routes undo that.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from urllib.parse import quote, unquote_to_bytes
+
+from pydantic import BeforeValidator
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SLASH: Final = "%2F"
+_PERCENT: Final = "%25"
+
+
+class Segments:
+    """The outermost ASGI middleware: everything after it sees the same address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope.get("raw_path"):
+            scope["path"] = "/".join(map(_escaped, scope["raw_path"].split(b"/")))
+        await self._app(scope, receive, send)
+
+
+def _escaped(segment: bytes) -> str:
+    text = unquote_to_bytes(segment).decode(errors="replace")  # what is not UTF-8 is refused by its bytes
+    return text.replace("%", _PERCENT).replace("/", _SLASH)
+
+
+def _text(segment: object) -> object:
+    """A segment as the caller means it."""
+    return segment.replace(_SLASH, "/").replace(_PERCENT, "%") if isinstance(segment, str) else segment
+
+
+Segment = Annotated[str, BeforeValidator(_text)]
+"""A text that is one segment of an address, whatever characters it has."""
+
+
+def address(request: Request) -> str:
+    """The address of a request, without its query, as it can be sent again."""
+    return quote(request.scope["path"], safe="/%")

@@ -1,0 +1,83 @@
+"""What the tools of the whole memory answer."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from memgpt.models import Block, Change, Document, Entity, Hit, Message, Relationship
+
+
+class Found(BaseModel):
+    """Search results, best first."""
+
+    hits: list[Hit]
+
+
+class Kept(BaseModel):
+    """What became of a text."""
+
+    id: int
+    duplicate: bool
+    similar: list[int]
+
+
+class Edited(BaseModel):
+    """A block after the edit."""
+
+    block: Block
+
+
+class Saved(BaseModel):
+    message: Message
+
+
+class Added(BaseModel):
+    document: Document
+
+
+class Stated(BaseModel):
+    fact: Relationship
+
+
+class Blocks(BaseModel):
+    blocks: list[Block]
+
+
+class Messages(BaseModel):
+    messages: list[Message]
+
+
+class Documents(BaseModel):
+    documents: list[Document]
+
+
+class DocumentText(BaseModel):
+    document: Document
+    text: str
+
+
+class Known(BaseModel):
+    """An entity and what is stated about it."""
+
+    entities: list[Entity]
+    facts: list[Relationship]
+
+
+class ContextText(BaseModel):
+    text: str
+    tokens: int
+
+
+class Changes(BaseModel):
+    changes: list[Change]
+
+
+class Forgotten(BaseModel):
+    """How many rows of each table were removed for good."""
+
+    counts: dict[str, int]
+
+
+class Removed(BaseModel):
+    removed: bool = True
+    how_to_restore: str = "call undo"
