@@ -120,7 +120,7 @@ async def _once(request: Request, given: str, handle: Callable[[Request], Corout
     if len(given) > 255:
         raise InputError(f"{HEADER} has {len(given)} characters; the limit is 255")
     digest = await _digest(request)
-    agent_id = request.path_params.get("agent_id")
+    agent_id = segments.decoded(request.path_params.get("agent_id", "")) or None
     claim, earlier = await run_in_threadpool(_claim, service, holder, given, digest, agent_id)
     if claim is None:
         return _again(earlier, digest)

@@ -34,12 +34,12 @@ def _escaped(segment: bytes) -> str:
     return text.replace("%", _PERCENT).replace("/", _SLASH)
 
 
-def _text(segment: object) -> object:
-    """A segment as the caller means it."""
-    return segment.replace(_SLASH, "/").replace(_PERCENT, "%") if isinstance(segment, str) else segment
+def decoded(segment: str) -> str:
+    """A segment of the address that is routed, as the caller means it."""
+    return segment.replace(_SLASH, "/").replace(_PERCENT, "%")
 
 
-Segment = Annotated[str, BeforeValidator(_text)]
+Segment = Annotated[str, BeforeValidator(decoded)]
 """A text that is one segment of an address, whatever characters it has."""
 
 

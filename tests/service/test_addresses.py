@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,9 +27,9 @@ def service(dsn: str) -> Iterator[Service]:
 class Browser:
     """Sends addresses exactly as they are."""
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(self, address: str, token: str, headers: Mapping[str, str] | None = None) -> None:
         self._host = urlsplit(address).netloc
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(headers or {})}
 
     def __call__(self, method: str, address: str, body: object = None) -> tuple[int, Any, str]:
         """Status, body and the address of the next page."""
@@ -60,6 +60,17 @@ def test_every_name_is_an_agent_of_its_own(service: Service) -> None:
             assert send("GET", f"{agent}/core-memory/blocks/50%25")[1]["value"] == name
             assert send("GET", agent)[1]["description"] == name
         assert {a["agent_id"] for a in send("GET", "/v1/agents?limit=100")[1]} == set(NAMES)
+
+
+def test_a_repeated_write_is_known_and_forgotten_by_the_name(service: Service) -> None:
+    token = service.keys.create(agents=["*"], permissions=["read", "write", "admin"]).token
+    with served(app_of(service)) as address:
+        send = Browser(address, token, {"Idempotency-Key": "once"})
+        agent = "/v1/agents/team%2Fann"
+        [kept] = send("POST", f"{agent}/archival-memory", {"text": "secret"})[1]
+        assert send("POST", f"{agent}/archival-memory", {"text": "secret"})[1] == [kept]
+        assert Browser(address, token)("POST", f"{agent}/forget", {"id": kept["id"]})[0] == 200
+        assert send("POST", f"{agent}/archival-memory", {"text": "secret"})[0] == 410
 
 
 def test_keys_and_audit_know_the_name_as_it_is(service: Service, dsn: str) -> None:
