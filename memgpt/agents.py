@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TextIO, cast
+from typing import Self, TextIO, cast
 from uuid import uuid4
 
 from psycopg.errors import UniqueViolation
@@ -24,8 +24,6 @@ from memgpt.scope import Scope
 from memgpt.stores.agents import AgentStore
 from memgpt.stores.forget import ForgetStore
 
-MAX_AGENT_ID: Final = 255
-
 
 class Agents:
     """All the agents of one database. A context manager.
@@ -38,7 +36,7 @@ class Agents:
 
     def __init__(self, dsn: str | None = None, *, actor: str = "api", options: Settings | None = None) -> None:
         self._options = options or settings()
-        self._actor = inputs.text(actor, "actor")
+        self._actor = inputs.name(actor, "actor")
         self._database = open_database(dsn, self._options)
 
     def create(self, agent_id: str, description: str = "", metadata: Json | None = None) -> Agent:
@@ -48,7 +46,7 @@ class Agents:
             ConflictError: there is an agent of that id.
         """
         name = _agent_id(agent_id)
-        about = inputs.text(description, "description", empty=True)
+        about = inputs.description(description)
         with self._database.transaction() as connection:
             store = AgentStore(connection)
             if not store.create(name, description=about, metadata=inputs.json_object(metadata, "metadata")):
@@ -226,10 +224,7 @@ def _opened(file: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
 
 
 def _agent_id(value: object) -> str:
-    name = inputs.text(value, "agent_id")
-    if len(name) > MAX_AGENT_ID:
-        raise InputError(f"agent_id has {len(name)} characters; the limit is {MAX_AGENT_ID}")
-    return name
+    return inputs.agent_id(value)
 
 
 def _not_found(agent_id: str) -> NotFoundError:

@@ -65,6 +65,7 @@ class Archival:
         Raises:
             NotFoundError: the agent has no archival memory of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get(id))
 
     def list(
@@ -76,8 +77,9 @@ class Archival:
         superseded: bool = False,
     ) -> Sequence[ArchivalMemory]:
         """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
-        wanted = None if tags is None else inputs.texts(tags, "tags")
+        wanted = None if tags is None else inputs.names(tags, "tags")
         limit = inputs.limit(limit)
+        inputs.row(after, "after", "created_at")
         return self._scope.read(
             lambda connection: self._store(connection).list(
                 limit=limit, tags=wanted, after=after, superseded=superseded
@@ -103,6 +105,7 @@ class Archival:
             NotFoundError: the agent has no archival memory of that id.
             ConflictError: another memory has that text, or replaces this one already.
         """
+        inputs.row_id(id)
         if text is None and embedding is not None:
             raise InputError("an embedding is changed together with its text: give both")
         vector = None if text is None else self._vector(inputs.text(text, "text"), embedding)
@@ -113,9 +116,9 @@ class Archival:
                 text=text,
                 embedding=vector,
                 embedding_model=self._scope.model.name,
-                tags=None if tags is None else inputs.texts(tags, "tags"),
+                tags=None if tags is None else inputs.names(tags, "tags"),
                 importance=None if importance is None else inputs.share(importance, "importance"),
-                source=inputs.optional_text(source, "source"),
+                source=inputs.source(source),
                 metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
                 expires_at=inputs.moment(expires_at, "expires_at"),
                 clear_expiry=clear_expiry,
@@ -130,6 +133,7 @@ class Archival:
             NotFoundError: the agent has no archival memory of that id; nothing was written.
             ConflictError: another memory replaces it already; the message names that one, and nothing was written.
         """
+        inputs.row_id(id)
         [memory] = self._prepared([{"text": text, **fields}])
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
@@ -146,6 +150,7 @@ class Archival:
         Raises:
             NotFoundError: the agent has no archival memory of that id.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             store.get(id)
@@ -153,7 +158,7 @@ class Archival:
 
     def touch(self, ids: Iterable[int]) -> None:
         """Record that these memories were used: a write of its own, never part of a read."""
-        wanted = sorted(set(ids))
+        wanted = sorted({inputs.row_id(id, "ids") for id in ids})
         if wanted:
             with self._scope.transaction() as connection:
                 self._store(connection).touch(wanted)
@@ -202,9 +207,9 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     value = inputs.item(value, f"{where}memory", _KEYS)
     return {
         "text": inputs.text(value.get("text"), f"{where}text"),
-        "tags": inputs.texts(value.get("tags") or [], f"{where}tags"),
+        "tags": inputs.names(value.get("tags") or [], f"{where}tags"),
         "importance": inputs.share(value.get("importance", 0.5), f"{where}importance"),
-        "source": inputs.optional_text(value.get("source"), f"{where}source"),
+        "source": inputs.source(value.get("source"), f"{where}source"),
         "metadata": inputs.json_object(value.get("metadata"), f"{where}metadata"),
         "created_at": inputs.moment(value.get("created_at"), f"{where}created_at"),
         "expires_at": inputs.moment(value.get("expires_at"), f"{where}expires_at"),

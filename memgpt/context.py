@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from memgpt.models import Block, Hit, Message
+
+UTC: Final = ZoneInfo("UTC")
 
 Part = Literal["block", "summary", "message", "archival", "chunk", "fact"]
 CountTokens = Callable[[Sequence[str]], list[int]]
@@ -73,22 +77,24 @@ def compose(
     summary: str | None = None,
     hits: Sequence[Hit] = (),
     recent: Sequence[Message] = (),
+    zone: ZoneInfo = UTC,
 ) -> Context:
     """Fill the budget: blocks and summary first, the latest messages up to their share, then what was recalled,
     best first, and with what is left more of the recent messages.
 
-    ``recent`` is in the order of the conversation. A recalled message that is also a recent one is used once.
+    ``recent`` is in the order of the conversation. A recalled message that is also a recent one is used once. Times are
+    those of ``zone``, and name it.
     """
     packing = _Packing(budget_tokens, count_tokens)
     packing.add(_block_items(blocks), "the budget is smaller than the core memory")
     if summary:
         packing.add([("summary", 0, summary, None)], "no room beside the core memory")
     room = packing.left
-    newest_first: list[Piece] = [("message", m.id, _message_line(m), None) for m in reversed(recent)]
+    newest_first: list[Piece] = [("message", m.id, _message_line(m, zone), None) for m in reversed(recent)]
     first, rest = packing.add_while(newest_first, within=int(room * RECENT_SHARE))
     said = {id for _, id, _, _ in first}
     recalled: list[Piece] = [
-        (h.kind, h.id, _hit_line(h), h.score) for h in hits if not (h.kind == "message" and h.id in said)
+        (h.kind, h.id, _hit_line(h, zone), h.score) for h in hits if not (h.kind == "message" and h.id in said)
     ]
     packing.add(recalled, "no room: better hits and recent messages came first")
     placed = {(item.part, item.id) for item in packing.items}
@@ -178,26 +184,34 @@ def _block_items(blocks: Sequence[Block]) -> list[Piece]:
     ]
 
 
-def _message_line(message: Message) -> str:
+def _minute(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone).isoformat(' ', 'minutes')[:16]} {zone.key}"
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone).date().isoformat()} {zone.key}"
+
+
+def _message_line(message: Message, zone: ZoneInfo) -> str:
     speaker = f"{message.role} {message.name}" if message.name else message.role
-    return f"[message {message.id}, {message.created_at:%Y-%m-%d %H:%M}] {speaker}: {message.content}"
+    return f"[message {message.id}, {_minute(message.created_at, zone)}] {speaker}: {message.content}"
 
 
-def _hit_line(hit: Hit) -> str:
+def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
     """A recalled piece with its citation: kind and id find it again, the rest is for people."""
     source = hit.source
     match hit.kind:
         case "message":
             speaker = f"{source['role']} {source['name']}" if source.get("name") else source["role"]
-            return f"[message {hit.id}, {hit.created_at:%Y-%m-%d %H:%M}] {speaker}: {hit.text}"
+            return f"[message {hit.id}, {_minute(hit.created_at, zone)}] {speaker}: {hit.text}"
         case "chunk":
             place = [source.get("title") or source.get("source") or "document"]
             place += [f"p. {source['page']}"] if source.get("page") else []
             place += [" > ".join(source["heading_path"])] if source.get("heading_path") else []
             return f"[chunk {hit.id}, {', '.join(place)}] {hit.text}"
         case "fact":
-            since = f", from {source['valid_from'][:10]}" if source.get("valid_from") else ""
-            until = f", until {source['valid_to'][:10]}" if source.get("valid_to") else ""
+            since = f", from {source['valid_from'][:10]} UTC" if source.get("valid_from") else ""
+            until = f", until {source['valid_to'][:10]} UTC" if source.get("valid_to") else ""
             said = (
                 f", said in {source['provenance_kind']} {source['provenance_id']}"
                 if source.get("provenance_id")
@@ -205,4 +219,4 @@ def _hit_line(hit: Hit) -> str:
             )
             return f"[fact {hit.id}{since}{until}{said}] {hit.text}"
         case _:
-            return f"[archival {hit.id}, {hit.created_at:%Y-%m-%d}] {hit.text}"
+            return f"[archival {hit.id}, {_day(hit.created_at, zone)}] {hit.text}"

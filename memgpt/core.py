@@ -54,7 +54,8 @@ class Core:
     def __contains__(self, label: object) -> bool:
         if not isinstance(label, str):
             return False
-        return self._scope.read(lambda connection: BlockStore(connection, self._scope.author).get(label)) is not None
+        wanted = inputs.normal(label)
+        return self._scope.read(lambda connection: BlockStore(connection, self._scope.author).get(wanted)) is not None
 
     def list(self) -> Sequence[Block]:
         """Every block the agent sees, oldest first."""
@@ -75,10 +76,10 @@ class Core:
             ConflictError: the agent has a block of that label.
             InputError: the value is longer than ``limit``.
         """
-        inputs.label(label)
+        label = inputs.label(label)
         inputs.text(value, "value", empty=True)
         purpose = DESCRIPTIONS.get(label, "") if description is None else description
-        inputs.text(purpose, "description", empty=True)
+        inputs.description(purpose)
         _within(label, value, inputs.limit(limit, most=MOST_CHARACTERS))
         with self._scope.change() as (connection, change_id):
             block = BlockStore(connection, self._scope.author).insert(
@@ -198,7 +199,7 @@ class CoreBlock:
             InputError: the block is another agent's, or its value is longer than the new limit.
         """
         if description is not None:
-            inputs.text(description, "description", empty=True)
+            inputs.description(description)
         if limit is not None:
             inputs.limit(limit, most=MOST_CHARACTERS)
         with self._scope.change() as (connection, change_id):
@@ -218,7 +219,7 @@ class CoreBlock:
             ConflictError: one of them has a block of that label; nothing was shared.
             ForbiddenError: isolated, and the key does not reach one of them.
         """
-        others = inputs.texts(agents, "agents")
+        others = [inputs.agent_id(agent, "agents") for agent in inputs.texts(agents, "agents")]
         if self._scope.agent_id in others:
             raise InputError(
                 f"agent {self._scope.agent_id!r} owns block {self.label!r} and need not share it with itself"
@@ -234,7 +235,7 @@ class CoreBlock:
 
     def unshare(self, *agents: str) -> Block:
         """Take the block out of other agents' context; without arguments, out of everybody's."""
-        others = inputs.texts(agents, "agents")
+        others = [inputs.agent_id(agent, "agents") for agent in inputs.texts(agents, "agents")]
         with self._scope.change() as (connection, change_id):
             block = self._owned(connection, _Expected())
             left = [agent for agent in block.shared_with if others and agent not in others]

@@ -51,8 +51,8 @@ class Documents:
         headings = chunking.headings(body) if media_type != chunking.PLAIN else []
         media_type = media_type or (chunking.MARKDOWN if headings else chunking.PLAIN)
         document = NewDocument(
-            title=inputs.optional_text(title, "title") or (headings[0].title if headings else source or ""),
-            source=inputs.optional_text(source, "source"),
+            title=inputs.optional_name(title, "title") or (headings[0].title if headings else source or ""),
+            source=inputs.source(source),
             media_type=media_type,
             content_hash=hashlib.sha256(body.encode()).hexdigest(),
             metadata=inputs.json_object(metadata, "metadata"),
@@ -92,10 +92,10 @@ class Documents:
             ConflictError: another document from that source is there already.
         """
         document = NewDocument(
-            title=inputs.text(title, "title", empty=True),
-            source=inputs.optional_text(source, "source"),
-            media_type=inputs.optional_text(media_type, "media_type"),
-            content_hash=inputs.optional_text(content_hash, "content_hash"),
+            title=inputs.name(title, "title", empty=True),
+            source=inputs.source(source),
+            media_type=inputs.optional_name(media_type, "media_type"),
+            content_hash=inputs.optional_name(content_hash, "content_hash"),
             metadata=inputs.json_object(metadata, "metadata"),
         )
         return self._already(document) or self._insert(document, self._prepared(list(chunks)))
@@ -106,15 +106,18 @@ class Documents:
         Raises:
             NotFoundError: the agent has no document of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get(id))
 
     def find(self, source: str) -> Document | None:
         """The document from that source, if there is one."""
-        return self._scope.read(lambda connection: self._store(connection).find(source))
+        wanted = inputs.name(source, "source", most=inputs.MAX_SOURCE)
+        return self._scope.read(lambda connection: self._store(connection).find(wanted))
 
     def list(self, *, limit: int = 50, after: Document | None = None) -> Sequence[Document]:
         """Documents, newest first; ``after`` is the last one of the page before."""
         limit = inputs.limit(limit)
+        inputs.row(after, "after", "created_at")
         return self._scope.read(lambda connection: self._store(connection).list(limit=limit, after=after))
 
     def chunk(self, id: int) -> Chunk:
@@ -123,6 +126,7 @@ class Documents:
         Raises:
             NotFoundError: the agent has no chunk of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get_chunk(id))
 
     def chunks(self, document_id: int, *, limit: int = 1000, after: Chunk | None = None) -> Sequence[Chunk]:
@@ -131,7 +135,9 @@ class Documents:
         Raises:
             NotFoundError: the agent has no document of that id.
         """
+        inputs.row_id(document_id, "document_id")
         limit = inputs.limit(limit)
+        inputs.row(after, "after", "chunk_index")
 
         def work(connection: Connection) -> Sequence[Chunk]:
             store = self._store(connection)
@@ -148,6 +154,7 @@ class Documents:
             NotFoundError: the agent has no document of that id.
             InputError: its chunks do not know their places.
         """
+        inputs.row_id(document_id, "document_id")
 
         def work(connection: Connection) -> Sequence[Chunk]:
             store = self._store(connection)
@@ -172,13 +179,14 @@ class Documents:
         Raises:
             ConflictError: another document is from that source.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             try:
                 return self._store(connection).update(
                     id,
                     change_id=change_id,
-                    title=None if title is None else inputs.text(title, "title", empty=True),
-                    source=inputs.optional_text(source, "source"),
+                    title=None if title is None else inputs.name(title, "title", empty=True),
+                    source=inputs.source(source),
                     metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
                 )
             except UniqueViolation:
@@ -190,6 +198,7 @@ class Documents:
         Raises:
             NotFoundError: the agent has no document of that id.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete(id, change_id=change_id)
 

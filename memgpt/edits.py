@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from typing import Final
 
+from memgpt import inputs
 from memgpt.errors import InputError
 
 _SHOWN: Final = 60
@@ -13,6 +16,7 @@ _SHOWN: Final = 60
 
 def replaced(label: str, value: str, old: str, new: str) -> str:
     """Return the value of a block with ``new`` in the place of ``old``, which must occur exactly once."""
+    old = _as_written(value, old)
     first = value.find(old)
     if first < 0:
         raise InputError(_not_there(label, value, old))
@@ -27,6 +31,15 @@ def replaced(label: str, value: str, old: str, new: str) -> str:
         f"{_quoted(old)} occurs {len(places)} times in block {label!r}: {shown}{'; …' if len(places) > 10 else ''}. "
         "Give more of the text around the one you mean"
     )
+
+
+def _as_written(value: str, old: str) -> str:
+    """Return the part of a value that reads like ``old``, in the Unicode form that the value has it in."""
+    if old in value or inputs.normal(old) not in inputs.normal(value):
+        return old
+    forms = ({c, unicodedata.normalize("NFD", c)} for c in inputs.normal(old))
+    written = re.search("".join(f"(?:{'|'.join(map(re.escape, sorted(form, reverse=True)))})" for form in forms), value)
+    return written[0] if written else old
 
 
 def _not_there(label: str, value: str, old: str) -> str:

@@ -9,7 +9,7 @@ from memgpt import inputs
 from memgpt.database.deadlines import without_deadline
 from memgpt.embeddings import Purpose
 from memgpt.embeddings.remote import cache_key
-from memgpt.errors import InputError, NotFoundError
+from memgpt.errors import NotFoundError
 from memgpt.history import row_kind
 from memgpt.scope import Scope
 from memgpt.stores.forget import ForgetStore, Texts
@@ -20,8 +20,7 @@ from memgpt.transfer import TEXTS
 def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
     """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
     chosen = row_kind(kind)
-    if isinstance(id, bool) or not isinstance(id, int):
-        raise InputError(f"id must be a whole number, not {id!r}")
+    inputs.row_id(id)
     with scope.transaction() as connection, without_deadline(connection):
         store = ForgetStore(connection, scope.author)
         counts, texts = store.rows(chosen, [id], keep_history=keep_history)
@@ -34,7 +33,7 @@ def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> d
 
 def forget_session(scope: Scope, session: str, *, keep_history: bool = False) -> dict[str, int]:
     """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
-    name = inputs.text(session, "session")
+    name = inputs.name(session, "session")
     with scope.transaction() as connection, without_deadline(connection):
         store = ForgetStore(connection, scope.author)
         messages = store.session_messages(name)

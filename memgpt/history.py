@@ -54,9 +54,11 @@ class History:
             raise InputError(f"id {id} needs its kind: one of {', '.join(ROW_KINDS)}")
         chosen = None if kind is None else row_kind(kind)
         limit = inputs.limit(limit)
+        inputs.optional_id(id)
+        inputs.optional_id(before, "before")
         return self._scope.read(
             lambda connection: HistoryStore(connection, self._scope.author).entries(
-                kind=chosen, row_id=id, label=inputs.optional_text(label, "label"), limit=limit, before=before
+                kind=chosen, row_id=id, label=inputs.optional_name(label, "label"), limit=limit, before=before
             )
         )
 
@@ -165,6 +167,7 @@ class AsOf:
         return [row for row in rows if isinstance(row, of)]
 
     def _row(self, kind: RowKind, of: type[R], id: int) -> R:
+        inputs.row_id(id)
         rows = self._rows(kind, of, id)
         if not rows:
             raise NotFoundError(f"agent {self._scope.agent_id!r} had no {kind} {id} at {self.time.isoformat()}")

@@ -87,7 +87,7 @@ class Intents:
         Raises:
             InputError: an example is longer than 400 characters; nothing was written.
         """
-        label = inputs.text(intent, "intent")
+        label = inputs.name(intent, "intent")
         if label == UNKNOWN:
             raise InputError(f"{UNKNOWN!r} says that no label fits: it has no examples")
         texts = inputs.texts(examples, "examples")
@@ -102,7 +102,7 @@ class Intents:
         """Take back examples given to :meth:`learn`, or all of a label; answers how many there were."""
         texts = inputs.texts(examples, "examples") or None
         with self._scope.change() as (connection, _):
-            removed = self._store(connection).unlearn(inputs.text(intent, "intent"), texts)
+            removed = self._store(connection).unlearn(inputs.name(intent, "intent"), texts)
         self._drop()
         return removed
 

@@ -64,7 +64,7 @@ class Memory:
         embedder: EmbeddingModel | None = None,
     ) -> None:
         options = options or settings()
-        author = Author(inputs.text(agent or options.agent, "agent"), inputs.text(actor, "actor"))
+        author = Author(inputs.agent_id(agent or options.agent, "agent"), inputs.name(actor, "actor"))
         self._shared = database is not None
         self._database = open_database(dsn, options) if database is None else database
         scope = RequestScope((author.agent_id,), author.agent_id)

@@ -93,6 +93,7 @@ class Messages:
         Raises:
             NotFoundError: the agent has no message of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get(id))
 
     def list(
@@ -116,6 +117,11 @@ class Messages:
         )
         limit = inputs.limit(limit)
         first, end = inputs.moment(since, "since"), inputs.moment(until, "until")
+        session, intent = inputs.optional_name(session, "session"), inputs.optional_name(intent, "intent")
+        if isinstance(before, int):
+            inputs.row_id(before, "before")
+        else:
+            inputs.row(before, "before", "created_at")
 
         def work(connection: Connection) -> Sequence[Message]:
             store = self._store(connection)
@@ -147,6 +153,7 @@ class Messages:
         Raises:
             NotFoundError: the agent has no message of that id.
         """
+        inputs.row_id(id)
         if content is None and embedding is not None:
             raise InputError("an embedding is changed together with its content: give both")
         vector, tokens = None, None
@@ -164,8 +171,8 @@ class Messages:
                 tokens=tokens,
                 embedding=vector,
                 embedding_model=self._scope.model.name,
-                name=inputs.optional_text(name, "name"),
-                intent=inputs.optional_text(intent, "intent"),
+                name=inputs.optional_name(name, "name"),
+                intent=inputs.optional_name(intent, "intent"),
                 intent_confidence=confidence,
                 metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
             )
@@ -176,6 +183,7 @@ class Messages:
         Raises:
             NotFoundError: the agent has no message of that id.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             if not self._store(connection).delete([id], change_id=change_id):
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no message {id}")
@@ -199,6 +207,7 @@ class Messages:
 
     def count(self, *, session: str | None = None) -> int:
         """How many messages there are, in one session or in all."""
+        session = inputs.optional_name(session, "session")
         return self._scope.read(lambda connection: self._store(connection).count(session=session))
 
     def _store(self, connection: Connection) -> MessageStore:
@@ -263,13 +272,13 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {
         "role": role,
         "content": content,
-        "session": inputs.text(value.get("session", "default"), f"{where}session"),
-        "name": inputs.optional_text(value.get("name"), f"{where}name") or speaker(role, content, metadata),
-        "intent": inputs.optional_text(value.get("intent"), f"{where}intent"),
+        "session": inputs.name(value.get("session", "default"), f"{where}session"),
+        "name": inputs.optional_name(value.get("name"), f"{where}name") or speaker(role, content, metadata),
+        "intent": inputs.optional_name(value.get("intent"), f"{where}intent"),
         "intent_confidence": None if confidence is None else inputs.share(confidence, f"{where}intent_confidence"),
         "tokens": tokens,
         "tool_calls": tool_calls,
-        "tool_call_id": inputs.optional_text(value.get("tool_call_id"), f"{where}tool_call_id"),
+        "tool_call_id": _call_id(value.get("tool_call_id"), where),
         "metadata": metadata,
         "created_at": inputs.moment(value.get("created_at"), f"{where}created_at"),
     }
@@ -283,9 +292,13 @@ def _content(value: Mapping[str, Any], where: str, *, empty: bool) -> str:
     return inputs.text("" if content is None and empty else content, f"{where}content", empty=empty)
 
 
+def _call_id(value: object, where: str) -> str | None:
+    return None if value is None else inputs.text(value, f"{where}tool_call_id", most=inputs.MAX_NAME)
+
+
 def _tool_calls(value: object, where: str) -> Sequence[Json] | None:
     if value is None:
         return None
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise InputError(f"{where}tool_calls must be a list of mappings, not {type(value).__name__}")
-    return [inputs.json_object(call, f"{where}tool_calls[{n}]") for n, call in enumerate(value)]
+    return [inputs.json_object(call, f"{where}tool_calls[{n}]", most=inputs.MAX_TEXT) for n, call in enumerate(value)]

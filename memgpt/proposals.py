@@ -75,6 +75,7 @@ class Proposals:
         if kind is not None:
             inputs.choice(kind, PROPOSAL_KINDS, "kind")
         limit = inputs.limit(limit)
+        inputs.optional_id(before, "before")
         return self._scope.read(
             lambda connection: ProposalStore(connection, self._scope.author).list(
                 limit=limit,
@@ -90,6 +91,7 @@ class Proposals:
         Raises:
             NotFoundError: the agent has no proposal of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: ProposalStore(connection, self._scope.author).get(id))
 
     def propose(self, proposal: NewProposal, *, status: ProposalStatus = "proposed") -> Proposal | None:
@@ -143,6 +145,7 @@ class Proposals:
             NotFoundError: the agent has no such proposal, or what it is about is gone.
             InputError: it cannot be done any more, such as facts about a name that several entities have by now.
         """
+        inputs.row_id(id)
         proposal = self.get(id)
         _refuse_unless(proposal, "proposed", "applied")
         self._embed(proposal)
@@ -158,6 +161,7 @@ class Proposals:
         Raises:
             ConflictError: it is decided already.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, _):
             store = ProposalStore(connection, self._scope.author)
             _refuse_unless(store.get(id, lock=True), "proposed", "rejected")
@@ -169,6 +173,7 @@ class Proposals:
         Raises:
             ConflictError: it is not applied, or a row it changed was changed later; the message names it.
         """
+        inputs.row_id(id)
         with self._scope.change() as (connection, _):
             store = ProposalStore(connection, self._scope.author)
             proposal = store.get(id, lock=True)

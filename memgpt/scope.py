@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from pgvector import Vector
 
-from memgpt import embeddings, units
+from memgpt import embeddings, inputs, units
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
@@ -174,7 +174,7 @@ class Scope:
         if not self.embeds or not texts:
             return [None] * len(texts)
         with span("embed", purpose=purpose):
-            return [*self._models.embed(texts, purpose, self._connection())]
+            return [*self._models.embed([inputs.normal(text) for text in texts], purpose, self._connection())]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedding model's tokenizer."""

@@ -19,7 +19,7 @@ from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow import SlowStatements
-from memgpt.errors import AccessError, DatabaseError, ForbiddenError, InputError, MemgptError, NotFoundError
+from memgpt.errors import AccessError, DatabaseError, ForbiddenError, MemgptError, NotFoundError
 from memgpt.keys import Keys
 from memgpt.memory import Memory
 from memgpt.models import PERMISSIONS, Json, Key, Permission
@@ -34,8 +34,6 @@ SQL = queries.beside(__name__)
 
 MOST_MEMORIES: Final = 1000
 """Open memories kept for the next request; the least used goes first."""
-
-MAX_AGENT_ID: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ class Service:
         caller.require("write", _checked_agent_id(agent_id))
         given = {
             "agent_id": agent_id,
-            "description": None if description is None else inputs.text(description, "description", empty=True),
+            "description": None if description is None else inputs.description(description),
             "metadata": None if metadata is None else Jsonb(inputs.json_object(metadata, "metadata")),
         }
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
@@ -336,7 +334,4 @@ def _storable(text: str | None) -> str | None:
 
 
 def _checked_agent_id(agent_id: str) -> str:
-    inputs.text(agent_id, "agent_id")
-    if len(agent_id) > MAX_AGENT_ID:
-        raise InputError(f"agent_id has {len(agent_id)} characters; the limit is {MAX_AGENT_ID}")
-    return agent_id
+    return inputs.agent_id(agent_id)

@@ -18,7 +18,7 @@ from memgpt.agent.record import Progress, Record
 from memgpt.agent.toolbox import memory_tools
 from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
-from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, MemgptError, WindowExceededError
+from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, WindowExceededError
 from memgpt.memory import Memory
 from memgpt.models import Block, Message
 from memgpt.stores.turns import Step
@@ -93,7 +93,7 @@ class Agent:
         options = memory.scope.options
         self.memory = memory
         self.model = chat_model(model, options)
-        self.session = inputs.text(session, "session")
+        self.session = inputs.name(session, "session")
         self.window = window or options.chat_window or min(self.model.window or WIDEST, WIDEST)
         if self.window < _NARROWEST:
             raise InputError(f"a window of {self.window} tokens is too narrow: {_NARROWEST} at least")
@@ -155,7 +155,7 @@ class Agent:
 
     def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[Step]:
         """The latest steps of the agent or of a turn, newest first: what each sent and took."""
-        return self._record.steps(turn_id, inputs.limit(limit))
+        return self._record.steps(inputs.optional_id(turn_id, "turn_id"), inputs.limit(limit))
 
     def inspect(self, step_id: int) -> Inspection:
         """Exactly what was sent to the model in a step, and the tokens of each part.
@@ -189,8 +189,8 @@ class Agent:
             if not self._stop.is_set():
                 raise
             turn = progress.turn("cancelled", None)
-        except MemgptError as error:
-            self._record.end(progress, "failed", str(error))
+        except Exception as error:  # whatever it is: the next turn must not find this one running
+            self._record.end(progress, "failed", inputs.replaced(str(error)))
             raise
         yield Ended(turn)
 

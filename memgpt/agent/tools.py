@@ -11,6 +11,7 @@ from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from memgpt import inputs
 from memgpt.errors import InputError
 from memgpt.models import Json
 
@@ -101,10 +102,14 @@ def parsed(arguments: object) -> Json | str:
     if isinstance(arguments, Mapping):
         return dict(arguments)
     try:
-        value = json.loads(str(arguments))
+        value = json.loads(str(arguments), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return str(arguments)
     return value if isinstance(value, dict) else str(arguments)
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _described(text: str) -> Mapping[str, str]:
@@ -118,7 +123,7 @@ def _described(text: str) -> Mapping[str, str]:
 
 def _written(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = text.replace("\0", "").encode(errors="replace").decode()
+    text = inputs.replaced(text)
     if len(text) > MOST_RESULT:
         text = f"{text[:MOST_RESULT]}\n… cut: {len(text) - MOST_RESULT:,} more characters"
     return text or "done"

@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memgpt import forks
 from memgpt.config import Settings, settings
-from memgpt.database import queries
+from memgpt.database import queries, times
 from memgpt.database.caches import AgentCaches
 from memgpt.database.driver import Connection
 from memgpt.database.failures import translated
@@ -128,12 +128,15 @@ def connect(
 
 def get_db_connection() -> Connection:
     """A new connection to the configured database, in a transaction of its own: ``commit()`` keeps the work."""
-    return connect(vectors=False)
+    connection = connect(vectors=False)
+    connection.in_binary = False
+    return connection
 
 
 def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
     try:
         connection = Connection.connect(conninfo(dsn, options), autocommit=autocommit, prepare_threshold=None)
+        times.register(connection)
     except psycopg.Error as error:
         raise UnavailableError(f"cannot connect to PostgreSQL: {_reason(error)}") from error
     if connection.info.server_version < OLDEST_SERVER:
@@ -191,7 +194,8 @@ def check_encoding(encoding: str) -> None:
 
 
 def register_types(connection: psycopg.Connection[Any], server: Server) -> None:
-    """Teach a connection to send and read vectors in binary."""
+    """Teach a connection to send and read vectors, and to read times as UTC."""
+    times.register(connection)
     if not server.types:
         raise DatabaseError("pgvector is not installed in this database: run `memgpt db migrate`")
     register_vector_info(connection, TypeInfo("vector", *server.types["vector"]))

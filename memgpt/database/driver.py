@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import Transaction
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """A psycopg connection that does not wait for ever.
+    """A psycopg connection that does not wait for ever, and fetches in binary, which no DateStyle or TimeZone changes.
 
     A server that is stopped or cut off keeps no ``statement_timeout``. ``deadline`` (seconds for one exchange,
     None for no limit) is kept by this side: the query is cancelled if possible and the connection closed.
@@ -33,6 +33,8 @@ class Connection(psycopg.Connection[TupleRow]):
     The driver's exceptions become memgpt's where the block ends that the connection was opened or lent for.
     """
 
+    in_binary = True
+    """False: statements may be several in one string, which PostgreSQL takes in text only."""
     deadline: float | None = None
     scope: RequestScope | None = None
     """What the request this connection works for may touch; None: the owner's connection."""
@@ -61,6 +63,11 @@ class Connection(psycopg.Connection[TupleRow]):
     @property
     def closed(self) -> bool:
         return self.inherited or super().closed
+
+    if not TYPE_CHECKING:  # the types stay those of psycopg
+
+        def cursor(self, name: str = "", *, binary: bool | None = None, **options: Any) -> Any:
+            return super().cursor(name, binary=self.in_binary if binary is None else binary, **options)
 
     @contextmanager
     def scoped(self, scope: RequestScope | None) -> Iterator[None]:

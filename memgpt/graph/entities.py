@@ -49,7 +49,7 @@ class Entities:
             name=name_of(name, "name"),
             type=name_of(type, "type"),
             aliases=[name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
-            description=inputs.text(description, "description", empty=True),
+            description=inputs.description(description),
             properties=inputs.json_object(properties, "properties"),
         )
         there = _same(self.find(entity.name), entity)
@@ -72,7 +72,7 @@ class Entities:
             if not found:
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity called {entity!r}")
             return _only(found, entity)
-        id = entity.id if isinstance(entity, Entity) else entity
+        id = inputs.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 
     def find(self, name: str) -> Sequence[Entity]:
@@ -86,6 +86,7 @@ class Entities:
     def list(self, *, type: str | None = None, limit: int = 50, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
         limit = inputs.limit(limit)
+        inputs.row(after, "after")
         return self._scope.read(
             lambda connection: self._store(connection).list_entities(limit=limit, type=type, after=after)
         )
@@ -112,7 +113,7 @@ class Entities:
             aliases=None
             if aliases is None
             else [name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
-            description=None if description is None else inputs.text(description, "description", empty=True),
+            description=None if description is None else inputs.description(description),
             properties=None if properties is None else inputs.json_object(properties, "properties"),
         )
         return self._change(there, change)
@@ -231,7 +232,7 @@ def _refuse_twin(store: GraphStore, there: Entity, change: EntityChange) -> None
 
 def name_of(value: object, what: str) -> str:
     """A name on one line, with single spaces."""
-    name = " ".join(inputs.text(value, what).split())
+    name = inputs.normal(" ".join(inputs.text(value, what).split()))
     if len(name) > MAX_NAME:
         raise InputError(f"{what} has {len(name)} characters; the limit is {MAX_NAME}")
     return name

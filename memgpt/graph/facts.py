@@ -59,6 +59,7 @@ class Facts(Entities):
         from_kind, from_id = provenance or (None, None)
         if from_kind is not None:
             inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
+            inputs.row_id(from_id, "the id of provenance")
         ends = [self._end(source), self._end(target)]
         words = inputs.optional_text(fact, "fact") or f"{ends[0].name} {_in_words(kind)} {ends[1].name}"
         relationship = NewRelationship(
@@ -103,6 +104,7 @@ class Facts(Entities):
         Raises:
             NotFoundError: the agent has no relationship of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get_relationship(id))
 
     def relationships(
@@ -127,6 +129,8 @@ class Facts(Entities):
         """
         inputs.choice(direction, ("both", "out", "in"), "direction")
         limit = inputs.limit(limit)
+        type = None if type is None else name_of(type, "type")
+        inputs.row(after, "after", "recorded_at")
         moments = Moments(inputs.moment(valid_at, "valid_at"), inputs.moment(known_at, "known_at"))
         id = None if entity is None else self._id_at(entity, moments.known_at)
         return self._scope.read(
@@ -143,6 +147,7 @@ class Facts(Entities):
 
     def retract(self, id: int) -> Relationship:
         """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             at, _ = FactStore(connection, self._scope.author).begin("")
             return self._store(connection).retract_relationship(id, at=at, change_id=change_id)
@@ -176,6 +181,7 @@ class Facts(Entities):
 
     def delete_relationship(self, id: int) -> None:
         """Remove a statement; the history keeps it and ``undo`` brings it back."""
+        inputs.row_id(id)
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_relationship(id, change_id=change_id)
 

@@ -44,7 +44,7 @@ class Ingest:
         """Keep one document; see :meth:`memgpt.memory.Memory.ingest`."""
         if (content is None) == (text is None):
             raise InputError("give either content or text")
-        title, source = inputs.optional_text(title, "title"), inputs.optional_text(source, "source")
+        title, source = inputs.optional_name(title, "title"), inputs.source(source)
         metadata = inputs.json_object(metadata, "metadata")
         media_type = None if media_type is None else inputs.choice(media_type, _MEDIA_TYPES, "media_type")
         given = inputs.text(text, "text") if content is None else _path_or_text(content)

@@ -57,12 +57,13 @@ class Jobs:
         Raises:
             NotFoundError: the agent has no job of that id.
         """
+        inputs.row_id(id)
         return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).get(id))
 
     def list(self, *, status: JobStatus | None = None, limit: int = 50, before: int | None = None) -> Sequence[Job]:
         """Jobs, newest first; ``before`` is the id of the last one seen."""
         chosen: Any = None if status is None else inputs.choice(status, JOB_STATUSES, "status")
-        given: Json = {"status": chosen, "limit": inputs.limit(limit), "before": before}
+        given: Json = {"status": chosen, "limit": inputs.limit(limit), "before": inputs.optional_id(before, "before")}
         return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).list(**given))
 
     def cancel(self, id: int) -> Job:
@@ -72,6 +73,7 @@ class Jobs:
             NotFoundError: the agent has no job of that id.
             ConflictError: it has ended.
         """
+        inputs.row_id(id)
         with self._scope.transaction() as connection:
             store = JobStore(connection, self._scope.agent_id)
             job = store.cancel(id)

@@ -19,4 +19,5 @@ SELECT current_setting('search_path')
 SELECT set_config('search_path', %(path)s::text, true)
 
 -- enter_queue --
-SELECT set_config('search_path', 'memgpt_queue', true)
+-- The library reads its times as text, in the one style its driver knows.
+SELECT set_config('search_path', 'memgpt_queue', true), set_config('datestyle', 'ISO', true), set_config('timezone', 'UTC', true)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, cont
 
 def split(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation."""
-    return _WORD.findall(text.lower())
+    return _WORD.findall(normalize("NFC", text.lower()))
 
 
 class Splits:
@@ -62,7 +63,7 @@ class Splits:
 
     def _split(self, text: str) -> NDArray[np.int32]:
         numbers, words = self._numbers, self._words
-        own = set(_WORD.findall(text.lower()))
+        own = set(split(text))
         for word in own.difference(numbers):
             numbers[word] = len(words)
             words.append(word)

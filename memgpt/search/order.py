@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memgpt import inputs
+from memgpt.database import times
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
@@ -246,6 +247,7 @@ def hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
 
 def _source(row: Found | Nearest) -> Json:
     if row.source is not None:
-        return dict(json.loads(row.source))
+        source: Json = json.loads(row.source)
+        return times.in_utc(source) if row.kind == "fact" else source
     assert isinstance(row, Found)  # noqa: S101 - what was found by its vector has a source
     return {"session": row.session, "role": row.role, "name": row.name, "intent": row.intent}

@@ -110,17 +110,17 @@ class Search:
         if (query is None) == (vector is None):
             raise InputError("give a query or a vector")
         limit = inputs.limit(limit)
-        offset = inputs.limit(offset + 1, "offset + 1") - 1
+        offset = inputs.offset(offset)
         wanted = _kinds(kinds)
         filters = Filters(
-            tags=None if tags is None else inputs.texts(tags, "tags"),
+            tags=None if tags is None else inputs.names(tags, "tags"),
             since=inputs.moment(since, "since"),
             until=inputs.moment(until, "until"),
             metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
             roles=None
             if roles is None
             else [inputs.choice(role, ROLES, "roles") for role in inputs.texts(roles, "roles")],
-            intents=None if intents is None else inputs.texts(intents, "intents"),
+            intents=None if intents is None else inputs.names(intents, "intents"),
         )
         if filters.roles is not None or filters.intents is not None:
             wanted = tuple(kind for kind in wanted if kind == "message")
@@ -141,7 +141,7 @@ class Search:
                     first=NEAREST_DEPTH,
                 )
             else:
-                asked = understood(str(query))
+                asked = understood(inputs.normal(str(query)))
                 embedded = self._embedded(asked.words)
                 hits = _paged(
                     limit,

@@ -14,6 +14,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from memgpt import inputs
 from memgpt.database import queries
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.models import ArchivalMemory, Author, Json, Remembered
@@ -66,17 +67,18 @@ class ArchivalStore:
         if len(memories) > 1:
             self.lock_texts()
         distinct: dict[str, NewMemory] = {}
-        for memory in memories:
-            before = distinct.get(memory.text)
-            distinct[memory.text] = memory if before is None else before.merged(memory)
+        keys = [inputs.normal(memory.text) for memory in memories]
+        for key, memory in zip(keys, memories, strict=True):
+            before = distinct.get(key)
+            distinct[key] = memory if before is None else before.merged(memory)
         answers: dict[str, Remembered] = {}
         how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-        for batch in _batches([*distinct.values()]):
-            answers.update((memory.text, answer) for memory, answer in zip(batch, self._keep(batch, how), strict=True))
-        first = {memory.text: n for n, memory in reversed([*enumerate(memories)])}
+        for batch in _batches([*distinct.items()]):
+            kept = self._keep([memory for _, memory in batch], how)
+            answers.update((key, answer) for (key, _), answer in zip(batch, kept, strict=True))
+        first = {key: n for n, key in reversed([*enumerate(keys)])}
         return [
-            answers[memory.text] if first[memory.text] == n else replace(answers[memory.text], duplicate=True)
-            for n, memory in enumerate(memories)
+            answers[key] if first[key] == n else replace(answers[key], duplicate=True) for n, key in enumerate(keys)
         ]
 
     def lock_texts(self) -> None:
@@ -253,6 +255,6 @@ class ArchivalStore:
         return NotFoundError(f"agent {self._author.agent_id!r} has no archival memory {id}")
 
 
-def _batches(memories: Sequence[NewMemory]) -> Iterator[Sequence[NewMemory]]:
+def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tuple[str, NewMemory]]]:
     for start in range(0, len(memories), BATCH):
         yield memories[start : start + BATCH]

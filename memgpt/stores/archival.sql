@@ -22,8 +22,8 @@ inserted AS (
         CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
     FROM incoming i
     ORDER BY i.ord
-    ON CONFLICT (agent_id, text_hash) WHERE superseded_at IS NULL DO NOTHING
-    RETURNING id, text_hash
+    ON CONFLICT (agent_id, normal_hash) WHERE superseded_at IS NULL DO NOTHING
+    RETURNING id, normal_hash
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -31,7 +31,7 @@ logged AS (
 )
 SELECT i.ord::integer - 1 AS place, n.id
 FROM incoming i
-JOIN inserted n ON n.text_hash = md5(i.text)::uuid
+JOIN inserted n ON n.normal_hash = memory_text_hash(i.text)
 
 -- merge --
 -- Folds texts into the living memories that say the same: tags united, metadata merged (of a key that both have the new
@@ -49,7 +49,7 @@ before AS (
         accessed_at, access_count, embedding_model
     FROM archival_memories
     WHERE agent_id = %(agent_id)s::text AND superseded_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-        AND text_hash = ANY (ARRAY(SELECT md5(t)::uuid FROM unnest(%(text)b::text[]) AS t))
+        AND normal_hash = ANY (ARRAY(SELECT memory_text_hash(t) FROM unnest(%(text)b::text[]) AS t))
     ORDER BY id
     FOR UPDATE
 ),
@@ -66,7 +66,7 @@ merged AS (
             AS expires_at,
         b.embedding_model IS NULL AND i.embedding IS NOT NULL AS embedded, i.embedding
     FROM incoming i
-    JOIN before b ON b.text = i.text
+    JOIN before b ON memory_text_hash(b.text) = memory_text_hash(i.text)
 ),
 changed AS (
     UPDATE archival_memories m SET
@@ -100,7 +100,7 @@ WITH before AS (
         accessed_at, access_count, embedding_model
     FROM archival_memories
     WHERE agent_id = %(agent_id)s::text AND superseded_at IS NULL AND expires_at <= now()
-        AND text_hash = ANY (ARRAY(SELECT md5(t)::uuid FROM unnest(%(texts)s::text[]) AS t))
+        AND normal_hash = ANY (ARRAY(SELECT memory_text_hash(t) FROM unnest(%(texts)s::text[]) AS t))
     ORDER BY id
     FOR UPDATE
 ),
@@ -115,7 +115,7 @@ WHERE m.agent_id = %(agent_id)s::text AND m.id = b.id
 -- of_text --
 -- The memory that has a text now.
 SELECT id FROM archival_memories
-WHERE agent_id = %(agent_id)s::text AND text_hash = md5(%(text)s::text)::uuid AND superseded_at IS NULL
+WHERE agent_id = %(agent_id)s::text AND normal_hash = memory_text_hash(%(text)s::text) AND superseded_at IS NULL
 
 -- hold --
 -- A memory that is not superseded: nobody else changes it until the end of the transaction.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, scalar_row
 
-from memgpt.database import queries
+from memgpt.database import queries, times
 from memgpt.models import Author, Change
 from memgpt.stores.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions, listed
 
@@ -66,7 +66,7 @@ class HistoryStore:
         """Changes of rows, newest first."""
         given = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
-            return cursor.execute(_entries(), given).fetchall()
+            return [_in_utc(change) for change in cursor.execute(_entries(), given)]
 
     def lock_agent(self) -> None:
         """Let nobody else undo until the end of the transaction."""
@@ -112,6 +112,11 @@ class HistoryStore:
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+
+def _in_utc(change: Change) -> Change:
+    old, new = change.old, change.new
+    return replace(change, old=old and times.in_utc(old), new=new and times.in_utc(new))
 
 
 @cache

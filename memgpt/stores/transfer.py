@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +14,9 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from memgpt.database import queries
+from memgpt.database import queries, times
 from memgpt.models import Author, Json
-from memgpt.stores.tables import BY_NAME, expressions, listed
+from memgpt.stores.tables import BY_NAME, HISTORY, expressions, listed
 
 SQL = queries.beside(__name__)
 
@@ -63,10 +64,12 @@ class TransferStore:
         return {"agent": agent[0] if agent else default, "embedding": model and model[0], "counts": counts[0]}
 
     def rows(self, table: str) -> Iterator[tuple[str, Vector | None]]:
-        """The rows of a table as JSON objects in text, with their vectors, in the order of their ids."""
+        """The rows of a table as JSON objects in text, with their vectors, in the order of their ids; times in UTC."""
+        self._connection.execute(SQL.in_utc)
         with self._connection.cursor(f"export_{table}", binary=True) as cursor:
             cursor.itersize = BATCH
-            yield from cursor.execute(_export(table), {"agent_id": self._author.agent_id})
+            rows = cursor.execute(_export(table), {"agent_id": self._author.agent_id})
+            yield from map(_with_old_in_utc, rows) if table == HISTORY else rows
 
     def describe(self, description: str, metadata: Json, functional_types: Sequence[str]) -> None:
         """Describe the agent, unless it is described already."""
@@ -94,6 +97,13 @@ class TransferStore:
     def advance(self, largest: Mapping[str, int]) -> None:
         """Move the identity sequences of tables past these ids."""
         self._connection.execute(SQL.advance, {"tables": [*largest], "largest": [*largest.values()]})
+
+
+def _with_old_in_utc(line: tuple[str, Vector | None]) -> tuple[str, Vector | None]:
+    """A row of the history: what it keeps was written in the zone of its day."""
+    text, vector = line
+    row = json.loads(text)
+    return json.dumps(row | {"old": row["old"] and times.in_utc(row["old"])}), vector
 
 
 @cache

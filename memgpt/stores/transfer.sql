@@ -1,3 +1,7 @@
+-- in_utc --
+-- Times in JSON are in the zone of the session: in UTC until the end of the transaction.
+SELECT set_config('timezone', 'UTC', true)
+
 -- agent --
 SELECT jsonb_build_object('agent_id', agent_id, 'description', description, 'metadata', metadata,
     'functional_types', functional_types)

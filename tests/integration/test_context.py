@@ -106,18 +106,18 @@ def test_sections_stand_in_order_with_their_sources() -> None:
         "They spoke of Oslo.",
         "",
         "# Archival memory",
-        "[archival 2, 2024-05-01] Ann likes tea",
+        "[archival 2, 2024-05-01 UTC] Ann likes tea",
         "",
         "# Facts",
-        "[fact 4, from 2020-01-01] Ann works at Acme",
+        "[fact 4, from 2020-01-01 UTC] Ann works at Acme",
         "",
         "# Documents",
         "[chunk 3, Guide, p. 7, A > B] Read me",
         "",
         "# Conversation",
-        "[message 9, 2024-05-01 09:30] user: Earlier",
-        "[message 1, 2024-05-01 09:31] user Ann: Hello",
-        "[message 2, 2024-05-01 09:32] user: Bye",
+        "[message 9, 2024-05-01 09:30 UTC] user: Earlier",
+        "[message 1, 2024-05-01 09:31 UTC] user Ann: Hello",
+        "[message 2, 2024-05-01 09:32 UTC] user: Bye",
     ]
     assert [item.score for item in context.items if item.part == "fact"] == [0.9]
     assert list(context.by_part())
@@ -135,7 +135,7 @@ def test_the_best_hits_and_the_newest_messages_come_first() -> None:
     assert recalled
     assert said
     reasons = {left.item.part: left.reason for left in context.left_out}
-    assert reasons["archival"].startswith("no room: better hits and recent messages came first (25 tokens")
+    assert reasons["archival"].startswith("no room: better hits and recent messages came first (26 tokens")
     assert reasons["message"] == "older than the messages that fit"
 
 

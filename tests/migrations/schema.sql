@@ -30,6 +30,7 @@ CREATE TABLE public.agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     functional_types text[] DEFAULT '{}'::text[] NOT NULL,
+    time_zone text,
     CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
 );
 ALTER TABLE ONLY public.agents ALTER COLUMN description SET STATISTICS 0;
@@ -100,8 +101,27 @@ END
 $$;
 
 CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+DECLARE
+    read text := normalize(body);
+BEGIN
+    IF octet_length(read) <= 100000 THEN
+        RETURN to_tsvector(language::regconfig, read);
+    END IF;
+    LOOP
+        BEGIN
+            RETURN to_tsvector(language::regconfig, read);
+        EXCEPTION WHEN program_limit_exceeded THEN
+            read := left(read, char_length(read) / 2);
+        END;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION public.memory_text_hash(body text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN to_tsvector((language)::regconfig, body);
+    RETURN (md5(NORMALIZE(body)))::uuid;
 
 CREATE TABLE public.archival_memories (
     agent_id text NOT NULL,
@@ -123,6 +143,7 @@ CREATE TABLE public.archival_memories (
     embedding public.vector(1536),
     embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, text)) STORED,
+    normal_hash uuid GENERATED ALWAYS AS (public.memory_text_hash(text)) STORED,
     CONSTRAINT archival_memories_importance_check CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision)))
 )
 WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
@@ -1047,7 +1068,7 @@ CREATE INDEX archival_memories_search_idx ON public.archival_memories USING gin 
 
 CREATE INDEX archival_memories_tags_idx ON public.archival_memories USING gin (tags);
 
-CREATE UNIQUE INDEX archival_memories_text_key ON public.archival_memories USING btree (agent_id, text_hash) WHERE (superseded_at IS NULL);
+CREATE UNIQUE INDEX archival_memories_text_key ON public.archival_memories USING btree (agent_id, normal_hash) WHERE (superseded_at IS NULL);
 
 CREATE INDEX audit_log_logged_at_idx ON public.audit_log USING btree (logged_at);
 

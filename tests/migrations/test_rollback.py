@@ -43,7 +43,7 @@ def contents(dsn: str) -> list[dict[str, object]]:
             row[0]
             for table in tables
             for row in connection.execute(
-                f"SELECT jsonb_strip_nulls(to_jsonb(t)) - 'name_keys' FROM {table} t ORDER BY t.id"
+                f"SELECT jsonb_strip_nulls(to_jsonb(t)) - 'name_keys' - 'normal_hash' FROM {table} t ORDER BY t.id"
             ).fetchall()
         ]
 
