@@ -304,7 +304,7 @@ class _Pool:
         if not self.pooled:
             connection.prepare_threshold = 5
             if (statement := self.set_session(local=False)) is not None:
-                connection.execute(statement)
+                connection.cursor(binary=False).execute(statement)
 
 
 class Database:
@@ -352,7 +352,7 @@ class Database:
                 yield connection
                 return
             with connection.transaction():
-                connection.execute(statement)
+                connection.cursor(binary=False).execute(statement)
                 yield connection
 
     @contextmanager

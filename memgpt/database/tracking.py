@@ -69,7 +69,7 @@ def set_schema(connection: psycopg.Connection[Any], schema: str, vector_schema: 
     path = sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys((schema, vector_schema or schema))))
     settings = {name: sql.SQL(value) for name, value in SESSION.items()} | {"search_path": path}
     words = [sql.SQL("SET LOCAL {} TO {}").format(sql.Identifier(name), value) for name, value in settings.items()]
-    connection.execute(sql.SQL("; ").join(words))
+    connection.cursor(binary=False).execute(sql.SQL("; ").join(words))  # several in one take text only
 
 
 def has_checksums(connection: psycopg.Connection[Any], schema: str) -> bool:
