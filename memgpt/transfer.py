@@ -1,7 +1,8 @@
 """A whole memory as a file of JSON lines, and back.
 
 The first line is a header; every other line is a row: ``{"table": …, "row": {…}, "embedding": "…"}`` with the vector as
-base64 of little-endian float32. Rows stand in an order that foreign keys accept, those of a table by their ids.
+base64 of little-endian float32. Rows stand in an order that foreign keys accept, those of a table by their ids. Read
+into another database they get ids of that one (see renumbering.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +27,13 @@ from memgpt import documents, graph, inputs, messages
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, ModelMismatchError
 from memgpt.models import Imported, Json
+from memgpt.renumbering import Renumbering, missing, renumbered
 from memgpt.scope import Scope
 from memgpt.stores.tables import BY_NAME, HISTORY
 from memgpt.stores.transfer import BATCH, Line, Outcome, TransferStore
 
 FORMAT: Final = "memgpt-agent"
 VERSION: Final = 1
-MAX_ID: Final = 2**53
-
 TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
     "archival_memories": ("text", lambda rows: [row["text"] for row in rows]),
     "document_chunks": ("chunk_text", documents.texts_to_embed),
@@ -106,32 +108,95 @@ def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -
         head.agent["description"], head.agent.get("metadata") or {}, head.agent.get("functional_types") or []
     )
     how: Json = {"change_id": uuid4(), "embedding_model": scope.model.name, "logged": not head.history}
+    ids = _Ids(connection, store)
+    if any(store.header()["counts"].values()):
+        for batch in _batches(_lines(scope, file, reembed=reembed)):
+            ids.compare(batch)
+        ids.settle()
+        header(file)
     inserted: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
-    largest: dict[str, int] = {}
     for batch in _batches(_lines(scope, file, reembed=reembed)):
         table = batch[0].table
-        for outcome in _inserted(connection, store, _embedded(scope, batch), how):
+        for outcome in _inserted(connection, store, ids.renumber(table, _embedded(scope, batch)), how):
             line = batch[outcome.position]
             if outcome.differs:
                 which = f"{table} {line.row['id']} of agent {scope.agent_id!r}"
                 raise ConflictError(f"line {line.number}: {which} is there already and differs")
             (inserted if outcome.inserted else skipped)[table] += 1
-        largest[table] = batch[-1].row["id"]
-    with connection.as_owner():  # the sequences are everybody's
-        store.advance(largest)
     return Imported(scope.agent_id, dict(inserted), dict(skipped))
+
+
+class _Ids:
+    """The ids that the rows of a file get here."""
+
+    def __init__(self, connection: Connection, store: TransferStore) -> None:
+        self._connection = connection
+        self._store = store
+        with connection.as_owner():
+            self._ids = Renumbering(store.last_ids())
+
+    def compare(self, batch: Sequence[Line]) -> None:
+        """Find out which rows the agent has already, under the same ids or under others."""
+        table, rows = batch[0].table, [line.row for line in batch]
+        try:
+            with self._connection.transaction():
+                there = self._store.there(table, rows)
+                others = [n for n in range(len(rows)) if not there.get(n)]
+                same = self._store.same(table, [rows[n] for n in others]) if others else {}
+        except psycopg.DataError:
+            return  # which line cannot be read is found where it is written
+        matched = {others[place]: row for place, row in same.items()}
+        for n, row in enumerate(rows):
+            if n in matched:
+                self._ids.match(table, row, matched[n])
+            elif there.get(n):
+                self._ids.put(table, row["id"], row["id"])
+            else:
+                self._ids.add(table, row["id"], taken=n in there)
+
+    def settle(self) -> None:
+        """End the comparison."""
+        self._ids.settle()
+
+    def renumber(self, table: str, batch: Sequence[Line]) -> Sequence[Line]:
+        """The lines with the ids they get."""
+        self._reserve(missing(table, [line.row for line in batch], self._ids))
+        return [replace(line, row=renumbered(table, line.row, self._ids)) for line in batch]
+
+    def _reserve(self, wanted: Mapping[str, Sequence[int]]) -> None:
+        if not wanted:
+            return
+        with self._connection.as_owner():
+            reserved = self._store.reserve({table: len(ids) for table, ids in wanted.items()})
+        for table, ids in wanted.items():
+            for old, new in zip(ids, reserved[table], strict=True):
+                self._ids.put(table, old, new)
 
 
 def _lines(scope: Scope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
     """The rows of a file that stands after its header, each checked."""
-    last: dict[str, int] = {}
+    seen: dict[str, array[int]] = {table: array("q") for table in BY_NAME}
     for number, text in _numbered(file, 2):
         line = _line(scope, number, _parsed(number, text), reembed=reembed)
-        if line.row["id"] <= last.get(line.table, 0):
-            _bad(number, f"{line.table} {line.row['id']} comes after {last[line.table]}: ids must ascend")
-        last[line.table] = line.row["id"]
+        ids = seen[line.table]
+        if ids and line.row["id"] <= ids[-1]:
+            _bad(number, f"{line.table} {line.row['id']} comes after {ids[-1]}: ids must ascend")
+        ids.append(line.row["id"])
+        for column in BY_NAME[line.table].parents:
+            _check_parent(line, column, seen)
         yield line
+
+
+def _check_parent(line: Line, column: str, seen: Mapping[str, array[int]]) -> None:
+    """Refuse a row whose foreign key names no row that came before it."""
+    table, id = BY_NAME[line.table].references[column], line.row[column]
+    if id is None:
+        return
+    ids = seen[table]
+    place = bisect_left(ids, id)
+    if place == len(ids) or ids[place] != id:
+        _bad(line.number, f"the foreign key {column} names {table} {id}, which does not come before it")
 
 
 def _numbered(file: TextIO, start: int) -> Iterator[tuple[int, str]]:
@@ -151,9 +216,7 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
         given = set(row) if isinstance(row, dict) else set()
         wrong = sorted(given.symmetric_difference(BY_NAME[table].columns))
         _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
-    id = row["id"]
-    if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < MAX_ID:
-        _bad(number, f"the id is not a whole number above 0 and below 2^53: {id!r}")
+    _checked(number, renumbered, table, row, lambda _, id: id)
     for column in (TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in TEXTS else ():
         if not isinstance(row[column], str):
             _bad(number, f"{column} is not a text: {row[column]!r}")

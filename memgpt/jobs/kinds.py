@@ -164,7 +164,7 @@ _ALL: Final = (
         "Read what was exported of an agent into this one.",
         _import_agent,
         _ImportAgent,
-        permission="admin",  # its ids move the sequences that all agents share
+        permission="admin",  # it writes what others said
         files=1,
         atomic=True,
     ),

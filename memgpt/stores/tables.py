@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from psycopg import sql
@@ -41,6 +41,23 @@ class Table:
     """The column with the vector."""
     counters: tuple[str, ...] = ()
     """Columns that reading changes: not a difference, and not taken back."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Columns with ids, or arrays of ids, of another table's rows (or its own)."""
+    parents: tuple[str, ...] = ()
+    """Those of them that are foreign keys: the row does not stand without the other."""
+    refers: tuple[str, ...] = ()
+    """Columns with ids in them in another way."""
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What a row says, whatever its id: columns that refer to no row, and that reading does not change."""
+        left_out = {"id", "embedding_model", *self.counters, *self.references, *self.refers}
+        return tuple(column for column in self.columns if column not in left_out)
+
+    @property
+    def created(self) -> str:
+        """The column that says when a row was made."""
+        return next(name for name in ("created_at", "recorded_at", "started_at", "changed_at") if name in self.columns)
 
     @property
     def stored(self) -> tuple[str, ...]:
@@ -97,6 +114,8 @@ TABLES: Final = (
         "archival",
         "embedding",
         counters=("accessed_at", "access_count"),
+        references={"superseded_by": "archival_memories"},
+        refers=("metadata",),
     ),
     Table(
         "documents",
@@ -111,6 +130,8 @@ TABLES: Final = (
         ),
         "chunk",
         "embedding",
+        references={"document_id": "documents"},
+        parents=("document_id",),
     ),
     Table(
         "kg_entities",
@@ -120,6 +141,7 @@ TABLES: Final = (
         ),
         "entity",
         "embedding",
+        references={"merged_into": "kg_entities"},
     ),
     Table(
         "kg_relationships",
@@ -129,6 +151,9 @@ TABLES: Final = (
         ),
         "fact",
         "embedding",
+        references={"source_id": "kg_entities", "target_id": "kg_entities"},
+        parents=("source_id", "target_id"),
+        refers=("provenance_id",),
     ),
     Table(
         "conversations",
@@ -140,7 +165,11 @@ TABLES: Final = (
         "embedding",
     ),
     Table("intent_examples", ("id", "intent", "text", "created_at")),
-    Table("agent_turns", ("id", "session", "message_id", "status", "reason", "runner", "started_at", "ended_at")),
+    Table(
+        "agent_turns",
+        ("id", "session", "message_id", "status", "reason", "runner", "started_at", "ended_at"),
+        references={"message_id": "conversations"},
+    ),
     Table(
         "agent_steps",
         (
@@ -149,6 +178,13 @@ TABLES: Final = (
             *("summary_until", "summary_until_id", "input_tokens", "output_tokens", "cost", "seconds"),
             *("finish_reason", "created_at"),
         ),
+        references={
+            "turn_id": "agent_turns",
+            "message_ids": "conversations",
+            "answer_id": "conversations",
+            "summary_until_id": "conversations",
+        },
+        parents=("turn_id",),
     ),
     Table(
         "proposals",
@@ -156,11 +192,13 @@ TABLES: Final = (
             *("id", "kind", "status", "reason", "score", "about", "evidence", "change", "fingerprint", "change_id"),
             *("actor", "created_at", "decided_at"),
         ),
+        refers=("about", "change", "fingerprint"),
     ),
     Table(
         "memory_history",
         ("id", "changed_at", "change_id", "actor", "kind", "row_id", "action", "old", "undoes"),
         vector="old_embedding",
+        refers=("row_id", "old"),
     ),
 )
 """In the order of a file, which foreign keys accept."""

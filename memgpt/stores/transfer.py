@@ -94,9 +94,27 @@ class TransferStore:
         with self._connection.cursor(row_factory=class_row(Outcome)) as cursor:
             return cursor.execute(_take_in(lines[0].table), given).fetchall()
 
-    def advance(self, largest: Mapping[str, int]) -> None:
-        """Move the identity sequences of tables past these ids."""
-        self._connection.execute(SQL.advance, {"tables": [*largest], "largest": [*largest.values()]})
+    def last_ids(self) -> Mapping[str, int]:
+        """The last id that each table has handed out. The sequences are everybody's: as the owner."""
+        return dict(self._connection.execute(SQL.last_ids, {"tables": [*BY_NAME]}).fetchall())
+
+    def reserve(self, counts: Mapping[str, int]) -> Mapping[str, list[int]]:
+        """The next ids of tables, so many of each. As the owner."""
+        ids: dict[str, list[int]] = {table: [] for table in counts}
+        given = {"tables": [*counts], "counts": [*counts.values()]}
+        for table, id in self._connection.execute(SQL.reserve, given):
+            ids[table].append(id)
+        return ids
+
+    def there(self, table: str, rows: Sequence[Json]) -> Mapping[int, bool]:
+        """Positions of rows whose ids the agent has, and whether each is the same row, maybe changed since."""
+        given = {"agent_id": self._author.agent_id, "rows": [Jsonb(row) for row in rows]}
+        return dict(self._connection.execute(_there(table), given).fetchall())
+
+    def same(self, table: str, rows: Sequence[Json]) -> Mapping[int, Json]:
+        """Rows of the agent that say what some others say, whatever their ids, by the position of those."""
+        given = {"agent_id": self._author.agent_id, "rows": [Jsonb(row) for row in rows]}
+        return dict(self._connection.execute(_same(table), given).fetchall())
 
 
 def _with_old_in_utc(line: tuple[str, Vector | None]) -> tuple[str, Vector | None]:
@@ -111,6 +129,22 @@ def _export(name: str) -> bytes:
     table = BY_NAME[name]
     exported = listed(table.columns, lambda column: sql.Identifier("t", column))
     return table.complete(SQL.export, exported=exported, t_vector=table.vector_of("t"))
+
+
+@cache
+def _there(name: str) -> bytes:
+    table = BY_NAME[name]
+    return table.complete(SQL.there, created=sql.Identifier(table.created))
+
+
+@cache
+def _same(name: str) -> bytes:
+    table = BY_NAME[name]
+    content = {
+        f"{alias}_content": listed(table.content, lambda column, alias=alias: sql.Identifier(alias, column))  # type: ignore[misc]
+        for alias in ("n", "t")
+    }
+    return table.complete(SQL.same, o_columns=listed(table.columns, lambda c: sql.Identifier("o", c)), **content)
 
 
 @cache

@@ -31,13 +31,41 @@ INSERT INTO agents (agent_id, description, metadata, functional_types)
 VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(functional_types)b::text[])
 ON CONFLICT DO NOTHING
 
--- advance --
--- Moves the identity sequences past the imported ids; those that are past them already stay where they are.
-SELECT setval(s.sequence, i.largest)
-FROM unnest(%(tables)b::text[], %(largest)b::bigint[]) AS i (name, largest)
+-- last_ids --
+-- The last id that each table has handed out, to whichever agent.
+SELECT i.name, coalesce(pg_sequence_last_value(pg_get_serial_sequence(i.name, 'id')::regclass), 0)
+FROM unnest(%(tables)b::text[]) AS i (name)
+
+-- reserve --
+-- The next ids of tables, so many of each.
+SELECT i.name, nextval(s.sequence)
+FROM unnest(%(tables)b::text[], %(counts)b::bigint[]) AS i (name, count)
 CROSS JOIN LATERAL (SELECT pg_get_serial_sequence(i.name, 'id')::regclass AS sequence) AS s
-CROSS JOIN LATERAL (SELECT nextval(s.sequence) AS current) AS c
-WHERE i.largest > c.current
+CROSS JOIN LATERAL generate_series(1, i.count)
+
+-- there --
+-- Which incoming rows have an id that one of the agent's has, and whether it is the same row: made at the same moment.
+SELECT i.ord::integer - 1, t.{created} IS NOT DISTINCT FROM n.{created}
+FROM unnest(%(rows)b::jsonb[]) WITH ORDINALITY AS i (line, ord)
+CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, i.line) AS n
+JOIN {table} t ON t.agent_id = %(agent_id)s::text AND t.id = n.id
+
+-- same --
+-- Rows of the agent that say what incoming ones say, whatever their ids and those they refer to: of several, one each.
+WITH incoming AS (
+    SELECT i.ord, md5(ROW({n_content})::text) AS content
+    FROM unnest(%(rows)b::jsonb[]) WITH ORDINALITY AS i (line, ord)
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, i.line) AS n
+)
+SELECT n.ord::integer - 1, (SELECT to_jsonb(r) FROM (SELECT {o_columns}) AS r)
+FROM (SELECT i.*, row_number() OVER (PARTITION BY i.content ORDER BY i.ord) AS n FROM incoming i) AS n
+JOIN (
+    SELECT t.id, md5(ROW({t_content})::text) AS content,
+        row_number() OVER (PARTITION BY md5(ROW({t_content})::text) ORDER BY t.id) AS n
+    FROM {table} t
+    WHERE t.agent_id = %(agent_id)s::text
+) AS t ON t.content = n.content AND t.n = n.n
+JOIN {table} o ON o.agent_id = %(agent_id)s::text AND o.id = t.id
 
 -- export --
 SELECT to_jsonb(r)::text, {t_vector}

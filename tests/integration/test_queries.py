@@ -57,6 +57,8 @@ def completed() -> Iterator[object]:
     for name in BY_NAME:
         yield pytest.param(transfer._export(name).decode(), id=f"transfer.export_{name}")
         yield pytest.param(transfer._take_in(name).decode(), id=f"transfer.take_in_{name}")
+        yield pytest.param(transfer._there(name).decode(), id=f"transfer.there_{name}")
+        yield pytest.param(transfer._same(name).decode(), id=f"transfer.same_{name}")
     for kind in typing.get_args(Kind):
         for form, filtered in itertools.product(("ranked", "nearest"), (False, True)):
             statement = search.compose(form, (kind,), filtered).decode()
