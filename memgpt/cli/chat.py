@@ -65,9 +65,14 @@ def _lines() -> Iterator[str]:
     while True:
         try:
             line = input("> " if sys.stdin.isatty() else "").strip()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             output.say("")
             return
+        except KeyboardInterrupt:
+            output.say("")
+            if not sys.stdin.isatty():
+                return
+            continue  # as in a shell: what was typed is dropped, and the prompt is there again
         if line:
             yield line
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from memgpt.config import Settings, settings
 from memgpt.database import isolation, queries, tracking
 from memgpt.database.connection import connect, locate
 from memgpt.database.embedded import binaries
+from memgpt.database.embedded.binaries import VERSIONS
 from memgpt.errors import DatabaseError, InputError, ServerError
 
 SQL = queries.beside(__name__)
@@ -110,15 +112,14 @@ def _contents(command: str, path: Path, present: set[tuple[str, str]]) -> str:
 
 
 def program(name: str, version: int) -> str:
-    """A client program of the server's major version: from the wheel, else from PATH when it is not older.
+    """A client program for the server's major version: the wheel's of that version, else the one on PATH when it is
+    not older, else a newer one of the wheel.
 
     Raises:
-        DatabaseError: neither is there.
+        DatabaseError: none of these is there.
     """
-    try:
-        return str(binaries(version) / name)
-    except ServerError:
-        pass  # no binaries of that version in the wheel
+    if (bundled := _bundled(name, version, version)) is not None:
+        return bundled
     found = shutil.which(name)
     if found is not None:
         told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
@@ -128,7 +129,18 @@ def program(name: str, version: int) -> str:
         reason = f"the {name} on PATH is older ({told.strip()})"
     else:
         reason = f"no {name} is on PATH"
+    if (bundled := _bundled(name, version, VERSIONS[-1])) is not None:
+        return bundled
     raise DatabaseError(f"the server is PostgreSQL {version} and {reason}: install postgresql-client-{version}")
+
+
+def _bundled(name: str, oldest: int, newest: int) -> str | None:
+    """The wheel's oldest program of these versions."""
+    for version in VERSIONS:
+        if oldest <= version <= newest:
+            with suppress(ServerError):  # the wheel is not installed
+                return str(binaries(version) / name)
+    return None
 
 
 def run(command: str, flags: Sequence[str], dsn: str, *, stdout: int | None = None, as_option: bool = False) -> None:

@@ -145,5 +145,10 @@ def test_without_a_model(dsn: str) -> None:
         person.types("Remember that the boat is called Lena")
         person.sees("Kept as archival memory")
         person.sees("> ")
-        person.presses("c")
+        person.presses("c")  # drops the line, not the conversation
+        person.sees("> ")
+        person.types("/memory")
+        person.sees("Core memory is empty.")
+        person.sees("> ")
+        person.presses("d")
         assert person.sees_the_end() == 0

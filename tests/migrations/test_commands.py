@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from memgpt.database import backup, migrate, stage, verify
+from memgpt.database.embedded import binaries
 from memgpt.database.progress import Progress
 from memgpt.errors import DatabaseError, InputError
 
@@ -96,6 +97,21 @@ def test_a_failed_backup_leaves_no_file(dsn: str, tmp_path: Path) -> None:
     finally:
         execute(dsn, "DROP ROLE blind")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_client_on_the_path_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of PostgreSQL 17 the wheel has no programs, but newer ones."""
+    client = tmp_path / "pg_dump"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bundled = str(binaries(18) / "pg_dump")
+    assert backup.program("pg_dump", 17) == bundled
+    for version, chosen in (("15.4", bundled), ("17.2", str(client))):
+        client.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
+        client.chmod(0o755)
+        assert backup.program("pg_dump", 17) == chosen
+    assert backup.program("pg_dump", 16) == str(binaries(16) / "pg_dump")
+    with pytest.raises(DatabaseError, match="postgresql-client-19"):
+        backup.program("pg_dump", 19)
 
 
 @pytest.mark.parametrize("busy", [False, True])

@@ -14,6 +14,8 @@ from memgpt.errors import ServerError
 
 _FOLDERS = {16: "pginstall", 18: "pginstall18"}
 _COPIES = Path("/var/cache/memgpt")
+VERSIONS = tuple(sorted(_FOLDERS))
+"""Major versions of PostgreSQL in the wheel."""
 
 
 def binaries(version: int = 18) -> Path:

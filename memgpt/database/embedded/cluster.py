@@ -10,6 +10,7 @@ Everything lies in one private directory, ``<data_dir>/postgres`` (mode 0700)::
     opening.lock       held while a process opens the server: one at a time
     owners.lock        shared by all processes that use the server; exclusive means nobody else does
     supervisor.lock    held by the supervisor, see supervisor.py
+    staying            there while the server stays up although nobody uses it
     server.json        what the running server was started with
 """
 
@@ -33,6 +34,7 @@ from memgpt.database.embedded.binaries import programs
 from memgpt.errors import ServerError
 
 SUPERUSER = "postgres"
+DATABASE = "memgpt"
 
 SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("listen_addresses", "", "no TCP: the socket's directory is the only door"),
@@ -98,6 +100,10 @@ class Cluster:
     @property
     def log(self) -> Path:
         return self.home / "postgres.log"
+
+    @property
+    def staying(self) -> Path:
+        return self.home / "staying"
 
     def version(self) -> int | None:
         """Major version of the cluster on disk; None where there is none yet.

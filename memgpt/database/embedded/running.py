@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -44,11 +45,13 @@ def start(cluster: Cluster, version: int, settings: Mapping[str, str], deadline:
 def _start_supervisor(cluster: Cluster, version: int, settings: Mapping[str, str]) -> None:
     check_settings(settings)
     cluster.forget_reused_pid()
+    cluster.staying.unlink(missing_ok=True)  # of a server that was killed
     socket_dir = cluster.socket_dir()
     cluster.write_state({"version": version, "socket_dir": str(socket_dir), "settings": dict(settings)})
     spec = cluster.command(version, socket_dir, settings) | {
         "socket_dir": str(socket_dir),
         "log": str(cluster.log),
+        "staying": str(cluster.staying),
         "owners_lock": str(cluster.home / "owners.lock"),
         "supervisor_lock": str(cluster.home / "supervisor.lock"),
     }
@@ -104,6 +107,32 @@ def stop(cluster: Cluster, deadline: Deadline) -> None:
                     "stop it as that user"
                 ) from None
         deadline.pause(f"the server of {cluster.home} to stop; see {cluster.log}")
+
+
+def stay(cluster: Cluster, deadline: Deadline) -> None:
+    """Have the supervisor keep the server up, whoever uses it. The caller holds a claim on it."""
+    while not cluster.staying.exists():
+        _tell_supervisor(cluster, signal.SIGUSR1)
+        deadline.pause(f"the supervisor of {cluster.home} to keep the server up; see {cluster.log}")
+
+
+def leave(cluster: Cluster, deadline: Deadline) -> None:
+    """Have the supervisor stop the server with the last process that uses it."""
+    while cluster.staying.exists() and supervised(cluster):
+        _tell_supervisor(cluster, signal.SIGUSR2)
+        deadline.pause(f"the supervisor of {cluster.home} to let go of the server; see {cluster.log}")
+
+
+def _tell_supervisor(cluster: Cluster, number: signal.Signals) -> None:
+    running = cluster.postmaster()
+    if running is None:
+        return  # being restarted
+    try:
+        os.kill(psutil.Process(running.pid).ppid(), number)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return
+    except PermissionError:
+        raise ServerError(f"the server of {cluster.home} was started by another user: do this as that user") from None
 
 
 def dsn(cluster: Cluster, dbname: str) -> str:

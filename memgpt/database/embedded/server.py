@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from psycopg import sql
 
 from memgpt import forks
 from memgpt.database.embedded import running
-from memgpt.database.embedded.cluster import Cluster
+from memgpt.database.embedded.cluster import DATABASE, Cluster
 from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.database.embedded.status import owners
 from memgpt.database.embedded.upgrade import finish, upgrade
 from memgpt.errors import ServerError
 
-DATABASE = "memgpt"
 _STOP_SECONDS = 60.0
 _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -139,6 +140,10 @@ class EmbeddedServer:
             raise ServerError(f"the server of {self._cluster.home} is down; open it again to restart it")
         return found.pid
 
+    def stay(self) -> None:
+        """Keep the server up when nobody uses it any more, until :func:`stop` is called."""
+        running.stay(self._cluster, Deadline(_STOP_SECONDS))
+
     def close(self) -> None:
         """Give up this handle. The last one of the last process stops the server and waits for its end."""
         with _registry.lock:
@@ -160,6 +165,28 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def stop(data_dir: Path) -> tuple[int, ...]:
+    """Stop a server that stays up or, where processes still use it, let it stop with the last of them.
+
+    Returns:
+        Those processes.
+    """
+    cluster, deadline = Cluster.at(Path(data_dir).expanduser().resolve()), Deadline(_STOP_SECONDS)
+    cluster.check_owner()
+    if not running.supervised(cluster):
+        return ()
+    running.leave(cluster, deadline)
+    with Lock(cluster.home / "owners.lock", cluster.account) as claim:
+        while running.supervised(cluster):
+            if claim.try_take():
+                running.stop(cluster, deadline)
+            elif users := tuple(pid for pid in owners(cluster) if pid != os.getpid()):
+                return users
+            else:
+                deadline.pause(f"the server of {cluster.home} to stop; see {cluster.log}")
+    return ()
 
 
 def _claim(data_dir: Path, deadline: Deadline) -> _Claim:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from memgpt.database.embedded.cluster import Cluster
-from memgpt.database.embedded.running import supervised
+from memgpt.database.embedded.cluster import DATABASE, Cluster
+from memgpt.database.embedded.running import dsn, supervised
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class ServerStatus:
     running: bool
     pid: int | None
     """The postmaster's, when it runs."""
+    dsn: str | None
+    """Connection string, when it runs; there is no password."""
+    stays: bool
+    """Whether it runs on when nobody uses it any more."""
     owners: tuple[int, ...]
     """Processes that use the server, as far as this account may see them."""
     version: int | None
@@ -44,7 +48,9 @@ def status(data_dir: Path) -> ServerStatus:
         data_dir=data_dir,
         running=running is not None,
         pid=running.pid if running else None,
-        owners=_owners(cluster),
+        dsn=dsn(cluster, DATABASE) if running else None,
+        stays=running is not None and cluster.staying.exists(),
+        owners=owners(cluster),
         version=cluster.version(),
         size=cluster.size(),
         kept=tuple(sorted(cluster.home.glob("cluster-*"))),
@@ -52,7 +58,7 @@ def status(data_dir: Path) -> ServerStatus:
     )
 
 
-def _owners(cluster: Cluster) -> tuple[int, ...]:
+def owners(cluster: Cluster) -> tuple[int, ...]:
     """Processes that have ``owners.lock`` open; the supervisor, which waits for it, is none."""
     lock = str(cluster.home / "owners.lock")
     running = cluster.postmaster()

@@ -6,6 +6,7 @@ It is started by whoever needs the server first and belongs to nobody: it detach
 the starter nor a Ctrl-C in its terminal reaches PostgreSQL. Every process that uses the server holds a shared
 ``flock`` on ``owners.lock``; the kernel drops it however the process dies. The supervisor waits for the
 exclusive lock: when it gets it nobody is left, and it stops the server. That replaces any list of pids.
+Told to stay (SIGUSR1), it is such a process itself until it is told to leave (SIGUSR2).
 
 It restarts a postmaster that was killed, bounds the log, and on Linux asks the kernel to stop PostgreSQL
 should the supervisor itself be killed.
@@ -47,11 +48,15 @@ class Supervisor:
         self.stopping = False
         self.saw_stale_memory = False
         self.child: subprocess.Popen[bytes] | None = None
+        self.staying: BinaryIO | None = None
+        """Its own claim on the server."""
         self.libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGUSR1, self._on_stay)
+        signal.signal(signal.SIGUSR2, self._on_leave)
         threading.Thread(target=self._wait_for_last_owner, daemon=True).start()
         code, restarts, started = 0, 0, time.monotonic()
         while not self.stopping:
@@ -64,6 +69,7 @@ class Supervisor:
                 break
             restarts, started = restarts + 1, time.monotonic()
             time.sleep(0.2 * restarts)
+        Path(self.spec["staying"]).unlink(missing_ok=True)
         shutil.rmtree(self.spec["socket_dir"], ignore_errors=True)
         return code
 
@@ -123,6 +129,24 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop()
 
+    def _on_stay(self, _number: int, _frame: FrameType | None) -> None:
+        if self.staying is not None:
+            return
+        claim = open(self.spec["owners_lock"], "rb")  # noqa: SIM115 - held until it is told to leave
+        try:
+            fcntl.flock(claim, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()  # it is stopping
+            return
+        self.staying = claim
+        _touch(self.spec, "staying")
+
+    def _on_leave(self, _number: int, _frame: FrameType | None) -> None:
+        if self.staying is not None:
+            Path(self.spec["staying"]).unlink(missing_ok=True)
+            self.staying.close()
+            self.staying = None
+
     def _stop(self) -> None:
         """Fast shutdown: sessions are ended, transactions rolled back, everything committed is on disk."""
         self.stopping = True
@@ -131,11 +155,19 @@ class Supervisor:
 
 
 def _open_log(spec: dict[str, Any]) -> BinaryIO:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    descriptor = os.open(spec["log"], flags, 0o600)
+    return os.fdopen(_open_own(spec, "log"), "ab", buffering=0)
+
+
+def _touch(spec: dict[str, Any], which: str) -> None:
+    os.close(_open_own(spec, which))
+
+
+def _open_own(spec: dict[str, Any], which: str) -> int:
+    """Open a file of the server's, made for its account where it is not there."""
+    descriptor = os.open(spec[which], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if spec["uid"] is not None:
         os.fchown(descriptor, spec["uid"], spec["gid"])
-    return os.fdopen(descriptor, "ab", buffering=0)
+    return descriptor
 
 
 def main() -> int:
