@@ -138,7 +138,7 @@ class Archival:
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             store.lock_texts()  # two that supersede by each other's texts would wait for each other
-            if store.hold(id).text == memory.text:
+            if inputs.normal(store.hold(id).text) == inputs.normal(memory.text):
                 raise InputError(f"archival memory {id} says this already")
             [kept] = store.insert([memory], change_id=change_id, **self._how())
             store.update(id, change_id=change_id, superseded_by=kept.id)

@@ -29,6 +29,7 @@ from memgpt.errors import ConflictError, InputError, ModelMismatchError
 from memgpt.models import Imported, Json
 from memgpt.renumbering import Renumbering, missing, renumbered
 from memgpt.scope import Scope
+from memgpt.stores.archival import ArchivalStore, NewMemory
 from memgpt.stores.tables import BY_NAME, HISTORY
 from memgpt.stores.transfer import BATCH, Line, Outcome, TransferStore
 
@@ -118,7 +119,8 @@ def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -
     skipped: Counter[str] = Counter()
     for batch in _batches(_lines(scope, file, reembed=reembed)):
         table = batch[0].table
-        for outcome in _inserted(connection, store, ids.renumber(table, _embedded(scope, batch)), how):
+        lines = _folded(connection, scope, ids.renumber(table, _embedded(scope, batch)), how)
+        for outcome in _inserted(connection, store, lines, how):
             line = batch[outcome.position]
             if outcome.differs:
                 which = f"{table} {line.row['id']} of agent {scope.agent_id!r}"
@@ -252,6 +254,38 @@ def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:
     for n, vector in zip(missing, vectors, strict=True):
         ready[n] = replace(batch[n], embedding=vector)
     return ready
+
+
+def _folded(connection: Connection, scope: Scope, batch: Sequence[Line], how: Json) -> Sequence[Line]:
+    """The lines, and what others of the agent say already merged into those.
+
+    Such a memory comes as superseded by the other from its beginning, so that what refers to it finds it.
+    """
+    if batch[0].table != "archival_memories":
+        return batch
+    living = [_memory(line) for line in batch if line.row["superseded_at"] is None]
+    changes = {"change_id": how["change_id"], "embedding_model": how["embedding_model"]}
+    others = ArchivalStore(connection, scope.author).fold(living, **changes)
+    return [
+        line
+        if (other := others.get(line.row["id"])) is None
+        else replace(line, row={**line.row, "superseded_at": line.row["created_at"], "superseded_by": other})
+        for line in batch
+    ]
+
+
+def _memory(line: Line) -> NewMemory:
+    row, where = line.row, f"line {line.number}: "
+    return NewMemory(
+        id=row["id"],
+        text=inputs.text(row["text"], f"{where}text"),
+        embedding=line.embedding,
+        tags=inputs.names(row["tags"], f"{where}tags"),
+        importance=inputs.share(row["importance"], f"{where}importance"),
+        source=inputs.source(row["source"], f"{where}source"),
+        metadata=inputs.json_object(row["metadata"], f"{where}metadata"),
+        expires_at=inputs.moment(row["expires_at"], f"{where}expires_at"),
+    )
 
 
 def _inserted(connection: Connection, store: TransferStore, batch: Sequence[Line], how: Json) -> Sequence[Outcome]:

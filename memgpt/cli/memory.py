@@ -7,7 +7,6 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from memgpt import inputs
 from memgpt.cli import given, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Tags, Until, Yes, opened
 from memgpt.models import KINDS, Change, Hit, Kind
@@ -106,6 +105,8 @@ def search(
     as_json: JsonLines = False,
 ) -> None:
     """Find what a query matches best; an empty query finds what is newest."""
+    from memgpt import inputs  # with NumPy, which help does without
+
     asked = given.text(query)
     options: dict[str, Any] = {
         "limit": limit,

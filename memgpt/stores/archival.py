@@ -30,6 +30,8 @@ class NewMemory:
     """A text to be kept, checked and embedded."""
 
     text: str
+    id: int | None = None
+    """Of a memory from a file; absent, it gets one."""
     embedding: Vector | None = None
     tags: Sequence[str] = ()
     importance: float = 0.5
@@ -81,6 +83,11 @@ class ArchivalStore:
             answers[key] if first[key] == n else replace(answers[key], duplicate=True) for n, key in enumerate(keys)
         ]
 
+    def fold(self, memories: Sequence[NewMemory], *, change_id: UUID, embedding_model: str | None) -> Mapping[int, int]:
+        """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs."""
+        places = self._written(SQL.merge, memories, {"change_id": change_id, "embedding_model": embedding_model})
+        return {id: other for place, other in places if (id := memories[place].id) is not None}
+
     def lock_texts(self) -> None:
         """Let nobody else write more than one text of this agent until the transaction ends."""
         self._connection.execute(SQL.lock_texts, self._given())
@@ -105,6 +112,7 @@ class ArchivalStore:
     ) -> Sequence[tuple[int, int]]:
         """The place in the batch and the id of each text that the statement took in."""
         given = self._given(
+            id=[m.id for m in batch],
             text=[m.text for m in batch],
             tags=[Jsonb(list(m.tags)) for m in batch],
             importance=[m.importance for m in batch],

@@ -36,12 +36,13 @@ JOIN inserted n ON n.normal_hash = memory_text_hash(i.text)
 -- merge --
 -- Folds texts into the living memories that say the same: tags united, metadata merged (of a key that both have the new
 -- value), the larger importance, the later expiry, of which none is the latest; a source and a vector where there was
--- none. Answers with the place and the id of each text that lives. A memory that gains nothing is not written.
+-- none. Answers with the place and the id of each text that lives. A memory that gains nothing is not written. One that
+-- comes with an id of its own is not folded into itself.
 WITH incoming AS (
     SELECT * FROM unnest(
-        %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
-        %(expires_at)b::timestamptz[], %(embedding)b::vector[]
-    ) WITH ORDINALITY AS i (text, tags, importance, source, metadata, expires_at, embedding, ord)
+        %(id)b::bigint[], %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[],
+        %(metadata)b::jsonb[], %(expires_at)b::timestamptz[], %(embedding)b::vector[]
+    ) WITH ORDINALITY AS i (id, text, tags, importance, source, metadata, expires_at, embedding, ord)
 ),
 before AS (
     SELECT
@@ -66,7 +67,7 @@ merged AS (
             AS expires_at,
         b.embedding_model IS NULL AND i.embedding IS NOT NULL AS embedded, i.embedding
     FROM incoming i
-    JOIN before b ON memory_text_hash(b.text) = memory_text_hash(i.text)
+    JOIN before b ON memory_text_hash(b.text) = memory_text_hash(i.text) AND b.id IS DISTINCT FROM i.id
 ),
 changed AS (
     UPDATE archival_memories m SET

@@ -261,12 +261,24 @@ def test_a_different_row_is_a_conflict(agents: Agents, dsn: str) -> None:
     assert rows(dsn, "ann") == before
 
 
-def test_another_row_with_the_same_text_is_a_conflict(agents: Agents, dsn: str) -> None:
-    fill(dsn, "ann")
+def test_a_text_that_is_there_already_is_merged(agents: Agents, dsn: str) -> None:
+    with Memory("ann", dsn=dsn) as memory:
+        for n in range(3):
+            memory.remember(f"one of {n}")
+        tea = memory.remember("Ann likes tea", tags=["drinks"], importance=0.9, metadata={"n": 1})
+        memory.graph.relate("Ann", "likes", "Tea", provenance=("archival", tea.id))
+    file = exported(agents, "ann")
     with Memory("copy", dsn=dsn) as memory:
-        memory.remember("Ann likes coffee")
-    with pytest.raises(ConflictError, match=r"line \d+: duplicate key"):
-        agents.import_(exported(agents, "ann"), "copy")
+        there = memory.remember("Ann likes tea", tags=["ann"], expires_at="2999-01-01")
+        agents.import_(file, "copy")
+        [row] = [m for m in memory.archival.list() if m.text == "Ann likes tea"]
+        assert (row.id, row.tags, row.importance) == (there.id, ["ann", "drinks"], pytest.approx(0.9))
+        assert (row.metadata, row.expires_at) == ({"n": 1}, None)
+        [fact] = memory.graph.relationships("Ann")
+        assert memory.archival.get(fact.provenance_id or 0).superseded_by == there.id
+        count = len(memory.archival.list(superseded=True))
+        agents.import_(file, "copy")
+        assert len(memory.archival.list(superseded=True)) == count, "once more changes nothing"
 
 
 def test_an_export_is_of_one_moment_while_others_write(agents: Agents, dsn: str) -> None:

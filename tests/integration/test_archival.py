@@ -271,6 +271,9 @@ def test_what_is_superseded_is_found_no_more(memory: Memory) -> None:
     assert found(memory, "where does Ann live?") == [old.id]
     with pytest.raises(InputError, match="says this already"):
         memory.archival.supersede(old.id, "Ann lives in Rome")
+    cafe = memory.remember("caf\u00e9")
+    with pytest.raises(InputError, match="says this already"):
+        memory.archival.supersede(cafe.id, "cafe\u0301")
 
 
 def test_superseding_what_is_not_there_writes_nothing(memory: Memory) -> None:
