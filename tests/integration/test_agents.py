@@ -336,7 +336,7 @@ def test_a_file_holds_every_column_of_every_table_of_a_memory(dsn: str) -> None:
     left_out = ["agent_id", "embedding", "old_embedding"]
     # the header of the file; what is no memory: what was paid for, what the service did; what is made from the texts
     derived = ["agents", "embedding_cache", "embedding_usage", "audit_log", "kg_mentions", "kg_extractions"]
-    derived += ["jobs", "job_files"]
+    derived += ["jobs", "job_files", "idempotent_answers"]
     with psycopg.connect(dsn) as connection:
         columns = connection.execute(
             "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns c "
