@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO, cast
+from typing import Any, Self, TextIO, cast
 from uuid import uuid4
 
 from psycopg.errors import UniqueViolation
 
 from memgpt import embeddings, inputs, transfer
 from memgpt.config import Settings, settings
-from memgpt.database.connection import Connection
+from memgpt.database.connection import Connection, Database
 from memgpt.database.deadlines import without_deadline
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
@@ -32,12 +32,21 @@ class Agents:
         dsn: a PostgreSQL connection string; absent, ``DATABASE_URL`` or libpq's variables, else the embedded server.
         actor: in whose name changes are recorded in the history.
         options: settings; absent, those of the environment.
+        database: an open database to share; it is not closed with this object.
     """
 
-    def __init__(self, dsn: str | None = None, *, actor: str = "api", options: Settings | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        actor: str = "api",
+        options: Settings | None = None,
+        database: Database | None = None,
+    ) -> None:
         self._options = options or settings()
         self._actor = inputs.name(actor, "actor")
-        self._database = open_database(dsn, self._options)
+        self._shared = database is not None
+        self._database = open_database(dsn, self._options) if database is None else database
 
     def create(self, agent_id: str, description: str = "", metadata: Json | None = None) -> Agent:
         """Describe a new agent. Not needed before writing: the first write creates it.
@@ -53,9 +62,13 @@ class Agents:
                 raise ConflictError(f"there is an agent {name!r} already")
             return store.list(name)[0]
 
-    def list(self) -> Sequence[Agent]:
-        """Every agent, by id, with its size: also those that nobody created and that have rows only."""
-        return self._database.read(_listed)
+    def list(self, *, limit: int | None = None, after: str | None = None) -> Sequence[Agent]:
+        """Every agent, by id, with its size: also those that nobody created and that have rows only.
+
+        ``limit`` is the length of a page; ``after`` is the id of the last agent of the page before.
+        """
+        most = None if limit is None else inputs.limit(limit)
+        return self._database.read(lambda connection: _listed(connection, limit=most, after=after))
 
     def describe(self, agent_id: str) -> Agent:
         """One agent with its size.
@@ -154,7 +167,8 @@ class Agents:
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""
-        self._database.close()
+        if not self._shared:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -201,9 +215,9 @@ class Agents:
             return transfer.export(connection, self._scope(agent_id), file, vectors=vectors, history=history)
 
 
-def _listed(connection: Connection, agent_id: str | None = None) -> Sequence[Agent]:
+def _listed(connection: Connection, agent_id: str | None = None, **page: Any) -> Sequence[Agent]:
     with without_deadline(connection):
-        return AgentStore(connection).list(agent_id)
+        return AgentStore(connection).list(agent_id, **page)
 
 
 @contextmanager

@@ -73,18 +73,23 @@ class Archival:
         *,
         limit: int = 50,
         tags: Sequence[str] | None = None,
-        after: ArchivalMemory | None = None,
+        after: ArchivalMemory | int | None = None,
         superseded: bool = False,
     ) -> Sequence[ArchivalMemory]:
-        """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
+        """Memories, newest first, that have all the tags; ``after`` is the last one of the page before, or its id."""
         wanted = None if tags is None else inputs.names(tags, "tags")
         limit = inputs.limit(limit)
-        inputs.row(after, "after", "created_at")
-        return self._scope.read(
-            lambda connection: self._store(connection).list(
-                limit=limit, tags=wanted, after=after, superseded=superseded
-            )
-        )
+        if isinstance(after, int):
+            inputs.row_id(after, "after")
+        else:
+            inputs.row(after, "after", "created_at")
+
+        def work(connection: Connection) -> Sequence[ArchivalMemory]:
+            store = self._store(connection)
+            last = store.get(after) if isinstance(after, int) else after
+            return store.list(limit=limit, tags=wanted, after=last, superseded=superseded)
+
+        return self._scope.read(work)
 
     def update(
         self,
@@ -108,6 +113,13 @@ class Archival:
         inputs.row_id(id)
         if text is None and embedding is not None:
             raise InputError("an embedding is changed together with its text: give both")
+        fields: dict[str, Any] = {
+            "tags": None if tags is None else inputs.names(tags, "tags"),
+            "importance": None if importance is None else inputs.share(importance, "importance"),
+            "source": inputs.source(source),
+            "metadata": None if metadata is None else inputs.json_object(metadata, "metadata"),
+            "expires_at": inputs.moment(expires_at, "expires_at"),
+        }
         vector = None if text is None else self._vector(inputs.text(text, "text"), embedding)
         with self._scope.change() as (connection, change_id):
             return self._store(connection).update(
@@ -116,12 +128,8 @@ class Archival:
                 text=text,
                 embedding=vector,
                 embedding_model=self._scope.model.name,
-                tags=None if tags is None else inputs.names(tags, "tags"),
-                importance=None if importance is None else inputs.share(importance, "importance"),
-                source=inputs.source(source),
-                metadata=None if metadata is None else inputs.json_object(metadata, "metadata"),
-                expires_at=inputs.moment(expires_at, "expires_at"),
                 clear_expiry=clear_expiry,
+                **fields,
             )
 
     def supersede(self, id: int, text: str, **fields: Any) -> Remembered:

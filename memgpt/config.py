@@ -7,9 +7,11 @@ meaning inside libpq. ``docs/settings.md`` lists them all.
 from __future__ import annotations
 
 import os
+import warnings
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -24,10 +26,19 @@ NO_MODEL = "none"
 """The embedding model setting that says: the caller brings the vectors."""
 
 
+PREFIX: Final = "MEMGPT_"
+_OF_THE_TESTS: Final = "MEMGPT_TEST_"
+_OF_THE_MEMORY: Final = frozenset(
+    ["database_url", "data_dir", "db_schema", "language"]
+    + [f"embedding_{what}" for what in ("model", "dimensions", "base_url", "api_key")]
+)
+"""Settings that two processes must share to see and search the same memory."""
+
+
 class Settings(BaseSettings):
     """The configuration of one process; immutable once read."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMGPT_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
     database_url: Annotated[SecretStr | None, Field(validation_alias="DATABASE_URL")] = None
     """PostgreSQL connection string. Absent (and no ``PGHOST``/``PGSERVICE``): the embedded server."""
@@ -89,13 +100,49 @@ def exports_telemetry(signal: Literal["traces", "metrics"]) -> bool:
     )
 
 
+def variable(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    return str(Settings.model_fields[field].validation_alias or f"{PREFIX}{field.upper()}")
+
+
+def environment_of(options: Settings) -> dict[str, str]:
+    """Return the variables that make another process work on the same memory, with secrets as they are."""
+    fields = [name for name in Settings.model_fields if name in options.model_fields_set and name in _OF_THE_MEMORY]
+    values = {variable(name): getattr(options, name) for name in fields}
+    if options.uses_embedded_server:
+        values[variable("data_dir")] = options.data_dir.absolute()
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def misspelt() -> list[str]:
+    """Return a line for each ``MEMGPT_*`` variable that sets nothing, with the nearest one that does."""
+    known = {*map(variable, Settings.model_fields), *(f"{PREFIX}{field.upper()}" for field in Settings.model_fields)}
+    strangers = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
+    words = {name.removeprefix(PREFIX): name for name in map(variable, Settings.model_fields)}
+    lines = []
+    for name in sorted(name for name in strangers if not name.upper().startswith(_OF_THE_TESTS)):
+        nearest = get_close_matches(name.upper().removeprefix(PREFIX), words, 1, 0.7)
+        hint = f"did you mean {words[nearest[0]]}?" if nearest else "docs/settings.md lists those there are"
+        lines.append(f"{name} is set, but memgpt has no such setting: {hint}")
+    return lines
+
+
 @cache
 def settings() -> Settings:
     """The settings of this process, read once from the environment.
 
+    Warns:
+        UserWarning: a variable with our prefix sets nothing.
+
     Raises:
         ConfigurationError: a variable has a bad value; the message names it, never a secret's content.
     """
+    for line in misspelt():
+        warnings.warn(line, stacklevel=2)
     try:
         return Settings()
     except ValidationError as error:

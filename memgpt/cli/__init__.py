@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -48,17 +50,30 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Long-term memory for LLM agents, in PostgreSQL."""
+    if any(name.upper().startswith("MEMGPT_") for name in os.environ):
+        from memgpt import config
+
+        for line in config.misspelt():
+            output.note(line)
+        warnings.filterwarnings("ignore", message="MEMGPT_", category=UserWarning)
 
 
 def main() -> None:
     """Run a command; an error is one line on standard error and a status that is not 0."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        output.fail(output.failure(error))
+        output.discard()
+        sys.exit(1)
     except MemgptError as error:
         output.fail(str(error) or type(error).__name__)
         sys.exit(1)

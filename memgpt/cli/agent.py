@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from memgpt.cli import given, output
 from memgpt.cli.memory import show_removed
-from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Metadata, Yes, agents, chosen
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Yes, agents, chosen
+
+if TYPE_CHECKING:
+    from memgpt import models
 
 app = typer.Typer(help="Agents: whose memory it is.", no_args_is_help=True)
 
@@ -17,15 +21,25 @@ AgentId = Annotated[str, typer.Argument(help="The agent's id.")]
 
 
 @app.command("list")
-def list_command(dsn: Dsn = None, as_json: JsonLines = False) -> None:
-    """Show every agent and how much it holds."""
+def list_command(
+    limit: Limit = 50,
+    after: Annotated[
+        str | None, typer.Option("--after", help="The last agent of the page before.", show_default=False)
+    ] = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show agents, by their ids, and how much each holds."""
     with agents(dsn) as all_agents:
-        found = all_agents.list()
+        page = all_agents.list(limit=limit, after=after)
     if as_json:
-        output.show_lines(found)
+        output.show_lines(page)
         return
-    rows = [(a.agent_id, a.description, sum(a.rows.values()), _megabytes(a.bytes), a.created_at) for a in found]
-    output.show_table(("agent", "description", "rows", "size", "created"), rows)
+    columns = ("agent", "description", *_COUNTED, "size", "created")
+    rows = [(a.agent_id, a.description, *_counts(a), _megabytes(a.bytes), a.created_at) for a in page]
+    output.show_table(columns, rows)
+    if len(page) == limit:
+        output.note(f"more: memgpt agent list --after {shlex.quote(page[-1].agent_id)}")
 
 
 @app.command()
@@ -76,8 +90,9 @@ def fork(source: AgentId, target: AgentId, dsn: Dsn = None) -> None:
 @app.command()
 def delete(agent_id: AgentId, yes: Yes = False, dsn: Dsn = None, as_json: Json = False) -> None:
     """Remove an agent's whole memory for good, history included. Nothing brings it back."""
-    given.confirmed(f"Remove everything of agent {agent_id!r} for good?", yes)
     with agents(dsn) as all_agents:
+        all_agents.describe(agent_id)
+        given.confirmed(f"Remove everything of agent {agent_id!r} for good?", yes)
         counts = all_agents.delete(agent_id)
     show_removed(counts, as_json)
 
@@ -90,8 +105,8 @@ def export_command(
     dsn: Dsn = None,
 ) -> None:
     """Write an agent's whole memory, as it is at one moment, as JSON Lines."""
-    target = sys.stdout if file == given.STDIN else file
-    with agents(dsn) as all_agents, output.working("exporting"):
+    target = sys.stdout if file == given.STDIN else given.new_file(file)
+    with output.writing(file), agents(dsn) as all_agents, output.working("exporting"):
         counts = all_agents.export(agent or chosen(dsn).agent, target, vectors=vectors, history=history)
     output.note(f"✓ {sum(counts.values()):,} rows exported")
 
@@ -104,7 +119,7 @@ def import_command(
     as_json: Json = False,
 ) -> None:
     """Read an exported memory, all of it or, if a line is bad, nothing; repeating it changes nothing."""
-    source = sys.stdin if file == given.STDIN else file
+    source = sys.stdin if file == given.STDIN else given.existing_file(file)
     with agents(dsn) as all_agents, output.working("importing"):
         done = all_agents.import_(source, agent, reembed=reembed)
     if as_json:
@@ -112,6 +127,19 @@ def import_command(
         return
     skipped = f", {sum(done.skipped.values()):,} there already" if done.skipped else ""
     output.say(f"✓ {sum(done.inserted.values()):,} rows imported into agent {done.agent_id}{skipped}")
+
+
+_COUNTED: Final = {
+    "memories": ("core_memories", "archival_memories", "documents", "kg_entities", "kg_relationships"),
+    "messages": ("conversations",),
+    "history": ("memory_history",),
+}
+"""What a person counts; chunks, mentions and records of work are parts of them."""
+
+
+def _counts(agent: models.Agent) -> list[int]:
+    """The agent's rows by what a person calls them."""
+    return [sum(agent.rows.get(table, 0) for table in tables) for tables in _COUNTED.values()]
 
 
 def _megabytes(size: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from memgpt.cli import given, output
-from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Tags, opened
+from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, Tags, opened
 
 app = typer.Typer(help="What was remembered: list, read, correct, replace, delete.", no_args_is_help=True)
 
@@ -17,6 +17,7 @@ Id = Annotated[int, typer.Argument(help="The memory's id.")]
 @app.command("list")
 def list_command(
     limit: Limit = 50,
+    after: After = None,
     tags: Tags = None,
     superseded: Annotated[bool, typer.Option("--superseded", help="Also those that were replaced.")] = False,
     agent: Agent = None,
@@ -25,7 +26,7 @@ def list_command(
 ) -> None:
     """Show memories, newest first; with several --tags those that have all."""
     with opened(agent, dsn) as memory:
-        found = memory.archival.list(limit=limit, tags=tags, superseded=superseded)
+        found = memory.archival.list(limit=limit, after=after, tags=tags, superseded=superseded)
     if as_json:
         output.show_lines(found)
         return

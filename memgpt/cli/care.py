@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import output
+from memgpt.cli import given, output
 from memgpt.cli.db import Target, app, configured_model, progress_bar, show_report
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.database import backup, care, stage
@@ -26,7 +26,8 @@ def backup_command(
 ) -> None:
     """Dump the database to a file with the server's own pg_dump."""
     path = file or Path(f"memgpt-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump")
-    with output.interruptible("no file was written"):
+    given.new_file(path)
+    with output.interruptible("no file was written"), output.writing(path):
         done = backup.backup(path, options=chosen(dsn), replace=force)
     if as_json:
         output.show_json(done)
@@ -43,6 +44,7 @@ def restore_command(
     as_json: Json = False,
 ) -> None:
     """Restore a dump, in one transaction."""
+    given.existing_file(file)
     with output.interruptible("the database is as it was"):
         done = backup.restore(file, options=chosen(dsn, schema), replace=replace)
     if as_json:

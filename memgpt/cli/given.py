@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -63,6 +64,24 @@ def confirmed(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise InputError(f"{question} Nobody is there to ask: repeat the command with --yes")
     typer.confirm(question, abort=True, err=True)
+
+
+def new_file(path: str | Path) -> Path:
+    """A file to write, in a directory that is there."""
+    file = Path(path)
+    if not file.parent.is_dir():
+        raise InputError(f"cannot write {file}: there is no directory {file.parent}; make it first")
+    if file.is_dir():
+        raise InputError(f"cannot write {file}: it is a directory")
+    return file
+
+
+def existing_file(path: str | Path) -> Path:
+    """A file to read."""
+    file = Path(path)
+    if not file.exists():
+        raise InputError(f"there is no file {file}")
+    return file
 
 
 def completing(choices: Sequence[str]) -> Callable[[str], list[str]]:

@@ -179,7 +179,8 @@ def export_command(
     dsn: Dsn = None,
 ) -> None:
     """Write the graph as GraphML or node-link JSON."""
-    with opened(agent, dsn) as memory:
+    given.new_file(file)
+    with output.writing(file), opened(agent, dsn) as memory:
         counts = exchange.export(memory.graph, file)
     output.say(f"✓ {counts['entities']:,} entities and {counts['relationships']:,} relationships in {file}")
 
@@ -191,6 +192,7 @@ def import_command(
     dsn: Dsn = None,
 ) -> None:
     """Assert the statements of a file, all or none."""
+    given.existing_file(file)
     with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
         count = exchange.import_triples(memory.graph, file)
     output.say(f"✓ {count:,} statements")

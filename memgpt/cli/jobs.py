@@ -9,11 +9,9 @@ import typer
 
 from memgpt import inputs
 from memgpt.cli import output
-from memgpt.cli.options import ACTOR, Agent, Dsn, Json, JsonLines, Limit, Schema, chosen
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Schema, chosen, opened, postponed
 from memgpt.jobs import Jobs
-from memgpt.memory import Memory
 from memgpt.models import JOB_STATUSES, Job, JobStatus
-from memgpt.opening import open_database
 from memgpt.stores.jobs import JobStore
 
 app = typer.Typer(add_completion=False, help="Long work in the background.", no_args_is_help=True)
@@ -47,14 +45,14 @@ def list_command(
 @app.command()
 def show(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Show one job with its arguments and its result."""
-    with Memory(agent, options=chosen(dsn, schema), actor=ACTOR) as memory:
+    with opened(agent, dsn, schema) as memory:
         _show(Jobs(memory.scope).get(id), as_json)
 
 
 @app.command()
 def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Cancel a job: one that waits now, one that runs at its next step. What it did so far stays."""
-    with Memory(agent, options=chosen(dsn, schema), actor=ACTOR) as memory:
+    with opened(agent, dsn, schema) as memory:
         job = Jobs(memory.scope).cancel(id)
     if as_json:
         output.show_json(job)
@@ -64,15 +62,12 @@ def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = Non
 
 def _every(status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:
     limit = inputs.limit(limit)
-    database = open_database(None, chosen(dsn, schema))
-    try:
+    with postponed(chosen(dsn, schema)) as database:
         return database.read(lambda connection: JobStore(connection, "").list_all(status=status, limit=limit))
-    finally:
-        database.close()
 
 
 def _of(agent: str, status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:
-    with Memory(agent, options=chosen(dsn, schema), actor=ACTOR) as memory:
+    with opened(agent, dsn, schema) as memory:
         return Jobs(memory.scope).list(status=status, limit=limit)
 
 

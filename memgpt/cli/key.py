@@ -12,11 +12,10 @@ import typer
 
 from memgpt import inputs
 from memgpt.cli import output
-from memgpt.cli.options import Dsn, Json, Schema, chosen
+from memgpt.cli.options import Dsn, Json, Schema, chosen, postponed
 from memgpt.errors import InputError
 from memgpt.keys import Keys, NewKey
 from memgpt.models import PERMISSIONS, Permission
-from memgpt.opening import open_database
 
 app = typer.Typer(add_completion=False, help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
@@ -100,11 +99,8 @@ def revoke(key_id: KeyId, dsn: Dsn = None, schema: Schema = None, as_json: Json 
 
 @contextmanager
 def _keys(dsn: str | None, schema: str | None) -> Iterator[Keys]:
-    database = open_database(None, chosen(dsn, schema))
-    try:
+    with postponed(chosen(dsn, schema)) as database:
         yield Keys(database)
-    finally:
-        database.close()
 
 
 def _show(made: NewKey, as_json: bool) -> None:

@@ -39,22 +39,57 @@ COMMANDS: Final = {
 """By name: the module with the ``app``, and the line the list of commands shows."""
 
 
+PANELS: Final = {
+    "Remember and find": ("remember", "search", "context", "ingest", "chat", "import-transcript"),
+    "What is kept": ("block", "archival", "message", "graph", "stats"),
+    "Changes": ("history", "undo", "forget"),
+    "Whole agents": ("agent", "export", "import"),
+    "In the background": ("sleep", "proposals", "jobs", "worker"),
+    "For other programs": ("serve", "mcp", "key"),
+    "The database": ("db", "server", "doctor", "reembed", "embeddings"),
+}
+"""How the help groups the commands, and in which order."""
+
+_PANEL_OF: Final = {command: panel for panel, commands in PANELS.items() for command in commands}
+
+USAGE: Final[Any] = typer.BadParameter.__mro__[1]
+"""What was typed wrong, as the parser says it; typer's newer releases have a parser of their own."""
+
+
 class LazyGroup(TyperGroup):
     """A group that also has ``COMMANDS``."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *COMMANDS]
+        """Return every command, in the order of the panels."""
+        return sorted([*super().list_commands(ctx), *COMMANDS], key=[*_PANEL_OF].index)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, or what a list of commands needs to know of one that is not loaded."""
         if cmd_name in COMMANDS:
-            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
-        return super().get_command(ctx, cmd_name)
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1], rich_help_panel=_PANEL_OF[cmd_name])
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.rich_help_panel = _PANEL_OF[cmd_name]
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except USAGE as error:
+            if hasattr(error, "option_name"):
+                _hint_at_texts(error)
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in COMMANDS:
             return args[0], load(args[0]), args[1:]
         return super().resolve_command(ctx, args)
+
+
+def _hint_at_texts(error: Any) -> None:
+    """Add to "no such option", where a command takes a text, how one is given that looks like an option."""
+    if any(parameter.param_type_name == "argument" for parameter in error.ctx.command.params):
+        error.message += " (before a text that begins with -, write --)"
 
 
 def load(name: str) -> Any:

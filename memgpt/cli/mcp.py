@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Schema, chosen
+from memgpt.config import Settings, environment_of
 from memgpt.errors import MissingExtraError
 from memgpt.service import Service
 
@@ -24,6 +29,8 @@ class ModeName(StrEnum):
 
 
 app = typer.Typer(add_completion=False)
+
+SECRETS: Final = frozenset(("DATABASE_URL", "PGPASSWORD", "MEMGPT_EMBEDDING_API_KEY"))
 
 
 @app.command()
@@ -38,7 +45,7 @@ def mcp(
 ) -> None:
     """Serve the memory to an assistant on this machine, over stdio."""
     if config:
-        _show_config(agent, mode)
+        _show_config(agent, mode, dsn, schema)
         return
     try:
         from memgpt.mcp import create_server
@@ -52,14 +59,18 @@ def mcp(
         service.close()
 
 
-def _show_config(agent: str | None, mode: ModeName) -> None:
-    command = shutil.which("memgpt") or sys.argv[0]
-    arguments = ["mcp", *(["--agent", agent] if agent else []), *(["--mode", mode.value] if mode != "memory" else [])]
-    stdio = {"command": command, "args": arguments}
+def _show_config(agent: str | None, mode: ModeName, dsn: str | None, schema: str | None) -> None:
+    options = chosen(dsn, schema)
+    program, *before = _program()
+    arguments = [*before, "mcp", "--agent", agent or options.agent]
+    arguments += ["--mode", mode.value] if mode != "memory" else []
+    environment = _environment(options)
+    stdio = {"command": program, "args": arguments, "env": environment}
+    exports = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
     servers = {"mcpServers": {"memgpt": stdio}}
     snippets: list[tuple[str, dict[str, Any] | str]] = [
         ("Claude Desktop: claude_desktop_config.json (Settings, Developer, Edit Config)", servers),
-        ("Claude Code", f"claude mcp add memgpt -- {command} {' '.join(arguments)}"),
+        ("Claude Code", shlex.join(["claude", "mcp", "add", "memgpt", *exports, "--", program, *arguments])),
         ("Cursor: ~/.cursor/mcp.json", servers),
         ("Windsurf: ~/.codeium/windsurf/mcp_config.json", servers),
         ("VS Code: .vscode/mcp.json", {"servers": {"memgpt": {"type": "stdio", **stdio}}}),
@@ -70,7 +81,7 @@ def _show_config(agent: str | None, mode: ModeName) -> None:
                 "mcpServers": {
                     "memgpt": {
                         "type": "http",
-                        "url": f"http://127.0.0.1:8283/mcp?agent={agent or 'default'}",
+                        "url": f"http://127.0.0.1:8283/mcp?agent={quote(agent or options.agent)}",
                         "headers": {"Authorization": "Bearer memgpt_..."},
                     }
                 }
@@ -81,3 +92,17 @@ def _show_config(agent: str | None, mode: ModeName) -> None:
         output.say(f"# {title}", "bold")
         output.say(snippet if isinstance(snippet, str) else json.dumps(snippet, indent=2))
         output.say("")
+    if environment.keys() & SECRETS:
+        output.note("the configuration holds a password or a key: keep the files it goes into to yourself")
+
+
+def _program() -> list[str]:
+    """Return what starts this very command, by absolute paths: assistants have another PATH and directory."""
+    script = shutil.which("memgpt", path=str(Path(sys.executable).parent))
+    return [script] if script else [sys.executable, "-m", "memgpt"]
+
+
+def _environment(options: Settings) -> dict[str, str]:
+    """Return the variables that make another process work on the same memory."""
+    libpq = {name: value for name, value in os.environ.items() if name.startswith("PG") and value}
+    return environment_of(options) | (libpq if not options.uses_embedded_server else {})

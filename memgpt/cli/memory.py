@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, cast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
 from memgpt.cli import given, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Tags, Until, Yes, opened
 from memgpt.models import KINDS, Change, Hit, Kind
+
+if TYPE_CHECKING:
+    from memgpt.memory import Memory
+
+T = TypeVar("T")
 
 ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact")
 
@@ -209,14 +216,39 @@ def history(
 
 def undo(
     change_id: Annotated[str | None, typer.Argument(help="As history shows it; else the last change.")] = None,
+    yes: Yes = False,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
 ) -> None:
-    """Take back a change as a whole; undoing an undo does the change again."""
+    """Take back a change as a whole; undoing an undo does the change again. On a terminal it is shown first."""
     with opened(agent, dsn) as memory:
+        if not yes and sys.stdin.isatty():
+            change_id = _agreed(memory, change_id)
         changes = memory.undo(change_id)
     _show_changes(changes, as_json)
+
+
+def _agreed(memory: Memory, change_id: str | None) -> str:
+    """Show what an undo does, and ask; return the change it takes back, which may not be the last one any more."""
+    changes = _rehearsed(memory, lambda: memory.undo(change_id))
+    rows = [(c.action, c.kind, c.row_id, _words(c.old), _words(c.new)) for c in changes]
+    output.show_table(("does", "kind", "row", "is now", "becomes"), rows)
+    typer.confirm(f"Take back change {changes[0].undoes}?", abort=True, err=True)
+    return str(changes[0].undoes)
+
+
+class _Rehearsed(Exception):
+    """Takes the transaction of a rehearsal back."""
+
+
+def _rehearsed(memory: Memory, work: Callable[[], T]) -> T:
+    """Return what a call would return, or raise what it would raise; nothing of it stays."""
+    answers = []
+    with suppress(_Rehearsed), memory.transaction():
+        answers.append(work())
+        raise _Rehearsed
+    return answers[0]
 
 
 def _show_changes(changes: Any, as_json: bool) -> None:
@@ -228,8 +260,12 @@ def _show_changes(changes: Any, as_json: bool) -> None:
 
 
 def _what(change: Change) -> str:
+    return _words(change.new or change.old)
+
+
+def _words(row: Mapping[str, Any] | None) -> str:
     """The words of a row, cut to a table's cell."""
-    row = change.new or change.old or {}
+    row = row or {}
     words = next((str(row[key]) for key in ("value", "text", "content", "chunk_text", "fact", "name", "title")
                   if row.get(key)), "")  # fmt: skip
     return words if len(words) <= 60 else f"{words[:59]}…"
@@ -249,10 +285,19 @@ def forget(
 ) -> None:
     """Remove a row or a whole conversation for good, with all that is derived from it and its history. Nothing brings
     it back."""
+    from memgpt import inputs
+
+    inputs.choice(kind, ROW_KINDS, "kind")
     what = f"{kind} {id}" if session is None else f"session {session!r}"
-    given.confirmed(f"Remove {what} for good?", yes)
     with opened(agent, dsn) as memory:
-        counts = memory.forget(id, kind, session=session, keep_history=keep_history)
+
+        def work() -> Mapping[str, int]:
+            return memory.forget(id, kind, session=session, keep_history=keep_history)
+
+        if not yes:
+            count = sum(_rehearsed(memory, work).values())
+            given.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
+        counts = work()
     show_removed(counts, as_json)
 
 

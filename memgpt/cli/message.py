@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from memgpt.cli import given, output
-from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Until, opened
+from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Until, opened
 from memgpt.models import ROLES, Message
 
 app = typer.Typer(help="Recall memory: the conversations an agent had.", no_args_is_help=True)
@@ -85,7 +85,7 @@ def append_many(
 def list_command(
     session: Annotated[str | None, typer.Option("--session", help="One conversation; else all as one.")] = None,
     limit: Limit = 50,
-    before: Annotated[int | None, typer.Option("--before", help="The page before this message's id.")] = None,
+    after: After = None,
     roles: Annotated[
         list[str] | None,
         typer.Option("--roles", help="Whose; repeatable.", show_default=False, autocompletion=given.completing(ROLES)),
@@ -100,7 +100,7 @@ def list_command(
     """Show the newest messages, in the order of the conversation."""
     with opened(agent, dsn) as memory:
         found = memory.messages.list(
-            session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
+            session=session, limit=limit, before=after, roles=roles, intent=intent, since=since, until=until
         )
     if as_json:
         output.show_lines(found)

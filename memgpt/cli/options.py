@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 if TYPE_CHECKING:
     from memgpt.agents import Agents
     from memgpt.config import Settings
+    from memgpt.database.connection import Database
     from memgpt.memory import Memory
 
 ACTOR = "cli"
@@ -26,6 +30,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for machines.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Limit = Annotated[int, typer.Option("--limit", help="Most results.")]
+After = Annotated[
+    int | None, typer.Option("--after", help="Id of the oldest of the page before: what is older.", show_default=False)
+]
 Tags = Annotated[list[str] | None, typer.Option("--tags", help="A tag; repeatable.", show_default=False)]
 Metadata = Annotated[str | None, typer.Option("--metadata", help="A JSON object.", show_default=False)]
 Since = Annotated[str | None, typer.Option("--since", help="Not before this ISO 8601 time.", show_default=False)]
@@ -46,15 +53,52 @@ def chosen(dsn: str | None = None, schema: str | None = None) -> Settings:
     return settings().model_copy(update=changes)
 
 
-def opened(agent: str | None, dsn: str | None) -> Memory:
+@contextmanager
+def opened(agent: str | None, dsn: str | None, schema: str | None = None) -> Iterator[Memory]:
     """The memory a command works on."""
     from memgpt.memory import Memory
 
-    return Memory(agent, options=chosen(dsn), actor=ACTOR)
+    options = chosen(dsn, schema)
+    with postponed(options) as database, Memory(agent, options=options, actor=ACTOR, database=database) as memory:
+        yield memory
 
 
-def agents(dsn: str | None) -> Agents:
+@contextmanager
+def agents(dsn: str | None) -> Iterator[Agents]:
     """All the agents of the database a command works on."""
     from memgpt.agents import Agents
 
-    return Agents(options=chosen(dsn), actor=ACTOR)
+    options = chosen(dsn)
+    with postponed(options) as database, Agents(options=options, actor=ACTOR, database=database) as all_agents:
+        yield all_agents
+
+
+@contextmanager
+def postponed(options: Settings) -> Iterator[Database]:
+    """The database of a command, opened when it is first needed: no server is started for arguments that are wrong."""
+    database = _Postponed(options)
+    try:
+        yield cast("Database", database)
+    finally:
+        database.close()
+
+
+class _Postponed:
+    """Stands for a database that is not open yet."""
+
+    def __init__(self, options: Settings) -> None:
+        self._options = options
+
+    @cached_property
+    def _database(self) -> Database:
+        from memgpt.opening import open_database
+
+        return open_database(None, self._options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def close(self) -> None:
+        """Close the database if it was opened."""
+        if "_database" in vars(self):
+            self._database.close()

@@ -115,6 +115,17 @@ def writing(target: object) -> Iterator[None]:
         raise InputError(f"cannot write {target}: {error.strerror or error}") from error
 
 
+def failure(error: OSError) -> str:
+    """Say which file could not be used, and why."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else f"cannot write the output: {reason}"
+
+
+def discard() -> None:
+    """Let nothing more be written to standard output, which failed."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+
+
 @contextmanager
 def private_file(path: Path) -> Iterator[TextIO]:
     """A new file that only this user can read; it appears under its name when it is complete."""

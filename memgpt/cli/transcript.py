@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import output
+from memgpt.cli import given, output
 from memgpt.cli.options import Agent, Dsn, Json, opened
 
 app = typer.Typer(add_completion=False)
@@ -24,6 +24,7 @@ def import_transcript(
     """Keep messages of OpenAI, Anthropic or a ChatGPT export: all of them or, if one is bad, none."""
     from memgpt import transcripts
 
+    given.existing_file(file)
     with opened(agent, dsn) as memory, output.working("importing"):
         done = transcripts.import_transcript(memory, file, session=session)
     if as_json:

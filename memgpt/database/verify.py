@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -197,6 +197,9 @@ def _create(wanted: Object, schema: str, applied: list[Migration]) -> str:
             return f"ALTER TABLE {table} ADD CONSTRAINT {_quote(wanted.name)} {wanted.definition};"
         case "index":
             return wanted.definition.replace(f" ON {_quote(wanted.owner)} ", f" ON {table} ", 1) + ";"
+        case "policy":
+            policy = f"CREATE POLICY {_quote(wanted.name)} ON {_quote(wanted.owner)} {wanted.definition};"
+            return f"SET search_path TO {_quote(schema)}; {policy}"
         case _:
             return f"SET search_path TO {_quote(schema)}; {wanted.definition};"
 
@@ -211,14 +214,30 @@ def _change(wanted: Object, found: Object, schema: str) -> str:
         case "column":
             return _alter_column(wanted, found, table)
         case "table":
-            options = wanted.definition.partition(")")[0].removeprefix("WITH (")
-            return (
-                f"ALTER TABLE {table} SET ({options});"
-                if options
-                else f"ALTER TABLE {table} RESET (…): {found.definition}"
-            )
+            return " ".join(f"ALTER TABLE {table} {clause};" for clause in _table_clauses(wanted, found))
+        case "policy" | "trigger":
+            drop = f"DROP {wanted.kind.upper()} {_quote(wanted.name)} ON {table}; "
+            return drop + _create(wanted, schema, [])
         case _:
-            return f"drop it, then SET search_path TO {_quote(schema)}; {wanted.definition};"
+            return _create(wanted, schema, [])
+
+
+def _table_clauses(wanted: Object, found: Object) -> Iterator[str]:
+    """What makes the options and the row-level security of a table those of another."""
+    (options, security), (options_found, security_found) = map(_table_parts, (wanted, found))
+    if set_ := [f"{name}={value}" for name, value in options.items() if options_found.get(name) != value]:
+        yield f"SET ({', '.join(set_)})"
+    if reset := [name for name in options_found if name not in options]:
+        yield f"RESET ({', '.join(reset)})"
+    for word, on, off in (("ROW LEVEL", "ENABLE", "DISABLE"), ("FORCED", "FORCE", "NO FORCE")):
+        if (word in security) != (word in security_found):
+            yield f"{on if word in security else off} ROW LEVEL SECURITY"
+
+
+def _table_parts(table: Object) -> tuple[dict[str, str], str]:
+    """The options of a table by their names, and the rest of its definition."""
+    options, _, rest = table.definition.removeprefix("WITH (").rpartition(")")
+    return dict(option.split("=", 1) for option in options.split(", ") if option), rest
 
 
 def _alter_column(wanted: Object, found: Object, table: str) -> str:

@@ -44,7 +44,9 @@ FROM tables t
 JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
 UNION ALL
 SELECT 'policy', t.relname, p.polname,
-    concat_ws(' ', p.polcmd::text, CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+    concat_ws(' ', CASE WHEN p.polpermissive THEN 'AS PERMISSIVE' ELSE 'AS RESTRICTIVE' END,
+        CASE p.polcmd WHEN 'r' THEN 'FOR SELECT' WHEN 'a' THEN 'FOR INSERT' WHEN 'w' THEN 'FOR UPDATE'
+            WHEN 'd' THEN 'FOR DELETE' ELSE 'FOR ALL' END,
         (SELECT 'TO ' || string_agg(r::regrole::text, ', ' ORDER BY r::regrole::text) FROM unnest(p.polroles) AS r WHERE r <> 0),
         'USING (' || replace(pg_get_expr(p.polqual, p.polrelid), t.prefix, '') || ')',
         'WITH CHECK (' || replace(pg_get_expr(p.polwithcheck, p.polrelid), t.prefix, '') || ')'), true

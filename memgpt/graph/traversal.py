@@ -145,6 +145,7 @@ class Graph(Extracting):
 
         ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Edges count by their weight, in both directions.
         """
+        limit = inputs.limit(limit)
         given = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
         found = self._around(_walk(given, hops, among, fan_out, filters), among)
         self._refuse_nothing("seeds", found.start)
@@ -153,7 +154,7 @@ class Graph(Extracting):
         nodes = [*found.start, *found.entities]
         scores = pagerank([n.id for n in nodes], found.edges, start)
         order = sorted(nodes, key=lambda n: (-scores[n.id], n.id))
-        return [RankedEntity(n, scores[n.id]) for n in order[: inputs.limit(limit)]]
+        return [RankedEntity(n, scores[n.id]) for n in order[:limit]]
 
     def _around(self, walk: Walk, limit: int) -> Neighbourhood:
         reached, edges = self._scope.read(

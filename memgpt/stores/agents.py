@@ -27,10 +27,12 @@ class AgentStore:
         given = {"agent_id": agent_id, "description": description, "metadata": Jsonb(metadata or {})}
         return self._connection.execute(SQL.create, given).rowcount == 1
 
-    def list(self, agent_id: str | None = None) -> Sequence[Agent]:
+    def list(
+        self, agent_id: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Sequence[Agent]:
         """Every agent that is described or has rows, or that one."""
         with self._connection.cursor(row_factory=class_row(Agent)) as cursor:
-            return cursor.execute(SQL.list, {"agent_id": agent_id}).fetchall()
+            return cursor.execute(SQL.list, {"agent_id": agent_id, "limit": limit, "after": after}).fetchall()
 
     def occupied(self, agent_id: str) -> bool:
         """Whether an agent is described or has rows."""

@@ -4,7 +4,7 @@ VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb)
 ON CONFLICT DO NOTHING
 
 -- list --
--- Every agent described or with rows, or one of them. The bytes are its share of each table and its indexes, by rows.
+-- Every agent described or with rows, a page of them, or one. The bytes are its share of each table and its indexes, by rows.
 WITH counted AS (
     SELECT agent_id, 'core_memories' AS name, count(*) AS rows FROM core_memories GROUP BY agent_id
     UNION ALL
@@ -48,8 +48,10 @@ SELECT
     a.updated_at, coalesce(s.rows, '{}') AS rows, coalesce(s.bytes, 0) AS bytes
 FROM agents a
 FULL JOIN sizes s USING (agent_id)
-WHERE %(agent_id)s::text IS NULL OR agent_id = %(agent_id)s::text
+WHERE (%(agent_id)s::text IS NULL OR agent_id = %(agent_id)s::text)
+    AND (%(after)s::text IS NULL OR agent_id > %(after)s::text)
 ORDER BY agent_id
+LIMIT %(limit)s::integer
 
 -- occupied --
 -- Whether an agent is described or has rows.

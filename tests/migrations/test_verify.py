@@ -28,8 +28,19 @@ DRIFTS = [
      "ALTER TABLE core_memories DROP CONSTRAINT core_memories_label_check, "
      "ADD CONSTRAINT core_memories_label_check CHECK (label <> '') NOT VALID"),
     ("changed", "table archival_memories", "ALTER TABLE archival_memories RESET (toast_tuple_target)"),
+    ("changed", "table agents",
+     "ALTER TABLE agents DISABLE ROW LEVEL SECURITY; ALTER TABLE agents NO FORCE ROW LEVEL SECURITY; "
+     "ALTER TABLE agents SET (fillfactor = 50)"),
     ("missing", "trigger schema_migrations.schema_migrations_once",
      "DROP TRIGGER schema_migrations_once ON schema_migrations"),
+    ("changed", "trigger schema_migrations.schema_migrations_once",
+     "ALTER TABLE schema_migrations DISABLE TRIGGER schema_migrations_once"),
+    ("missing", "policy archival_memories.memgpt_agent", "DROP POLICY memgpt_agent ON archival_memories"),
+    ("missing", "policy core_memories.memgpt_shared_edit", "DROP POLICY memgpt_shared_edit ON core_memories"),
+    ("changed", "policy conversations.memgpt_agent",
+     "ALTER POLICY memgpt_agent ON conversations USING (true) WITH CHECK (false)"),
+    ("changed", "policy agents.memgpt_listed",
+     "DROP POLICY memgpt_listed ON agents; CREATE POLICY memgpt_listed ON agents AS RESTRICTIVE FOR ALL USING (true)"),
     ("changed", "function memory_search_vector",
      "CREATE OR REPLACE FUNCTION memory_search_vector(language text, body text) RETURNS tsvector "
      "LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN to_tsvector('simple', body)"),
@@ -43,7 +54,7 @@ def test_a_drift_is_named_and_its_remedy_works(dsn: str, kind: str, what: str, d
         (drift,) = verify.verify(dsn).drifts
         assert drift.kind == kind
         assert drift.what.startswith(what)
-        for statement in drift.remedy.removeprefix("drop it, then ").split("; "):
+        for statement in drift.remedy.split("; "):
             connection.execute(statement)
     assert verify.verify(dsn).drifts == ()
 
