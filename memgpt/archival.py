@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pgvector import Vector
 
-from memgpt import inputs
+from memgpt import batches, inputs
+from memgpt.batches import Batch, OnError
 from memgpt.database.connection import Connection
 from memgpt.errors import InputError
 from memgpt.models import ArchivalMemory, Json, Remembered
@@ -38,7 +39,7 @@ class Archival:
         Raises:
             InputError: the text is empty, or a field has a bad value; nothing was written.
         """
-        [memory] = self._prepared([{"text": text, **fields}])
+        memory = self._prepared({"text": text, **fields})
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             similar: Sequence[int] = ()
@@ -48,16 +49,22 @@ class Archival:
             [kept] = store.insert([memory], change_id=change_id, **self._how())
         return Remembered(kept.id, kept.duplicate, [id for id in similar if id != kept.id])
 
-    def insert_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
+    def insert_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
         """Keep many texts in one transaction: all or, if one of them is bad, none. One answer per text, in order.
 
         Each is a mapping with ``text`` and the fields of :meth:`insert`. A text that occurs twice is merged as there.
+        With ``on_error="skip"`` bad ones are left out; with "replace" characters that cannot be stored become U+FFFD,
+        and what is bad in another way is left out. ``problems`` of the answer names each with its index and field.
+
+        Raises:
+            InputError: names the item and its field; nothing was written.
         """
-        prepared = self._prepared(list(memories))
+        checked, problems = batches.checked(memories, self._checked, on_error)
+        prepared = self._embedded(checked)
         if not prepared:
-            return []
+            return Batch((), problems)
         with self._scope.change() as (connection, change_id):
-            return self._store(connection).insert(prepared, change_id=change_id, **self._how())
+            return Batch(self._store(connection).insert(prepared, change_id=change_id, **self._how()), problems)
 
     def get(self, id: int) -> ArchivalMemory:
         """One memory.
@@ -142,7 +149,7 @@ class Archival:
             ConflictError: another memory replaces it already; the message names that one, and nothing was written.
         """
         inputs.row_id(id)
-        [memory] = self._prepared([{"text": text, **fields}])
+        memory = self._prepared({"text": text, **fields})
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             store.lock_texts()  # two that supersede by each other's texts would wait for each other
@@ -194,21 +201,24 @@ class Archival:
             return inputs.vector(given, "embedding", dimensions=self._scope.model.dimensions)
         return self._scope.embed([text])[0]
 
-    def _prepared(self, given: Sequence[Mapping[str, Any]]) -> Sequence[NewMemory]:
-        """Checked and embedded, before any transaction is opened."""
-        many = len(given) > 1
-        checked = [_checked(value, f"item {n}: " if many else "") for n, value in enumerate(given)]
-        dimensions = self._scope.model.dimensions
-        ready = [
-            None
-            if value.get("embedding") is None
-            else inputs.vector(value["embedding"], f"{f'item {n}: ' if many else ''}embedding", dimensions=dimensions)
-            for n, value in enumerate(given)
-        ]
-        missing = [n for n, vector in enumerate(ready) if vector is None]
+    def _prepared(self, value: Mapping[str, Any]) -> NewMemory:
+        """One memory, checked and embedded."""
+        [memory] = self._embedded([self._checked(value, "")])
+        return memory
+
+    def _embedded(self, checked: Sequence[Mapping[str, Any]]) -> Sequence[NewMemory]:
+        """With the vectors nobody gave, before any transaction is opened."""
+        missing = [n for n, fields in enumerate(checked) if fields["embedding"] is None]
+        ready = [fields["embedding"] for fields in checked]
         for n, vector in zip(missing, self._scope.embed([checked[n]["text"] for n in missing]), strict=True):
             ready[n] = vector
-        return [NewMemory(embedding=vector, **fields) for vector, fields in zip(ready, checked, strict=True)]
+        return [NewMemory(**{**fields, "embedding": vector}) for vector, fields in zip(ready, checked, strict=True)]
+
+    def _checked(self, value: Mapping[str, Any], where: str) -> dict[str, Any]:
+        fields = _checked(value, where)
+        if (vector := value.get("embedding")) is not None:
+            vector = inputs.vector(vector, f"{where}embedding", dimensions=self._scope.model.dimensions)
+        return {**fields, "embedding": vector}
 
 
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:

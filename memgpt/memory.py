@@ -12,6 +12,7 @@ from uuid import UUID
 
 from memgpt import embeddings, forget, inputs, stats
 from memgpt.archival import Archival
+from memgpt.batches import Batch, OnError
 from memgpt.config import Settings, settings
 from memgpt.context import Context, CountTokens, compose
 from memgpt.core import Core
@@ -107,10 +108,10 @@ class Memory:
         with span("remember"):
             return self.archival.insert(text, **fields)
 
-    def remember_many(self, memories: Iterable[Mapping[str, Any]]) -> Sequence[Remembered]:
+    def remember_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
         """Keep many texts in one transaction; see :meth:`memgpt.archival.Archival.insert_many`."""
         with span("remember"):
-            return self.archival.insert_many(memories)
+            return self.archival.insert_many(memories, on_error=on_error)
 
     def history(
         self,

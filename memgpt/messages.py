@@ -8,7 +8,10 @@ from typing import Any, Final
 
 from pgvector import Vector
 
-from memgpt import inputs
+from memgpt import batches, inputs
+from memgpt import content as contents
+from memgpt.batches import Batch, OnError
+from memgpt.content import Content
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.errors import InputError, NotFoundError
@@ -36,7 +39,7 @@ class Messages:
     def append(
         self,
         role: str,
-        content: str | None,
+        content: str | Sequence[str | Json] | None,
         *,
         session: str = "default",
         name: str | None = None,
@@ -54,7 +57,8 @@ class Messages:
         ``role`` is system, developer, user, assistant or tool. An absent ``name`` is taken from
         ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content, absent ``tokens`` are
         counted, and the absent ``intent`` of a user's message is that of the nearest examples
-        (:class:`memgpt.intents.Intents`). Only a message with ``tool_calls`` may have no content.
+        (:class:`memgpt.intents.Intents`). ``content`` may be a list of parts as providers write it: their texts are
+        joined, and what is no text is named, as ``[image_url]``. Only the assistant and tools may say nothing.
 
         Raises:
             InputError: a value cannot be used; nothing was written.
@@ -73,19 +77,20 @@ class Messages:
             "tool_call_id": tool_call_id,
             "embedding": embedding,
         }
-        [message] = self._append([(given, "")])
+        [message] = self._append([self._checked(given, "")])
         return message
 
-    def append_many(self, messages: Iterable[Mapping[str, Any]]) -> Sequence[Message]:
+    def append_many(self, messages: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Message]:
         """Keep many messages in one transaction: all or, if one of them is bad, none. One answer per item, in order.
 
         Each is a mapping with ``content`` (or ``text``) and the fields of :meth:`append`; ``role`` is "user" when
-        absent.
+        absent. ``on_error`` is as in :meth:`memgpt.archival.Archival.insert_many`.
 
         Raises:
-            InputError: names the item; nothing was written.
+            InputError: names the item and its field; nothing was written.
         """
-        return self._append([(message, f"item {n}: ") for n, message in enumerate(messages)])
+        checked, problems = batches.checked(messages, self._checked, on_error)
+        return Batch(self._append(checked), problems)
 
     def get(self, id: int) -> Message:
         """One message.
@@ -213,28 +218,29 @@ class Messages:
     def _store(self, connection: Connection) -> MessageStore:
         return MessageStore(connection, self._scope.author)
 
-    def _append(self, given: Sequence[tuple[Mapping[str, Any], str]]) -> Sequence[Message]:
-        prepared = self._prepared(given)
+    def _append(self, checked: Sequence[dict[str, Any]]) -> Sequence[Message]:
+        prepared = self._prepared(checked)
         if not prepared:
             return []
         with self._scope.change() as (connection, change_id):
             how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
             return self._store(connection).insert(prepared, change_id=change_id, **how)
 
-    def _prepared(self, given: Sequence[tuple[Mapping[str, Any], str]]) -> Sequence[NewMessage]:
-        """Checked, counted and embedded, before any transaction is opened."""
-        checked = [_checked(value, where) for value, where in given]
+    def _checked(self, value: Mapping[str, Any], where: str) -> dict[str, Any]:
+        fields = _checked(value, where)
+        return {**fields, "embedding": self._given_vector(value.get("embedding"), where)}
+
+    def _prepared(self, checked: Sequence[dict[str, Any]]) -> Sequence[NewMessage]:
+        """Counted and embedded, before any transaction is opened."""
         uncounted = [fields for fields in checked if fields["tokens"] is None]
         counts = self._scope.count_tokens([fields["content"] for fields in uncounted])
         for fields, tokens in zip(uncounted, counts, strict=True):
             fields["tokens"] = tokens
         self._label(checked)
-        vectors = [self._given_vector(value.get("embedding"), where) for value, where in given]
-        missing = [n for n, vector in enumerate(vectors) if vector is None and checked[n]["content"].strip()]
-        texts = texts_to_embed([checked[n] for n in missing])
-        for n, vector in zip(missing, self._scope.embed(texts), strict=True):
-            vectors[n] = vector
-        return [NewMessage(embedding=vector, **fields) for vector, fields in zip(vectors, checked, strict=True)]
+        missing = [fields for fields in checked if fields["embedding"] is None and fields["content"].strip()]
+        for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
+            fields["embedding"] = vector
+        return [NewMessage(**fields) for fields in checked]
 
     def _label(self, messages: Sequence[dict[str, Any]]) -> None:
         """Give the messages of users the intents nobody gave."""
@@ -263,8 +269,11 @@ def _spoken(content: str, name: str | None) -> str:
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     value = inputs.item(value, f"{where}message", _KEYS)
     role = inputs.choice(value.get("role", "user"), ROLES, f"{where}role")
-    tool_calls = _tool_calls(value.get("tool_calls"), where)
-    content = _content(value, where, empty=bool(tool_calls))
+    said = _content(value, where)
+    calls = value.get("tool_calls")
+    tool_calls = _tool_calls(said.calls or None if calls is None else calls, where)
+    # a tool may answer nothing, and an assistant may say nothing beside what it calls or shows
+    content = inputs.text(said.text, f"{where}content", empty=bool(tool_calls) or role in ("tool", "assistant"))
     metadata = inputs.json_object(value.get("metadata"), f"{where}metadata")
     confidence, tokens = value.get("intent_confidence"), value.get("tokens")
     if tokens is not None and tokens != 0:
@@ -284,12 +293,20 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def _content(value: Mapping[str, Any], where: str, *, empty: bool) -> str:
+def _content(value: Mapping[str, Any], where: str) -> Content:
+    """The content, which may be a list of parts as providers write it."""
     given = {value[key] for key in ("content", "text") if isinstance(value.get(key), str)}
     if len(given) > 1:
         raise InputError(f"{where}content and text say different things; they are two words for the same: give one")
     content = value.get("content") if value.get("content") is not None else value.get("text")
-    return inputs.text("" if content is None and empty else content, f"{where}content", empty=empty)
+    if content is not None and not isinstance(content, (str, list, tuple)):
+        raise InputError(f"{where}content must be a text or a list of parts, not {type(content).__name__}")
+    for n, part in enumerate(() if isinstance(content, (str, type(None))) else content):
+        if not isinstance(part, (str, Mapping)):
+            raise InputError(f"{where}content[{n}] must be a text or a mapping, not {type(part).__name__}")
+    read = contents.read(content)
+    text = "\n".join(filter(None, [read.text, *(result for _, result in read.results)]))
+    return Content(text, read.calls)
 
 
 def _call_id(value: object, where: str) -> str | None:

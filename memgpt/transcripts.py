@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from memgpt import content, inputs
+from memgpt.batches import ON_ERROR, Batch, OnError, Problem, problem
 from memgpt.errors import InputError, MissingExtraError
 from memgpt.ingest.extract import extract
 from memgpt.memory import Memory
-from memgpt.models import ROLES, Json
+from memgpt.models import ROLES, Json, Message
 
 BATCH: Final = 500
+_UNITS: Final = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
+"""Times since 1970 below the first number count in so many a second; 1e11 seconds are the year 5138."""
+
 _ROLES: Final = {"human": "user", "ai": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
 
 
@@ -26,11 +32,17 @@ class ImportedTranscript:
     sessions: int
     messages: int
     skipped: int
-    """Messages that were there already, by the id the file gives them, and those without any text."""
+    """Messages that were there already, by the id the file gives them, those without any text, and bad ones."""
+    problems: Sequence[Problem] = ()
+    """What was wrong with which message, and what was done about it."""
 
 
 def import_transcript(
-    memory: Memory, source: Path | str | Json | Sequence[Any], *, session: str | None = None
+    memory: Memory,
+    source: Path | str | Json | Sequence[Any],
+    *,
+    session: str | None = None,
+    on_error: OnError = "replace",
 ) -> ImportedTranscript:
     """Keep the messages of a file, or of what was read from one, in recall memory.
 
@@ -41,24 +53,45 @@ def import_transcript(
 
     Args:
         session: the conversation to add to; absent, what the file calls it, else "imported".
+        on_error: what becomes of a message that cannot be kept: "replace" puts U+FFFD for characters that cannot be
+            stored and leaves out what is bad in another way, "skip" leaves all of them out, "fail" refuses the file.
 
     Raises:
-        InputError: the file is none of these; nothing was written.
+        InputError: the file is none of these, or, with ``on_error="fail"``, names the message; nothing was written.
     """
+    inputs.choice(on_error, ON_ERROR, "on_error")
     value = _read(Path(source)) if isinstance(source, (str, Path)) else source
     kept = skipped = 0
+    problems: list[Problem] = []
     sessions: set[str] = set()
     with memory.transaction():
-        for name, messages in _conversations(value, session):
+        for name, found in _conversations(value, session):
+            messages, bad = _messages(found, name, on_error)
             known = _known_ids(memory, name)
-            fresh = [m for m in messages if m["metadata"].get("transcript_id") not in known]
-            said = [m for m in fresh if m["content"].strip() or m.get("tool_calls")]
-            skipped += len(messages) - len(said)
+            fresh = [(n, m) for n, m in messages if m["metadata"].get("transcript_id") not in known]
+            said = [(n, m) for n, m in fresh if m["content"].strip() or m.get("tool_calls") or m["role"] == "tool"]
             for start in range(0, len(said), BATCH):
-                memory.messages.append_many(said[start : start + BATCH])
-            kept += len(said)
+                batch = said[start : start + BATCH]
+                done = _appended(memory, [m for _, m in batch], name, [n for n, _ in batch], on_error)
+                kept += len(done)
+                bad += [replace(each, index=batch[each.index][0]) for each in done.problems]
+            lost = sum(each.outcome == "skipped" for each in bad)
+            skipped += len(messages) - len(said) + lost
+            problems += bad
             sessions.add(name)
-    return ImportedTranscript(len(sessions), kept, skipped)
+    return ImportedTranscript(len(sessions), kept, skipped, problems)
+
+
+def _appended(
+    memory: Memory, messages: Sequence[Json], session: str, numbers: Sequence[int], on_error: OnError
+) -> Batch[Message]:
+    try:
+        return memory.messages.append_many(messages, on_error=on_error)
+    except InputError as error:
+        place = re.match(r"item (\d+): (.*)", str(error), re.DOTALL)
+        if place is None:
+            raise
+        raise InputError(f"message {numbers[int(place[1])]} of {session!r}: {place[2]}") from error
 
 
 def _known_ids(memory: Memory, session: str) -> set[str]:
@@ -90,8 +123,8 @@ def _line(path: Path, number: int, line: str) -> Any:
         raise InputError(f"{path}, line {number}: neither the file nor this line is JSON") from None
 
 
-def _conversations(value: Any, session: str | None) -> Iterator[tuple[str, list[Json]]]:
-    """Sessions with their messages, in the form of ``Messages.append_many``."""
+def _conversations(value: Any, session: str | None) -> Iterator[tuple[str, list[Any]]]:
+    """Sessions with their messages, as the file has them."""
     items = value if isinstance(value, list) else [value]
     if not items:
         return
@@ -100,43 +133,61 @@ def _conversations(value: Any, session: str | None) -> Iterator[tuple[str, list[
     ):
         for item in items:
             given = item.get("session") or item.get("title") or item.get("id") or item.get("conversation_id")
-            name = session or str(given or "imported")
+            name = session or _session_name(given)
             found = _shown_branch(item) if "mapping" in item else item["messages"]
             first = [{"role": "system", "content": item["system"]}] if item.get("system") else []
-            yield name, _messages([*first, *found], name)
+            yield name, [*first, *found]
         return
     by_session: dict[str, list[Any]] = {}
     for item in items:
-        name = session or str((item.get("session") if isinstance(item, Mapping) else None) or "imported")
+        name = session or _session_name(item.get("session") if isinstance(item, Mapping) else None)
         by_session.setdefault(name, []).append(item)
-    for name, found in by_session.items():
-        yield name, _messages(found, name)
+    yield from by_session.items()
+
+
+def _session_name(given: Any) -> str:
+    """What a file calls a conversation, as far as it is a name."""
+    name = inputs.normal(inputs.replaced(str(given or ""))).strip()
+    while len(name.encode()) > inputs.MAX_NAME:
+        name = name[: len(name) * 3 // 4]
+    return name or "imported"
 
 
 def _shown_branch(conversation: Mapping[str, Any]) -> list[Any]:
     """The messages of a ChatGPT conversation from its root to the node shown last."""
     nodes = conversation["mapping"]
+    if not isinstance(nodes, Mapping) or not all(isinstance(node, Mapping) for node in nodes.values()):
+        raise InputError("the mapping of a conversation is not an object of objects")
     at = conversation.get("current_node") or next(
-        (id for id, n in reversed(nodes.items()) if not n.get("children")), None
+        (id for id, n in reversed([*nodes.items()]) if not n.get("children")), None
     )
     branch: list[Any] = []
     seen: set[str] = set()
     while at is not None and at in nodes and at not in seen:
         seen.add(at)
         message = nodes[at].get("message")
-        if message and not (message.get("metadata") or {}).get("is_visually_hidden_from_conversation"):
+        about = message.get("metadata") if isinstance(message, Mapping) else None
+        if message and not (isinstance(about, Mapping) and about.get("is_visually_hidden_from_conversation")):
             branch.append(message)
         at = nodes[at].get("parent")
     return branch[::-1]
 
 
-def _messages(found: Sequence[Any], session: str) -> list[Json]:
-    made: list[Json] = []
+def _messages(found: Sequence[Any], session: str, on_error: str) -> tuple[list[tuple[int, Json]], list[Problem]]:
+    """Messages in the form of ``Messages.append_many``, each with its number, and those that cannot be read."""
+    made: list[tuple[int, Json]] = []
+    problems: list[Problem] = []
     for number, message in enumerate(found):
-        if not isinstance(message, Mapping):
-            raise InputError(f"message {number} of {session!r} is not an object but {type(message).__name__}")
-        made += _message(message, f"message {number} of {session!r}", session)
-    return made
+        where = f"message {number} of {session!r}"
+        try:
+            if not isinstance(message, Mapping):
+                raise InputError(f"{where}: it is not an object but {type(message).__name__}")
+            made += [(number, each) for each in _message(message, where, session)]
+        except InputError as error:
+            if on_error == "fail":
+                raise
+            problems.append(problem(number, f"{where}: ", error, "skipped"))
+    return made, problems
 
 
 def _message(message: Mapping[str, Any], where: str, session: str) -> list[Json]:
@@ -145,56 +196,32 @@ def _message(message: Mapping[str, Any], where: str, session: str) -> list[Json]
     role = str(message.get("role") or (author.get("role") if isinstance(author, Mapping) else author) or "")
     role = _ROLES.get(role, role)
     if role not in ROLES:
-        raise InputError(f"{where}: the role {role!r} is none of {', '.join(ROLES)}")
-    text, calls, results = _content(message.get("content", message.get("text")))
-    attached = [_attachment(each) for each in message.get("attachments") or [] if isinstance(each, Mapping)]
-    text = "\n".join(filter(None, [text, *attached]))
-    calls += [_call(call) for call in message.get("tool_calls") or []]
+        raise InputError(f"{where}: role {role!r} is none of {', '.join(ROLES)}")
+    said = content.read(message.get("content", message.get("text")), _attachment)
+    attached = [_attachment(each) for each in _listed(message.get("attachments")) if isinstance(each, Mapping)]
+    text = "\n".join(filter(None, [said.text, *attached]))
+    calls = [*said.calls, *(_call(call, f"{where}: tool_calls[{n}]") for n, call in _calls(message, where))]
     name = message.get("name") or (author.get("name") if isinstance(author, Mapping) else None)
-    when = _time(message.get("created_at") or message.get("create_time") or message.get("timestamp"))
+    when = _time(message.get("created_at") or message.get("create_time") or message.get("timestamp"), where)
     id = message.get("id")
     about: Json = {"transcript_id": str(id)} if id is not None else {}
     base: Json = {"session": session, "created_at": when, "metadata": about}
-    made: list[Json] = [{**base, "role": "tool", "content": said, "tool_call_id": call} for call, said in results]
-    if text or calls or not results:
+    made: list[Json] = [{**base, "role": "tool", "content": it, "tool_call_id": call} for call, it in said.results]
+    if text or calls or not said.results:
         own = {"role": role, "content": text, "tool_calls": calls or None, "tool_call_id": message.get("tool_call_id")}
         made.append({**base, **own, "name": str(name) if name else None})
     return made
 
 
-def _content(content: Any) -> tuple[str, list[Json], list[tuple[str | None, str]]]:
-    """Text, tool calls and tool results of a content, which may be a text or a list of parts."""
-    if content is None:
-        return "", [], []
-    if isinstance(content, str):
-        return content, [], []
-    parts = content.get("parts", [content.get("text")]) if isinstance(content, Mapping) else content
-    texts: list[str] = []
-    calls: list[Json] = []
-    results: list[tuple[str | None, str]] = []
-    for part in parts if isinstance(parts, list) else []:
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        if isinstance(part, str):
-            texts.append(part)
-        elif kind == "tool_use":
-            calls.append({"id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")})
-        elif kind == "tool_result":
-            results.append((part.get("tool_use_id"), _content(part.get("content"))[0] or "(empty)"))
-        elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif isinstance(part, Mapping):
-            texts.append(_attachment(part))
-    return "\n".join(texts), calls, results
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _attachment(part: Mapping[str, Any]) -> str:
-    """The text of an attached file below its name; its name, or what it is, where no text can be had."""
+    """The name of an attachment, or what it is, above its text where that can be had."""
     file = next((part[key] for key in ("file", "source") if isinstance(part.get(key), Mapping)), part)
-    names = (each.get(key) for each in (part, file) for key in ("title", "filename", "file_name", "name"))
-    name = next((str(given) for given in names if given), None)
-    kind = part.get("type") or part.get("content_type") or "attachment"
-    text = _attached_text(file, name or str(kind)).strip()
-    label = f"[attachment {name}]" if name else f"[{kind}]"
+    label = content.label(part)
+    text = _attached_text(file, label.removeprefix("[attachment ").strip("[]")).strip()
     return f"{label}\n{text}" if text else label
 
 
@@ -202,7 +229,7 @@ def _attached_text(file: Mapping[str, Any], name: str) -> str:
     """OpenAI has base64 in ``file_data``, Anthropic that or a text in ``data``, exports of Claude the text itself."""
     data = file.get("extracted_content") or file.get("file_data") or file.get("data")
     if file.get("content") is not None:
-        return _content(file["content"])[0]
+        return content.read(file["content"], _attachment).text
     if not isinstance(data, str):
         return ""
     if file.get("type") != "base64" and "file_data" not in file:
@@ -215,12 +242,26 @@ def _attached_text(file: Mapping[str, Any], name: str) -> str:
         return ""
 
 
-def _call(call: Mapping[str, Any]) -> Json:
-    function = call.get("function") or call
-    return {"id": call.get("id"), "name": function.get("name"), "arguments": function.get("arguments")}
+def _calls(message: Mapping[str, Any], where: str) -> Iterator[tuple[int, Any]]:
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise InputError(f"{where}: tool_calls is not a list but {type(calls).__name__}")
+    return enumerate(calls)
 
 
-def _time(value: Any) -> datetime | str | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-    return value if isinstance(value, str) else None
+def _call(call: Any, where: str) -> Json:
+    if not isinstance(call, Mapping):
+        raise InputError(f"{where} is not an object but {type(call).__name__}")
+    function = call.get("function")
+    given = function if isinstance(function, Mapping) else call
+    return {"id": call.get("id"), "name": given.get("name"), "arguments": given.get("arguments")}
+
+
+def _time(value: Any, where: str) -> datetime | None:
+    """A time of a file: ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970, which its size tells."""
+    if value is None or isinstance(value, str):
+        return inputs.moment(value or None, f"{where}: created_at")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _UNITS[-1][0]:
+        raise InputError(f"{where}: created_at {str(value)[:40]!r} is not a time")
+    unit = next(unit for most, unit in _UNITS if abs(value) < most)
+    return inputs.moment(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value / unit), f"{where}: created_at")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
-from memgpt import inputs
+from memgpt import batches, inputs
+from memgpt.batches import OnError, Outcome, Problem
 from memgpt.errors import InputError
 from memgpt.models import Json, Kind, Role
 
-Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
+T = TypeVar("T")
+
+Text = Annotated[str, Field(min_length=1, max_length=inputs.MAX_TEXT)]
+Name = Annotated[str, Field(min_length=1, max_length=inputs.MAX_NAME)]
+Source = Annotated[str, Field(min_length=1, max_length=inputs.MAX_SOURCE)]
+Content = Annotated[str, Field(max_length=inputs.MAX_TEXT)] | Annotated[list[str | Json], Field(max_length=1000)]
+Description = Annotated[str, Field(max_length=inputs.MAX_DESCRIPTION)]
 Tags = Annotated[list[Name], Field(max_length=1000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
@@ -37,7 +45,7 @@ def _example(**values: Any) -> ConfigDict:
 
 class AgentBody(Body):
     model_config = _example(description="Helps Ann plan her travels", metadata={"team": "travel"})
-    description: Annotated[str | None, Field(max_length=10_000)] = None
+    description: Description | None = None
     metadata: Json | None = None
 
 
@@ -45,7 +53,7 @@ class BlockCreate(Body):
     model_config = _example(label="human", value="Name: Ann", limit=2000)
     label: Name
     value: Annotated[str, Field(max_length=1_000_000)] = ""
-    description: Annotated[str | None, Field(max_length=10_000)] = None
+    description: Description | None = None
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     read_only: bool = False
 
@@ -53,7 +61,7 @@ class BlockCreate(Body):
 class BlockUpdate(Body):
     model_config = _example(value="Name: Ann\nLikes: trains")
     value: Annotated[str | None, Field(max_length=1_000_000)] = None
-    description: Annotated[str | None, Field(max_length=10_000)] = None
+    description: Description | None = None
     limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     read_only: bool | None = None
 
@@ -85,14 +93,53 @@ class ArchivalCreate(Body):
     text: Text
     tags: Tags = []
     importance: Share = 0.5
-    source: Name | None = None
+    source: Source | None = None
     metadata: Json | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
     embedding: Vector | None = None
 
 
-class ArchivalBatch(Body):
+class Batch(Body):
+    """Several items, of which one may be bad."""
+
+    on_error: OnError = "fail"
+    _unstorable: list[Problem] = PrivateAttr(default_factory=list)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_characters_replaced(cls, value: Any, handler: ModelWrapValidatorHandler[Batch]) -> Batch:
+        """Half of a surrogate pair is no text to Pydantic, which would refuse the whole body."""
+        given: Any = value.get("on_error") if isinstance(value, dict) else None
+        if given not in ("skip", "replace"):
+            return handler(value)
+        batch = handler(inputs.mended(value))
+        outcome: Outcome = "skipped" if given == "skip" else "replaced"
+        for n, item in enumerate(value.get(cls._items()) or []):
+            for field, each in item.items() if isinstance(item, dict) else ():
+                if inputs.mended(each) != each:
+                    reason = f"{field} has characters that PostgreSQL cannot store"
+                    batch._unstorable.append(Problem(n, field, reason, outcome))
+        return batch
+
+    @classmethod
+    def _items(cls) -> str:
+        return next(name for name in cls.model_fields if name != "on_error")
+
+    def kept_by(
+        self, keep: Callable[[list[dict[str, Any]], OnError], batches.Batch[T]]
+    ) -> tuple[list[tuple[int, T]], list[Problem]]:
+        """Have the items kept: the place and the answer of each that was, and what was wrong with others."""
+        left_out = {problem.index for problem in self._unstorable if problem.outcome == "skipped"}
+        places = [n for n in range(len(getattr(self, self._items()))) if n not in left_out]
+        done = keep([getattr(self, self._items())[n].given() for n in places], self.on_error)
+        problems = [replace(problem, index=places[problem.index]) for problem in done.problems]
+        skipped = {problem.index for problem in problems if problem.outcome == "skipped"}
+        kept = zip((n for n in places if n not in skipped), done, strict=True)
+        return [*kept], sorted([*self._unstorable, *problems], key=lambda problem: problem.index)
+
+
+class ArchivalBatch(Batch):
     model_config = _example(memories=[{"text": "Ann prefers night trains"}, {"text": "Ann's dog is called Rex"}])
     memories: Annotated[list[ArchivalCreate], Field(min_length=1, max_length=1000)]
 
@@ -102,7 +149,7 @@ class ArchivalUpdate(Body):
     text: Text | None = None
     tags: Tags | None = None
     importance: Share | None = None
-    source: Name | None = None
+    source: Source | None = None
     metadata: Json | None = None
     expires_at: datetime | None = None
     embedding: Vector | None = None
@@ -111,7 +158,10 @@ class ArchivalUpdate(Body):
 class MessageCreate(Body):
     model_config = _example(role="user", content="I am off to Graz tomorrow", session="2026-11-23")
     role: Role = "user"
-    content: Annotated[str | None, Field(max_length=1_000_000)] = None
+    content: (
+        Annotated[str, Field(max_length=inputs.MAX_TEXT)] | Annotated[list[str | Json], Field(max_length=1000)] | None
+    ) = None
+    """A text, or a list of parts as OpenAI and Anthropic write it."""
     session: Name = "default"
     name: Name | None = None
     intent: Name | None = None
@@ -125,7 +175,7 @@ class MessageCreate(Body):
     embedding: Vector | None = None
 
 
-class MessageBatch(Body):
+class MessageBatch(Batch):
     model_config = _example(messages=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}])
     messages: Annotated[list[MessageCreate], Field(min_length=1, max_length=1000)]
 
@@ -144,7 +194,7 @@ class DocumentCreate(Body):
     model_config = _example(text="# Timetable\n\nThe night train leaves at 22:08.", source="timetable.md")
     text: Annotated[str, Field(min_length=1, max_length=10_000_000)]
     title: Name | None = None
-    source: Name | None = None
+    source: Source | None = None
     media_type: Literal["text/plain", "text/markdown"] | None = None
     metadata: Json | None = None
 
@@ -152,7 +202,7 @@ class DocumentCreate(Body):
 class DocumentUpdate(Body):
     model_config = _example(title="Timetable 2026")
     title: Annotated[str | None, Field(max_length=1000)] = None
-    source: Name | None = None
+    source: Source | None = None
     metadata: Json | None = None
 
 
@@ -161,7 +211,7 @@ class EntityCreate(Body):
     name: Name
     type: Name = "thing"
     aliases: Tags = []
-    description: Annotated[str, Field(max_length=10_000)] = ""
+    description: Description = ""
     properties: Json | None = None
 
 
@@ -170,7 +220,7 @@ class EntityUpdate(Body):
     name: Name | None = None
     type: Name | None = None
     aliases: Tags | None = None
-    description: Annotated[str | None, Field(max_length=10_000)] = None
+    description: Description | None = None
     properties: Json | None = None
 
 

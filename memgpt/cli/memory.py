@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 
 from memgpt.cli import given, output
-from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Tags, Until, Yes, opened
+from memgpt.cli.options import (
+    Agent,
+    Dsn,
+    Json,
+    JsonLines,
+    Limit,
+    Metadata,
+    OnErrorOption,
+    Since,
+    Tags,
+    Until,
+    Yes,
+    opened,
+)
 from memgpt.models import KINDS, Change, Hit, Kind
 
 if TYPE_CHECKING:
@@ -48,6 +61,7 @@ def remember(
     metadata: Metadata = None,
     created_at: Annotated[str | None, typer.Option("--created-at", help="ISO 8601 time; else now.")] = None,
     expires_at: Annotated[str | None, typer.Option("--expires-at", help="ISO 8601 time; else never.")] = None,
+    on_error: OnErrorOption = "fail",
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
@@ -72,7 +86,9 @@ def remember(
             kept = [memory.remember(text, **fields)]
         else:
             with output.working(f"remembering {len(many):,} texts"):
-                kept = [*memory.remember_many(fields | item for item in many)]
+                batch = memory.remember_many((fields | item for item in many), on_error=on_error)
+            output.show_problems(batch.problems)
+            kept = [*batch]
     if as_json:
         output.show_lines(kept)
     elif many is not None:

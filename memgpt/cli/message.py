@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from memgpt.cli import given, output
-from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, Since, Until, opened
+from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, OnErrorOption, Since, Until, opened
 from memgpt.models import ROLES, Message
 
 app = typer.Typer(help="Recall memory: the conversations an agent had.", no_args_is_help=True)
@@ -63,6 +63,7 @@ def append(
 @app.command("append-many")
 def append_many(
     session: Annotated[str | None, typer.Option("--session", help="Of those that name none.")] = None,
+    on_error: OnErrorOption = "fail",
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
@@ -74,7 +75,8 @@ def append_many(
     default = {} if session is None else {"session": session}
     messages = given.lines("content")
     with opened(agent, dsn) as memory, output.working(f"keeping {len(messages):,} messages"):
-        kept = memory.messages.append_many(default | message for message in messages)
+        kept = memory.messages.append_many((default | message for message in messages), on_error=on_error)
+    output.show_problems(kept.problems)
     if as_json:
         output.show_lines(kept)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -37,6 +37,14 @@ Tags = Annotated[list[str] | None, typer.Option("--tags", help="A tag; repeatabl
 Metadata = Annotated[str | None, typer.Option("--metadata", help="A JSON object.", show_default=False)]
 Since = Annotated[str | None, typer.Option("--since", help="Not before this ISO 8601 time.", show_default=False)]
 Until = Annotated[str | None, typer.Option("--until", help="Before this ISO 8601 time.", show_default=False)]
+
+OnErrorOption = Annotated[
+    Literal["fail", "skip", "replace"],
+    typer.Option(
+        "--on-error",
+        help="What becomes of a bad one: refuse all, skip it, or replace its bad characters by U+FFFD.",
+    ),
+]
 
 
 def chosen(dsn: str | None = None, schema: str | None = None) -> Settings:

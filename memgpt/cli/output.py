@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from memgpt.batches import Problem
 
 from memgpt.errors import InputError
 
@@ -91,6 +94,12 @@ def say(line: str, style: str = "") -> None:
 def note(line: str) -> None:
     """A line beside the result, on standard error."""
     errors.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """What was wrong with which item, on standard error."""
+    for problem in problems:
+        note(f"item {problem.index} {problem.outcome}: {problem.reason}")
 
 
 def fail(message: str) -> None:

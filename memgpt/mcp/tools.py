@@ -219,7 +219,7 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
     @server.tool(title="Save a message", annotations=_WRITES)
     def save_message(
         role: Role,
-        content: str | None = None,
+        content: str | list[str | Json] | None = None,
         session: str = "default",
         name: Annotated[str | None, Field(description="Who speaks.")] = None,
         created_at: Time = None,

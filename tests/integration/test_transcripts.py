@@ -149,7 +149,7 @@ def test_bad_files_leave_nothing(memory: Memory, tmp_path: Path) -> None:
     ]:
         file.write_text(text)
         with pytest.raises(InputError, match=words):
-            import_transcript(memory, file)
+            import_transcript(memory, file, on_error="fail")
     with pytest.raises(InputError, match="cannot be read"):
         import_transcript(memory, tmp_path / "none.json")
     assert memory.messages.count() == 0

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -263,3 +264,42 @@ def test_what_takes_too_long_is_answered_and_still_counts(
     assert "same time" in full.json()["detail"]
     assert client.get("/health/live").status_code == 200
     release.set()
+
+
+def test_a_batch_is_refused_skipped_or_mended(client: TestClient) -> None:
+    bad = '{"text": "cut \\ud83d"}'
+    for path, field, good in (
+        ("archival-memory", "memories", '{"text": "good"}'),
+        ("messages", "messages", '{"content": "good"}'),
+    ):
+        items = f"[{good}, {bad.replace('text', 'content') if field == 'messages' else bad}]"
+
+        def send(on_error: str, path: str = path, field: str = field, items: str = items) -> Any:
+            body = f'{{"{field}": {items}, "on_error": "{on_error}"}}'
+            return client.post(f"{A}/{path}/batch", content=body, headers={"Content-Type": "application/json"})
+
+        assert send("fail").status_code == 422
+        assert client.get(f"{A}/{path}").json() == []
+        skipped = send("skip").json()
+        assert (len(skipped["kept"]), [(p["index"], p["outcome"]) for p in skipped["problems"]]) == (
+            1,
+            [(1, "skipped")],
+        )
+        mended = send("replace").json()
+        assert len(mended["kept"]) == 2
+        assert [(p["index"], p["outcome"]) for p in mended["problems"]] == [(1, "replaced")]
+        assert "cut �" in str(mended["kept"][1])
+
+
+def test_times_are_utc_and_inside_the_calendar(client: TestClient) -> None:
+    for edge in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        for path, body in (
+            ("archival-memory", {"text": "p", "created_at": edge}),
+            ("messages", {"content": "p", "created_at": edge}),
+            ("relationships", {"source": "a", "type": "t", "target": "b", "valid_from": edge}),
+        ):
+            assert client.post(f"{A}/{path}", json=body).status_code == 422
+    kept = client.post(f"{A}/messages", json={"content": "x", "created_at": "2026-11-26T01:30:00+05:30"}).json()
+    assert kept["created_at"] == "2026-11-25T20:00:00Z"
+    parts = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    assert client.post(f"{A}/messages", json={"content": parts}).json()["content"] == "hi\n[image_url]"

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from memgpt.api import bodies, pages
 from memgpt.api.access import Reading, RowId, Writing
 from memgpt.api.idempotency import IdempotentRoute
+from memgpt.batches import Problem
 from memgpt.models import ArchivalMemory, Hit, Remembered
 
 router = APIRouter(
@@ -28,6 +29,14 @@ class Kept:
     """True when the same text was there already."""
     similar: Sequence[int]
     """Memories that say nearly the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOf:
+    """What became of a batch of which bad items are skipped or mended."""
+
+    kept: Sequence[Kept]
+    problems: Sequence[Problem]
 
 
 @router.get("")
@@ -54,10 +63,11 @@ def remember(memory: Writing, body: bodies.ArchivalCreate) -> Sequence[Kept]:
 
 
 @router.post("/batch", status_code=201)
-def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[Kept]:
-    """Keep many texts: all or none. One answer per text, in order."""
-    kept = memory.remember_many([one.given() for one in body.memories])
-    return [_kept(*pair) for pair in zip(kept, body.memories, strict=True)]
+def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[Kept] | KeptOf:
+    """Keep many texts: all or none, one answer per text, in order; with ``on_error`` skip or replace a report."""
+    kept, problems = body.kept_by(lambda items, on_error: memory.remember_many(items, on_error=on_error))
+    answers = [_kept(remembered, body.memories[n]) for n, remembered in kept]
+    return answers if body.on_error == "fail" else KeptOf(answers, problems)
 
 
 @router.get("/search")

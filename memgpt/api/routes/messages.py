@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -11,9 +12,18 @@ from fastapi import APIRouter, Query, Request, Response
 from memgpt.api import bodies, pages
 from memgpt.api.access import Reading, RowId, Writing
 from memgpt.api.idempotency import IdempotentRoute
+from memgpt.batches import Problem
 from memgpt.models import Message, Role, Session
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/messages", tags=["messages"], route_class=IdempotentRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedOf:
+    """What became of a batch of which bad messages are skipped or mended."""
+
+    kept: Sequence[Message]
+    problems: Sequence[Problem]
 
 
 @router.get("")
@@ -56,9 +66,11 @@ def delete_session(
 
 
 @router.post("/batch", status_code=201)
-def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Message]:
-    """Keep many messages: all or none."""
-    return memory.messages.append_many([one.given() for one in body.messages])
+def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Message] | AppendedOf:
+    """Keep many messages: all or none; with ``on_error`` skip or replace a report."""
+    kept, problems = body.kept_by(lambda items, on_error: memory.messages.append_many(items, on_error=on_error))
+    answers = [message for _, message in kept]
+    return answers if body.on_error == "fail" else AppendedOf(answers, problems)
 
 
 @router.get("/sessions")
