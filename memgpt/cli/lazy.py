@@ -32,7 +32,7 @@ COMMANDS: Final = {
     ),
     "import-transcript": (
         "memgpt.cli.transcript",
-        "Keep messages of OpenAI, Anthropic or a ChatGPT export: all of them or, if one is bad, none.",
+        "Keep messages of OpenAI, Anthropic or a ChatGPT export. What cannot be kept as it is, is told.",
     ),
     "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
 }
