@@ -34,6 +34,7 @@ from memgpt.stores.tables import BY_NAME, HISTORY
 from memgpt.stores.transfer import BATCH, Line, Outcome, TransferStore
 
 FORMAT: Final = "memgpt-agent"
+ARCHIVAL: Final = "archival_memories"
 VERSION: Final = 1
 TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
     "archival_memories": ("text", lambda rows: [row["text"] for row in rows]),
@@ -145,10 +146,12 @@ class _Ids:
             with self._connection.transaction():
                 there = self._store.there(table, rows)
                 others = [n for n in range(len(rows)) if not there.get(n)]
-                same = self._store.same(table, [rows[n] for n in others]) if others else {}
+                matched = self._same(table, {n: rows[n] for n in others})
+                if table == ARCHIVAL:  # those that were merged into others when the file was read before
+                    left = [n for n in others if n not in matched and rows[n]["superseded_at"] is None]
+                    matched |= self._same(table, {n: _set_aside(rows[n], None) for n in left})
         except psycopg.DataError:
             return  # which line cannot be read is found where it is written
-        matched = {others[place]: row for place, row in same.items()}
         for n, row in enumerate(rows):
             if n in matched:
                 self._ids.match(table, row, matched[n])
@@ -156,6 +159,11 @@ class _Ids:
                 self._ids.put(table, row["id"], row["id"])
             else:
                 self._ids.add(table, row["id"], taken=n in there)
+
+    def _same(self, table: str, rows: Mapping[int, Json]) -> dict[int, Json]:
+        places = [*rows]
+        same = self._store.same(table, [*rows.values()]) if rows else {}
+        return {places[place]: row for place, row in same.items()}
 
     def settle(self) -> None:
         """End the comparison."""
@@ -261,17 +269,19 @@ def _folded(connection: Connection, scope: Scope, batch: Sequence[Line], how: Js
 
     Such a memory comes as superseded by the other from its beginning, so that what refers to it finds it.
     """
-    if batch[0].table != "archival_memories":
+    if batch[0].table != ARCHIVAL:
         return batch
     living = [_memory(line) for line in batch if line.row["superseded_at"] is None]
     changes = {"change_id": how["change_id"], "embedding_model": how["embedding_model"]}
     others = ArchivalStore(connection, scope.author).fold(living, **changes)
     return [
-        line
-        if (other := others.get(line.row["id"])) is None
-        else replace(line, row={**line.row, "superseded_at": line.row["created_at"], "superseded_by": other})
+        line if (other := others.get(line.row["id"])) is None else replace(line, row=_set_aside(line.row, other))
         for line in batch
     ]
+
+
+def _set_aside(row: Json, other: int | None) -> Json:
+    return {**row, "superseded_at": row["created_at"], "superseded_by": other}
 
 
 def _memory(line: Line) -> NewMemory:

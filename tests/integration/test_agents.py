@@ -281,6 +281,21 @@ def test_a_text_that_is_there_already_is_merged(agents: Agents, dsn: str) -> Non
         assert len(memory.archival.list(superseded=True)) == count, "once more changes nothing"
 
 
+def test_a_text_that_is_there_already_is_merged_once_under_another_id(agents: Agents, dsn: str) -> None:
+    with Memory("ann", dsn=dsn) as memory:
+        memory.remember("Ann likes tea", tags=["drinks"])
+    header, row = map(json.loads, exported(agents, "ann").getvalue().splitlines()[:2])
+    row["row"]["id"] += 100_000  # of another database
+    header["counts"] = {"archival_memories": 1}
+    with Memory("copy", dsn=dsn) as memory:
+        there = memory.remember("Ann likes tea")
+        for _ in range(3):
+            agents.import_(io.StringIO(f"{json.dumps(header)}\n{json.dumps(row)}\n"), "copy")
+            assert {m.superseded_by for m in memory.archival.list(superseded=True)} == {None, there.id}
+            assert len(memory.archival.list(superseded=True)) == 2
+        assert [m.tags for m in memory.archival.list()] == [["drinks"]]
+
+
 def test_an_export_is_of_one_moment_while_others_write(agents: Agents, dsn: str) -> None:
     with Memory("ann", dsn=dsn) as memory, ThreadPoolExecutor(4) as threads:
         memory.messages.append("user", "first")
