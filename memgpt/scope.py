@@ -13,7 +13,6 @@ from memgpt import embeddings, inputs, units
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
-from memgpt.database.failures import translated
 from memgpt.embeddings import EmbeddingModel, Purpose
 from memgpt.embeddings.cache import DatabaseCache, cached
 from memgpt.following import ActiveModel, Following
@@ -56,8 +55,8 @@ class Scope:
         unit = units.current(self)
         if unit is None or unit.connection is None:
             return self._models.read(work, told)
-        with unit.lock, translated():
-            return work(unit.connection)
+        with unit.call() as connection:
+            return work(connection)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[None]:

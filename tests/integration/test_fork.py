@@ -17,11 +17,14 @@ import psutil
 import psycopg
 import pytest
 
-from memgpt import Agents, Memory
+from memgpt import Agent, Agents, Memory
+from memgpt.agent.chat import ChatModel
 from memgpt.config import Settings
 from memgpt.database.connection import Database, connect
 from memgpt.errors import DatabaseError, MemgptError
 from memgpt.service import Caller, Service
+from tests.chat_dialects import Json
+from tests.chat_server import ChatServer, Say, said
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = Settings(embedding_model="none", pool_size=4)
@@ -152,6 +155,19 @@ def test_other_objects_follow(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None
     service.close()
     with psycopg.connect(dsn) as direct:
         assert sorted(direct.execute("SELECT request_id FROM audit_log").fetchall()) == [("1",), ("2",)]
+
+
+def test_an_agent_s_model_is_asked_on_a_connection_of_its_own(dsn: str) -> None:
+    def echo(request: Json) -> Say:
+        return Say(f"heard: {said(request)[-1][1]}")
+
+    with ChatServer().running() as chat, Memory("ann", dsn=dsn, options=OPTIONS) as memory:
+        chat.script(otherwise=echo)
+        agent = Agent(memory, ChatModel("openai:scripted", base_url=chat.url, api_key="k"))
+        assert agent.send("before").text == "heard: before"
+        child = Child(lambda: [agent.send(f"in the child {n}").text for n in range(3)])
+        assert child.result() == [f"heard: in the child {n}" for n in range(3)]
+        assert agent.send("after").text == "heard: after"
 
 
 def test_closing_in_one_process_leaves_the_other(dsn: str) -> None:

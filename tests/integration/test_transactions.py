@@ -196,6 +196,15 @@ def test_a_call_that_fails_leaves_the_transaction_as_it_was(memory: Memory, dire
     assert texts(memory) == {"changed", "second"}
 
 
+def test_a_read_that_fails_leaves_the_transaction_as_it_was(memory: Memory) -> None:
+    with memory.transaction():
+        memory.remember("before")
+        with pytest.raises(InputError, match="division by zero"):
+            memory.scope.read(lambda connection: connection.execute("SELECT 1 / 0"))
+        memory.remember("after")
+    assert texts(memory) == {"before", "after"}
+
+
 def test_searches_follow_a_rollback(memory: Memory) -> None:
     """How many rows there are decides how they are searched; rows rolled back are none."""
     with memory.transaction():
