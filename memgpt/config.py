@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Directory of the embedded server's data."""
     db_schema: Annotated[str, Field(validation_alias="MEMGPT_SCHEMA", min_length=1, max_length=63)] = "public"
     """PostgreSQL schema that holds memgpt's tables."""
+    db_role: Annotated[str, Field(min_length=1, max_length=63)] = "memgpt_agent"
+    """Role as which requests of the service, and isolated memories, run: it owns nothing."""
     agent: str = "default"
     """Agent used by the command line when ``--agent`` is not given."""
     language: str = "english"

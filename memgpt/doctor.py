@@ -13,7 +13,7 @@ import psycopg
 
 from memgpt import installation
 from memgpt.config import NO_MODEL, Settings, settings
-from memgpt.database import queries
+from memgpt.database import isolation, queries
 from memgpt.database.dimensions import column, index_statements
 from memgpt.database.migration import discover
 from memgpt.reembed.record import Switch, at_work, current
@@ -161,6 +161,26 @@ def cache(about: Examination) -> Iterator[Finding]:
             yield Finding("cache", "note", f"{kept}, which is not used any more", action)
 
 
+def role(about: Examination) -> Iterator[Finding]:
+    """Can requests of the service run as the role that keeps them apart?"""
+    name = about.options.db_role
+    row = about.connection.execute(isolation.SQL.role, {"role": name}).fetchone()
+    there, usable, named = row or (False, False, False)
+    if not there:
+        grant = f"as an administrator: CREATE ROLE {name} NOLOGIN; GRANT {name} TO this user; then memgpt db migrate"
+        yield Finding("role", "note", f"requests of the service run as {name}, and there is no such role", grant)
+    elif not usable:
+        remedy = (
+            f"MEMGPT_DB_ROLE=another name, then memgpt db migrate; or as an administrator: GRANT {name} TO this user"
+        )
+        yield Finding("role", "problem", f"the role {name} belongs to somebody else: the service cannot start", remedy)
+    elif not named:
+        what = f"the policies are for another role than {name}: the service cannot start"
+        yield Finding("role", "problem", what, "memgpt db migrate")
+    else:
+        yield Finding("role", "ok", f"requests of the service run as {name}")
+
+
 CHECKS: Final[tuple[Callable[[Examination], Iterator[Finding]], ...]] = (
     installed,
     configured_model,
@@ -168,4 +188,5 @@ CHECKS: Final[tuple[Callable[[Examination], Iterator[Finding]], ...]] = (
     indexes,
     switch,
     cache,
+    role,
 )

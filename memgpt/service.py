@@ -209,12 +209,18 @@ class Service:
         Raises:
             MemgptError: requests cannot be served; the message says why.
         """
-        row = self.database.read(lambda connection: connection.execute(SQL.ready).fetchone())
+        role = self.options.db_role
+        row = self.database.read(lambda connection: connection.execute(SQL.ready, {"role": role}).fetchone())
         if row is None or not row[1]:
             raise DatabaseError(
-                "the role memgpt_agent, as which requests run, is missing or not granted to this user. As an "
-                "administrator: CREATE ROLE memgpt_agent NOLOGIN; GRANT memgpt_agent TO the user; then, as the owner "
-                "of the tables, SELECT memory_allow_requests()"
+                f"the role {role}, as which requests run, is missing or belongs to somebody else. As an administrator: "
+                f"CREATE ROLE {role} NOLOGIN; GRANT {role} TO the user of this service; then memgpt db migrate. Or set "
+                "MEMGPT_DB_ROLE to another name, and run memgpt db migrate"
+            )
+        if not row[2]:
+            raise DatabaseError(
+                f"the policies of the tables are for another role than {role}: run memgpt db migrate, or set "
+                "MEMGPT_DB_ROLE to that role"
             )
 
     def jobs_by_status(self) -> dict[str, int]:

@@ -23,7 +23,9 @@ RETURNING agent_id, description, metadata, created_at, updated_at
 -- The database answers, is migrated, and requests can take their role.
 SELECT
     (SELECT count(*) FROM schema_migrations) AS migrations,
-    coalesce(pg_has_role(current_user, to_regrole('memgpt_agent'), 'SET'), false) AS role
+    coalesce(pg_has_role(current_user, to_regrole(quote_ident(%(role)s::text)), 'SET'), false) AS role,
+    EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = to_regclass('agents') AND p.polname = 'memgpt_agent'
+        AND to_regrole(quote_ident(%(role)s::text)) = ANY (p.polroles)) AS named
 
 -- unfinished_jobs --
 -- Of all agents, for the one who watches the service.

@@ -67,6 +67,7 @@ DROP FUNCTION IF EXISTS memory_matching_fact(tsquery);
 DROP FUNCTION IF EXISTS memory_matching_entity(tsquery);
 DROP FUNCTION IF EXISTS memory_may_share(text, bigint, text[]);
 DROP FUNCTION IF EXISTS memory_shares(text, bigint);
+DROP FUNCTION IF EXISTS memory_use_role(name);
 DROP FUNCTION IF EXISTS memory_allow_requests(name);
 DROP FUNCTION IF EXISTS memory_role();
 

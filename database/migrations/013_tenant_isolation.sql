@@ -90,31 +90,31 @@ ALTER TABLE core_memories ADD CONSTRAINT core_memories_label_text_check CHECK (l
 -- What a request looks up by @@. A policy comes before every condition that might tell what it sees, so without a superuser's
 -- word that @@ does not, a request reads all rows of its agent. These run as the owner, tell ids, and only the agent's.
 CREATE FUNCTION memory_matching_archival(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
 BEGIN ATOMIC
     SELECT m.id FROM archival_memories m WHERE m.agent_id = memory_agent() AND m.search @@ query;
 END;
 
 CREATE FUNCTION memory_matching_message(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
 BEGIN ATOMIC
     SELECT m.id FROM conversations m WHERE m.agent_id = memory_agent() AND m.search @@ query;
 END;
 
 CREATE FUNCTION memory_matching_chunk(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
 BEGIN ATOMIC
     SELECT m.id FROM document_chunks m WHERE m.agent_id = memory_agent() AND m.search @@ query;
 END;
 
 CREATE FUNCTION memory_matching_fact(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
 BEGIN ATOMIC
     SELECT m.id FROM kg_relationships m WHERE m.agent_id = memory_agent() AND m.search @@ query;
 END;
 
 CREATE FUNCTION memory_matching_entity(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
 BEGIN ATOMIC
     SELECT m.id FROM kg_entities m WHERE m.agent_id = memory_agent() AND m.name_keys @@ query;
 END;
@@ -198,42 +198,46 @@ BEGIN
 END
 $$;
 
--- As in 007, for a role of that name. What belongs to somebody else gets no rights, and loses those that 007 gave it: its
--- members could connect here and choose the settings that the policies read.
-DO $$
+-- As in 007, for a role of any name. What belongs to somebody else gets no rights, and loses those that 007 gave it: its
+-- members could connect here and choose the settings that the policies read. Called here, and by `memgpt db migrate` where
+-- MEMGPT_DB_ROLE names another role since.
+CREATE FUNCTION memory_use_role(role name DEFAULT memory_role()) RETURNS boolean
+LANGUAGE plpgsql AS $$
 DECLARE
-    chosen name := memory_role();
     relation regclass;
 BEGIN
     BEGIN
-        IF to_regrole(quote_ident(chosen)) IS NULL THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', chosen);
+        IF to_regrole(quote_ident(role)) IS NULL THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
-        IF NOT pg_has_role(current_user, chosen, 'SET') THEN
-            EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', chosen, current_user);
+        IF NOT pg_has_role(current_user, role, 'SET') THEN
+            EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', role, current_user);
         END IF;
     EXCEPTION
-        WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;  -- whoever made it, what counts is below
+        WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;  -- what counts is asked below
     END;
-    IF to_regrole(quote_ident(chosen)) IS NOT NULL AND pg_has_role(current_user, chosen, 'SET') THEN
-        PERFORM memory_allow_requests(chosen);
-        RETURN;
+    IF to_regrole(quote_ident(role)) IS NOT NULL AND pg_has_role(current_user, to_regrole(quote_ident(role)), 'SET') THEN
+        PERFORM memory_allow_requests(role);
+        RETURN true;
     END IF;
-    RAISE NOTICE 'the role %, as which requests of the service run, cannot be created or used by "%"', chosen, current_user
+    RAISE NOTICE 'the role %, as which requests of the service run, cannot be created or used by "%"', role, current_user
     USING HINT = format(
-        'An administrator can: CREATE ROLE %I NOLOGIN; GRANT %I TO %I; then run SELECT memory_allow_requests(). Where the role '
-        'belongs to somebody else, set MEMGPT_DB_ROLE to another name. The library works without it.',
-        chosen, chosen, current_user);
+        'An administrator can: CREATE ROLE %I NOLOGIN; GRANT %I TO %I; then run memgpt db migrate again. Where the role belongs '
+        'to somebody else, set MEMGPT_DB_ROLE to another name. The library works without it.', role, role, current_user);
     IF to_regrole('memgpt_agent') IS NOT NULL AND NOT pg_has_role(current_user, 'memgpt_agent', 'SET') THEN
         FOR relation IN
             SELECT p.polrelid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
-            WHERE p.polname = 'memgpt_agent' AND c.relnamespace = (SELECT a.relnamespace FROM pg_class a WHERE a.oid = 'agents'::regclass)
+            WHERE p.polname = 'memgpt_agent'
+                AND c.relnamespace = (SELECT a.relnamespace FROM pg_class a WHERE a.oid = 'agents'::regclass)
         LOOP
             EXECUTE format('REVOKE ALL ON %s FROM memgpt_agent', relation);
         END LOOP;
     END IF;
+    RETURN false;
 END
 $$;
+
+SELECT memory_use_role();
 
 INSERT INTO schema_migrations (migration_name) VALUES ('013_tenant_isolation');
 

@@ -167,6 +167,8 @@ def show_report(report: Report, as_json: bool) -> None:
         output.say(("would do: " if report.dry_run else "✓ ") + _sizing_line(report.sizing))
     if not report.steps and not report.sizing:
         output.say("nothing to do")
+    for notice in report.notices:
+        output.note(notice)
 
 
 def _sizing_line(sizing: Sizing) -> str:

@@ -76,7 +76,9 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
         found = tracking.survey(connection, options.db_schema)
         tracking.check_writable(found)
         present = set(connection.execute(SQL.present).fetchall())
-        connection.execute(isolation.SQL.ensure_role)
+        with connection.transaction():
+            connection.execute(isolation.SQL.name_role, {"role": options.db_role})
+            connection.execute(isolation.SQL.ensure_role)
     if "schema_migrations" in (found.relations or ()) and not replace:
         raise InputError(
             f"database {found.database!r} already holds a memory: restore into an empty database, "

@@ -77,6 +77,8 @@ class Server:
     backend_pid: int
     standby: bool
     citus: bool
+    leakproof: bool
+    """Whether a superuser said of ``@@`` that it tells nothing of what it sees."""
     schemas: list[str]
     vector_schema: str | None
     vector_version: str | None
@@ -123,6 +125,7 @@ def connect(
         connection.close()
         raise
     connection.deadline = deadline
+    connection.role = options.db_role
     return connection
 
 
@@ -298,7 +301,9 @@ class _Pool:
     def _configure(self, connection: Connection) -> None:
         register_types(connection, self.server)
         connection.deadline = self.options.statement_timeout
+        connection.role = self.options.db_role
         connection.citus = self.server.citus
+        connection.leakproof = self.server.leakproof
         if self._slow is not None:
             connection.cursor_factory = timed(connection.cursor_factory, self._slow)
         if not self.pooled:

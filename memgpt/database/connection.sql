@@ -6,6 +6,8 @@ SELECT
     pg_backend_pid() AS backend_pid,
     pg_is_in_recovery() AS standby,
     EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS citus,
+    (SELECT p.proleakproof FROM pg_proc p
+     WHERE p.oid = 'pg_catalog.ts_match_vq(tsvector, tsquery)'::regprocedure) AS leakproof,
     current_schemas(false)::text[] AS schemas,
     n.nspname::text AS vector_schema,
     e.extversion AS vector_version,

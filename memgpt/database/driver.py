@@ -38,7 +38,11 @@ class Connection(psycopg.Connection[TupleRow]):
     deadline: float | None = None
     scope: RequestScope | None = None
     """What the request this connection works for may touch; None: the owner's connection."""
+    role = "memgpt_agent"
+    """As whom a request runs."""
     citus = False
+    leakproof = True
+    """Whether a policy lets ``@@`` reach an index."""
     inherited = False
     """Whether this process was forked from the one that opened it."""
     _scoped_factory: type[psycopg.Cursor[TupleRow]] | None = None
@@ -68,6 +72,11 @@ class Connection(psycopg.Connection[TupleRow]):
 
         def cursor(self, name: str = "", *, binary: bool | None = None, **options: Any) -> Any:
             return super().cursor(name, binary=self.in_binary if binary is None else binary, **options)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether a policy keeps ``@@`` from the indexes, so that functions of the owner look up for it."""
+        return self.scope is not None and not self.leakproof and not self.citus
 
     @contextmanager
     def scoped(self, scope: RequestScope | None) -> Iterator[None]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from memgpt.database.connection import Connection
 
 SQL = queries.beside(__name__)
-
-ROLE: Final = "memgpt_agent"
-"""As whom requests run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def enter(connection: Connection) -> None:
     """Give the transaction that is beginning its role and scope."""
     scope = connection.scope
     assert scope is not None  # noqa: S101 - only isolated connections get here
-    settings = {"memgpt.scope": json.dumps(scope.agents), "memgpt.agent_id": scope.agent_id, "role": ROLE}
+    settings = {"memgpt.scope": json.dumps(scope.agents), "memgpt.agent_id": scope.agent_id, "role": connection.role}
     cursor = psycopg.Cursor(connection)
     if not connection.citus:
         cursor.execute(SQL.enter, {name.rpartition(".")[2]: value for name, value in settings.items()})

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from memgpt.config import Settings, settings
-from memgpt.database import dimensions, queries, tracking
+from memgpt.database import dimensions, isolation, queries, tracking
 from memgpt.database.connection import Connection, check_encoding, connect, locate
 from memgpt.database.dimensions import ModelSpec, Sizing
 from memgpt.database.memory import check_memory
@@ -60,6 +60,8 @@ class Report:
     dry_run: bool
     steps: tuple[Step, ...]
     sizing: Sizing | None = None
+    notices: tuple[str, ...] = ()
+    """What the server said that somebody should do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,15 @@ def apply(
         if dry_run:
             steps = tuple(Step(m.name, len(m.statements), 0.0) for m in todo.pending)
             return Report(todo.schema, "up", True, steps, todo.sizing)
+        notices: list[str] = []
+        connection.add_notice_handler(lambda notice: _note(notices, notice))
         with Watcher(dsn, options, on_progress) as watcher:
             done = [_apply_one(connection, m, migrations, todo, watcher) for m in todo.pending]
             sizing = _size(connection, migrations, todo, model, watcher) if todo.sizing else None
         if not todo.pending:
             _adopt(connection, migrations, todo)
-    return Report(todo.schema, "up", False, tuple(s for s in done if s), sizing)
+            _use_role(connection, todo)
+    return Report(todo.schema, "up", False, tuple(s for s in done if s), sizing, tuple(dict.fromkeys(notices)))
 
 
 def rollback(
@@ -259,6 +264,7 @@ def _enter(connection: Connection, todo: Plan) -> Survey:
     connection.execute(SQL.no_timeouts)
     connection.execute(SQL.notice_lost_client)
     connection.execute(SQL.lock)
+    connection.execute(isolation.SQL.name_role, {"role": connection.role})
     return tracking.survey(connection, todo.schema)
 
 
@@ -316,6 +322,23 @@ def _adopt(connection: Connection, migrations: list[Migration], todo: Plan) -> N
     with connection.transaction():
         tracking.set_schema(connection, todo.schema, _enter(connection, todo).vector_schema)
         _record_checksums(connection, migrations, todo.schema)
+
+
+def _use_role(connection: Connection, todo: Plan) -> None:
+    """Let the configured role work where the policies are for another one, or an administrator has made it since."""
+    with connection.transaction():
+        tracking.set_schema(connection, todo.schema, _enter(connection, todo).vector_schema)
+        role = {"role": connection.role}
+        if _one(connection, SQL.can_use_role) and not all(
+            connection.execute(isolation.SQL.role, role).fetchone() or ()
+        ):
+            connection.execute(isolation.SQL.use_role, role)
+
+
+def _note(notices: list[str], notice: psycopg.errors.Diagnostic) -> None:
+    """Keep what asks somebody to do something; PostgreSQL's own notices do not."""
+    if notice.message_hint:
+        notices.append(f"{notice.message_primary}. {notice.message_hint}")
 
 
 def _record_checksums(connection: Connection, migrations: list[Migration], schema: str) -> None:

@@ -30,3 +30,6 @@ SELECT set_config('client_connection_check_interval', '1s', true) WHERE version(
 -- no_timeouts --
 -- An index build takes as long as it takes; roles of hosted servers often have a limit of seconds.
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')
+
+-- can_use_role --
+SELECT to_regprocedure('memory_use_role(name)') IS NOT NULL

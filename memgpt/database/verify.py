@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from memgpt.config import Settings, settings
-from memgpt.database import dimensions, queries, tracking
+from memgpt.database import dimensions, isolation, queries, tracking
 from memgpt.database.connection import Connection, connect
 from memgpt.database.dimensions import IN_THE_FILES, Sizing
 from memgpt.database.migration import Migration, discover
@@ -128,6 +128,7 @@ def _expected(
     scratch = str(row[0]) if row else ""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(scratch)))
     tracking.set_schema(connection, scratch, found.vector_schema)
+    connection.execute(isolation.SQL.name_role, {"role": connection.role})
     for migration in applied:
         for statement in migration.statements:
             try:

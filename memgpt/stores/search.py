@@ -16,6 +16,7 @@ from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
+from memgpt.database.driver import Connection as OwnConnection
 from memgpt.models import Json, Kind
 
 SQL = queries.beside(__name__)
@@ -247,7 +248,8 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
-        statement = compose("ranked", tuple(kinds), bool(filters))
+        looks_up = isinstance(self._connection, OwnConnection) and self._connection.looks_up
+        statement = compose("ranked", tuple(kinds), bool(filters), looks_up)
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -271,9 +273,9 @@ class SearchStore:
 
 
 @cache
-def compose(form: str, kinds: tuple[Kind, ...], filtered: bool) -> bytes:
-    """The statements of several kinds as one."""
-    parts = [b"(" + _completed(_piece(form, kind), kind, filtered) + b")" for kind in kinds]
+def compose(form: str, kinds: tuple[Kind, ...], filtered: bool, looks_up: bool = False) -> bytes:
+    """The statements of several kinds as one; with ``looks_up`` functions of the owner find what ``@@`` would."""
+    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, looks_up) + b")" for kind in kinds]
     return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
 
 
@@ -283,7 +285,7 @@ def _linked() -> bytes:
     return SQL.linked.replace(b"{texts}", b"\nUNION ALL\n".join(texts))
 
 
-def _completed(template: bytes, kind: Kind, filtered: bool) -> bytes:
+def _completed(template: bytes, kind: Kind, filtered: bool, looks_up: bool = False) -> bytes:
     """A statement for one kind: what stands in braces is what the file says of that kind, or of all."""
 
     def fill(hole: re.Match[bytes]) -> bytes:
@@ -292,7 +294,9 @@ def _completed(template: bytes, kind: Kind, filtered: bool) -> bytes:
             return kind.encode()
         if name == "near" and filtered:
             name = "near_filtered"
-        return _completed(_piece(name, kind), kind, filtered)
+        if looks_up and name in ("match", "named"):
+            name = f"{name}_looked_up"
+        return _completed(_piece(name, kind), kind, filtered, looks_up)
 
     return _HOLE.sub(fill, template)
 

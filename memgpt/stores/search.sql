@@ -141,7 +141,7 @@ matched AS MATERIALIZED (
     FROM {table} m
     CROSS JOIN asked a
     WHERE m.agent_id = %(agent_id)s::text
-        AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+        {match}
         AND m.search @@ a.query
         {open} {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
@@ -187,6 +187,21 @@ recent AS (
     ORDER BY {recorded} DESC, m.id DESC
     LIMIT %(recent_seeds)s::integer
 )
+
+-- match --
+AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+
+-- match_looked_up --
+-- For a request where a policy keeps @@ from the index: the owner's function looks up which rows of the agent match. An
+-- array, so that the rows are one scan, and the policy one test.
+AND m.id = ANY (ARRAY(
+    SELECT memory_matching_{kind}((SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q))))
+
+-- named --
+e.name_keys @@ memory_name_query(%(names)s::text[])
+
+-- named_looked_up --
+e.id = ANY (ARRAY(SELECT memory_matching_entity(memory_name_query(%(names)s::text[]))))
 
 -- ranked --
 -- Hybrid search: what the arms find, with everything the ranking needs to know about each, in one statement.
@@ -280,7 +295,7 @@ CROSS JOIN statistics s_
 WITH RECURSIVE {arms},
 given AS (
     SELECT e.id, e.merged_into FROM kg_entities e
-    WHERE e.agent_id = %(agent_id)s::text AND e.name_keys @@ memory_name_query(%(names)s::text[])
+    WHERE e.agent_id = %(agent_id)s::text AND {named}
         AND memory_names(e.name, e.aliases) && %(names)s::text[]
     UNION
     SELECT e.id, e.merged_into FROM given g

@@ -160,7 +160,7 @@ ALTER TABLE ONLY public.archival_memories ALTER COLUMN search SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_archival(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
     BEGIN ATOMIC
  SELECT m.id
     FROM public.archival_memories m
@@ -199,7 +199,7 @@ ALTER TABLE ONLY public.document_chunks ALTER COLUMN search SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_chunk(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
     BEGIN ATOMIC
  SELECT m.id
     FROM public.document_chunks m
@@ -251,7 +251,7 @@ ALTER TABLE ONLY public.kg_entities ALTER COLUMN name_keys SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_entity(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
     BEGIN ATOMIC
  SELECT m.id
     FROM public.kg_entities m
@@ -293,7 +293,7 @@ ALTER TABLE ONLY public.kg_relationships ALTER COLUMN search SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_fact(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
     BEGIN ATOMIC
  SELECT m.id
     FROM public.kg_relationships m
@@ -337,7 +337,7 @@ ALTER TABLE ONLY public.conversations ALTER COLUMN search SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_message(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
     BEGIN ATOMIC
  SELECT m.id
     FROM public.conversations m
@@ -426,6 +426,43 @@ CREATE FUNCTION public.memory_shares(owner text, block bigint) RETURNS boolean
             FROM public.core_memories b
            WHERE ((b.agent_id = memory_shares.owner) AND (b.id = memory_shares.block) AND (b.shared_with @> ARRAY[public.memory_agent()])))) AS "exists";
 END;
+
+CREATE FUNCTION public.memory_use_role(role name DEFAULT public.memory_role()) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    relation regclass;
+BEGIN
+    BEGIN
+        IF to_regrole(quote_ident(role)) IS NULL THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+        END IF;
+        IF NOT pg_has_role(current_user, role, 'SET') THEN
+            EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', role, current_user);
+        END IF;
+    EXCEPTION
+        WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;  -- what counts is asked below
+    END;
+    IF to_regrole(quote_ident(role)) IS NOT NULL AND pg_has_role(current_user, to_regrole(quote_ident(role)), 'SET') THEN
+        PERFORM memory_allow_requests(role);
+        RETURN true;
+    END IF;
+    RAISE NOTICE 'the role %, as which requests of the service run, cannot be created or used by "%"', role, current_user
+    USING HINT = format(
+        'An administrator can: CREATE ROLE %I NOLOGIN; GRANT %I TO %I; then run memgpt db migrate again. Where the role belongs '
+        'to somebody else, set MEMGPT_DB_ROLE to another name. The library works without it.', role, role, current_user);
+    IF to_regrole('memgpt_agent') IS NOT NULL AND NOT pg_has_role(current_user, 'memgpt_agent', 'SET') THEN
+        FOR relation IN
+            SELECT p.polrelid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+            WHERE p.polname = 'memgpt_agent'
+                AND c.relnamespace = (SELECT a.relnamespace FROM pg_class a WHERE a.oid = 'agents'::regclass)
+        LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM memgpt_agent', relation);
+        END LOOP;
+    END IF;
+    RETURN false;
+END
+$$;
 
 CREATE FUNCTION public.schema_migrations_once() RETURNS trigger
     LANGUAGE plpgsql

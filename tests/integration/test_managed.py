@@ -1,0 +1,170 @@
+"""A server that is managed by somebody else: the owner of the database is no superuser, and roles may be another's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from memgpt import Memory, doctor
+from memgpt.config import Settings
+from memgpt.database import migrate, verify
+from memgpt.database.connection import Database
+from memgpt.database.isolation import RequestScope
+from memgpt.errors import DatabaseError
+from memgpt.service import Service
+from memgpt.stores import search
+from tests.conftest import MODEL, Server
+
+
+class Managed(NamedTuple):
+    admin: str
+    owner: str
+    """Of a database with pgvector; migrated by nobody yet."""
+    user: str
+
+
+@pytest.fixture
+def managed(own_server: Server) -> Managed:
+    name, user = own_server.create(), f"owner_{uuid4().hex[:8]}"
+    with psycopg.connect(own_server.dsn(name), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'x'").format(sql.Identifier(user)))
+        admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(user)))
+        admin.execute("CREATE EXTENSION vector")
+    return Managed(own_server.dsn(name), make_conninfo(own_server.dsn(name), user=user, password="x"), user)
+
+
+def role_finding(options: Settings) -> tuple[str, str, str]:
+    [finding] = [finding for finding in doctor.examine(options=options) if finding.check == "role"]
+    return finding.level, finding.message, finding.action
+
+
+def test_a_role_that_belongs_to_somebody_else(managed: Managed) -> None:
+    with psycopg.connect(managed.admin, autocommit=True) as admin:
+        admin.execute("CREATE ROLE memgpt_agent NOLOGIN")
+    options = Settings(database_url=managed.owner)
+    report = migrate.apply(options=options, model=MODEL)
+    assert "memgpt_agent" in report.notices[-1]
+    assert "MEMGPT_DB_ROLE" in report.notices[-1]
+    level, message, action = role_finding(options)
+    assert (level, "belongs to somebody else" in message, "MEMGPT_DB_ROLE" in action) == ("problem", True, True)
+    service = Service(options)
+    with pytest.raises(DatabaseError, match=r"memgpt_agent, as which requests run.*MEMGPT_DB_ROLE"):
+        service.check()
+    service.close()
+    with psycopg.connect(managed.admin) as admin:
+        admin.execute("SET ROLE memgpt_agent")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            admin.execute("SELECT * FROM archival_memories")
+    with Memory("ann", dsn=managed.owner) as memory:
+        assert memory.remember("the library works without it").id
+
+    mine = options.model_copy(update={"db_role": f"{managed.user} requests"})
+    assert role_finding(mine)[0] == "note"
+    assert migrate.apply(options=mine).notices == ()
+    assert role_finding(mine)[0] == "ok"
+    assert verify.verify(options=mine).drifts == ()
+    service = Service(mine)
+    service.check()
+    service.close()
+    with Memory("ann", options=mine, isolated=True) as memory:
+        assert [found.text for found in memory.archival.list()] == ["the library works without it"]
+        assert memory.remember("as the role").id
+    level, _, action = role_finding(options)
+    assert level == "problem"
+    migrate.rollback(options=mine, target="12")
+    migrate.apply(options=mine)
+    with Memory("ann", options=mine, isolated=True) as memory:
+        assert len(memory.archival.list()) == 2
+
+
+ROWS = (
+    "INSERT INTO archival_memories (agent_id, text)"
+    " SELECT 'acme-' || n %% 2, 'text rare' || n %% 500 || ' common ' || md5(n::text) FROM generate_series(1, %s) n"
+)
+
+
+@pytest.fixture
+def searched(managed: Managed) -> Iterator[Database]:
+    options = Settings(database_url=managed.owner)
+    migrate.apply(options=options, model=MODEL)
+    with psycopg.connect(managed.owner, autocommit=True) as owner:
+        owner.execute(ROWS, [6000])
+        owner.execute("VACUUM ANALYZE archival_memories")
+    database = Database(managed.owner, options=options)
+    assert not database.server.leakproof
+    yield database
+    database.close()
+
+
+def scans(dsn: str) -> int:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'archival_memories_search_idx'"
+        [count] = admin.execute(query).fetchone() or [0]
+    return int(count)
+
+
+def test_full_text_of_a_request_uses_its_index(searched: Database, managed: Managed) -> None:
+    isolated = searched.isolated(RequestScope(("acme-*",), "acme-1"))
+    before = scans(managed.admin)
+    with Memory("acme-1", database=isolated) as memory, Memory("acme-1", database=searched) as owner:
+        hits = memory.search("rare7", kinds=["archival"], limit=20)
+        assert len(hits) > 5
+        assert {hit.id for hit in hits} == {hit.id for hit in owner.search("rare7", kinds=["archival"], limit=20)}
+    with isolated.transaction() as connection:
+        plan = str(
+            connection.execute(
+                "EXPLAIN SELECT m.id FROM memory_matching_archival('rare7'::tsquery) AS g (id)"
+                " JOIN archival_memories m ON m.agent_id = 'acme-1' AND m.id = g.id"
+            ).fetchall()
+        )
+    assert "Function Scan on memory_matching_archival" in plan
+    searched.close()  # a session counts its scans when it ends at the latest
+    deadline = time.monotonic() + 20
+    while scans(managed.admin) == before and time.monotonic() < deadline:
+        pass
+    assert scans(managed.admin) > before
+
+
+LOOKUPS = [f"memory_matching_{kind}('rare7'::tsquery)" for kind in ("archival", "message", "chunk", "fact", "entity")]
+
+
+@pytest.mark.parametrize(
+    ("scope", "count"),
+    [
+        (RequestScope(("acme-*",), "acme-1"), 12),
+        (RequestScope(("acme-1",), "acme-0"), 0),
+        (RequestScope((), "acme-1"), 0),
+        (RequestScope(("*",), ""), 0),
+    ],
+)
+def test_the_lookups_tell_the_agents_rows_only(searched: Database, scope: RequestScope, count: int) -> None:
+    query = "SELECT count(*) FROM memory_matching_archival('rare7'::tsquery)"
+    with searched.isolated(scope).transaction() as connection:
+        assert connection.execute(query).fetchone() == (count,)
+        for lookup in LOOKUPS[1:]:
+            assert connection.execute(f"SELECT count(*) FROM {lookup}").fetchone() == (0,)
+
+
+def test_nobody_else_may_look_up(searched: Database, managed: Managed) -> None:
+    with psycopg.connect(managed.admin, autocommit=True) as admin:
+        admin.execute("CREATE ROLE stranger")
+        for lookup in LOOKUPS:
+            with admin.transaction():
+                admin.execute("SET LOCAL ROLE stranger")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), admin.transaction():
+                    admin.execute(f"SELECT * FROM {lookup}")
+
+
+@pytest.mark.parametrize("kind", ["archival", "message", "chunk", "fact"])
+def test_the_statements_differ_in_the_lookup_only(kind: str) -> None:
+    compose: Callable[..., bytes] = search.compose
+    plain, looked_up = (compose("ranked", (kind,), False, form) for form in (False, True))
+    assert f"memory_matching_{kind}(".encode() in looked_up
+    assert b"memory_matching" not in plain
