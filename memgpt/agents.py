@@ -48,17 +48,23 @@ class Agents:
         self._shared = database is not None
         self._database = open_database(dsn, self._options) if database is None else database
 
-    def create(self, agent_id: str, description: str = "", metadata: Json | None = None) -> Agent:
+    def create(
+        self, agent_id: str, description: str = "", metadata: Json | None = None, *, time_zone: str | None = None
+    ) -> Agent:
         """Describe a new agent. Not needed before writing: the first write creates it.
+
+        ``time_zone`` is that of its people, such as ``Europe/Vienna``; see :attr:`memgpt.Memory.time_zone`.
 
         Raises:
             ConflictError: there is an agent of that id.
         """
         name = _agent_id(agent_id)
         about = inputs.description(description)
+        zone = None if time_zone is None else inputs.time_zone(time_zone)
+        facts = inputs.json_object(metadata, "metadata")
         with self._database.transaction() as connection:
             store = AgentStore(connection)
-            if not store.create(name, description=about, metadata=inputs.json_object(metadata, "metadata")):
+            if not store.create(name, description=about, metadata=facts, time_zone=zone):
                 raise ConflictError(f"there is an agent {name!r} already")
             return store.list(name)[0]
 

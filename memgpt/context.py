@@ -184,7 +184,8 @@ def _block_items(blocks: Sequence[Block]) -> list[Piece]:
     ]
 
 
-def _minute(moment: datetime, zone: ZoneInfo) -> str:
+def minute(moment: datetime, zone: ZoneInfo) -> str:
+    """A time as prompts show it, with its zone."""
     return f"{moment.astimezone(zone).isoformat(' ', 'minutes')[:16]} {zone.key}"
 
 
@@ -194,7 +195,7 @@ def _day(moment: datetime, zone: ZoneInfo) -> str:
 
 def _message_line(message: Message, zone: ZoneInfo) -> str:
     speaker = f"{message.role} {message.name}" if message.name else message.role
-    return f"[message {message.id}, {_minute(message.created_at, zone)}] {speaker}: {message.content}"
+    return f"[message {message.id}, {minute(message.created_at, zone)}] {speaker}: {message.content}"
 
 
 def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
@@ -203,7 +204,7 @@ def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
     match hit.kind:
         case "message":
             speaker = f"{source['role']} {source['name']}" if source.get("name") else source["role"]
-            return f"[message {hit.id}, {_minute(hit.created_at, zone)}] {speaker}: {hit.text}"
+            return f"[message {hit.id}, {minute(hit.created_at, zone)}] {speaker}: {hit.text}"
         case "chunk":
             place = [source.get("title") or source.get("source") or "document"]
             place += [f"p. {source['page']}"] if source.get("page") else []

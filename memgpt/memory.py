@@ -93,6 +93,20 @@ class Memory:
         """What parts of memgpt that build on a memory work with; not for applications."""
         return self._scope
 
+    @property
+    def time_zone(self) -> str:
+        """The time zone of the agent's people, such as ``Europe/Vienna``: times in prompts, and the days of questions
+        such as "yesterday", are theirs. UTC until :meth:`set_time_zone`."""
+        return self._scope.zone.key
+
+    def set_time_zone(self, name: str | None) -> None:
+        """Give the agent a time zone of the IANA database; None is UTC.
+
+        Raises:
+            InputError: there is no such zone.
+        """
+        self._scope.set_zone(None if name is None else inputs.time_zone(name))
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything written inside is committed together, or not at all; within another one, it is a savepoint.
@@ -220,6 +234,7 @@ class Memory:
                     summary=summary,
                     hits=hits,
                     recent=latest,
+                    zone=self._scope.zone,
                 )
 
     def ingest(

@@ -336,6 +336,8 @@ class Agent:
     created_at: datetime | None
     """None for an agent that was never described and exists by its rows only."""
     updated_at: datetime | None
+    time_zone: str | None
+    """Of its people; None: UTC."""
     rows: dict[str, int]
     """Rows per table; tables without any are absent."""
     bytes: int

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from time import monotonic
+from typing import Final, TypeVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from pgvector import Vector
 
@@ -24,6 +26,8 @@ SQL = queries.beside(__name__)
 
 T = TypeVar("T")
 
+_ZONE_SECONDS: Final = 60.0
+
 
 class Scope:
     """What every part of a memory works with. Threads and tasks may share it; each has its own open transaction."""
@@ -34,6 +38,7 @@ class Scope:
         self.options = options
         self._cache = DatabaseCache(database, author.agent_id, self._connection)
         self._models = Following(database, cached(embedder, self._cache), self._switched_to)
+        self._zone: tuple[ZoneInfo | None, float] = None, 0.0
         self.changes = 0
         """Changes made so far: what was counted before the last one may be out of date."""
         self.links = 0
@@ -71,6 +76,23 @@ class Scope:
                     yield
             finally:
                 self._settle(unit)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the agent's people, read at most once a minute: days of prompts and questions are its."""
+        zone, since = self._zone
+        if zone is None or monotonic() - since > _ZONE_SECONDS:
+            given = {"agent_id": self.agent_id}
+            row = self.read(lambda connection: connection.execute(SQL.time_zone, given).fetchone())
+            zone = ZoneInfo((row and row[0]) or "UTC")
+            self._zone = zone, monotonic()
+        return zone
+
+    def set_zone(self, name: str | None) -> None:
+        """Give the agent a time zone, or UTC again."""
+        with self.transaction() as connection:
+            connection.execute(SQL.set_time_zone, {"agent_id": self.agent_id, "time_zone": name})
+        self._zone = None, 0.0
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

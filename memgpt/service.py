@@ -43,6 +43,8 @@ class AgentRow:
     agent_id: str
     description: str
     metadata: Json
+    time_zone: str | None
+    """Of its people; null: UTC."""
     created_at: datetime
     updated_at: datetime
 
@@ -192,7 +194,13 @@ class Service:
         return found[0]
 
     def describe_agent(
-        self, caller: Caller, agent_id: str, *, description: str | None = None, metadata: Json | None = None
+        self,
+        caller: Caller,
+        agent_id: str,
+        *,
+        description: str | None = None,
+        metadata: Json | None = None,
+        time_zone: str | None = None,
     ) -> AgentRow:
         """Describe an agent, which need not exist yet."""
         caller.require("write", _checked_agent_id(agent_id))
@@ -200,6 +208,7 @@ class Service:
             "agent_id": agent_id,
             "description": None if description is None else inputs.description(description),
             "metadata": None if metadata is None else Jsonb(inputs.json_object(metadata, "metadata")),
+            "time_zone": None if time_zone is None else inputs.time_zone(time_zone),
         }
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
             return _agents(connection, SQL.describe_agent, given)[0]

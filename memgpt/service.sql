@@ -1,23 +1,24 @@
 -- list_agents --
 -- Agents by id. The policies leave those of the caller's key.
-SELECT agent_id, description, metadata, created_at, updated_at
+SELECT agent_id, description, metadata, time_zone, created_at, updated_at
 FROM agents
 WHERE %(after)s::text IS NULL OR agent_id > %(after)s::text
 ORDER BY agent_id
 LIMIT %(limit)s::integer
 
 -- get_agent --
-SELECT agent_id, description, metadata, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
+SELECT agent_id, description, metadata, time_zone, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- describe_agent --
 -- Describes an agent, which need not exist yet. What is null in the call stays.
-INSERT INTO agents AS a (agent_id, description, metadata)
-VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'))
+INSERT INTO agents AS a (agent_id, description, metadata, time_zone)
+VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'), %(time_zone)s::text)
 ON CONFLICT (agent_id) DO UPDATE SET
     description = coalesce(%(description)s::text, a.description),
     metadata = coalesce(%(metadata)s::jsonb, a.metadata),
+    time_zone = coalesce(%(time_zone)s::text, a.time_zone),
     updated_at = now()
-RETURNING agent_id, description, metadata, created_at, updated_at
+RETURNING agent_id, description, metadata, time_zone, created_at, updated_at
 
 -- ready --
 -- The database answers, is migrated, and requests can take their role.

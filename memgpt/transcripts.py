@@ -79,6 +79,9 @@ def import_transcript(
             skipped += len(messages) - len(said) + lost
             problems += bad
             sessions.add(name)
+    if problems and not kept and skipped == len(problems):
+        first = problems[0]
+        raise InputError(f"no message of it can be kept: message {first.index}: {first.reason}")
     return ImportedTranscript(len(sessions), kept, skipped, problems)
 
 

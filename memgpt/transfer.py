@@ -87,6 +87,8 @@ def header(file: TextIO) -> Header:
         inputs.text(agent.get(what), f"line 1: {what}", empty=what == "description")
     inputs.json_object(agent.get("metadata"), "line 1: metadata")
     inputs.texts(agent.get("functional_types") or [], "line 1: functional_types")
+    if agent.get("time_zone") is not None:
+        inputs.time_zone(agent["time_zone"], "line 1: time_zone")
     return Header(agent, counts, history=value.get("history") is True)
 
 
@@ -107,7 +109,10 @@ def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -
     head = header(file)
     store = TransferStore(connection, scope.author)
     store.describe(
-        head.agent["description"], head.agent.get("metadata") or {}, head.agent.get("functional_types") or []
+        head.agent["description"],
+        head.agent.get("metadata") or {},
+        head.agent.get("functional_types") or [],
+        head.agent.get("time_zone"),
     )
     how: Json = {"change_id": uuid4(), "embedding_model": scope.model.name, "logged": not head.history}
     ids = _Ids(connection, store)

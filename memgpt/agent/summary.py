@@ -107,7 +107,7 @@ def _pieces(messages: Sequence[Message], room: int, count: Count) -> Iterator[st
     for message in messages:
         who = message.name or message.role
         calls = "".join(f" [calls {call.get('name', 'a tool')}]" for call in message.tool_calls or [])
-        line = cut(f"{message.created_at:%Y-%m-%d %H:%M} {who}: {message.content}{calls}", room // 4, count)
+        line = cut(f"{message.created_at:%Y-%m-%d %H:%M} UTC {who}: {message.content}{calls}", room // 4, count)
         cost = count(line) + 2
         if lines and cost > left:
             yield "\n".join(lines)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from memgpt.agent.tools import Tool, tool
+from memgpt.context import minute
 from memgpt.memory import Memory
 from memgpt.models import Hit, Message
 
@@ -110,10 +112,10 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
         """
         given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "since": start_datetime, "until": end_datetime}
         if not tags or tag_match_mode == "all":
-            return _found(memory.search(query, tags=tags or None, **given))
+            return _found(memory.search(query, tags=tags or None, **given), memory.scope.zone)
         each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **given)]
         best = {hit.id: hit for hit in sorted(each, key=lambda hit: hit.score)}
-        return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k])
+        return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k], memory.scope.zone)
 
     def graph_search(query: str, limit: int = _PAGE) -> str:
         """Search the facts of the knowledge graph.
@@ -122,7 +124,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: Names or words of what to look for.
             limit: How many results at most.
         """
-        return _found(memory.search(query, kinds=["fact"], limit=limit))
+        return _found(memory.search(query, kinds=["fact"], limit=limit), memory.scope.zone)
 
     def document_search(query: str, limit: int = _PAGE) -> str:
         """Search the documents that were ingested.
@@ -131,7 +133,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: What to look for.
             limit: How many passages at most.
         """
-        return _found(memory.search(query, kinds=["chunk"], limit=limit))
+        return _found(memory.search(query, kinds=["chunk"], limit=limit), memory.scope.zone)
 
     return [archival_memory_insert, archival_memory_search, graph_search, document_search]
 
@@ -161,7 +163,7 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             since=start_date,
             until=end_date or moment(),
         )
-        return _found(hits)
+        return _found(hits, memory.scope.zone)
 
     def conversation_search_date(start_date: str, end_date: str, limit: int = _PAGE) -> str:
         """List what was said in a span of time, the latest messages of it.
@@ -172,7 +174,7 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             limit: How many messages at most.
         """
         found = memory.messages.list(since=start_date, until=end_date, limit=limit, roles=["user", "assistant"])
-        return "\n".join(map(_said, found)) or "nothing was said then"
+        return "\n".join(_said(message, memory.scope.zone) for message in found) or "nothing was said then"
 
     return [conversation_search, conversation_search_date]
 
@@ -181,10 +183,10 @@ def _block(memory: Memory, label: str, value: str) -> str:
     return f"block {label!r} of {memory.agent!r} is now:\n{value}"
 
 
-def _found(hits: Sequence[Hit]) -> str:
-    return "\n".join(
-        f"[{hit.kind} {hit.id}, {hit.created_at:%Y-%m-%d %H:%M}{_by(hit)}] {hit.text}" for hit in hits
-    ) or ("nothing found")
+def _found(hits: Sequence[Hit], zone: ZoneInfo) -> str:
+    return "\n".join(f"[{hit.kind} {hit.id}, {minute(hit.created_at, zone)}{_by(hit)}] {hit.text}" for hit in hits) or (
+        "nothing found"
+    )
 
 
 def _by(hit: Hit) -> str:
@@ -192,6 +194,6 @@ def _by(hit: Hit) -> str:
     return f", {who}" if who else ""
 
 
-def _said(message: Message) -> str:
+def _said(message: Message, zone: ZoneInfo) -> str:
     who = message.name or message.role
-    return f"[message {message.id}, {message.created_at:%Y-%m-%d %H:%M}, {who}] {message.content}"
+    return f"[message {message.id}, {minute(message.created_at, zone)}, {who}] {message.content}"

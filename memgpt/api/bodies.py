@@ -47,6 +47,8 @@ class AgentBody(Body):
     model_config = _example(description="Helps Ann plan her travels", metadata={"team": "travel"})
     description: Description | None = None
     metadata: Json | None = None
+    time_zone: Name | None = None
+    """Of the agent's people, such as Europe/Vienna: times in prompts and questions are theirs."""
 
 
 class BlockCreate(Body):

@@ -10,7 +10,7 @@ import typer
 
 from memgpt.cli import given, output
 from memgpt.cli.memory import show_removed
-from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Yes, agents, chosen
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Yes, agents, chosen, opened
 
 if TYPE_CHECKING:
     from memgpt import models
@@ -47,13 +47,14 @@ def create(
     agent_id: AgentId,
     description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
     metadata: Metadata = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", help="Of its people, as Europe/Vienna.")] = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
     """Describe a new agent; not needed before writing, which creates it."""
     about = given.json_object(metadata, "--metadata")
     with agents(dsn) as all_agents:
-        made = all_agents.create(agent_id, description, about)
+        made = all_agents.create(agent_id, description, about, time_zone=time_zone)
     if as_json:
         output.show_json(made)
     else:
@@ -69,6 +70,18 @@ def describe(agent_id: AgentId, dsn: Dsn = None, as_json: Json = False) -> None:
         output.show_json(found)
     else:
         output.show_fields(found)
+
+
+@app.command("time-zone")
+def set_time_zone(
+    agent_id: AgentId,
+    name: Annotated[str, typer.Argument(help="Such as Europe/Vienna, or UTC.")],
+    dsn: Dsn = None,
+) -> None:
+    """Set where an agent's people are: times in its prompts, and "yesterday" in its questions, are theirs."""
+    with opened(agent_id, dsn) as memory:
+        memory.set_time_zone(name)
+    output.say(f"✓ agent {agent_id} lives by {name}")
 
 
 @app.command()

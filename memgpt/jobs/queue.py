@@ -45,10 +45,11 @@ def install(database: Database) -> None:
         connection.execute(SQL.create_schema)
         with _inside(connection):
             if not found:
-                connection.execute(SchemaManager.get_schema())
+                connection.cursor(binary=False).execute(SchemaManager.get_schema())
             for version in versions if found else ():
                 if version > found:
-                    connection.execute((Path(SchemaManager.get_migrations_path()) / version).read_bytes())
+                    file = Path(SchemaManager.get_migrations_path()) / version
+                    connection.cursor(binary=False).execute(file.read_bytes())
         note = sql.SQL("COMMENT ON SCHEMA {} IS {}")
         connection.execute(note.format(sql.Identifier(SCHEMA), sql.Literal(versions[-1])))
 

@@ -81,6 +81,11 @@ def analyse(text: str, now: datetime | None = None) -> Query:
     )
 
 
+def names_days(text: str) -> bool:
+    """Whether a question speaks of days, which are other hours in other time zones."""
+    return (_absolute_span(text) or _relative_span(text, date(2000, 1, 1))) is not None
+
+
 def _absolute_span(text: str) -> tuple[date, date] | None:
     for pattern in _DATES:
         if found := pattern.search(text):

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from memgpt import inputs
@@ -56,21 +56,30 @@ def new_matcher() -> SoftMatcher:
     return SoftMatcher(word_vectors)
 
 
-def order(text: str, found: Sequence[Found], most: int, blend: Blend, explain: bool, matcher: SoftMatcher) -> list[Hit]:
-    """All kinds in one order: their rows are ranked together, by the statistics of all of them."""
+def order(
+    text: str,
+    found: Sequence[Found],
+    most: int,
+    blend: Blend,
+    explain: bool,
+    matcher: SoftMatcher,
+    zone: tzinfo = UTC,
+) -> list[Hit]:
+    """All kinds in one order: their rows are ranked together, by the statistics of all; days are those of ``zone``."""
     if not found:
         return []
     by_key = {_key(f): f for f in found}
     hops = {} if blend else {(f.kind, f.id): f.hops for f in found if f.hops is not None}
     by_kind = collections(found)
     totals = statistics(by_kind)
+    candidates = rows(found, totals.terms)
     ranked = rank(
         text,
-        rows(found, totals.terms),
+        [replace(row, created_at=row.created_at and row.created_at.astimezone(zone)) for row in candidates],
         totals,
         limit=len(found) if blend or hops else most,
         matcher=matcher,
-        now=datetime.now(UTC),
+        now=datetime.now(zone),
     )
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pgvector import Vector
@@ -18,6 +18,7 @@ from memgpt.following import ActiveModel
 from memgpt.linking import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.ranking import Candidate, SoftMatcher, Statistics
+from memgpt.ranking.query import names_days
 from memgpt.scope import Scope
 from memgpt.search.order import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.order import order as ordered
@@ -207,7 +208,9 @@ class Search:
         linking = linking and (bool(connected) or self._sizes().mentions)
         words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
         with span("search.rank"), words as matcher:
-            plain = ordered(asked.words, found, max(most, LOOKED_AT) if linking else most, blend, explain, matcher)
+            depth = max(most, LOOKED_AT) if linking else most
+            zone = self._scope.zone if names_days(asked.words) else UTC
+            plain = ordered(asked.words, found, depth, blend, explain, matcher, zone)
         if not linking:
             return plain
         sources = sources_of(plain, connected, kinds) if connected else []

@@ -22,9 +22,16 @@ class AgentStore:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def create(self, agent_id: str, *, description: str = "", metadata: Json | None = None) -> bool:
+    def create(
+        self, agent_id: str, *, description: str = "", metadata: Json | None = None, time_zone: str | None = None
+    ) -> bool:
         """Describe a new agent; False when it is described already."""
-        given = {"agent_id": agent_id, "description": description, "metadata": Jsonb(metadata or {})}
+        given = {
+            "agent_id": agent_id,
+            "description": description,
+            "metadata": Jsonb(metadata or {}),
+            "time_zone": time_zone,
+        }
         return self._connection.execute(SQL.create, given).rowcount == 1
 
     def list(

@@ -1,6 +1,6 @@
 -- create --
-INSERT INTO agents (agent_id, description, metadata)
-VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb)
+INSERT INTO agents (agent_id, description, metadata, time_zone)
+VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(time_zone)s::text)
 ON CONFLICT DO NOTHING
 
 -- list --
@@ -44,7 +44,7 @@ sizes AS (
     SELECT agent_id, jsonb_object_agg(name, rows) AS rows, sum(bytes)::bigint AS bytes FROM shares GROUP BY agent_id
 )
 SELECT
-    agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata, a.created_at,
+    agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata, a.time_zone, a.created_at,
     a.updated_at, coalesce(s.rows, '{}') AS rows, coalesce(s.bytes, 0) AS bytes
 FROM agents a
 FULL JOIN sizes s USING (agent_id)
@@ -74,8 +74,8 @@ SELECT
 -- Copies a whole memory to another agent: the keys are (agent_id, id), so ids and references carry over. One statement,
 -- so that all tables are copied as they are at one moment.
 WITH copied_agents AS (
-    INSERT INTO agents (agent_id, description, metadata, functional_types, created_at)
-    SELECT %(target)s::text, description, metadata, functional_types, created_at
+    INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone, created_at)
+    SELECT %(target)s::text, description, metadata, functional_types, time_zone, created_at
     FROM agents WHERE agent_id = %(source)s::text
 ),
 copied_core_memories AS (

@@ -71,10 +71,12 @@ class TransferStore:
             rows = cursor.execute(_export(table), {"agent_id": self._author.agent_id})
             yield from map(_with_old_in_utc, rows) if table == HISTORY else rows
 
-    def describe(self, description: str, metadata: Json, functional_types: Sequence[str]) -> None:
+    def describe(
+        self, description: str, metadata: Json, functional_types: Sequence[str], time_zone: str | None
+    ) -> None:
         """Describe the agent, unless it is described already."""
         given: Json = {"agent_id": self._author.agent_id, "description": description, "metadata": Jsonb(metadata)}
-        given["functional_types"] = [*functional_types]
+        given |= {"functional_types": [*functional_types], "time_zone": time_zone}
         self._connection.execute(SQL.describe, given)
 
     def insert(

@@ -4,7 +4,7 @@ SELECT set_config('timezone', 'UTC', true)
 
 -- agent --
 SELECT jsonb_build_object('agent_id', agent_id, 'description', description, 'metadata', metadata,
-    'functional_types', functional_types)
+    'functional_types', functional_types, 'time_zone', time_zone)
 FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- counts --
@@ -27,8 +27,9 @@ SELECT jsonb_build_object('name', name, 'dimensions', dimensions) FROM embedding
 
 -- describe --
 -- An imported agent keeps its description, unless there is an agent of that name already.
-INSERT INTO agents (agent_id, description, metadata, functional_types)
-VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(functional_types)b::text[])
+INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone)
+VALUES (
+    %(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(functional_types)b::text[], %(time_zone)s::text)
 ON CONFLICT DO NOTHING
 
 -- last_ids --

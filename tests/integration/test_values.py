@@ -7,13 +7,15 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from memgpt import Agent, Memory, inputs
+from memgpt import Agent, Agents, Memory, inputs
 from memgpt.agent.chat import ChatModel
 from memgpt.errors import InputError, MemgptError
 from memgpt.models import Json
@@ -248,3 +250,33 @@ def test_large_numbers_in_metadata_keep_their_value(memory: Memory) -> None:
     metadata = {"n": [1e23, 2.0**200, 10**300, -1e22, 1.5e-300, 5e-324, 0.1]}
     kept = memory.remember("numbers", metadata=metadata)
     assert memory.archival.get(kept.id).metadata == metadata
+
+
+def test_an_agent_lives_in_its_own_time_zone(memory: Memory, dsn: str) -> None:
+    memory.messages.append("user", "good evening", created_at="2026-11-25T20:30:00Z")
+    assert memory.time_zone == "UTC"
+    memory.set_time_zone("Pacific/Auckland")
+    assert "2026-11-26 09:30 Pacific/Auckland" in memory.context("evening").text
+    with pytest.raises(InputError, match="time_zone must be a time zone such as Europe/Vienna, not 'Mars/Base'"):
+        memory.set_time_zone("Mars/Base")
+    with Agents(dsn) as agents:
+        assert agents.describe("ann").time_zone == "Pacific/Auckland"
+        agents.fork("ann", "twin")
+        file = StringIO()
+        agents.export("ann", file)
+        agents.import_(file, "again")
+        assert {agents.describe(name).time_zone for name in ("twin", "again")} == {"Pacific/Auckland"}
+        assert agents.create("vienna", time_zone="Europe/Vienna").time_zone == "Europe/Vienna"
+
+
+def test_yesterday_is_that_of_the_agents_people(memory: Memory) -> None:
+    zone = ZoneInfo("Pacific/Kiritimati")
+    now = datetime.now(zone)
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+    for days in range(4):
+        when = noon - timedelta(days=days)
+        memory.messages.append("user", f"we ate soup number {days}", created_at=when)
+    memory.set_time_zone(zone.key)
+    hits = memory.search("which soup did we eat yesterday?", kinds=["message"], explain=True)
+    dated = {hit.text: hit.explain["features"].get("date", 0.0) for hit in hits if hit.explain is not None}
+    assert max(dated, key=lambda text: dated[text]) == "we ate soup number 1"

@@ -42,7 +42,9 @@ def get_agent(agent_id: AgentId, service: TheService, caller: AnyCaller) -> Agen
 @router.put("/{agent_id}")
 def describe_agent(agent_id: AgentId, body: bodies.AgentBody, service: TheService, caller: AnyCaller) -> AgentRow:
     """Describe an agent. Not needed before writing: the first write creates it."""
-    return service.describe_agent(caller, agent_id, description=body.description, metadata=body.metadata)
+    return service.describe_agent(
+        caller, agent_id, description=body.description, metadata=body.metadata, time_zone=body.time_zone
+    )
 
 
 @router.delete("/{agent_id}")
