@@ -28,6 +28,8 @@ _SHARED = re.compile(
     r" (?:(?P<made>SCHEMA|EXTENSION) - |(?:ACL|COMMENT) - (?P<about>SCHEMA|EXTENSION) )(?P<name>.+) \S*$", re.MULTILINE
 )
 _PASSWORD = "password"  # noqa: S105 - the name of a connection parameter
+_SECRETS = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
+"""Parameters that no variable of libpq stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,15 @@ def _bundled(name: str, oldest: int, newest: int) -> str | None:
 
 
 def run(command: str, flags: Sequence[str], dsn: str, *, stdout: int | None = None, as_option: bool = False) -> None:
-    """Run a client program against a database; its password never shows in the process list."""
+    """Run a client program against a database; nothing secret shows in the process list."""
     given = conninfo_to_dict(dsn)
     password = given.pop(_PASSWORD, None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    if any(name in given for name in _SECRETS):
+        raise InputError(
+            f"{', '.join(name for name in _SECRETS if name in given)} would show in the process list: put it into a "
+            "service file (PGSERVICEFILE) and name that with service= in the connection string"
+        )
     target = make_conninfo(**given)  # type: ignore[arg-type]  # what conninfo_to_dict gave
     arguments = [command, *(["--dbname", target or "dbname="] if as_option or target else []), *flags]
     done = subprocess.run(arguments, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False)

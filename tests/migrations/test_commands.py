@@ -99,6 +99,17 @@ def test_a_failed_backup_leaves_no_file(dsn: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_secret_is_in_a_program_s_arguments(dsn: str, tmp_path: Path) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
+    program.chmod(0o755)
+    backup.run(str(program), [], psycopg.conninfo.make_conninfo(dsn, password="s3cret"))
+    assert "dbname=" in (tmp_path / "arguments").read_text()
+    assert "s3cret" not in (tmp_path / "arguments").read_text()
+    with pytest.raises(InputError, match="sslpassword would show in the process list"):
+        backup.run(str(program), [], psycopg.conninfo.make_conninfo(dsn, sslpassword="s3cret"))
+
+
 def test_an_older_client_on_the_path_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of PostgreSQL 17 the wheel has no programs, but newer ones."""
     client = tmp_path / "pg_dump"

@@ -10,12 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
-import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 
+from memgpt import forks
 from memgpt.agent import Agent, Ended, Event, Limits, ToolCalled, ToolReturned, Turn
 from memgpt.api import bodies, events, problems
 from memgpt.api.access import TheService, Writing
@@ -33,8 +33,21 @@ _NOBODY: Final = 499
 T = TypeVar("T")
 Turns: TypeAlias = dict[tuple[str, str], Agent]
 """The agents of this process that are in a turn: told to stop, they do not wait for the model."""
-_turns: Final = ThreadPoolExecutor(64, "memgpt-chat")
-"""Waiting for a model holds a thread, not one of those that other requests need."""
+
+
+class _Threads:
+    """Waiting for a model holds a thread, not one of those that other requests need."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Begin without threads: those of the parent are not here."""
+        self.pool = ThreadPoolExecutor(64, "memgpt-chat")
+
+
+_turns: Final = _Threads()
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -157,7 +170,7 @@ async def _as_events(request: Request, pieces: AsyncIterator[Event | Change]) ->
                 yield events.event("ended", piece.turn)
             else:
                 yield events.event(_NAMES.get(type(piece).__name__, type(piece).__name__.lower()), asdict(piece))
-    except (MemgptError, psycopg.Error) as error:
+    except MemgptError as error:
         status = problems.status_of(error)
         told = problems.response(status, problems.detail_of(error), request_id=problems.request_id(request))
         yield b"event: error\ndata: %s\n\n" % bytes(told.body)
@@ -185,7 +198,7 @@ async def _pieces(turns: Turns, agent: Agent, happening: Generator[Event]) -> As
     try:
         last = await _in_thread(_newest, agent.memory)
         while not ended:
-            step = _turns.submit(next, happening, None)
+            step = _turns.pool.submit(next, happening, None)
             piece = await asyncio.shield(asyncio.wrap_future(step))
             assert piece is not None  # noqa: S101 - Ended is the last
             ended = isinstance(piece, Ended)
@@ -194,7 +207,7 @@ async def _pieces(turns: Turns, agent: Agent, happening: Generator[Event]) -> As
                 for change in await _in_thread(_changes, agent.memory, last):
                     last = change.id
                     yield change
-    except (MemgptError, psycopg.Error):
+    except MemgptError:
         ended = True
         raise
     finally:
@@ -205,7 +218,7 @@ async def _pieces(turns: Turns, agent: Agent, happening: Generator[Event]) -> As
 
 
 async def _in_thread(work: Callable[..., T], *given: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_turns, work, *given)
+    return await asyncio.get_running_loop().run_in_executor(_turns.pool, work, *given)
 
 
 def _newest(memory: Memory) -> int:
@@ -224,5 +237,5 @@ def _cancelled(agent: Agent, happening: Generator[Event], step: Future[Event | N
             agent.cancel()
             step.exception()
         happening.close()
-    except (MemgptError, psycopg.Error) as error:  # it ended meanwhile, or the database is away: resume goes on
+    except MemgptError as error:  # it ended meanwhile, or the database is away: resume goes on
         log.info("a turn of agent %r was not cancelled: %s", agent.memory.agent, error)
