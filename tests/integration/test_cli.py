@@ -99,6 +99,30 @@ def test_context_is_a_text_for_a_prompt(run: Run) -> None:
     assert account["tokens"] <= 200
 
 
+def test_options_as_in_python(run: Run) -> None:
+    calls = json.dumps([{"id": "c1", "name": "look_up"}])
+    run("message", "append", "assistant", "Let me see", "--session", "s", "--tool-calls", calls, "--intent", "plan")
+    run("message", "append", "tool", "tea", "--session", "s", "--tool-call-id", "c1")
+    assert "not a JSON list" in run("message", "append", "assistant", "x", "--tool-calls", "{}", status=1)
+    first, second = rows(run("message", "list", "--session", "s", "--json"))
+    assert (first["tool_calls"], second["tool_call_id"]) == ([{"id": "c1", "name": "look_up"}], "c1")
+    hits = rows(run("search", "see tea", "--roles", "assistant", "--intents", "plan", "--no-graph", "--json"))
+    assert [hit["id"] for hit in hits] == [first["id"]]
+    fact = json.loads(
+        run("graph", "relate", "Ann", "likes", "Tea", "--fact", "Ann likes tea", "--weight", "2", "--provenance",
+            "message:1", "--properties", '{"n": 1}', "--json")
+    )  # fmt: skip
+    assert (fact["weight"], fact["provenance_id"], fact["properties"]) == (2, 1, {"n": 1})
+    assert "write message:12" in run("graph", "relate", "Ann", "likes", "Tea", "--provenance", "message", status=1)
+    assert json.loads(run("graph", "facts", "Tea", "--direction", "out", "--json")) == []
+    old = json.loads(run("remember", "a", "--json"))["id"]
+    new = json.loads(run("archival", "supersede", str(old), "b", "--source", "mail", "--json"))["id"]
+    assert json.loads(run("archival", "get", str(new), "--json"))["source"] == "mail"
+    assert "2 messages" in run("message", "delete-session", "s")
+    run("undo")
+    assert json.loads(run("forget", "--session", "s", "--yes", "--json"))["conversations"] == 2
+
+
 def test_history_undo_and_forget(run: Run) -> None:
     run("remember", "one")
     run("remember", "two")

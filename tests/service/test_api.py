@@ -149,6 +149,31 @@ def test_a_session_is_deleted_and_forgotten_in_one_call(client: TestClient) -> N
     assert [s["session"] for s in client.get(f"{A}/messages/sessions").json()] == ["other"]
 
 
+def test_every_option_of_a_search_a_context_and_a_fact_arrives(client: TestClient) -> None:
+    said = [
+        client.post(
+            f"{A}/messages", json={"role": role, "content": f"tea, says the {role}", "intent": role, "tokens": 7}
+        )
+        for role in ("user", "assistant")
+    ]
+    assert {m.json()["tokens"] for m in said} == {7}
+    search = {"query": "tea", "roles": ["user"], "intents": ["user"], "half_life": "12h", "recency": 1, "graph": False}
+    assert [hit["id"] for hit in client.post(f"{A}/search", json=search).json()] == [said[0].json()["id"]]
+    assert client.post(f"{A}/search", json=search | {"half_life": "soon"}).status_code == 422
+    asked = {"query": "tea", "recent": 0, "limit": 1, "kinds": ["message"], "summary": "They met."}
+    composed = client.post(f"{A}/context", json=asked).json()
+    assert [item["part"] for item in composed["items"]] == ["summary", "message"]
+    fact = {"source": "Ann", "type": "likes", "target": "Tea", "provenance": ["message", 1], "functional": True}
+    stated = client.post(f"{A}/relationships", json=fact).json()
+    assert (stated["provenance_kind"], stated["provenance_id"]) == ("message", 1)
+    client.post(f"{A}/relationships", json=fact | {"target": "Coffee"})
+    known = client.get(f"{A}/relationships", params={"known_at": stated["recorded_at"]}).json()
+    assert [row["id"] for row in known] == [stated["id"]]
+    assert client.get(f"{A}/stats").json()["agent_id"] == "acme-1"
+    assert client.get(f"{A}/archival-memory/search", params={"query": "tea", "limit": 1}).json() == []
+    assert client.get(f"{A}/messages", params={"roles": "user"}).json() == [said[0].json()]
+
+
 def test_messages_documents_and_graph(client: TestClient) -> None:
     batch = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi", "session": "s"}]
     sent = client.post(f"{A}/messages/batch", json={"messages": batch}).json()
