@@ -73,7 +73,12 @@ _STALE_MODEL = {
 OPERATIONS: Final = (
     Operation(
         archival.Archival.insert, "post /archival-memory", "remember", "remember",
-        mcp_other={"embedding": NO_VECTORS_OF_MODELS}, cli_other={"embedding": NO_VECTORS},
+        mcp_other={"embedding": NO_VECTORS_OF_MODELS},
+        cli_other={"embedding": NO_VECTORS, "on_error": "of the many texts of `remember -`"},
+    ),
+    Operation(
+        archival.Archival.insert_many, "post /archival-memory/batch", None, None,
+        {"MCP": ONE_BY_ONE, "CLI": "`remember -` is this one too"},
     ),
     Operation(
         archival.Archival.supersede, "put /archival-memory/{id}/superseded-by", "correct_memory", "archival supersede",
@@ -81,7 +86,6 @@ OPERATIONS: Final = (
     ),
     Operation(
         archival.Archival.list, "get /archival-memory", None, "archival list", {"MCP": FINDS_BY_SEARCH},
-        cli_other={"after": "raise --limit"},
     ),
     Operation(archival.Archival.get, "get /archival-memory/{id}", None, "archival get", {"MCP": FINDS_BY_SEARCH}),
     Operation(
@@ -100,7 +104,7 @@ OPERATIONS: Final = (
         cli_other={"count_tokens": "a function"},
     ),
     Operation(Memory.forget, "post /forget", "forget", "forget", cli_other={"yes": "the answer to the question"}),
-    Operation(Memory.undo, "post /undo", "undo", "undo"),
+    Operation(Memory.undo, "post /undo", "undo", "undo", cli_other={"yes": "the answer to the question"}),
     Operation(
         Memory.history, "get /history", "history", "history", rest_other={"before": PAGED, "after": CURSOR},
     ),
@@ -110,8 +114,13 @@ OPERATIONS: Final = (
         mcp_other={"embedding": NO_VECTORS_OF_MODELS}, cli_other={"embedding": NO_VECTORS},
     ),
     Operation(
+        messages.Messages.append_many, "post /messages/batch", None, "message append-many", {"MCP": ONE_BY_ONE},
+        cli_other={"messages": "standard input", "session": "of messages that name none"},
+    ),
+    Operation(
         messages.Messages.list, "get /messages", "read_conversation", "message list",
         rest_other={"before": PAGED, "after": CURSOR},
+        cli_other={"before": "pages of every list go on with --after", "after": "the last one of the page before"},
     ),
     Operation(messages.Messages.get, "get /messages/{id}", None, "message get", {"MCP": FINDS_BY_SEARCH}),
     Operation(
@@ -176,10 +185,8 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Memory.ingest": "files: REST /documents/files, memgpt ingest",
     "Memory.ingest_files": "files: REST /documents/files, memgpt ingest",
     "Memory.ingest_sent": AUTOMATIC,
-    "Archival.insert_many": "REST /archival-memory/batch, memgpt remember -",
     "Archival.touch": AUTOMATIC,
     "Archival.near_duplicates": "remember reports them as `similar`",
-    "Messages.append_many": "REST /messages/batch, memgpt message append-many",
     "Messages.count": "stats, and sessions",
     "CoreBlock.rethink": "REST patch with a value, rewrite_block, memgpt block rethink",
     "CoreBlock.describe": "REST patch, memgpt block describe",
