@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -27,6 +28,9 @@ TITLES: Final[dict[Part, str]] = {
 
 RECENT_SHARE: Final = 0.3
 """Share of the budget after the blocks that the latest messages may take before recalled memories are placed."""
+
+MOST_SAID: Final = 100
+"""Hits that are looked for beyond the limit, in the place of what was said already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,16 @@ def compose(
     packing.add_while([piece for piece in rest if (piece[0], piece[1]) not in placed], within=packing.left, report=True)
     order = {id: n for n, id in enumerate(m.id for m in recent)}
     return packing.context(lambda item: order.get(item.id, -1) if item.part == "message" else 0)
+
+
+def compared(text: str) -> str:
+    """A text as it is compared with another."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def unsaid(hits: Sequence[Hit], said: Collection[str]) -> list[Hit]:
+    """The hits without messages that say one of these texts (as they are compared)."""
+    return [hit for hit in hits if hit.kind != "message" or compared(hit.text) not in said]
 
 
 Piece = tuple[Part, int, str, float | None]

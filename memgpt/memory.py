@@ -14,7 +14,7 @@ from memgpt import embeddings, forget, inputs, stats
 from memgpt.archival import Archival
 from memgpt.batches import Batch, OnError
 from memgpt.config import Settings, settings
-from memgpt.context import Context, CountTokens, compose
+from memgpt.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.core import Core
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
@@ -208,6 +208,7 @@ class Memory:
         limit: int = 20,
         kinds: Sequence[Kind] | None = None,
         summary: str | None = None,
+        said: Sequence[str] = (),
         count_tokens: CountTokens | None = None,
     ) -> Context:
         """A prompt-ready text within a budget: core memory, what a query recalls, the latest messages.
@@ -219,11 +220,14 @@ class Memory:
             recent: most messages to include without being recalled.
             limit: most hits to recall.
             summary: of the conversation before the recent messages.
+            said: texts of messages that the prompt has already: they are not recalled.
             count_tokens: the tokenizer of the model that will read it; absent, that of the embedding model.
         """
         budget = inputs.limit(budget_tokens, "budget_tokens", most=10_000_000)
         with span("context"):
-            hits = self.search(query, limit=limit, kinds=kinds) if query and query.strip() else []
+            more = min(len(said), MOST_SAID)
+            hits = self.search(query, limit=limit + more, kinds=kinds) if query and query.strip() else []
+            hits = unsaid(hits, {compared(text) for text in said})[:limit] if said else hits
             latest = self.messages.list(session=session, limit=recent) if recent else []
             blocks = self.core.list()
             with span("context.compose"):

@@ -170,6 +170,11 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             else:
                 self._send(answer)
 
+        def do_GET(self) -> None:
+            """The list of models."""
+            listed = [{"id": "upstream/large", "object": "model", "created": 1, "owned_by": "them"}]
+            self._send(reply({"object": "list", "data": listed} if self.path == "/v1/models" else {}))
+
         def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers.items():

@@ -283,6 +283,8 @@ class ContextRequest(Body):
     kinds: list[Kind] | None = None
     summary: Text | None = None
     """Of the conversation before the recent messages."""
+    said: Annotated[list[Annotated[str, Field(max_length=1_000_000)]], Field(max_length=1000)] = []
+    """Texts of messages that the prompt has already: they are not recalled."""
 
 
 class UndoRequest(Body):

@@ -75,7 +75,7 @@ class Edge:
         try:
             await self._answer(exchange, receive)
         except _Refused as refused:
-            answer = problems.response(refused.status, str(refused), request_id=exchange.request_id)
+            answer = problems.response(refused.status, str(refused), request_id=exchange.request_id, path=exchange.path)
             await answer(scope, receive, exchange.send)
         finally:
             self._note(exchange)

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from memgpt.api import openai_errors
 from memgpt.errors import (
     AccessError,
     BusyError,
@@ -76,14 +77,17 @@ class TooManyRequests(Exception):
 
 
 def response(
-    status: int, detail: str, *, request_id: str | None = None, headers: Mapping[str, str] | None = None
+    status: int, detail: str, *, request_id: str | None = None, headers: Mapping[str, str] | None = None, path: str = ""
 ) -> JSONResponse:
-    """A problem as a response; what may pass by itself says when to try again."""
+    """A problem as a response, at OpenAI's addresses in OpenAI's words; what may pass by itself says when to try
+    again."""
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", "1")
     if status == 401:
         extra.setdefault("WWW-Authenticate", 'Bearer realm="memgpt"')
+    if openai_errors.speaks(path):
+        return openai_errors.response(status, detail, headers=extra)
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -128,21 +132,26 @@ def request_id(request: Request) -> str | None:
 
 
 async def _of_ours(request: Request, error: Exception) -> JSONResponse:
-    return response(status_of(error), detail_of(error), request_id=request_id(request))
+    return response(status_of(error), detail_of(error), request_id=request_id(request), path=request.scope["path"])
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     details = {404: "there is nothing at this address", 405: "this address has no such method"}
     detail = details.get(error.status_code, str(error.detail))
-    return response(error.status_code, detail, request_id=request_id(request), headers=error.headers)
+    return response(
+        error.status_code, detail, request_id=request_id(request), path=request.scope["path"], headers=error.headers
+    )
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     problems = [_words(e) for e in error.errors()]
     status = 400 if any(e["type"] == "json_invalid" for e in error.errors()) else 422
-    return response(status, "; ".join(problems), request_id=request_id(request))
+    if openai_errors.speaks(request.scope["path"]):
+        param = ".".join(str(part) for part in error.errors()[0]["loc"][1:2])
+        return openai_errors.response(status, problems[0], param=param or None)
+    return response(status, "; ".join(problems), request_id=request_id(request), path=request.scope["path"])
 
 
 def _words(error: Mapping[str, Any]) -> str:
@@ -151,16 +160,16 @@ def _words(error: Mapping[str, Any]) -> str:
 
 
 async def _of_precondition(request: Request, error: Exception) -> JSONResponse:
-    return response(412, str(error), request_id=request_id(request))
+    return response(412, str(error), request_id=request_id(request), path=request.scope["path"])
 
 
 async def _of_rate(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TooManyRequests)  # noqa: S101 - registered for it
     headers = {"Retry-After": str(math.ceil(error.seconds))}
-    return response(429, str(error), request_id=request_id(request), headers=headers)
+    return response(429, str(error), request_id=request_id(request), path=request.scope["path"], headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     detail = "an unexpected error; the log has it under this request id"
-    return response(500, detail, request_id=request_id(request))
+    return response(500, detail, request_id=request_id(request), path=request.scope["path"])

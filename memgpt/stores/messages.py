@@ -145,6 +145,14 @@ class MessageStore:
         """Remove a whole conversation, keeping it in the history; answers how many messages it had."""
         return self._connection.execute(SQL.delete_session, self._given(session=session, change_id=change_id)).rowcount
 
+    def lock_session(self, session: str) -> datetime:
+        """Serialize what is added to a session by comparison with what it has; return the time it is from then on."""
+        self._connection.execute(SQL.lock_session, self._given(session=session))
+        row = self._connection.execute(SQL.clock).fetchone()
+        assert row is not None  # noqa: S101 - there is always a time
+        time: datetime = row[0]
+        return time
+
     def count(self, *, session: str | None = None) -> int:
         row = self._connection.execute(SQL.count, self._given(session=session)).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row

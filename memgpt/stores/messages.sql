@@ -133,3 +133,11 @@ FROM gone g
 -- count --
 SELECT count(*) FROM conversations
 WHERE agent_id = %(agent_id)s::text AND (%(session)s::text IS NULL OR session = %(session)s::text)
+
+-- lock_session --
+-- Until the end of the transaction nobody else who asks for it adds to this session.
+SELECT pg_advisory_xact_lock(hashtextextended('memgpt session ' || %(agent_id)s::text || '/' || %(session)s::text, 0))
+
+-- clock --
+-- The time now, not that of the beginning of the transaction, which may have waited.
+SELECT clock_timestamp()

@@ -27,6 +27,7 @@ FACES: Final[tuple[Face, ...]] = ("REST", "MCP", "CLI")
 AGENT: Final = "/v1/agents/{agent_id}"
 PAGED: Final = "pages go on after a cursor, `after`, which the answer before gives"
 CURSOR: Final = "the cursor of the page before"
+NO_PROMPT: Final = "for who composes a prompt with a history of its own"
 NO_VECTORS: Final = "nobody types a vector; `remember -` and `append-many` take it as JSON"
 NO_VECTORS_OF_MODELS: Final = "a language model has no vectors"
 JSON_NULL: Final = "`null` says so"
@@ -100,8 +101,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         Memory.context, "post /context", "get_context", "context",
-        rest_other={"count_tokens": "a function"}, mcp_other={"count_tokens": "a function"},
-        cli_other={"count_tokens": "a function"},
+        rest_other={"count_tokens": "a function"}, mcp_other={"count_tokens": "a function", "said": NO_PROMPT},
+        cli_other={"count_tokens": "a function", "said": NO_PROMPT},
     ),
     Operation(Memory.forget, "post /forget", "forget", "forget", cli_other={"yes": "the answer to the question"}),
     Operation(Memory.undo, "post /undo", "undo", "undo", cli_other={"yes": "the answer to the question"}),

@@ -114,7 +114,7 @@ def test_an_upstream_that_fails_is_named_and_nothing_is_kept(
 def test_without_an_upstream_it_says_so(client_with: Callable[..., TestClient]) -> None:
     answer = client_with().post("/v1/chat/completions", json={"model": "m", "messages": QUESTION})
     assert answer.status_code == 503
-    assert "MEMGPT_CHAT_BASE_URL" in answer.json()["detail"]
+    assert "MEMGPT_CHAT_BASE_URL" in answer.json()["error"]["message"]
 
 
 def test_a_key_of_another_agent_gets_no_memory(client: openai.OpenAI, upstream: OpenAIServer) -> None:
@@ -130,3 +130,94 @@ def test_embeddings(client: openai.OpenAI, service: Service) -> None:
     expected = service.embedder.embed(["Ann likes trains"], purpose="document")[0]
     assert answer.data[0].embedding == pytest.approx(list(expected), abs=1e-6)
     assert answer.usage.prompt_tokens > 0
+
+
+def refused(call: Callable[[], object]) -> openai.APIStatusError:
+    with pytest.raises(openai.APIStatusError) as error:
+        call()
+    assert set(error.value.body) == {"message", "type", "code", "param"}  # type: ignore[arg-type, call-overload]
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "kind"),
+    [
+        ("POST", "chat/completions", {"model": "m"}, 400, "invalid_request_error"),
+        ("POST", "chat/completions", {"model": "", "messages": []}, 400, "invalid_request_error"),
+        ("POST", "chat/completions", b"{", 400, "invalid_request_error"),
+        ("POST", "chat/completions", b'{"model": "m", "messages": [{"role": "user", "content": NaN}]}', 400,
+         "invalid_request_error"),
+        ("POST", "chat/completions", b"[" * 100, 400, "invalid_request_error"),
+        ("POST", "embeddings", {"input": []}, 400, "invalid_request_error"),
+        ("POST", "embeddings", {"input": ""}, 400, "invalid_request_error"),
+        ("GET", "chat/completions", None, 405, "invalid_request_error"),
+        ("GET", "models/nobody's", None, 404, "invalid_request_error"),
+        ("GET", "models/nobody%FFs", None, 400, "invalid_request_error"),
+    ],
+)  # fmt: skip
+def test_every_error_is_in_openai_s_shape(
+    client_with: Callable[..., TestClient], method: str, path: str, body: object, status: int, kind: str
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client_with().request(
+        method, f"/v1/{path}", content=content if body else None, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "code", "param"}
+    assert error["type"] == kind
+    assert error["message"]
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_keys_and_rates_are_refused_in_openai_s_shape(client: openai.OpenAI, service: Service) -> None:
+    error = refused(lambda: client.with_options(api_key="memgpt_0_x").models.list())
+    assert (error.status_code, error.code) == (401, "invalid_api_key")
+    error = refused(lambda: client.chat.completions.create(model="m", messages=QUESTION, user="bob"))
+    assert (error.status_code, error.type) == (403, "permission_error")
+    slow = service.keys.create(agents=["ann"], requests_per_minute=1).token
+    client.with_options(api_key=slow).models.list()
+    error = refused(lambda: client.with_options(api_key=slow).models.list())
+    assert (error.status_code, error.code) == (429, "rate_limit_exceeded")
+    assert error.response.headers["retry-after"]
+
+
+@pytest.mark.parametrize(("status", "told"), [(400, 400), (404, 404), (429, 429), (500, 500), (503, 503), (403, 502)])
+def test_an_upstream_s_status_is_passed_on(
+    client: openai.OpenAI, upstream: OpenAIServer, service: Service, status: int, told: int
+) -> None:
+    theirs = {"error": {"message": "theirs", "type": "t", "code": "c", "param": None}}
+    upstream.script(otherwise=answering([], Answer(status, json.dumps(theirs).encode(), {"Retry-After": "7"})))
+    for stream in (False, True):
+        error = refused(lambda: client.chat.completions.create(model="m", messages=QUESTION, stream=stream))  # noqa: B023
+        assert error.status_code == told
+        assert ("theirs" in str(error)) == (status < 500 and status != 403)
+        assert error.response.headers["retry-after"] == "7"
+    assert messages_of(service) == []
+
+
+def test_models_are_the_upstream_s_and_the_memory_s(client: openai.OpenAI, service: Service) -> None:
+    names = [model.id for model in client.models.list()]
+    assert names == ["upstream/large", service.embedder.name]
+    assert client.models.retrieve("upstream/large").owned_by == "them"
+    assert client.models.retrieve(service.embedder.name).owned_by == "memgpt"
+    error = refused(lambda: client.models.retrieve("nobody"))
+    assert (error.status_code, error.code, error.param) == (404, "model_not_found", "model")
+
+
+def test_embeddings_are_shortened_where_the_model_can(client: openai.OpenAI) -> None:
+    whole, short = (client.embeddings.create(model="m", input="Ann likes trains", dimensions=d) for d in (256, 64))
+    first = whole.data[0].embedding[:64]
+    length = sum(x * x for x in first) ** 0.5
+    assert short.data[0].embedding == pytest.approx([x / length for x in first], abs=1e-5)
+    plain = client.embeddings.create(model="m", input="Ann likes trains", dimensions=64, encoding_format="float")
+    assert plain.data[0].embedding == pytest.approx(short.data[0].embedding, abs=1e-6)
+    error = refused(lambda: client.embeddings.create(model="m", input="x", dimensions=257))
+    assert (error.status_code, error.param, error.code) == (400, "dimensions", "invalid_dimensions")
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 3], [[1, 2], [3]]])
+def test_token_ids_are_refused_with_what_to_do(client: openai.OpenAI, ids: list[int]) -> None:
+    error = refused(lambda: client.embeddings.create(model="m", input=ids))
+    assert (error.status_code, error.param, error.code) == (400, "input", "token_ids_not_supported")
+    assert "send texts" in str(error)
