@@ -29,7 +29,7 @@ NO_MODEL = "none"
 PREFIX: Final = "MEMGPT_"
 _OF_THE_TESTS: Final = "MEMGPT_TEST_"
 _OF_THE_MEMORY: Final = frozenset(
-    ["database_url", "data_dir", "db_schema", "language"]
+    ["database_url", "data_dir", "db_schema", "db_role", "language"]
     + [f"embedding_{what}" for what in ("model", "dimensions", "base_url", "api_key")]
 )
 """Settings that two processes must share to see and search the same memory."""

@@ -112,6 +112,25 @@ BEGIN
 END
 $$;
 
+-- Large objects and temporary tables, where the rights are ours to give.
+DO $$
+BEGIN
+    IF (SELECT pg_has_role(current_user, d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database()) THEN
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database());
+    END IF;
+    IF NOT has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
+        AND (SELECT pg_has_role(current_user, p.proowner, 'USAGE') FROM pg_proc p WHERE p.oid = 'pg_catalog.lo_creat(integer)'::regprocedure)
+    THEN
+        GRANT EXECUTE ON FUNCTION
+            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea)
+        TO PUBLIC;
+        REVOKE EXECUTE ON FUNCTION
+            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea)
+        FROM pg_database_owner;
+    END IF;
+END
+$$;
+
 DELETE FROM schema_migrations WHERE migration_name = '013_tenant_isolation';
 
 COMMIT;

@@ -239,6 +239,36 @@ $$;
 
 SELECT memory_use_role();
 
+-- Requests make no temporary tables and no large objects, which row-level security does not know: revoked from everybody
+-- but the owner, where that is ours to do and the database holds nothing of anybody else.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+            AND pg_get_userbyid(c.relowner) <> current_user
+    ) THEN
+        RETURN;
+    END IF;
+    IF has_database_privilege('public', current_database(), 'TEMPORARY')
+        AND (SELECT pg_has_role(current_user, d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database())
+    THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
+    IF has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
+        AND (SELECT pg_has_role(current_user, p.proowner, 'USAGE') FROM pg_proc p WHERE p.oid = 'pg_catalog.lo_creat(integer)'::regprocedure)
+        AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)
+    THEN
+        REVOKE EXECUTE ON FUNCTION
+            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea)
+        FROM PUBLIC;
+        GRANT EXECUTE ON FUNCTION
+            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea)
+        TO pg_database_owner;
+    END IF;
+END
+$$;
+
 INSERT INTO schema_migrations (migration_name) VALUES ('013_tenant_isolation');
 
 COMMIT;

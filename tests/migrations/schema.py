@@ -6,5 +6,5 @@ from pathlib import Path
 
 import pytest
 
-os.environ["MEMGPT_WRITE_SCHEMA"] = "1"
+os.environ["MEMGPT_TEST_WRITE_SCHEMA"] = "1"
 sys.exit(pytest.main(["-q", "-n0", str(Path(__file__).with_name("test_snapshot.py"))]))

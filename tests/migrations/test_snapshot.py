@@ -1,6 +1,6 @@
 """The schema after every migration, kept as a file so that each change of it shows up in a review.
 
-``MEMGPT_WRITE_SCHEMA=1 python -m pytest tests/migrations/test_snapshot.py`` writes it anew (``make schema``).
+``MEMGPT_TEST_WRITE_SCHEMA=1 python -m pytest tests/migrations/test_snapshot.py`` writes it anew (``make schema``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,6 @@ SNAPSHOT = Path(__file__).with_name("schema.sql")
 def test_the_schema_is_the_snapshot(empty_dsn: str, dump: Callable[..., str]) -> None:
     migrate.apply(empty_dsn)
     schema = dump(empty_dsn, "--no-privileges")
-    if os.environ.get("MEMGPT_WRITE_SCHEMA"):
+    if os.environ.get("MEMGPT_TEST_WRITE_SCHEMA"):
         SNAPSHOT.write_text(schema, encoding="utf-8")
     assert schema == SNAPSHOT.read_text(encoding="utf-8"), "run `make schema` and review the difference"
