@@ -167,6 +167,11 @@ class _Page(HTMLParser):
             self.passages[-1].append(data)
 
 
+def text_of_page(markup: str) -> str:
+    """Return the words of a page, a line for each element that begins one."""
+    return "\n".join(filter(None, _passages_of_page(markup)))
+
+
 def _passages_of_page(markup: str) -> Iterator[str]:
     reader = _Page()
     reader.feed(markup)

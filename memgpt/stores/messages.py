@@ -72,6 +72,10 @@ class MessageStore:
             raise self._not_found(id)
         return message
 
+    def transcript_ids(self, session: str) -> set[str]:
+        """What the imported messages of a session are called in the file they are from."""
+        return {id for (id,) in self._connection.execute(SQL.transcript_ids, self._given(session=session))}
+
     def list(
         self,
         *,

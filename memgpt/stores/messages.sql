@@ -33,6 +33,12 @@ SELECT id, session, role, name, content, intent, intent_confidence, tokens, tool
 FROM conversations
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
 
+-- transcript_ids --
+-- What imported messages of a session are called in the file they are from.
+SELECT metadata ->> 'transcript_id'
+FROM conversations
+WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text AND metadata ->> 'transcript_id' IS NOT NULL
+
 -- list --
 -- The newest messages that fit, oldest of them first; a page goes on before the first row of the one after it.
 SELECT * FROM (
