@@ -32,7 +32,7 @@ COMMANDS: Final = {
     ),
     "import-transcript": (
         "memgpt.cli.transcript",
-        "Keep messages of OpenAI, Anthropic or a ChatGPT export. What cannot be kept as it is, is told.",
+        "Keep the conversations of an export, each message once; again, what is new in it.",
     ),
     "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
 }

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -76,6 +76,16 @@ def working(what: str) -> Iterator[None]:
         return
     with errors.status(Text(what)):
         yield
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """A running count on a terminal; quiet elsewhere."""
+    if not errors.is_terminal:
+        yield lambda _: None
+        return
+    with errors.status(Text(f"0 {what}")) as status:
+        yield lambda done: status.update(Text(f"{done:,} {what}"))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

@@ -15,19 +15,34 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def import_transcript(
-    file: Annotated[Path, typer.Argument(help="JSON or JSON lines.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="An export, a list of messages, or a Slack export's folder.", show_default=False)
+    ],
     session: Annotated[str | None, typer.Option("--session", help="The conversation to add to.")] = None,
+    branches: Annotated[
+        bool, typer.Option("--branches", help="Also the branches of ChatGPT conversations that were not shown last.")
+    ] = False,
     on_error: OnErrorOption = "replace",
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Keep messages of OpenAI, Anthropic or a ChatGPT export. What cannot be kept as it is, is told."""
+    """Keep the conversations of an export, each message once; again, what is new in it.
+
+    Known are ChatGPT, Claude.ai, Claude Code, Codex, Gemini, LangChain, Letta, ShareGPT, Telegram, Slack, Discord,
+    WhatsApp, and message lists of OpenAI and Anthropic.
+    """
     from memgpt import transcripts
 
     given.existing_file(file)
-    with opened(agent, dsn) as memory, output.working("importing"):
-        done = transcripts.import_transcript(memory, file, session=session, on_error=on_error)
+    with (
+        output.interruptible("of a file over 32 MiB what was imported stays; run it again to go on"),
+        opened(agent, dsn) as memory,
+        output.counting("messages") as progress,
+    ):
+        done = transcripts.import_transcript(
+            memory, file, session=session, branches=branches, on_error=on_error, progress=progress
+        )
     if as_json:
         output.show_json(done)
         return

@@ -81,8 +81,14 @@ def _import(work: Work, arguments: Json) -> Json:
     with _on_disk(work.files) as paths:
         [path] = paths
         work.progress(0, 1, work.files[0].name)
-        done: Json = asdict(import_transcript(work.memory, path, session=arguments["session"]))
-    work.progress(1, 1)
+        done: Json = asdict(
+            import_transcript(
+                work.memory,
+                path,
+                session=arguments["session"],
+                progress=lambda done: work.progress(done, None, work.files[0].name),
+            )
+        )
     return done
 
 
