@@ -27,11 +27,7 @@ def import_transcript(
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Keep the conversations of an export, each message once; again, what is new in it.
-
-    Known are ChatGPT, Claude.ai, Claude Code, Codex, Gemini, LangChain, Letta, ShareGPT, Telegram, Slack, Discord,
-    WhatsApp, and message lists of OpenAI and Anthropic.
-    """
+    """Keep the conversations of an export, each message once; again, what is new in it."""
     from memgpt import transcripts
 
     given.existing_file(file)
