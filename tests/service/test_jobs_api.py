@@ -69,7 +69,7 @@ def test_a_transcript_is_imported(dsn: str) -> None:
         form = {"kind": "import", "arguments": '{"session": "monday"}'}
         asked = http.post(f"{A}/jobs/files", files={"files": ("talk.json", talk)}, data=form)
         last = watched(http, asked.headers["location"])[-1]
-        assert last["result"] == {"sessions": 1, "messages": 2, "skipped": 0}
+        assert last["result"] == {"sessions": 1, "messages": 2, "skipped": 0, "problems": []}
         assert [m["session"] for m in http.get(f"{A}/messages").json()] == ["monday", "monday"]
 
 
