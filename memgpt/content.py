@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from memgpt.models import Json
+
+_CALLS: Final = {"tool_use", "server_tool_use", "mcp_tool_use", "tool_call"}
+_UNSAID: Final = {"redacted_thinking", "reasoning", "encrypted_reasoning"}
+"""Parts that hold nothing a person can read."""
+
+Attached = Callable[[Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +36,61 @@ def label(part: Mapping[str, Any]) -> str:
     return f"[{part.get('type') or part.get('content_type') or 'attachment'}]"
 
 
-def read(content: Any, attached: Callable[[Mapping[str, Any]], str] = label) -> Content:
+def call(value: Mapping[str, Any]) -> Json:
+    """Return one tool call, in the form in which messages keep it."""
+    function = value["function"] if isinstance(value.get("function"), Mapping) else value
+    arguments = next((function[key] for key in ("arguments", "args", "input") if function.get(key) is not None), None)
+    id = value.get("id") or value.get("call_id")
+    return {"id": None if id is None else str(id), "name": function.get("name"), "arguments": arguments}
+
+
+def read(content: Any, attached: Attached = label) -> Content:
     """Return the text, the tool calls and the tool results of a content.
+
+    Known are the parts of OpenAI (Chat and Responses), Anthropic and Gemini.
 
     Args:
         attached: the text for a part that is none.
     """
-    if content is None:
-        return Content()
-    if isinstance(content, str):
-        return Content(content)
-    parts = content.get("parts", [content.get("text")]) if isinstance(content, Mapping) else content
     texts: list[str] = []
     made = Content()
-    for part in parts if isinstance(parts, (list, tuple)) else []:
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        if isinstance(part, str):
-            texts.append(part)
-        elif kind == "tool_use":
-            made.calls.append({"id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")})
-        elif kind == "tool_result":
-            made.results.append((part.get("tool_use_id"), read(part.get("content"), attached).text or "(empty)"))
-        elif isinstance(part, Mapping):
-            said = next((part[key] for key in ("text", "refusal") if isinstance(part.get(key), str)), None)
-            texts.append(attached(part) if said is None else said)
-    return Content("\n".join(texts), made.calls, made.results)
+    _read(content, attached, texts, made)
+    return Content("\n".join(text for text in texts if text), made.calls, made.results)
+
+
+def _read(content: Any, attached: Attached, texts: list[str], made: Content) -> None:
+    if isinstance(content, str):
+        texts.append(content)
+    elif isinstance(content, Mapping):
+        _read_part(content, attached, texts, made)
+    elif isinstance(content, (list, tuple)):
+        for part in content:
+            _read(part, attached, texts, made)
+
+
+def _read_part(part: Mapping[str, Any], attached: Attached, texts: list[str], made: Content) -> None:
+    kind = str(part.get("type") or part.get("content_type") or "").lower()
+    answered = part.get("functionResponse")
+    if kind in _CALLS or isinstance(part.get("functionCall"), Mapping):
+        made.calls.append(call(part.get("functionCall") or part))
+    elif kind.endswith("tool_result"):
+        made.results.append((part.get("tool_use_id"), read(part.get("content"), attached).text or "(empty)"))
+    elif isinstance(answered, Mapping):
+        response = answered.get("response")
+        said = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
+        made.results.append((answered.get("id"), said))
+    elif kind.endswith("search_result"):
+        texts.append(" ".join(str(part[key]) for key in ("title", "url") if part.get(key)))
+    elif kind not in _UNSAID:
+        _read_said(part, attached, texts, made)
+
+
+def _read_said(part: Mapping[str, Any], attached: Attached, texts: list[str], made: Content) -> None:
+    for key in ("parts", "text"):
+        if isinstance(part.get(key), (str, list)):
+            _read(part[key], attached, texts, made)
+            return
+    audio = part.get("audio")
+    spoken = part.get("transcript") or (audio.get("transcript") if isinstance(audio, Mapping) else None)
+    said = next((each for each in (spoken, part.get("refusal")) if isinstance(each, str)), None)
+    texts.append(attached(part) if said is None else said)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from memgpt.content import Content, call
 from memgpt.ingest.leftovers import text_of_page
 from memgpt.models import Json
-from memgpt.transcripts import parts
+from memgpt.transcripts import attachments
 from memgpt.transcripts.turns import Conversation, Turn, mapping, objects, role_of, text_of
 
 Item = Mapping[str, Any]
@@ -22,34 +23,48 @@ def messages(found: Iterable[Any], session: str | None) -> Conversation:
 
 def _turns(item: Any) -> Iterator[Turn]:
     if not isinstance(item, Mapping):
-        yield Turn("", "", problem=f"it is not an object but {type(item).__name__}")
+        yield Turn("", "", problem=f"role is missing: the message is not an object but {type(item).__name__}")
         return
     item = _plain(item)
     author = item.get("author")
     word = item.get("role") or (author.get("role") if isinstance(author, Mapping) else author)
     role = role_of(word or item.get("type")) or str(word)
     name = item.get("name") or (author.get("name") if isinstance(author, Mapping) else None)
-    content = parts.read(next((item[key] for key in ("content", "parts", "text") if item.get(key) is not None), None))
-    content.texts += [parts.attachment(each) for each in objects(item.get("attachments"))]
+    content = attachments.read(next((item[key] for key in _CONTENTS if item.get(key) is not None), None))
     spoken = mapping(item.get("audio")).get("transcript")
-    if isinstance(spoken, str):
-        content.texts.append(spoken)
-    content.calls += [parts.call(each) for each in objects(item.get("tool_calls"))]
+    text = _joined(content.text, *_files(item, "attachments"), spoken if isinstance(spoken, str) else "")
+    content.calls.extend(_calls(item))
     if isinstance(item.get("function_call"), Mapping):
-        content.calls.append(parts.call(item["function_call"]))
+        content.calls.append(call(item["function_call"]))
     when = next((item[key] for key in _TIMES if item.get(key) is not None), None)
-    base = Turn(role, content.text, text_of(name), when, text_of(item.get("id")))
+    base = Turn(role, text, text_of(name), when, text_of(item.get("id")))
     yield from _with_results(base, content, text_of(item.get("tool_call_id")))
 
 
+_CONTENTS: Final = ("content", "parts", "text")
 _TIMES: Final = ("created_at", "create_time", "timestamp", "time", "date")
 
 
-def _with_results(turn: Turn, content: parts.Content, answers: str | None = None) -> Iterator[Turn]:
+def _calls(item: Item) -> list[Any]:
+    """The tool calls of a message; what is none is left for the check to name."""
+    found = item.get("tool_calls") or []
+    return [call(each) if isinstance(each, Mapping) else each for each in found] if isinstance(found, list) else [found]
+
+
+def _joined(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
+
+
+def _files(item: Item, *keys: str) -> list[str]:
+    """The texts of the files attached to a message."""
+    return [attachments.attachment(each) for key in keys for each in objects(item.get(key))]
+
+
+def _with_results(turn: Turn, content: Content, answers: str | None = None) -> Iterator[Turn]:
     """The turn, and one of a tool for each result that its content holds."""
-    for number, (call, said) in enumerate(content.results):
+    for number, (call_id, said) in enumerate(content.results):
         id = f"{turn.id}-{number}" if turn.id else None
-        yield Turn("tool", said, when=turn.when, id=id, tool_call_id=call, about=turn.about)
+        yield Turn("tool", said, when=turn.when, id=id, tool_call_id=call_id, about=turn.about)
     if turn.text or content.calls or not content.results:
         yield replace(turn, tool_calls=content.calls, tool_call_id=answers)
 
@@ -102,32 +117,31 @@ def _chatgpt_turns(message: Item) -> Iterator[Turn]:
     author = mapping(message.get("author"))
     role = role_of(author.get("role")) or str(author.get("role"))
     content = _chatgpt_content(mapping(message.get("content")))
-    recipient = message.get("recipient")
-    if role == "assistant" and recipient not in (None, "all") and content.text:
-        content.calls.append({"id": None, "name": recipient, "arguments": content.text})
-        content.texts.clear()
-    content.texts += [parts.attachment(each) for each in objects(mapping(message.get("metadata")).get("attachments"))]
+    recipient, text = message.get("recipient"), content.text
+    if role == "assistant" and recipient not in (None, "all") and text:
+        content.calls.append({"id": None, "name": recipient, "arguments": text})
+        text = ""
+    text = _joined(text, *_files(mapping(message.get("metadata")), "attachments"))
     name = author.get("name") if role == "tool" else None
-    yield from _with_results(
-        Turn(role, content.text, text_of(name), message.get("create_time"), text_of(message.get("id"))), content
-    )
+    turn = Turn(role, text, text_of(name), message.get("create_time"), text_of(message.get("id")))
+    yield from _with_results(turn, content)
 
 
-def _chatgpt_content(content: Item) -> parts.Content:
+def _chatgpt_content(content: Item) -> Content:
     kind = content.get("content_type")
     if kind in ("code", "execution_output", "system_error"):
-        return parts.read(content.get("text"))
+        return attachments.read(content.get("text"))
     if kind == "thoughts":
         named = [text_of(each.get("summary")) for each in objects(content.get("thoughts"))]
-        return parts.Content([f"[thoughts] {'; '.join(filter(None, named))}".rstrip()])
+        return Content(f"[thoughts] {'; '.join(filter(None, named))}".rstrip())
     if kind == "reasoning_recap":
-        return parts.Content([f"[thoughts] {content.get('content') or ''}".rstrip()])
+        return Content(f"[thoughts] {content.get('content') or ''}".rstrip())
     if kind in ("tether_quote", "tether_browsing_display"):
         said = (content.get(key) for key in ("title", "url", "text", "result", "summary"))
-        return parts.Content(["[browsing] " + "\n".join(str(each) for each in said if each)])
+        return Content("[browsing] " + "\n".join(str(each) for each in said if each))
     if kind == "user_editable_context":
-        return parts.Content([str(content[key]) for key in ("user_profile", "user_instructions") if content.get(key)])
-    return parts.read(content)
+        return Content(_joined(*(str(content.get(key) or "") for key in ("user_profile", "user_instructions"))))
+    return attachments.read(content)
 
 
 def claude_ai(conversation: Item) -> Conversation:
@@ -138,15 +152,11 @@ def claude_ai(conversation: Item) -> Conversation:
 
 
 def _claude_ai_turns(message: Item) -> Iterator[Turn]:
-    content = parts.read(message.get("content") or message.get("text"))
-    if not content.text and message.get("text"):
-        content.texts.append(str(message["text"]))
-    for key in ("attachments", "files"):
-        content.texts += [parts.attachment(each) for each in objects(message.get(key))]
+    content = attachments.read(message.get("content") or message.get("text"))
+    text = _joined(content.text or str(message.get("text") or ""), *_files(message, "attachments", "files"))
     role = role_of(message.get("sender")) or "user"
-    yield from _with_results(
-        Turn(role, content.text, when=message.get("created_at"), id=text_of(message.get("uuid"))), content
-    )
+    turn = Turn(role, text, when=message.get("created_at"), id=text_of(message.get("uuid")))
+    yield from _with_results(turn, content)
 
 
 def claude_code(rows: Iterable[Item]) -> Iterator[Conversation]:
@@ -159,7 +169,7 @@ def _claude_code_turns(row: Item) -> Iterator[Turn]:
     message = mapping(row.get("message"))
     if row.get("type") not in ("user", "assistant") or not message or row.get("isMeta"):
         return  # summaries, snapshots, and what the program says to itself
-    content = parts.read(message.get("content"))
+    content = attachments.read(message.get("content"))
     role = role_of(message.get("role")) or str(row["type"])
     about = {"sidechain": True} if row.get("isSidechain") else {}
     turn = Turn(role, content.text, when=row.get("timestamp"), id=text_of(row.get("uuid")), about=about)
@@ -189,22 +199,24 @@ def _response_turns(item: Item) -> Iterator[Turn]:
     when, id = item.get("timestamp") or item.get("created_at"), text_of(item.get("id"))
     call_id = text_of(item.get("call_id"))
     if kind == "message" and item.get("role"):
-        content = parts.read(item.get("content"))
+        content = attachments.read(item.get("content"))
         yield Turn(role_of(item["role"]) or "user", content.text, when=when, id=id)
     elif kind.endswith(("_call_output", "_output")):
-        yield Turn("tool", parts.read(item.get("output")).text or "(empty)", when=when, id=id, tool_call_id=call_id)
+        yield Turn(
+            "tool", attachments.read(item.get("output")).text or "(empty)", when=when, id=id, tool_call_id=call_id
+        )
     elif kind.endswith("_call"):
         arguments = next((item[key] for key in ("arguments", "input", "action") if item.get(key) is not None), None)
-        call: Json = {"id": call_id or id, "name": item.get("name") or kind, "arguments": arguments}
-        yield Turn("assistant", "", when=when, id=id, tool_calls=[call])
+        made: Json = {"id": call_id or id, "name": item.get("name") or kind, "arguments": arguments}
+        yield Turn("assistant", "", when=when, id=id, tool_calls=[made])
         if item.get("output"):  # of a call on a server, such as mcp_call
-            yield Turn("tool", parts.read(item["output"]).text, when=when, tool_call_id=call_id or id)
+            yield Turn("tool", attachments.read(item["output"]).text, when=when, tool_call_id=call_id or id)
 
 
 def sharegpt(conversation: Item, number: int) -> Conversation:
     """A conversation of the ShareGPT form, ``from`` and ``value``."""
     found = objects(conversation.get("conversations") or conversation.get("items"))
-    turns = (Turn(role_of(each.get("from")) or "user", parts.read(each.get("value")).text) for each in found)
+    turns = (Turn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in found)
     return Conversation(text_of(conversation.get("id")) or f"conversation {number}", turns)
 
 
@@ -215,17 +227,17 @@ def letta(agent: Item) -> Conversation:
 
 
 def _letta_turns(message: Item) -> Iterator[Turn]:
-    content = parts.read(message.get("content") or message.get("text"))
+    content = attachments.read(message.get("content") or message.get("text"))
     role = role_of(message.get("role")) or "system"
-    content.calls += [parts.call(each) for each in objects(message.get("tool_calls"))]
+    content.calls.extend(_calls(message))
     text, role = _letta_said(content.text, role)
-    for call in content.calls:
-        if call["name"] == "send_message":  # how such an agent answers
-            text = "\n".join(filter(None, [text, str(mapping(_parsed(call["arguments"])).get("message") or "")]))
-    calls = [call for call in content.calls if call["name"] != "send_message"]
+    answers = [
+        each["arguments"] for each in content.calls if each["name"] == "send_message"
+    ]  # how such an agent speaks
+    text = _joined(text, *(str(mapping(_parsed(each)).get("message") or "") for each in answers))
+    calls = [each for each in content.calls if each["name"] != "send_message"]
     when, id = message.get("created_at"), text_of(message.get("id"))
-    answers = text_of(message.get("tool_call_id"))
-    yield Turn(role, text, text_of(message.get("name")), when, id, calls, answers)
+    yield Turn(role, text, text_of(message.get("name")), when, id, calls, text_of(message.get("tool_call_id")))
 
 
 def _letta_said(text: str, role: str) -> tuple[str, str]:
@@ -265,7 +277,7 @@ def ai_studio(prompt: Item) -> Conversation:
     """A prompt saved by Google's AI Studio."""
     chunks = objects(mapping(prompt["chunkedPrompt"]).get("chunks"))
     turns = (
-        Turn(role_of(each.get("role")) or "user", parts.read(each.get("text")).text)
+        Turn(role_of(each.get("role")) or "user", attachments.read(each.get("text")).text)
         for each in chunks
         if not each.get("isThought")
     )

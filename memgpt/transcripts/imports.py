@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from memgpt import inputs
+from memgpt.batches import ON_ERROR, OnError, Problem
 from memgpt.errors import InputError
 from memgpt.memory import Memory
 from memgpt.models import ROLES, Json
@@ -25,24 +26,11 @@ from memgpt.transcripts.turns import Conversation, Turn
 BATCH: Final = 500
 """Messages that are embedded and written at once."""
 
-OnError = Literal["fail", "skip", "replace"]
-ON_ERROR: Final = ("fail", "skip", "replace")
-
 _PEEKED: Final = 20
 """Messages among which the first with a time is looked for: those before it, such as instructions, have that one."""
 
 _MOST_PROBLEMS: Final = 1000
 """Problems that are listed; all are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptProblem:
-    """Something in a file that could not be kept as it is."""
-
-    message: str
-    """Which one: its number and conversation."""
-    field: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +41,8 @@ class ImportedTranscript:
     messages: int
     skipped: int
     """Messages that were there already, those without any text, and with ``on_error="skip"`` those that are bad."""
-    problems: Sequence[TranscriptProblem] = ()
-    """What was skipped or replaced because it cannot be kept as it is; the first thousand."""
+    problems: Sequence[Problem] = ()
+    """What was wrong with which message of its conversation, and what was done about it; the first thousand."""
 
 
 def import_transcript(
@@ -81,8 +69,9 @@ def import_transcript(
         source: a file, a folder of a Slack export, or the messages themselves.
         session: the conversation to add to; absent, what the file calls it, else "imported".
         branches: also the branches of ChatGPT conversations that were not shown last.
-        on_error: for a message that cannot be kept: "replace" characters by U+FFFD and leave out a time or call that
-            is none (a role that is none still fails), "skip" it, or "fail".
+        on_error: what becomes of a message that cannot be kept as it is: "replace" puts U+FFFD for characters that
+            cannot be stored and leaves out a time or a call that is none, or else the message; "skip" leaves the
+            message out; "fail" refuses the file.
         progress: called with the number of messages done so far.
 
     Raises:
@@ -150,11 +139,11 @@ class _Import:
         self.sessions: set[str] = set()
         self.messages = 0
         self.skipped = 0
-        self.problems: list[TranscriptProblem] = []
+        self.problems: list[Problem] = []
 
     def add(self, conversation: Conversation) -> None:
         """Keep what is new of a conversation."""
-        session = self._session or conversation.session or "imported"
+        session = self._session or _session_name(conversation.session)
         self.sessions.add(session)
         if session not in self._known:
             self._known[session] = self._memory.scope.read(
@@ -183,10 +172,10 @@ class _Import:
         seen: dict[str, int] = {}
         turns = iter(conversation.turns)
         first = list(islice(turns, _PEEKED))
-        last = next(filter(None, (_Checked("").time(turn.when) for turn in first)), None)
+        last = next(filter(None, (_Checked(0).time(turn.when) for turn in first)), None)
         for number, turn in enumerate(chain(first, turns)):
             id = turn.id or _fingerprint(turn, seen)
-            message = self._message(turn, f"message {number} of {session!r}", last)
+            message = self._message(turn, number, session, last)
             last = message["created_at"] if message is not None else last
             if message is None or id in known or not (message["content"].strip() or message["tool_calls"]):
                 self.skipped += 1
@@ -194,25 +183,36 @@ class _Import:
                 known.add(id)
                 yield {**message, "session": session, "metadata": {**turn.about, "transcript_id": id}}
 
-    def _message(self, turn: Turn, where: str, last: datetime | None) -> Json | None:
-        """The message of a turn; None where it cannot be kept and may be skipped."""
-        found = _Checked(where)
-        if turn.problem or turn.role not in ROLES:
-            found.bad("role", turn.problem or f"the role {turn.role!r} is none of {', '.join(ROLES)}")
-        fatal = bool(found.problems)
+    def _message(self, turn: Turn, number: int, session: str, last: datetime | None) -> Json | None:
+        """The message of a turn; None where it is left out."""
+        found = _Checked(number)
+        known = turn.role in ROLES and not turn.problem
+        if not known:
+            found.bad("role", turn.problem or f"role {turn.role!r} is none of {', '.join(ROLES)}")
         text = found.text(turn.text, "content")
         message = {
             "role": turn.role,
             "content": text or ("(empty)" if turn.role == "tool" else ""),
-            "name": found.text(turn.name, "name") if turn.name else None,
+            "name": found.name(turn.name or None, "name"),
             "tool_calls": found.calls(turn.tool_calls) or None,
-            "tool_call_id": turn.tool_call_id,
+            "tool_call_id": found.name(turn.tool_call_id or None, "tool_call_id"),
             "created_at": _not_before(last, found.time(turn.when)),
         }
+        if found.problems and self._on_error == "fail":
+            raise InputError(f"message {number} of {session!r}: {found.problems[0].reason}")
+        left_out = not known or bool(found.problems and self._on_error == "skip")
+        if left_out:
+            found.problems = [replace(each, outcome="skipped") for each in found.problems]
         self.problems += found.problems[: _MOST_PROBLEMS - len(self.problems)]
-        if found.problems and (self._on_error == "fail" or (fatal and self._on_error == "replace")):
-            raise InputError(f"{where}: {found.problems[0].reason}")
-        return None if found.problems and self._on_error == "skip" else message
+        return None if left_out else message
+
+
+def _session_name(given: str | None) -> str:
+    """What a file calls a conversation, as far as it is a name."""
+    name = inputs.normal(inputs.replaced(given or "")).strip()
+    while len(name.encode()) > inputs.MAX_NAME:
+        name = name[: len(name) * 3 // 4]
+    return name or "imported"
 
 
 def _not_before(last: datetime | None, when: datetime | None) -> datetime | None:
@@ -231,27 +231,38 @@ def _fingerprint(turn: Turn, seen: dict[str, int]) -> str:
 class _Checked:
     """The values of one message, made fit to be kept, with what had to be changed."""
 
-    where: str
-    problems: list[TranscriptProblem] = field(default_factory=list)
+    number: int
+    problems: list[Problem] = field(default_factory=list)
 
     def bad(self, field: str, reason: str) -> None:
-        self.problems.append(TranscriptProblem(self.where, field, reason))
+        self.problems.append(Problem(self.number, field, inputs.replaced(reason), "replaced"))
 
     def text(self, value: str, field: str) -> str:
-        storable = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-        if storable.count("\ufffd") > value.count("\ufffd"):
-            self.bad(field, "a NUL or half of a surrogate pair became U+FFFD")
-        return storable
+        if reason := inputs.unstorable(value):
+            self.bad(field, f"{field} has {reason}")
+            value = inputs.replaced(value)
+        if len(value) > inputs.MAX_TEXT:
+            self.bad(field, f"{field} has {len(value):,} characters; the first {inputs.MAX_TEXT:,} are kept")
+        return value[: inputs.MAX_TEXT]
+
+    def name(self, value: str | None, field: str) -> str | None:
+        try:
+            return None if value is None else inputs.name(self.text(value, field), field)
+        except InputError as error:
+            self.bad(field, str(error))
+            return None
 
     def calls(self, calls: Sequence[Any]) -> list[Json]:
         kept: list[Json] = []
-        for call in calls:
+        for number, call in enumerate(calls):
             try:
-                text = json.dumps(call, allow_nan=False, ensure_ascii=False)
-            except (TypeError, ValueError, RecursionError) as error:
-                self.bad("tool_calls", f"a tool call cannot be written as JSON: {error}")
+                mended = inputs.mended(call)
+                kept.append(inputs.json_object(mended, f"tool_calls[{number}]"))
+            except InputError as error:
+                self.bad("tool_calls", str(error))
             else:
-                kept.append(json.loads(self.text(text, "tool_calls")))
+                if mended != call:
+                    self.bad("tool_calls", f"tool_calls[{number}] has characters that PostgreSQL cannot store")
         return kept
 
     def time(self, value: Any) -> datetime | None:
@@ -261,7 +272,7 @@ class _Checked:
         try:
             return _time(value)
         except (ValueError, OverflowError, TypeError):
-            self.bad("created_at", f"{str(value)[:60]!r} is no time, or none that can be kept")
+            self.bad("created_at", f"created_at is no time, or none that can be kept: {str(value)[:60]!r}")
             return None
 
 
@@ -281,8 +292,8 @@ def _time(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return inputs.moment(value, "created_at")
     seconds = float(value)
-    if not isfinite(seconds) or abs(seconds) > _FINEST:
+    if not isfinite(seconds) or abs(seconds) >= _FINEST:
         raise ValueError(value)
-    while abs(seconds) > _MOST_SECONDS:  # milli-, micro- or nanoseconds
+    while abs(seconds) >= _MOST_SECONDS:  # milli-, micro- or nanoseconds
         seconds /= 1000
     return inputs.moment(_EPOCH + timedelta(seconds=seconds), "created_at")

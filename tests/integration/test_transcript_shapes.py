@@ -347,12 +347,12 @@ def test_what_cannot_be_kept_is_replaced_skipped_or_refused(memory: Memory) -> N
     found = [{"role": "user", "content": "good"}, {"role": "user", "content": "a\0b\ud83d", "timestamp": 1e300}]
     done = import_transcript(memory, found, session="replace")
     assert kept(memory, "replace")[1][2] == "a\ufffdb\ufffd"
-    assert [(p.message, p.field) for p in done.problems] == [
-        ("message 1 of 'replace'", "content"),
-        ("message 1 of 'replace'", "created_at"),
+    assert [(p.index, p.field, p.outcome) for p in done.problems] == [
+        (1, "content", "replaced"),
+        (1, "created_at", "replaced"),
     ]
     assert import_transcript(memory, found, session="skip", on_error="skip").messages == 1
-    with pytest.raises(InputError, match="message 1 of 'fail': a NUL"):
+    with pytest.raises(InputError, match="message 1 of 'fail': content has a NUL"):
         import_transcript(memory, found, session="fail", on_error="fail")
     assert kept(memory, "fail") == []
 
