@@ -83,6 +83,9 @@ def import_transcript(
     with nullcontext() if large else memory.transaction():
         for conversation in opened(branches):
             run.add(conversation)
+        if run.problems and not run.messages and run.skipped == len(run.problems):
+            first = run.problems[0]
+            raise InputError(f"no message of it can be kept: message {first.index}: {first.reason}")
     return ImportedTranscript(len(run.sessions), run.messages, run.skipped, run.problems)
 
 
