@@ -13,7 +13,7 @@ from memgpt import Agents, Memory, transfer
 from memgpt.config import settings
 from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
-from memgpt.errors import ConflictError, ForbiddenError, InputError, MemgptError
+from memgpt.errors import ConflictError, DeniedError, ForbiddenError, InputError, MemgptError
 
 VICTIM = "victim"
 BLOCK = "INSERT INTO core_memories (agent_id, label, value, shared_with) VALUES (%s, %s, %s, %s)"
@@ -64,7 +64,7 @@ def blocks(memories: Database) -> Database:
 @pytest.mark.parametrize("statement", WRITES)
 def test_no_statement_shares_with_an_agent_outside_the_scope(blocks: Database, statement: str) -> None:
     isolated = blocks.isolated(RequestScope(("evil", "evil-*"), "evil"))
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), isolated.transaction() as connection:
+    with pytest.raises(DeniedError), isolated.transaction() as connection:
         connection.execute(statement)
     with blocks.connection() as owner:
         assert owner.execute("SELECT 1 FROM core_memories WHERE shared_with @> '{victim}'").fetchall() == []
