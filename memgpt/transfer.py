@@ -24,6 +24,7 @@ import psycopg
 from pgvector import Vector
 
 from memgpt import documents, graph, inputs, messages
+from memgpt.database import times
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, ModelMismatchError
 from memgpt.models import Imported, Json
@@ -237,6 +238,9 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
             _bad(number, f"{column} is not a text: {row[column]!r}")
     if table == "core_memories":
         _checked(number, inputs.label, row["label"])
+    for column, moment in row.items():
+        if column in times.COLUMNS:
+            inputs.moment(moment, f"line {number}: {column}")
     vector = None if value.get("embedding") is None else _decoded(number, value["embedding"])
     if vector is None:
         return Line(number, table, row, None, given=False)

@@ -22,7 +22,7 @@ _EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
 _FIRST: Final = (EARLIEST - _EPOCH) // timedelta(microseconds=1)
 _LAST: Final = (LATEST - _EPOCH) // timedelta(microseconds=1)
 
-_COLUMNS: Final = frozenset(
+COLUMNS: Final = frozenset(
     {
         *("created_at", "updated_at", "expires_at", "superseded_at", "accessed_at", "recorded_at", "merged_at"),
         *("valid_from", "valid_to", "changed_at", "started_at", "ended_at", "decided_at", "summary_until"),
@@ -67,7 +67,7 @@ def register(context: AdaptContext) -> None:
 
 def in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row that PostgreSQL wrote as JSON, which it does in the session's zone, with its times in UTC."""
-    return {name: _utc(value) if name in _COLUMNS else value for name, value in row.items()}
+    return {name: _utc(value) if name in COLUMNS else value for name, value in row.items()}
 
 
 def _utc(value: Any) -> Any:

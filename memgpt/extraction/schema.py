@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from memgpt import inputs
 from memgpt.errors import InputError
 from memgpt.models import Json
 
@@ -178,6 +179,5 @@ def _moment(said: Any) -> str | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"the model gave {said!r} where a date is meant") from None
-    if found.tzinfo is None:
-        return date.isoformat(found) + "T" + found.time().isoformat() + "+00:00"
-    return found.isoformat()
+    moment = inputs.moment(found, "the date of the model")
+    return None if moment is None else moment.isoformat()

@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from memgpt import Agent, Agents, Memory, inputs
 from memgpt.agent.chat import ChatModel
 from memgpt.errors import InputError, MemgptError
+from memgpt.extraction import schema
 from memgpt.models import Json
 from tests.chat_server import ChatServer, Say
 
@@ -280,3 +281,21 @@ def test_yesterday_is_that_of_the_agents_people(memory: Memory) -> None:
     hits = memory.search("which soup did we eat yesterday?", kinds=["message"], explain=True)
     dated = {hit.text: hit.explain["features"].get("date", 0.0) for hit in hits if hit.explain is not None}
     assert max(dated, key=lambda text: dated[text]) == "we ate soup number 1"
+
+
+def test_an_imported_row_has_a_time_inside_the_calendar(memory: Memory, dsn: str) -> None:
+    memory.remember("x", expires_at="2030-01-01")
+    with Agents(dsn) as agents:
+        file = StringIO()
+        agents.export("ann", file)
+        for edge in ("9999-12-31T23:59:59-14:00", "infinity", "4000-01-01 BC"):
+            bad = StringIO(file.getvalue().replace("2030-01-01T00:00:00+00:00", edge))
+            with pytest.raises(InputError, match=r"line \d+: expires_at"):
+                agents.import_(bad, "other")
+
+
+def test_a_date_a_model_gives_is_inside_the_calendar() -> None:
+    assert schema._moment("2024") == "2024-01-01T00:00:00+00:00"
+    assert schema._moment("2026-11-26T01:30:00+05:30") == "2026-11-25T20:00:00+00:00"
+    with pytest.raises(InputError):
+        schema._moment("9999-12-31T23:59:59-14:00")
