@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from memgpt import fences
 from memgpt.models import Block, Hit, Message
 
 UTC: Final = ZoneInfo("UTC")
@@ -40,7 +41,7 @@ class ContextItem:
     part: Part
     id: int
     text: str
-    """As it stands in the prompt, citation included."""
+    """As it stands in the prompt: with its citation, and quoted so that it cannot write a line of the prompt's own."""
     tokens: int
     score: float | None = None
     """Of the search that recalled it; None for blocks, the summary and recent messages."""
@@ -92,7 +93,7 @@ def compose(
     packing = _Packing(budget_tokens, count_tokens)
     packing.add(_block_items(blocks), "the budget is smaller than the core memory")
     if summary:
-        packing.add([("summary", 0, summary, None)], "no room beside the core memory")
+        packing.add([("summary", 0, fences.quoted(summary), None)], "no room beside the core memory")
     room = packing.left
     newest_first: list[Piece] = [("message", m.id, _message_line(m, zone), None) for m in reversed(recent)]
     first, rest = packing.add_while(newest_first, within=int(room * RECENT_SHARE))
@@ -190,12 +191,17 @@ def _block_items(blocks: Sequence[Block]) -> list[Piece]:
         (
             "block",
             block.id,
-            f"## {block.label}{f' ({block.description})' if block.description else ''}\n{block.value}",
+            f"## {_block_title(block)}\n{fences.quoted(block.value)}",
             None,
         )
         for block in blocks
         if block.value
     ]
+
+
+def _block_title(block: Block) -> str:
+    about = f" ({fences.inline(block.description)})" if block.description else ""
+    return f"{fences.inline(block.label)}{about}"
 
 
 def minute(moment: datetime, zone: ZoneInfo) -> str:
@@ -208,22 +214,27 @@ def _day(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def _message_line(message: Message, zone: ZoneInfo) -> str:
-    speaker = f"{message.role} {message.name}" if message.name else message.role
-    return f"[message {message.id}, {minute(message.created_at, zone)}] {speaker}: {message.content}"
+    speaker = _speaker(message.role, message.name)
+    content = fences.continued(message.content)
+    return f"[message {message.id}, {minute(message.created_at, zone)}] {speaker}: {content}"
+
+
+def _speaker(role: str, name: str | None) -> str:
+    return f"{role} {fences.inline(name)}" if name else role
 
 
 def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
     """A recalled piece with its citation: kind and id find it again, the rest is for people."""
-    source = hit.source
+    source, text = hit.source, fences.continued(hit.text)
     match hit.kind:
         case "message":
-            speaker = f"{source['role']} {source['name']}" if source.get("name") else source["role"]
-            return f"[message {hit.id}, {minute(hit.created_at, zone)}] {speaker}: {hit.text}"
+            speaker = _speaker(source["role"], source.get("name"))
+            return f"[message {hit.id}, {minute(hit.created_at, zone)}] {speaker}: {text}"
         case "chunk":
             place = [source.get("title") or source.get("source") or "document"]
             place += [f"p. {source['page']}"] if source.get("page") else []
             place += [" > ".join(source["heading_path"])] if source.get("heading_path") else []
-            return f"[chunk {hit.id}, {', '.join(place)}] {hit.text}"
+            return f"[chunk {hit.id}, {', '.join(map(fences.inline, place))}] {text}"
         case "fact":
             since = f", from {source['valid_from'][:10]} UTC" if source.get("valid_from") else ""
             until = f", until {source['valid_to'][:10]} UTC" if source.get("valid_to") else ""
@@ -232,6 +243,6 @@ def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
                 if source.get("provenance_id")
                 else ""
             )
-            return f"[fact {hit.id}{since}{until}{said}] {hit.text}"
+            return f"[fact {hit.id}{since}{until}{said}] {text}"
         case _:
-            return f"[archival {hit.id}, {_day(hit.created_at, zone)}] {hit.text}"
+            return f"[archival {hit.id}, {_day(hit.created_at, zone)}] {text}"

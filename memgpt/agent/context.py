@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from memgpt import fences
 from memgpt.agent.tools import Tool
 from memgpt.core import DESCRIPTIONS
 from memgpt.models import Block, Json, Message
@@ -86,7 +87,8 @@ def system_text(
     """The parts of the system prompt, in order."""
     parts = {"instructions": instructions or prompt("system"), "core": _core(blocks)}
     if summary:
-        parts["summary"] = f"<summary_of_earlier_conversation>\n{summary}\n</summary_of_earlier_conversation>"
+        shown = fences.escaped(summary)
+        parts["summary"] = f"<summary_of_earlier_conversation>\n{shown}\n</summary_of_earlier_conversation>"
     if pressure:
         parts["pressure"] = prompt("pressure")
     return parts
@@ -135,12 +137,13 @@ def _core(blocks: Sequence[Block]) -> str:
     lines = ["<core_memory>"]
     labels = {block.label for block in blocks}
     for block in blocks:
-        about = f' description="{block.description}"' if block.description else ""
+        label = fences.attribute(block.label)
+        about = f' description="{fences.attribute(block.description)}"' if block.description else ""
         only = ' read_only="true"' if block.read_only else ""
-        lines.append(f'<{block.label}{about} characters="{len(block.value)} of {block.limit}"{only}>')
-        lines += [block.value, f"</{block.label}>"]
+        lines.append(f'<memory_block label="{label}"{about} characters="{len(block.value)} of {block.limit}"{only}>')
+        lines += [fences.escaped(block.value), "</memory_block>"]
     lines += [
-        f'<{label} description="{about}" characters="0"></{label}>'
+        f'<memory_block label="{label}" description="{about}" characters="0"></memory_block>'
         for label, about in DESCRIPTIONS.items()
         if label not in labels
     ]
@@ -203,7 +206,8 @@ def _model_messages(messages: Sequence[Message], longest: int) -> list[ModelMess
                 made.append(ModelResponse(parts=parts))
             waiting.update({id: name for id, name, _ in calls})
         else:
-            request(UserPromptPart(text if message.role == "user" else f"[{message.role}] {text}"))
+            said = message.role == "user" and not text.lstrip().startswith("[")  # else it might pass for a note of ours
+            request(UserPromptPart(text if said else f"[{message.role}] {text}"))
     answer_waiting()
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from memgpt import fences
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.context import Count, Sent, message_tokens, prompt
 from memgpt.errors import ChatError
@@ -51,7 +52,7 @@ def condense(
     room = window - 2 * most - count(prompt("summary")) - 200
     for lines in _pieces(evicted, room - most, count):
         began = time.monotonic()
-        text = f"Summary so far:\n{before or '(none)'}\n\nMessages:\n{lines}"
+        text = f"Summary so far:\n{fences.quoted(before) if before else '(none)'}\n\nMessages:\n{lines}"
         sent = Sent(
             prompt("summary"), [], [], room, {"instructions": count(prompt("summary")), "messages": count(text)}
         )
@@ -105,9 +106,10 @@ def _pieces(messages: Sequence[Message], room: int, count: Count) -> Iterator[st
     lines: list[str] = []
     left = room
     for message in messages:
-        who = message.name or message.role
-        calls = "".join(f" [calls {call.get('name', 'a tool')}]" for call in message.tool_calls or [])
-        line = cut(f"{message.created_at:%Y-%m-%d %H:%M} UTC {who}: {message.content}{calls}", room // 4, count)
+        who = fences.inline(message.name or message.role)
+        calls = "".join(f" [calls {fences.inline(call.get('name', 'a tool'))}]" for call in message.tool_calls or [])
+        said = f"{fences.continued(message.content)}{calls}"
+        line = cut(f"{message.created_at:%Y-%m-%d %H:%M} UTC {who}: {said}", room // 4, count)
         cost = count(line) + 2
         if lines and cost > left:
             yield "\n".join(lines)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from memgpt import fences
 from memgpt.agent.tools import Tool, tool
 from memgpt.context import minute
 from memgpt.memory import Memory
@@ -110,7 +111,8 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             start_datetime: Not older than this ISO 8601 time.
             end_datetime: Older than this ISO 8601 time.
         """
-        given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "since": start_datetime, "until": end_datetime}
+        given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "operators": False}
+        given |= {"since": start_datetime, "until": end_datetime}
         if not tags or tag_match_mode == "all":
             return _found(memory.search(query, tags=tags or None, **given), memory.scope.zone)
         each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **given)]
@@ -124,7 +126,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: Names or words of what to look for.
             limit: How many results at most.
         """
-        return _found(memory.search(query, kinds=["fact"], limit=limit), memory.scope.zone)
+        return _found(memory.search(query, kinds=["fact"], limit=limit, operators=False), memory.scope.zone)
 
     def document_search(query: str, limit: int = _PAGE) -> str:
         """Search the documents that were ingested.
@@ -133,7 +135,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: What to look for.
             limit: How many passages at most.
         """
-        return _found(memory.search(query, kinds=["chunk"], limit=limit), memory.scope.zone)
+        return _found(memory.search(query, kinds=["chunk"], limit=limit, operators=False), memory.scope.zone)
 
     return [archival_memory_insert, archival_memory_search, graph_search, document_search]
 
@@ -162,6 +164,7 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             limit=limit,
             since=start_date,
             until=end_date or moment(),
+            operators=False,
         )
         return _found(hits, memory.scope.zone)
 
@@ -184,16 +187,16 @@ def _block(memory: Memory, label: str, value: str) -> str:
 
 
 def _found(hits: Sequence[Hit], zone: ZoneInfo) -> str:
-    return "\n".join(f"[{hit.kind} {hit.id}, {minute(hit.created_at, zone)}{_by(hit)}] {hit.text}" for hit in hits) or (
-        "nothing found"
-    )
+    return "\n".join(
+        f"[{hit.kind} {hit.id}, {minute(hit.created_at, zone)}{_by(hit)}] {fences.continued(hit.text)}" for hit in hits
+    ) or ("nothing found")
 
 
 def _by(hit: Hit) -> str:
     who = hit.source.get("name") or hit.source.get("role") or hit.source.get("title")
-    return f", {who}" if who else ""
+    return f", {fences.inline(who)}" if who else ""
 
 
 def _said(message: Message, zone: ZoneInfo) -> str:
-    who = message.name or message.role
-    return f"[message {message.id}, {minute(message.created_at, zone)}, {who}] {message.content}"
+    who, said = fences.inline(message.name or message.role), fences.continued(message.content)
+    return f"[message {message.id}, {minute(message.created_at, zone)}, {who}] {said}"

@@ -16,8 +16,8 @@ from memgpt.errors import InputError
 from memgpt.models import Json
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
-_ARGUMENT = re.compile(r"^\s+(\w+)(?: \([^)]*\))?:\s*(.*)$")
-_SECTION = re.compile(r"^\s*(Args|Returns|Raises|Examples?):\s*$", re.MULTILINE)
+_ARGUMENT = re.compile(r"^\s++(\w++)(?: \([^)]*+\))?:\s*+(.*+)$")
+_SECTION = re.compile(r"^[ \t]*+(Args|Returns|Raises|Examples?):[ \t]*+$", re.MULTILINE)
 
 MOST_RESULT: Final = 40_000
 """Characters of a tool's answer that are kept."""

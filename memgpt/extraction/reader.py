@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic_ai import Agent
 
 PROMPT: Final = resources.files("memgpt.extraction").joinpath("prompts", "extract.md").read_text(encoding="utf-8")
-PROMPT_VERSION: Final = 1
+PROMPT_VERSION: Final = 2
 """Changes when the prompt does: answers to the old one are not taken for answers to the new one."""
 
 SECONDS: Final = 120.0

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Final
 from uuid import UUID
 
+from memgpt import fences
 from memgpt.database.connection import Connection
 from memgpt.errors import ChatError, InputError
 from memgpt.extraction import Reader, Reading
@@ -137,8 +138,9 @@ class Run:
             if text.hash not in known:
                 missing.setdefault(text.hash, []).append(text)
         groups = [*missing.values()]
+        texts_to_send = [_sent(group[0].body) for group in groups]
         readings = {}
-        with closing(self._reader.read([group[0].body for group in groups], concurrency=concurrency)) as answered:
+        with closing(self._reader.read(texts_to_send, concurrency=concurrency)) as answered:
             for place, reading in answered:
                 readings[groups[place][0].hash] = reading
                 with self._scope.transaction() as connection:
@@ -210,3 +212,9 @@ class Run:
 def _sum(costs: Sequence[float | None]) -> float | None:
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
+
+
+def _sent(body: str) -> str:
+    """A text for the model: the line that says where it is from, and the text between tags that it cannot close."""
+    origin, _, text = body.partition("\n")
+    return f"{origin}\n<text_to_read>\n{fences.escaped(text)}\n</text_to_read>"

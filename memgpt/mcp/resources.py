@@ -8,8 +8,10 @@ from typing import Final
 from mcp.server.mcpserver import MCPServer, ResourceSecurity
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
+from memgpt import fences
 from memgpt.errors import NotFoundError
 from memgpt.mcp.door import Door
+from memgpt.models import Message
 
 _NAMES: Final = ResourceSecurity(exempt_params={"label", "session"})
 """These are names of rows, not paths of files: a conversation may be called ``/plans`` or ``a/../b``."""
@@ -26,7 +28,9 @@ def _offer_resources(server: MCPServer, door: Door) -> None:
     @server.resource("memory://blocks", title="Core memory", description="Every block.", mime_type="text/markdown")
     def blocks() -> str:
         with door.memory("read") as memory:
-            return "\n\n".join(f"## {block.label}\n{block.value}" for block in memory.core.list())
+            return "\n\n".join(
+                f"## {fences.inline(block.label)}\n{fences.quoted(block.value)}" for block in memory.core.list()
+            )
 
     @server.resource(
         "memory://blocks/{label}",
@@ -52,7 +56,7 @@ def _offer_resources(server: MCPServer, door: Door) -> None:
     def conversation(session: str) -> str:
         with door.memory("read") as memory:
             messages = memory.messages.list(session=session, limit=200)
-        return "\n".join(f"{message.name or message.role}: {message.content}" for message in messages)
+        return "\n".join(map(_line, messages))
 
     @server.resource(
         "memory://graph", title="Knowledge graph", description="Entities and facts.", mime_type="application/json"
@@ -73,7 +77,7 @@ def _offer_prompts(server: MCPServer, door: Door) -> None:
         with door.memory("read") as memory:
             context = memory.context(question, budget_tokens=4000)
         return (
-            f"{context.text}\n\n# Question\n{question}\n\n"
+            f"{context.text}\n\n# Question\n{fences.quoted(question)}\n\n"
             "Answer from the memory above. Cite the entries you use, as [archival 3]; say so if they do not tell."
         )
 
@@ -84,3 +88,7 @@ def _offer_prompts(server: MCPServer, door: Door) -> None:
             "understandable by itself. Update the block `human` where you learned about me, and `context` where the "
             "situation changed. Search first: correct what is outdated rather than add to it."
         )
+
+
+def _line(message: Message) -> str:
+    return f"{fences.inline(message.name or message.role)}: {fences.continued(message.content)}"

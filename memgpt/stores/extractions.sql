@@ -1,6 +1,7 @@
 -- pending_archival --
--- The next texts that were not extracted by this recipe as they are now, as they are sent, with an answer where one was paid
--- for already. Texts after "after" in the order of their ids; those that failed only where they are to be tried again.
+-- The next texts that were not extracted by this recipe as they are now, below a line that says where they are from
+-- (and is one line, whatever a name or a title holds), with an answer where one was paid for already. Texts after "after" in the
+-- order of their ids; those that failed only where they are to be tried again.
 WITH next AS MATERIALIZED (
     SELECT t.id, b.body, md5(b.body)::uuid AS hash
     FROM archival_memories t
@@ -22,7 +23,7 @@ WITH next AS MATERIALIZED (
     FROM conversations t
     CROSS JOIN LATERAL (
         SELECT concat(
-            '[said by ', coalesce(t.name, t.role), ' on ', to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), ']',
+            '[said by ', translate(coalesce(t.name, t.role), E'[]\n\r\t\f\u000b\u0085\u2028\u2029', '()        '), ' on ', to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), ']',
             E'\n', t.content) AS body
     ) AS b
     WHERE t.agent_id = %(agent_id)s::text AND t.id > %(after)s::bigint
@@ -40,8 +41,10 @@ WITH next AS MATERIALIZED (
     FROM document_chunks t
     LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = t.document_id
     CROSS JOIN LATERAL (
-        SELECT concat('[from ' || coalesce(nullif(t.metadata->>'context', ''), nullif(d.title, '')) || E']\n', t.chunk_text)
-            AS body
+        SELECT concat(
+            '[from ',
+            translate(coalesce(nullif(t.metadata->>'context', ''), nullif(d.title, ''), 'a document'), E'[]\n\r\t\f\u000b\u0085\u2028\u2029', '()        '),
+            E']\n', t.chunk_text) AS body
     ) AS b
     WHERE t.agent_id = %(agent_id)s::text AND t.id > %(after)s::bigint
         AND {open}

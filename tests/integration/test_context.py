@@ -100,10 +100,10 @@ def test_sections_stand_in_order_with_their_sources() -> None:
     assert context.text.split("\n") == [
         "# Core memory",
         "## human (who)",
-        "Ann",
+        "> Ann",
         "",
         "# Earlier conversation, in short",
-        "They spoke of Oslo.",
+        "> They spoke of Oslo.",
         "",
         "# Archival memory",
         "[archival 2, 2024-05-01 UTC] Ann likes tea",
