@@ -226,7 +226,8 @@ class Memory:
         budget = inputs.limit(budget_tokens, "budget_tokens", most=10_000_000)
         with span("context"):
             more = min(len(said), MOST_SAID)
-            hits = self.search(query, limit=limit + more, kinds=kinds) if query and query.strip() else []
+            asked = query if query and query.strip() else None
+            hits = self.search(asked, limit=limit + more, kinds=kinds, operators=False) if asked else []
             hits = unsaid(hits, {compared(text) for text in said})[:limit] if said else hits
             latest = self.messages.list(session=session, limit=recent) if recent else []
             blocks = self.core.list()

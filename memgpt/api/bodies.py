@@ -264,6 +264,7 @@ class SearchRequest(Body):
     graph: bool = True
     """Whether facts about what the query names rise, and bring their texts."""
     explain: bool = False
+    operators: Annotated[bool, Field(description='Whether "phrases", -words and OR mean something.')] = True
 
 
 class SearchBatch(Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
@@ -28,6 +29,8 @@ this machine; MEMGPT_CHAT_BASE_URL names another address); the key is in MEMGPT_
 variable."""
 
 _SHOWN: Final = 240
+_WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 
 app = typer.Typer(add_completion=False)
 
@@ -137,7 +140,7 @@ def _show(events: Iterator[Event]) -> None:
 
 def _quote(memory: Memory, session: str, line: str) -> None:
     """Answer from memory alone: quotations with where they are from."""
-    hits = memory.search(line, limit=5)
+    hits = memory.search(line, limit=5, operators=False)
     message = memory.messages.append("user", line, session=session)
     if message.intent == "remember":
         kept = memory.remember(line)
@@ -157,14 +160,12 @@ def _quote(memory: Memory, session: str, line: str) -> None:
 
 def _passage(text: str, query: str) -> str:
     """The part of a long text around the words of the query."""
-    import re
-
     text = " ".join(text.split())
     if len(text) <= 2 * _SHOWN:
         return text
-    wanted = {word for word in re.findall(r"\w+", query.lower()) if len(word) > 3}
-    sentences = re.split(r"(?<=[.!?]) ", text)
-    scores = [len(wanted & set(re.findall(r"\w+", sentence.lower()))) for sentence in sentences]
+    wanted = {word for word in _WORD.findall(query.lower()) if len(word) > 3}
+    sentences = _SENTENCE_END.split(text)
+    scores = [len(wanted & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
     best = max(range(len(sentences)), key=scores.__getitem__)
     found = " ".join(sentences[best : best + 2])
     return f"{'… ' if best else ''}{found[: 2 * _SHOWN]}{' …' if best + 2 < len(sentences) else ''}"

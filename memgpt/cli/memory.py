@@ -123,6 +123,7 @@ def search(
         bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")
     ] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help='Read "quotes", -words and OR as words.')] = False,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
@@ -147,6 +148,7 @@ def search(
         "half_life": inputs.duration(half_life, "--half-life"),
         "graph": graph,
         "explain": explain,
+        "operators": not plain,
     }
     with opened(agent, dsn) as memory:
         hits = memory.search(asked, **options)

@@ -56,7 +56,7 @@ def offer(server: MCPServer, door: Door) -> None:
 def _offer_recall(server: MCPServer, door: Door) -> None:
     @server.tool(title="Search memory", annotations=_READS)
     def search_memory(
-        query: Annotated[str, Field(description='Words or a question. "exact words" must occur, -word must not.')],
+        query: Annotated[str, Field(description="Words or a question.")],
         kinds: Annotated[
             list[Kind] | None, Field(description="Only archival, message, chunk (of documents) or fact.")
         ] = None,
@@ -95,6 +95,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
                 half_life=half_life,
                 graph=graph,
                 explain=explain,
+                operators=False,
             )
         return Found(hits=hits)
 

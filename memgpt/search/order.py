@@ -25,6 +25,7 @@ RISE: Final = 0.5
 """How far a fact about what the query names rises, where the best hit counts 1 and the last 0; half as far for a fact
 about what stands beside it. Nobody measured it: there are no questions with facts to measure it on."""
 
+_WORD = re.compile(r"\w+")
 _PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
 
 
@@ -211,7 +212,7 @@ def _in_name(term: str, name: str) -> bool:
     """Whether a stemmed term may be a word of a name: stemming cuts an ending, or makes i of y."""
     return any(
         word.startswith(term) or (len(term) > 2 and term.endswith("i") and word == f"{term[:-1]}y")
-        for word in re.findall(r"\w+", name.lower())
+        for word in _WORD.findall(name.lower())
         if len(word) - len(term) <= 3
     )
 

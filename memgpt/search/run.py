@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pgvector import Vector
 
 from memgpt import inputs
-from memgpt.asked import understood
+from memgpt.asked import plain, understood
 from memgpt.database.connection import Connection
 from memgpt.errors import InputError
 from memgpt.following import ActiveModel
@@ -80,14 +80,17 @@ class Search:
         half_life: timedelta | str = timedelta(days=30),
         graph: bool = True,
         explain: bool = False,
+        operators: bool = True,
     ) -> list[Hit]:
         """What matches best, best first.
 
         ``query`` is for humans: ``"words side by side"`` must occur, ``-word`` must not, anything else may; of what
-        ``OR`` joins, one must occur where one of it is quoted. It is found by its words and by its meaning; an empty
-        one finds what is newest. ``vector`` instead searches by a ready vector alone, with cosine similarities as
-        scores. ``offset`` continues a search of the same ``limit``: while the rows stay the same, pages neither repeat
-        nor skip a hit.
+        ``OR`` joins, one must occur where one of it is quoted. A phrase that occurs nowhere counts as its words, and
+        what only looks like an exclusion is none: ``-e`` and other options, and anything in a question or in a quoted
+        command. Give ``operators=False`` with a text that nobody wrote as a query. It is found by its words and by its
+        meaning; an empty one finds what is newest. ``vector`` instead searches by a ready vector alone, with cosine
+        similarities as scores. ``offset`` continues a search of the same ``limit``: while the rows stay the same, pages
+        neither repeat nor skip a hit.
 
         Args:
             kinds: ``archival``, ``message``, ``chunk``, ``fact``; all of them when absent.
@@ -103,7 +106,9 @@ class Search:
                 (:meth:`memgpt.graph.Graph.link`), lets archival memories and chunks also be found by the names they
                 share with the question and with the best hits. Such texts take a second statement and round trip;
                 quotes, minus signs and a blend leave them out.
-            explain: tells for each hit its rank and score in each arm and what each feature added.
+            explain: tells for each hit its rank and score in each arm, what each feature added and, where the query
+                had operators, how they were understood: phrases demanded, phrases that occur nowhere, words excluded.
+            operators: whether quotation marks, minus signs and ``OR`` in the query mean something.
 
         Raises:
             InputError: a value cannot be used.
@@ -142,14 +147,45 @@ class Search:
                     first=NEAREST_DEPTH,
                 )
             else:
-                asked = understood(inputs.normal(str(query)))
-                embedded = self._embedded(asked.words)
-                hits = _paged(
-                    limit,
-                    offset,
-                    lambda most: self._ranked(asked, embedded, wanted, most, filters, blend, explain, graph),
-                )
+                text = inputs.normal(str(query))
+                asked = understood(text) if operators else plain(text)
+                hits = self._asked(asked, wanted, limit, offset, filters, blend, explain, graph)
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
+
+    def _asked(
+        self,
+        asked: Asked,
+        kinds: Sequence[Kind],
+        limit: int,
+        offset: int,
+        filters: Filters,
+        blend: Blend,
+        explain: bool,
+        graph: bool,
+    ) -> Sequence[Hit]:
+        """A page of what is asked for; where nothing has its phrases, of what has its words."""
+        embedded = self._embedded(asked.words)
+
+        def page(asked: Asked) -> Sequence[Hit]:
+            return _paged(
+                limit,
+                offset,
+                lambda most: self._ranked(asked, embedded, kinds, most, filters, blend, explain, graph),
+            )
+
+        hits, demanded = page(asked), asked.phrases
+        if demanded and not hits:
+            language = self._scope.language
+            demanded = self._scope.read(
+                lambda c: self._store(c).occurring(asked.phrases, kinds=kinds, filters=filters, language=language)
+            )
+            if len(demanded) < len(asked.phrases):
+                hits = page(replace(asked, phrases=demanded))
+        if not (explain and (asked.phrases or asked.excluded)):
+            return hits
+        nowhere = [phrase for phrase in asked.phrases if phrase not in demanded]
+        query = {"phrases": [*demanded], "nowhere": nowhere, "excluded": [*asked.excluded]}
+        return [replace(hit, explain={**(hit.explain or {}), "query": query}) for hit in hits]
 
     def _nearest(
         self, vector: Any, kinds: Sequence[Kind], depth: int, most: int, filters: Filters, explain: bool
@@ -237,7 +273,7 @@ class Search:
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
         """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
-        asked = understood(query)
+        asked = plain(query)
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
         found = self._found(asked, self._embedded(asked.words), _kinds(kinds), seeds, Filters(), graph=False)
         if not found:

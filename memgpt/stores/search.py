@@ -253,6 +253,19 @@ class SearchStore:
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
+    def occurring(
+        self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
+    ) -> Sequence[str]:
+        """The phrases that occur in a row of these kinds."""
+        given = {
+            "agent_id": self._agent_id,
+            "phrases": [*phrases],
+            "language": language,
+            **filters.parameters(),
+        }
+        rows = self._connection.execute(_occurring(tuple(kinds)), given, binary=True).fetchall()
+        return [phrases[ord - 1] for (ord,) in rows]
+
     def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
         """Texts linked to the seeds by the names they mention; ``similarity`` is the walk's score, from 0 on."""
         given = {
@@ -277,6 +290,12 @@ def compose(form: str, kinds: tuple[Kind, ...], filtered: bool, looks_up: bool =
     """The statements of several kinds as one; with ``looks_up`` functions of the owner find what ``@@`` would."""
     parts = [b"(" + _completed(_piece(form, kind), kind, filtered, looks_up) + b")" for kind in kinds]
     return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
+
+
+@cache
+def _occurring(kinds: tuple[Kind, ...]) -> bytes:
+    anywhere = [_completed(SQL.occurs, kind, filtered=True) for kind in kinds]
+    return SQL.occurring.replace(b"{anywhere}", b"\nOR ".join(anywhere))
 
 
 @cache

@@ -77,6 +77,19 @@ best AS MATERIALIZED (
 )
 {texts}
 
+-- occurring --
+-- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded.
+SELECT p.ord::integer
+FROM unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
+WHERE {anywhere}
+ORDER BY p.ord
+
+-- occurs --
+EXISTS (
+    SELECT FROM {table} m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.search @@ websearch_to_tsquery(%(language)s::regconfig, p.phrase) {open} {filters})
+
 -- linked_text --
 SELECT '{kind}' AS kind, {hit}, b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
 FROM best b

@@ -97,7 +97,8 @@ OPERATIONS: Final = (
     Operation(archival.Archival.delete, "delete /archival-memory/{id}", "delete_memory", "archival delete"),
     Operation(
         search.Search.search, "post /search", "search_memory", "search",
-        mcp_other={"vector": NO_VECTORS_OF_MODELS}, cli_other={"vector": NO_VECTORS},
+        mcp_other={"vector": NO_VECTORS_OF_MODELS, "operators": "what a model asks is plain text"},
+        cli_other={"vector": NO_VECTORS, "operators": "--plain"},
     ),
     Operation(
         Memory.context, "post /context", "get_context", "context",
