@@ -148,6 +148,12 @@ def agent_id(value: object, what: str = "agent_id") -> str:
     checked = text(value, what, most=MAX_AGENT_ID)
     if (size := len(checked.encode())) > MAX_AGENT_ID_BYTES:
         raise InputError(f"{what} has {size:,} bytes in UTF-8; the limit is {MAX_AGENT_ID_BYTES}")
+    if checked != checked.strip():
+        raise InputError(f"{what} begins or ends with white space: {_shown(checked)}; take it off")
+    if odd := next((c for c in checked if unicodedata.category(c) in ("Cc", "Zl", "Zp")), None):
+        raise InputError(f"{what} has the control character {odd!r}: {_shown(checked)}; an id is one line of text")
+    if "*" in checked:
+        raise InputError(f"{what} has a *: {_shown(checked)}; in the patterns of keys that stands for any ending")
     return checked
 
 

@@ -183,4 +183,5 @@ def _patterns(agents: Iterable[str]) -> Sequence[str]:
     for pattern in patterns:
         if "*" in pattern[:-1]:
             raise InputError(f"{pattern!r} has a * inside: only a beginning can be given, such as 'acme-*'")
+        inputs.agent_id(f"{pattern[:-1]}a" if pattern.endswith("*") else pattern, "agents")
     return patterns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from pgvector import Vector
@@ -18,7 +19,7 @@ from memgpt.errors import InputError, NotFoundError
 from memgpt.intents import Intents
 from memgpt.models import ROLES, Json, Message, Session
 from memgpt.scope import Scope
-from memgpt.speaker import speaker
+from memgpt.speaker import LOOKED_AT, MAX_NAME, named, prefix, speakers
 from memgpt.stores.messages import MessageStore, NewMessage
 
 MAX_TOKENS: Final = 2**31 - 1
@@ -55,7 +56,8 @@ class Messages:
         """Keep one message.
 
         ``role`` is system, developer, user, assistant or tool. An absent ``name`` is taken from
-        ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content, absent ``tokens`` are
+        ``metadata["speaker"]``, ``metadata["name"]`` or a "Name: " prefix of the content (where somebody of that name
+        speaks in the session), absent ``tokens`` are
         counted, and the absent ``intent`` of a user's message is that of the nearest examples
         (:class:`memgpt.intents.Intents`). ``content`` may be a list of parts as providers write it: their texts are
         joined, and what is no text is named, as ``[image_url]``. Only the assistant and tools may say nothing.
@@ -236,11 +238,31 @@ class Messages:
         counts = self._scope.count_tokens([fields["content"] for fields in uncounted])
         for fields, tokens in zip(uncounted, counts, strict=True):
             fields["tokens"] = tokens
+        self._name(checked)
         self._label(checked)
         missing = [fields for fields in checked if fields["embedding"] is None and fields["content"].strip()]
         for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
             fields["embedding"] = vector
         return [NewMessage(**fields) for fields in checked]
+
+    def _name(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Give the messages that begin with the name of somebody who speaks in their session that name."""
+        sessions: dict[str, list[tuple[dict[str, Any], str | None]]] = {}
+        for message in messages:
+            head = None if message["name"] else prefix(message["role"], message["content"])
+            sessions.setdefault(message["session"], []).append((message, head))
+        for session, spoken in sessions.items():
+            if not any(head for _, head in spoken):
+                continue
+            voices = self._scope.read(partial(self._voices, session))
+            names = [*(name for name, _, _ in voices), *(message["name"] for message, _ in spoken)]
+            before = [prefix(role, beginning) for name, role, beginning in voices if not name]
+            known = speakers(names, [*before, *(head for _, head in spoken)])
+            for message, head in spoken:
+                message["name"] = head if head in known else message["name"]
+
+    def _voices(self, session: str, connection: Connection) -> Sequence[tuple[str | None, str, str]]:
+        return self._store(connection).voices(session, characters=2 * MAX_NAME, limit=LOOKED_AT)
 
     def _label(self, messages: Sequence[dict[str, Any]]) -> None:
         """Give the messages of users the intents nobody gave."""
@@ -282,7 +304,7 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
         "role": role,
         "content": content,
         "session": inputs.name(value.get("session", "default"), f"{where}session"),
-        "name": inputs.optional_name(value.get("name"), f"{where}name") or speaker(role, content, metadata),
+        "name": inputs.optional_name(value.get("name"), f"{where}name") or named(metadata),
         "intent": inputs.optional_name(value.get("intent"), f"{where}intent"),
         "intent_confidence": None if confidence is None else inputs.share(confidence, f"{where}intent_confidence"),
         "tokens": tokens,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from memgpt.models import Json
@@ -24,17 +26,37 @@ _NOT_NAMES: Final = frozenset(_LABELS.split())
 """Words that open a labelled line ("Note: …") rather than name its speaker."""
 
 
-def speaker(role: str, content: str, metadata: Json) -> str | None:
-    """The speaker's name, from ``metadata["speaker"]`` or ``["name"]``, else from a prefix such as "Ann Lee: ".
+LOOKED_AT: Final = 200
+"""Latest messages of a session that tell who speaks in it."""
 
-    A prefix counts when it is one to three capitalised words of a person's own voice (user or assistant) and none of
-    them is a common label. The content itself is never changed.
-    """
+
+def named(metadata: Json) -> str | None:
+    """The speaker's name where the metadata has one, as ``speaker`` or ``name``."""
     for key in ("speaker", "name"):
         value = metadata.get(key)
         if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and "\n" not in value.strip():
             return value.strip()
+    return None
+
+
+def prefix(role: str, content: str) -> str | None:
+    """What may be the speaker's name in front of a text, as in "Ann Lee: hello", or the subject of a note.
+
+    It is one to three capitalised words of a person's own voice (user or assistant); none of them is a common label.
+    """
     return _prefix(content) if role in ("user", "assistant") else None
+
+
+def speakers(names: Iterable[str | None], prefixes: Iterable[str | None]) -> frozenset[str]:
+    """Those of the prefixes of one session's messages that are speakers' names.
+
+    "Paris: the city of light" is not said by Paris. A prefix is a name where a message of the session has it as its
+    name, or where it comes again and others take turns with it.
+    """
+    known = {name for name in names if name}
+    counts = Counter(prefix for prefix in prefixes if prefix)
+    talking = len(counts.keys() | known) > 1
+    return frozenset(prefix for prefix, times in counts.items() if prefix in known or (talking and times > 1))
 
 
 def _prefix(content: str) -> str | None:

@@ -102,6 +102,11 @@ class MessageStore:
             # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
             return cursor.execute(SQL.list, given, prepare=False).fetchall()
 
+    def voices(self, session: str, *, characters: int, limit: int) -> Sequence[tuple[str | None, str, str]]:
+        """Name, role and beginning of the latest messages of a session."""
+        given = self._given(session=session, characters=characters, limit=limit)
+        return self._connection.execute(SQL.voices, given).fetchall()
+
     def sessions(self, *, limit: int) -> Sequence[Session]:
         """The conversations of the agent, the one last spoken in first."""
         with self._connection.cursor(row_factory=class_row(Session)) as cursor:

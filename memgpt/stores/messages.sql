@@ -58,6 +58,14 @@ SELECT * FROM (
 ) AS newest
 ORDER BY created_at, id
 
+-- voices --
+-- Who speaks in a session: the names of its latest messages, and how those begin.
+SELECT name, role, left(content, %(characters)s::integer) AS beginning
+FROM conversations
+WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s::integer
+
 -- sessions --
 -- The conversations of an agent, the one last spoken in first.
 SELECT session, count(*) AS messages, min(created_at) AS first, max(created_at) AS last

@@ -364,3 +364,19 @@ def test_a_file_holds_every_column_of_every_table_of_a_memory(dsn: str) -> None:
     assert {table: sorted(names) for table, names in columns} == {
         name: sorted(table.columns) for name, table in BY_NAME.items()
     }
+
+
+@pytest.mark.parametrize(
+    "bad", [" ann", "ann ", "ann\n", "\tann", "a\nb", "a\x1bb", "a\u2028b", "*", "acme-*", "a*b", "", " "]
+)
+def test_what_is_no_agent_id_is_refused_everywhere(dsn: str, bad: str) -> None:
+    with pytest.raises(InputError, match="agent"):
+        Memory(bad or " ", dsn=dsn)
+    with Agents(dsn) as agents:
+        with pytest.raises(InputError, match="agent"):
+            agents.create(bad)
+        with Memory("ann", dsn=dsn) as memory:
+            memory.remember("Ann likes trains")
+        for copy in (agents.rename, agents.fork):
+            with pytest.raises(InputError, match="agent"):
+                copy("ann", bad)

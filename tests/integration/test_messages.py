@@ -12,7 +12,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError, NotFoundError
-from memgpt.speaker import speaker
+from memgpt.speaker import prefix
 
 
 @pytest.fixture
@@ -230,8 +230,26 @@ def test_a_transaction_takes_messages_back(memory: Memory) -> None:
         ("no colon here", None),
     ],
 )
-def test_the_speaker_of_a_prefix(content: str, name: str | None) -> None:
-    assert speaker("user", content, {}) == name
+def test_what_may_be_a_speakers_name(content: str, name: str | None) -> None:
+    assert prefix("user", content) == name
+
+
+def test_a_prefix_is_a_name_where_somebody_of_that_name_speaks(memory: Memory) -> None:
+    messages = memory.messages
+    assert messages.append("user", "Paris: the city of light", session="trip").name is None
+    assert messages.append("user", "Paris: take the night train", session="trip").name is None
+    messages.append("user", "Hello", name="Ann", session="trip")
+    assert messages.append("user", "Ann: shall we go?", session="trip").name == "Ann"
+    assert messages.append("user", "Ann: shall we go?", session="another").name is None
+
+
+def test_those_who_take_turns_in_a_session_are_its_speakers(memory: Memory) -> None:
+    said = ["Ann: hi", "Bob: hello", "Ann: how are you?", "Bob: well", "Rome: not built in a day"]
+    kept = memory.messages.append_many([{"content": text, "session": "chat"} for text in said])
+    assert [message.name for message in kept] == ["Ann", "Bob", "Ann", "Bob", None]
+    assert memory.messages.append("user", "Bob: and you?", session="chat").name == "Bob"
+    one_by_one = [memory.messages.append("user", text, session="other").name for text in said]
+    assert one_by_one == [None, None, "Ann", "Bob", None]
 
 
 def test_where_the_name_comes_from(memory: Memory) -> None:
@@ -239,7 +257,7 @@ def test_where_the_name_comes_from(memory: Memory) -> None:
     assert messages.append("user", "Ann: hi", name="Given", metadata={"speaker": "Meta"}).name == "Given"
     assert messages.append("user", "Ann: hi", metadata={"speaker": "Meta", "name": "Other"}).name == "Meta"
     assert messages.append("user", "Ann: hi", metadata={"name": " Other "}).name == "Other"
-    assert messages.append("user", "Ann: hi", metadata={"speaker": 3}).name == "Ann"
+    assert messages.append("user", "Ann: hi", metadata={"speaker": 3}).name is None
     assert messages.append("user", "Ann: hi").content == "Ann: hi"
     assert messages.append("tool", "Result: 3").name is None
     assert messages.append("tool", "Ann: hi").name is None
