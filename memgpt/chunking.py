@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 from zlib import crc32
 
@@ -30,17 +30,18 @@ LARGEST_SECTION: Final = 6000
 MARKDOWN: Final = "text/markdown"
 PLAIN: Final = "text/plain"
 
-_ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
-_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]++(.*+)")
+_UNDERLINE = re.compile(r"^ {0,3}(=++|-{2,}+)[ \t]*+$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)")
 _CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_TABLE = re.compile(r"^(\|.*)\n\|[ :|-]+\n(?:\|.*(?:\n|\Z))*", re.MULTILINE)
+_TABLE = re.compile(r"^(\|.*+)\n\|[ :|-]++\n(?:\|.*+(?:\n|\Z))*+", re.MULTILINE)
 _BEGINNING = re.compile(r"(?:(?<=\n\n)(?=[^\n|])|(?<=\n)(?=\|)).*")
+_BLANK = re.compile(r"\s{64,}+")
 _PARAGRAPHS: Final = 7
 """One paragraph in eight begins a section, ..."""
 _ROWS: Final = 63
 """... and one table row in 64."""
-_NO_TITLE = re.compile(r"\s*($|[-*+>|#]|\d+[.)]\s)")
+_NO_TITLE = re.compile(r"^\s*+($|[-*+>|#]|\d++[.)]\s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,20 @@ def spans(text: str, *, media_type: str, tokens: int = CHUNK_TOKENS, overlap: in
     headers = _table_headers(text) if markdown else ()
     result: list[Span] = []
     for first, last in pairwise([*_sections(text, outline), len(text)]):
-        for offset, chunk in splitter.chunk_indices(text[first:last]):
-            start = first + offset
-            end = start + len(chunk)
-            result.append(Span(chunk, start, end, _path(outline, text, start, end), _header(headers, start)))
+        for begin, stretch in _stretches(text, first, last):
+            for offset, chunk in splitter.chunk_indices(stretch):
+                start = begin + offset
+                end = start + len(chunk)
+                result.append(Span(chunk, start, end, _path(outline, text, start, end), _header(headers, start)))
     return result
+
+
+def _stretches(text: str, first: int, last: int) -> Iterator[tuple[int, str]]:
+    """What stands between long runs of white space, on which the splitter takes time with the square of them."""
+    for blank in _BLANK.finditer(text, first, last):
+        yield first, text[first : blank.start()]
+        first = blank.end()
+    yield first, text[first:last]
 
 
 @cache
@@ -127,7 +137,8 @@ def _forced(text: str, first: int, last: int) -> Iterator[int]:
 
 
 def _after(mark: str, text: str, least: int, most: int) -> Sequence[int]:
-    return [least + match.end() for match in re.finditer(mark, text[least:most])]
+    pieces = text[least:most].split(mark)[:-1]
+    return [least + end for end in accumulate(len(piece) + len(mark) for piece in pieces)]
 
 
 def _table_headers(text: str) -> Sequence[tuple[int, int, str]]:
@@ -166,8 +177,8 @@ def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
         elif mark:
             fence, before = mark[1], ""
         elif atx := _ATX.match(body):
-            if atx[2]:
-                yield start, end, len(atx[1]), atx[2]
+            if title := _without_closing(atx[2]):
+                yield start, end, len(atx[1]), title
             before = ""
         elif before and (underline := _UNDERLINE.match(body)):
             yield before_start, end, 1 if underline[1][0] == "=" else 2, before.strip()
@@ -175,6 +186,13 @@ def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
         else:
             before, before_start = ("" if _NO_TITLE.match(body) else body), start
         start = end
+
+
+def _without_closing(title: str) -> str:
+    """The text of a heading that may end in number signs of its own: ``## Title ##``."""
+    title = title.rstrip(" \t")
+    shorter = title.rstrip("#")
+    return shorter.rstrip(" \t") if shorter.endswith((" ", "\t")) else title
 
 
 def _path(outline: Sequence[Heading], text: str, start: int, end: int) -> Sequence[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import re
+import heapq
 import unicodedata
+from itertools import accumulate, pairwise
 from typing import Final
 
 from memgpt import inputs
@@ -12,6 +13,13 @@ from memgpt.errors import InputError
 
 _SHOWN: Final = 60
 """Characters of a text quoted in an error."""
+
+_PLACES: Final = 10
+"""Occurrences that are counted and shown."""
+
+_COMPARED: Final = 200
+_COMPARED_LINES: Final = 10
+"""Characters of a line, and lines, compared character by character, which takes time with the square of them."""
 
 
 def replaced(label: str, value: str, old: str, new: str) -> str:
@@ -22,13 +30,15 @@ def replaced(label: str, value: str, old: str, new: str) -> str:
         raise InputError(_not_there(label, value, old))
     if value.find(old, first + 1) < 0:
         return value[:first] + new + value[first + len(old) :]
-    places = []
-    while first >= 0:
+    places: list[int] = []
+    while first >= 0 and len(places) <= _PLACES:
         places.append(first)
         first = value.find(old, first + 1)
-    shown = "; ".join(_place(value, place) for place in places[:10])
+    more = len(places) > _PLACES
+    shown = "; ".join(_place(value, place) for place in places[:_PLACES])
+    times = f"more than {_PLACES}" if more else str(len(places))
     raise InputError(
-        f"{_quoted(old)} occurs {len(places)} times in block {label!r}: {shown}{'; …' if len(places) > 10 else ''}. "
+        f"{_quoted(old)} occurs {times} times in block {label!r}: {shown}{'; …' if more else ''}. "
         "Give more of the text around the one you mean"
     )
 
@@ -37,17 +47,28 @@ def _as_written(value: str, old: str) -> str:
     """Return the part of a value that reads like ``old``, in the Unicode form that the value has it in."""
     if old in value or inputs.normal(old) not in inputs.normal(value):
         return old
-    forms = ({c, unicodedata.normalize("NFD", c)} for c in inputs.normal(old))
-    written = re.search("".join(f"(?:{'|'.join(map(re.escape, sorted(form, reverse=True)))})" for form in forms), value)
-    return written[0] if written else old
+    starts = [n for n, character in enumerate(value) if not n or not _continues(character)]
+    ends = [*starts[1:], len(value)]
+    normal = [inputs.normal(value[start:end]) for start, end in zip(starts, ends, strict=True)]
+    first = "".join(normal).find(inputs.normal(old))
+    at = dict(zip(accumulate(map(len, normal), initial=0), [*starts, len(value)], strict=True))
+    start, end = at.get(first), at.get(first + len(inputs.normal(old)))
+    return old if start is None or end is None else value[start:end]
+
+
+def _continues(character: str) -> bool:
+    """Whether a character is composed with the one before: an accent, the later letters of a Korean syllable."""
+    return unicodedata.combining(character) > 0 or "\u1160" <= character <= "\u11ff"
 
 
 def _not_there(label: str, value: str, old: str) -> str:
     message = f"{_quoted(old)} does not occur in block {label!r}"
     if not value.strip():
         return f"{message}, which is empty"
-    wanted = max(old.splitlines(), key=len, default=old)
-    lines = [(number, line) for number, line in enumerate(value.splitlines(), 1) if line.strip()]
+    wanted = max(old.splitlines(), key=len, default=old)[:_COMPARED]
+    numbered = [(number, line[:_COMPARED]) for number, line in enumerate(value.splitlines(), 1) if line.strip()]
+    pairs = _pairs(wanted)
+    lines = heapq.nlargest(_COMPARED_LINES, numbered, key=lambda numbered: len(pairs & _pairs(numbered[1])))
     matcher = difflib.SequenceMatcher(autojunk=False, b=wanted.strip().lower())
 
     def likeness(numbered: tuple[int, str]) -> float:
@@ -57,6 +78,11 @@ def _not_there(label: str, value: str, old: str) -> str:
 
     number, line = max(lines, key=likeness)
     return f"{message}; the nearest is line {number}: {_quoted(line)}"
+
+
+def _pairs(line: str) -> set[str]:
+    """The pairs of neighbouring characters: a quick look at what may be alike."""
+    return {first + second for first, second in pairwise(line.lower())}
 
 
 def _place(value: str, position: int) -> str:

@@ -34,14 +34,16 @@ WEIGHT = 1.5
 
 ``benchmarks/graph_retrieval.py --weights`` measures ASKED and WEIGHT, each question with those that others chose."""
 
+_WORD = re.compile(r"\w[\w'’&.-]*")
+_WORD_ASKED = re.compile(r"\w[\w'’.-]*")
 _WORDS_OF_A_NAME: Final = 8
 _WORDS_OF_AN_ENTITY: Final = 6
 
 
 def names_in(text: str) -> list[str]:
     """Everything in a text that may be a name: its words and runs of up to six, in lower case."""
-    words = re.findall(r"\w[\w'’&.-]*", text.lower())
-    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
+    words = _WORD.findall(text.lower())
+    cleaned = [_bare(word) for word in words]
     runs = {
         " ".join(cleaned[n : n + length])
         for length in range(1, _WORDS_OF_AN_ENTITY + 1)
@@ -52,8 +54,8 @@ def names_in(text: str) -> list[str]:
 
 def names_asked(text: str) -> list[str]:
     """What may be a name in a question: every run of words, but a single word only with a capital."""
-    words = re.findall(r"\w[\w'’.-]*", text)
-    cleaned = [re.sub(r"(['’]s|[.'’-]+)$", "", word) for word in words]
+    words = _WORD_ASKED.findall(text)
+    cleaned = [_bare(word) for word in words]
     runs = {
         " ".join(cleaned[n : n + length]).lower()
         for length in range(1, _WORDS_OF_A_NAME + 1)
@@ -61,6 +63,11 @@ def names_asked(text: str) -> list[str]:
         if length > 1 or (n > 0 and not cleaned[n][:1].islower())
     }
     return sorted(run for run in runs if len(run) > 1)
+
+
+def _bare(word: str) -> str:
+    """A word without a possessive ending, or without the marks at its end."""
+    return word[:-2] if word.endswith(("'s", "’s")) else word.rstrip(".'’-")
 
 
 def sources_of(hits: Sequence[Hit], connected: Set[tuple[Kind, int]], kinds: Sequence[Kind]) -> list[tuple[Kind, int]]:

@@ -21,7 +21,7 @@ from memgpt.service import Service
 access = logging.getLogger("memgpt.access")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _PATIENT: Final = re.compile(r"/v1/chat/completions|/v1/agents/[^/]+/chat(?:/resume)?")
 """A model takes its time, and has a limit of its own."""
 _UPLOAD: Final = re.compile(r"/v1/agents/[^/]+/(?:documents|jobs)/files")

@@ -20,6 +20,7 @@ from memgpt.models import PERMISSIONS, Permission
 app = typer.Typer(add_completion=False, help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
 KeyId = Annotated[str, typer.Argument(help="The key's id, as `memgpt key list` shows it.", show_default=False)]
+_DURATION = re.compile(r"(\d{1,6})([smhdw])")
 
 
 @app.command()
@@ -120,7 +121,7 @@ def _until(value: str) -> datetime:
 
 
 def _duration(value: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", value)
+    match = _DURATION.fullmatch(value)
     if match is None:
         raise InputError(f"a duration is a number and a unit, such as 30m, 12h, 90d or 4w, not {value!r}")
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -16,7 +16,7 @@ from memgpt.errors import MigrationError
 
 SQL = queries.beside(__name__)
 
-_LISTS = re.compile(r"ivfflat.*lists\s*=\s*(\d+)", re.IGNORECASE | re.DOTALL)
+_LISTS = re.compile(r"\A(?>.*?ivfflat).*lists\s*+=\s*+(\d++)", re.IGNORECASE | re.DOTALL)
 _MEGABYTE: Final = 1024 * 1024
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from memgpt.database.statements import Statement, split
 from memgpt.errors import MigrationError
 
-_FILE = re.compile(r"(?P<name>(?P<number>\d{3})_[a-z0-9_]+)(?P<down>\.down)?\.sql")
+_FILE = re.compile(r"^(?P<name>(?P<number>\d{3})_[a-z0-9_]++)(?P<down>\.down)?\.sql")
 _TABLE = re.compile(r"CREATE\s+TABLE\s+(?!IF\b)(?P<name>[a-z_]+)", re.IGNORECASE)
 _TRANSACTION: Final = {"BEGIN", "COMMIT"}
 

@@ -33,11 +33,12 @@ MOST_KEPT: Final = 100
 EXPLAINED_EVERY: Final = 60.0
 """Seconds between two plans of one statement: explaining runs it again."""
 
-_LITERAL: Final = re.compile(r"E?'(?:[^'\\]|''|\\.)*'")
+_LITERAL: Final = re.compile(r"E?'(?:[^'\\]|''|\\.)*+(?:'|\\?\Z)", re.DOTALL)
+"""One that does not end goes to the end of the text."""
 _WRITES: Final = re.compile(
     rb"\b(?:INSERT|UPDATE|DELETE|MERGE|CALL|COPY|DO|pg_advisory\w*|setval|nextval|set_config)\b", re.IGNORECASE
 )
-_EXPLAINABLE: Final = re.compile(rb"\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_EXPLAINABLE: Final = re.compile(rb"\A\s*+(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 Factory = type[psycopg.Cursor[TupleRow]]
 

@@ -21,7 +21,8 @@ from memgpt.errors import DatabaseError, MigrationError
 
 SQL = queries.beside(__name__)
 
-_INDEX = re.compile(r"CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?P<name>\w+)", re.IGNORECASE)
+_INDEX = re.compile(r"CREATE\s++(?:UNIQUE\s++)?INDEX\s++(?P<name>\w++)", re.IGNORECASE)
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,4 +265,4 @@ def _validate(wanted: Object, schema: str) -> str:
 
 
 def _quote(name: str) -> str:
-    return sql.Identifier(name).as_string() if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) else name
+    return sql.Identifier(name).as_string() if not _PLAIN_NAME.fullmatch(name) else name

@@ -16,6 +16,7 @@ from memgpt.errors import InputError
 from memgpt.extraction.schema import Schema
 
 _PLAIN: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": float, "boolean": bool}
+_SIGN = re.compile(r"\W")
 
 
 class _Functional(BaseModel):
@@ -73,9 +74,9 @@ def _from_file(file: Path) -> type[BaseModel]:
         items = _resolved(given.get("items") if isinstance(given, dict) else None, whole)
         if items.get("type") != "object" or not isinstance(items.get("properties"), dict):
             raise InputError(f"{file.name}: {name} is not an array of objects")
-        title = re.sub(r"\W", "", str(items.get("title") or name.title().replace("_", "")))
+        title = _SIGN.sub("", str(items.get("title") or name.title().replace("_", "")))
         fields[name] = (list[_object(title, items, whole)], Field(default=[], description=_about(given)))  # type: ignore[misc]
-    return create_model(re.sub(r"\W", "", str(whole.get("title") or "Knowledge")), **fields)
+    return create_model(_SIGN.sub("", str(whole.get("title") or "Knowledge")), **fields)
 
 
 def _object(title: str, given: Mapping[str, Any], whole: Mapping[str, Any]) -> type[BaseModel]:

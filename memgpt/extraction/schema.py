@@ -25,6 +25,7 @@ from memgpt.models import Json
 _THING: Final = ("name", "type", "aliases", "description")
 _STATEMENT: Final = ("source", "type", "target", "fact", "valid_from", "valid_to", "weight")
 _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?$")
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _is_thing(kind: type[BaseModel]) -> bool:
 def _type(item: BaseModel, given: Mapping[str, Any]) -> str:
     if given.get("type"):
         return str(given["type"])
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(item).__name__).lower()
+    return _NEW_WORD.sub("_", type(item).__name__).lower()
 
 
 def _thing(item: BaseModel) -> Thing:

@@ -7,6 +7,10 @@ import unicodedata
 from difflib import SequenceMatcher
 from typing import Final
 
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST: Final = 200
+"""Characters of names that are compared letter by letter, which takes time with the square of them."""
+
 _IDLE: Final = frozenset({
     "inc", "ltd", "llc", "corp", "corporation", "co", "company", "gmbh", "ag", "plc", "limited", "incorporated",
     "group", "the", "of", "and", "mr", "mrs", "ms", "dr", "prof", "sir", "jr", "sr",
@@ -16,7 +20,7 @@ _IDLE: Final = frozenset({
 
 def key(name: str) -> str:
     """A name without what does not tell two things apart; the same as SQL's ``memory_plain_name``."""
-    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name).lower()))
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).lower()))
 
 
 def signs(name: str) -> str:
@@ -44,12 +48,18 @@ def agreement(one: str, other: str) -> tuple[float, str]:
         return 0.7, f"{one!r} abbreviates {other!r}"
     if len(shorter) == 1 and len(longer) > 1 and shorter[0] == "".join(word[0] for word in longer):
         return 0.7, f"{one!r} and {other!r} are an acronym and its words"
-    ratio = SequenceMatcher(None, _plain(shorter), _plain(longer), autojunk=False).ratio()
-    if min(len(_plain(shorter)), len(_plain(longer))) >= 6 and ratio >= 0.9:
+    if _slip(_plain(shorter), _plain(longer)):
         return 0.75 if len(shorter) > 1 else 0.6, f"{one!r} and {other!r} differ in a letter or two"
     if set(shorter) < set(longer):
         return 0.55, f"{one!r} and {other!r} are a name and a part of it"
     return 0.0, "different words"
+
+
+def _slip(one: str, other: str) -> bool:
+    """Whether two names differ in a letter or two."""
+    if not 6 <= min(len(one), len(other)) <= max(len(one), len(other)) <= _LONGEST:
+        return False
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.9
 
 
 def _numbers(words: list[str]) -> list[str]:

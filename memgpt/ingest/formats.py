@@ -96,7 +96,7 @@ _MARKS: Final = (
     (b"{\\rtf", "application/rtf"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE),
 )
-_PROLOGUE: Final = rb"(?:\xef\xbb\xbf)?\s{0,100}(?:<\?xml[^>]{0,200}>\s{0,100})?(?:<!--[^>]{0,500}-->\s{0,100})?"
+_PROLOGUE: Final = rb"\A(?:\xef\xbb\xbf)?\s{0,100}(?:<\?xml[^>]{0,200}>\s{0,100})?(?:<!--[^>]{0,500}-->\s{0,100})?"
 _BEGINNINGS: Final = (
     (re.compile(_PROLOGUE + rb"<(?:!doctype\s{1,20}html|html)\b", re.IGNORECASE), HTML),
     (re.compile(_PROLOGUE + rb"<(?:rss|feed|rdf:RDF)\b"), RSS),

@@ -43,7 +43,7 @@ _PARTS: Final = {
         (re.compile(r"xl/(?:comments\d*|(?:comments|threadedComments)/[^/]*)\.xml"), "Comments"),
         (re.compile(r"xl/(?:drawings/drawing|diagrams/data|charts/chart)\d*\.xml"), "Drawings and charts"),
     ),
-    formats.EPUB: ((re.compile(r".*\.x?html?"), "Further text"),),
+    formats.EPUB: ((re.compile(r"^.*\.x?html?"), "Further text"),),
 }
 _PARAGRAPHS: Final = {"p", "si", "oMathPara", "v", "text"}
 """Elements whose runs belong together: paragraphs, strings of a sheet, formulas, values of a chart, comments."""

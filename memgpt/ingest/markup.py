@@ -13,8 +13,9 @@ from typing import Final
 from memgpt.ingest.reading import Reading, code, heading, one_line
 
 _FRONT_MATTER = re.compile(
-    r"(?:---|\+\+\+)[ \t]{0,10}\n(.{0,20000}?)\n(?:---|\.\.\.|\+\+\+)[ \t]{0,10}(?:\n|\Z)", re.DOTALL
+    r"\A(?:---|\+\+\+)[ \t]{0,10}\n(.{0,20000}?)\n(?:---|\.\.\.|\+\+\+)[ \t]{0,10}(?:\n|\Z)", re.DOTALL
 )
+_BLANK_LINES = re.compile(r"\n{3,}")
 _TITLE = re.compile(r"^title[ \t]{0,10}[:=][ \t]{0,10}(\S[^\n]{0,500})", re.MULTILINE | re.IGNORECASE)
 
 
@@ -50,7 +51,7 @@ def org(text: str) -> Reading:
     return Reading("\n".join(lines) + "\n", title)
 
 
-_RST_RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
+_RST_RULE = re.compile(r"^([!-/:-@\[-`{-~])\1{2,}+\s*+$")
 _RST_ROLE = re.compile(r":[\w.:+-]{1,60}:`([^`]{1,1000})`")
 
 
@@ -114,7 +115,7 @@ def tex(text: str) -> Reading:
         at = end
         if section == "title":
             title = title or one_line(piece)
-    body = re.sub(r"\n{3,}", "\n\n", "".join([*made, text[at:]]))
+    body = _BLANK_LINES.sub("\n\n", "".join([*made, text[at:]]))
     return Reading("\n".join(line.strip() for line in body.splitlines()).strip() + "\n", title)
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
 
 _PAGE_MARK: Final = "\ue000{page_num}\ue001"
-_PAGE = re.compile(r"\ue000(\d+)\ue001\s*")
+_PAGE = re.compile(r"\ue000(\d++)\ue001\s*+")
 _FRONT_MATTER = re.compile(r"\A---\n.*?(?:\n## title: [^\n]*\n|\n---\n)\s*", re.DOTALL)
+_FILE_NAME = re.compile(r"\.\w{2,4}$|^Microsoft ")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~$&])")
 _FIELDS: Final = ("authors", "created_at", "modified_at", "language", "from_email", "to_emails", "subject", "keywords")
 
@@ -48,7 +49,7 @@ def read(data: bytes, media_type: str) -> Reading:
 def _title(metadata: Json) -> str:
     """The document's own title, unless it is the name of a file it was made from."""
     title = str(metadata.get("title") or metadata.get("subject") or "")
-    return "" if re.search(r"\.\w{2,4}$|^Microsoft ", title) else title
+    return "" if _FILE_NAME.search(title) else title
 
 
 def _kreuzberg(data: bytes, media_type: str, output: str) -> ExtractionResult:

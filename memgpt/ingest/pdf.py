@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,6}) ++(\S.*+)$", re.MULTILINE)
+_LIKE_HEADING = re.compile(r" {0,3}#{1,6}\s")
 _ESCAPED = re.compile(r"\\(.)")
 _FAR: Final = 40_000
 """Characters a heading may be away from the one before: a wrong match would hide the headings in between."""
@@ -37,7 +38,7 @@ def pdf_text(pages: Sequence[str], markdown: str) -> tuple[str, Sequence[tuple[i
 
 def _headings(markdown: str) -> Sequence[tuple[int, str]]:
     """Level and title of each heading, in order."""
-    return [(len(m[1]), _ESCAPED.sub(r"\1", m[2]).replace("*", "")) for m in _HEADING.finditer(markdown)]
+    return [(len(m[1]), _ESCAPED.sub(r"\1", m[2].rstrip()).replace("*", "")) for m in _HEADING.finditer(markdown)]
 
 
 def _heading_lines(lines: Sequence[str], headings: Sequence[tuple[int, str]]) -> Sequence[int]:
@@ -109,4 +110,4 @@ def _paragraphs(lines: Sequence[str], levels: Sequence[int]) -> Iterator[str]:
 
 def _harmless(line: str) -> str:
     """A printed line that only looks like a Markdown heading, kept from being one."""
-    return f"\\{line}" if re.match(r" {0,3}#{1,6}\s", line) else line
+    return f"\\{line}" if _LIKE_HEADING.match(line) else line

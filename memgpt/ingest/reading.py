@@ -11,6 +11,7 @@ from memgpt.chunking import MARKDOWN
 from memgpt.errors import InputError
 from memgpt.models import Json
 
+_TICKS = re.compile(r"`{3,}")
 _DECLARATION = re.compile(
     r"""(<(?:\?xml|meta)\b[^>]{0,1000}?(?:charset|encoding)\s{0,20}=\s{0,20}["']?\s{0,20})[-\w:.]{1,40}""",
     re.IGNORECASE,
@@ -86,6 +87,6 @@ def blocks(parts: Sequence[str]) -> str:
 
 def code(text: str, language: str = "") -> str:
     """A fenced block of code, its fence longer than any inside."""
-    longest = max((len(found) for found in re.findall(r"`{3,}", text)), default=2)
+    longest = max((len(found) for found in _TICKS.findall(text)), default=2)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -26,7 +26,12 @@ _DATES = [
 _AGO = re.compile(
     r"\b(?P<count>\d+|a|an|one|two|three|four|five|six|couple of|few) (?P<unit>day|week|month)s? ago\b", re.I
 )
-_RELATIVE = {"today": (0, 0), "yesterday": (1, 1), "last week": (4, 12), "this week": (0, 7), "last month": (16, 60)}
+_RELATIVE = [
+    (re.compile(rf"\b{phrase}\b"), late, early)
+    for phrase, late, early in (
+        *(("today", 0, 0), ("yesterday", 1, 1), ("last week", 4, 12), ("this week", 0, 7), ("last month", 16, 60)),
+    )
+]
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "couple of": 2, "three": 3, "few": 3, "four": 4, "five": 5, "six": 6}
 _UNITS = {"day": 1, "week": 7, "month": 30}
 
@@ -121,8 +126,8 @@ def _relative_span(text: str, today: date) -> tuple[date, date] | None:
         days = (int(count[:4]) if count.isdigit() else _NUMBERS[count]) * _UNITS[found["unit"]]
         slack = _UNITS[found["unit"]] // 2
         return today - timedelta(days=days + slack), today - timedelta(days=days - slack)
-    for phrase, (late, early) in _RELATIVE.items():
-        if re.search(rf"\b{phrase}\b", lowered):
+    for pattern, late, early in _RELATIVE:
+        if pattern.search(lowered):
             return today - timedelta(days=early), today - timedelta(days=late)
     return None
 

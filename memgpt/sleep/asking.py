@@ -14,6 +14,9 @@ from memgpt.models import Json
 
 SECONDS: Final = 120.0
 _MOST_TOKENS: Final = 4000
+_WORD = re.compile(r"\d(?:[.,:/-]*+\d)++|\w++")
+_SENTENCE_START = re.compile(r"(^|[.!?…:\n][\s\"'“*-]{0,4})$")
+"""At the end of the few characters before a word."""
 
 
 @cache
@@ -66,6 +69,6 @@ def invented(sources: str, text: str) -> list[str]:
 def _words(text: str) -> list[tuple[bool, str]]:
     """The words and numbers of a text, and whether each begins a sentence or a line."""
     return [
-        (re.search(r"(^|[.!?…:\n][\s\"'“*-]*)$", text[max(0, m.start() - 4) : m.start()]) is not None, m[0])
-        for m in re.finditer(r"\d[\d.,:/-]*\d|\w+", text)
+        (_SENTENCE_START.search(text[max(0, m.start() - 4) : m.start()]) is not None, m[0])
+        for m in _WORD.finditer(text)
     ]

@@ -32,6 +32,8 @@ GROUPS: Final = 500
 AT_ONCE: Final = 500
 """Memories in one proposal."""
 
+_NOT = re.compile(r"n['’]t\b")
+_SIGN = re.compile(r"[^\w\s.,;:!'’\"“”()-]")
 _FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really", "very", "so", "s"})
 """Words without which a sentence says the same."""
 
@@ -125,9 +127,9 @@ def seen(memory: ArchivalMemory) -> Json:
 
 def telling(text: str) -> str:
     """The words of a text in their order, without those that say nothing. A question stays one."""
-    plain = re.sub(r"n['’]t\b", " not", text)
+    plain = _NOT.sub(" not", text)
     words = [word for word in key(plain).split() if word not in _FILLERS]
-    signs = "".join(sorted({*re.findall(r"[^\w\s.,;:!'’\"“”()-]", text)}))
+    signs = "".join(sorted({*_SIGN.findall(text)}))
     return f"{' '.join(words)} {signs}"
 
 

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/agents/{agent_id}/core-memory/blocks", tags=["cor
 Label = Annotated[Segment, Path(description="The block's label.", examples=["human"], min_length=1, max_length=1000)]
 IfMatch = Annotated[str | None, Header(description="The ETag the edit is based on.", max_length=100)]
 IfNoneMatch = Annotated[str | None, Header(description="The ETag the caller has.", max_length=100)]
+_ETAG = re.compile(r'"(\d{1,18})\.(\d{1,9})"')
 
 
 @router.get("")
@@ -139,7 +140,7 @@ def _edited(edit: Callable[[int | None], T], if_match: str | None) -> T:
     """An edit of the version the caller has seen."""
     if if_match is None or if_match.strip() == "*":
         return edit(None)
-    match = re.fullmatch(r'\s*"(\d{1,18})\.(\d{1,9})"\s*', if_match)
+    match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise InputError("If-Match is not an ETag of a block: send the one its GET answered")
     try:
