@@ -123,7 +123,9 @@ def search(
         bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")
     ] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help='Read "quotes", -words and OR as words.')] = False,
+    operators: Annotated[
+        bool, typer.Option("--operators/--plain", help='Whether "phrases", -words and OR mean something.')
+    ] = True,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
@@ -148,7 +150,7 @@ def search(
         "half_life": inputs.duration(half_life, "--half-life"),
         "graph": graph,
         "explain": explain,
-        "operators": not plain,
+        "operators": operators,
     }
     with opened(agent, dsn) as memory:
         hits = memory.search(asked, **options)

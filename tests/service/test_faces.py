@@ -98,7 +98,7 @@ OPERATIONS: Final = (
     Operation(
         search.Search.search, "post /search", "search_memory", "search",
         mcp_other={"vector": NO_VECTORS_OF_MODELS, "operators": "what a model asks is plain text"},
-        cli_other={"vector": NO_VECTORS, "operators": "--plain"},
+        cli_other={"vector": NO_VECTORS},
     ),
     Operation(
         Memory.context, "post /context", "get_context", "context",
