@@ -19,6 +19,8 @@ in another way."""
 
 T = TypeVar("T")
 
+_FIELD = re.compile("[a-z_]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -76,5 +78,5 @@ def checked(
 def problem(index: int, where: str, error: InputError, outcome: Outcome) -> Problem:
     """Return what was wrong with an item: an error that begins with ``where`` and the name of a field."""
     reason = inputs.replaced(str(error).removeprefix(where))
-    field = re.match("[a-z_]*", reason)
+    field = _FIELD.match(reason)
     return Problem(index, field[0] if field else "", reason, outcome)

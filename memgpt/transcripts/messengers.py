@@ -11,6 +11,7 @@ from typing import Any, Final
 from memgpt.transcripts.turns import Conversation, Turn, mapping, objects, text_of
 
 Item = Mapping[str, Any]
+_OMITTED = re.compile(r"^<(.{1,60}) omitted>$")
 
 
 def telegram(chat: Item, messages: Iterable[Any]) -> Conversation:
@@ -140,7 +141,7 @@ def _whatsapp_turns(entry: re.Match[str], lines: list[str], day_first: bool) -> 
     if not colon or len(name) > 100:
         return  # a notice of the program, which nobody said
     text = "\n".join([said, *lines[1:]]).replace("\u200e", "").strip()
-    text = re.sub(r"^<(.{1,60}) omitted>$", r"[\1 omitted]", text)
+    text = _OMITTED.sub(r"[\1 omitted]", text)
     yield Turn("user", text, name.strip("\u200e\u200f ~"), _whatsapp_time(entry, day_first))
 
 
