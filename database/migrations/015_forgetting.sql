@@ -30,7 +30,7 @@ BEGIN
         FROM (VALUES
             ('agents', '{description,metadata,functional_types}'::text[]),
             ('core_memories', '{label,value,description,metadata}'),
-            ('archival_memories', '{text,text_hash,tags,source,metadata,embedding,embedding_bits,search}'),
+            ('archival_memories', '{text,text_hash,normal_hash,tags,source,metadata,embedding,embedding_bits,search}'),
             ('conversations',
                 '{session,name,content,intent,tool_calls,tool_call_id,metadata,embedding,embedding_bits,search}'),
             ('documents', '{title,source,media_type,content_hash,metadata}'),

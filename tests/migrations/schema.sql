@@ -156,6 +156,7 @@ ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STATISTICS 
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STORAGE PLAIN;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN search SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN normal_hash SET STATISTICS 0;
 
 ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
