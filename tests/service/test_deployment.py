@@ -94,6 +94,9 @@ def test_the_entry_point_and_its_health_check(dsn: str, tmp_path: Path) -> None:
     try:
         check = yaml.safe_load(instructions["HEALTHCHECK"].partition("CMD")[2])
         probe = [sys.executable, *check[1:-1], check[-1].replace(instructions["EXPOSE"], str(port))]
+        assert (
+            httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=60).status_code == 200
+        )  # the first may take long
         subprocess.run(probe, check=True, timeout=60)
         process.terminate()
         printed, logged = process.communicate(timeout=60)
