@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from memgpt.bounded_http import bound_provider, too_large
 from memgpt.embeddings.providers import SELF_HOSTED_ADDRESSES
 from memgpt.errors import ConfigurationError, MissingExtraError
 
@@ -53,6 +54,7 @@ def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mod
         if base_url and family != "bedrock":  # an address of the user's own never gets the provider's key
             arguments.setdefault("api_key", "not-needed")
         made.append(infer_provider_class(family)(**arguments))
+        bound_provider(made[-1])
         return made[-1]
 
     try:
@@ -84,6 +86,8 @@ def why(error: BaseException, seconds: float, attempts: int) -> str:
     from pydantic_ai import exceptions as failures
 
     brief = " ".join(str(error).split())[:300]
+    if large := too_large(error):
+        return f"{large}; check that MEMGPT_CHAT_BASE_URL is the API's address"
     match error:
         case failures.ModelContextWindowExceededError():
             return f"the text is longer than the model's window: {brief}"

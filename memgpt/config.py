@@ -7,6 +7,7 @@ meaning inside libpq. ``docs/settings.md`` lists them all.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from difflib import get_close_matches
 from functools import cache
@@ -15,7 +16,7 @@ from typing import Annotated, Final, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from memgpt.errors import ConfigurationError
 
@@ -33,6 +34,7 @@ _OF_THE_MEMORY: Final = frozenset(
     + [f"embedding_{what}" for what in ("model", "dimensions", "base_url", "api_key")]
 )
 """Settings that two processes must share to see and search the same memory."""
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
 class Settings(BaseSettings):
@@ -74,6 +76,17 @@ class Settings(BaseSettings):
     """Seconds to wait for a connection."""
     statement_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds one call may wait for the server, enforced by the client too."""
+
+    cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Origins of web pages whose scripts may call the service, with commas between them."""
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        origins = [origin.strip() for origin in value.split(",") if origin.strip()] if isinstance(value, str) else value
+        if isinstance(origins, (list, tuple)) and (bad := [o for o in origins if not _ORIGIN.fullmatch(str(o))]):
+            raise ValueError(f"{bad[0]!r} is no origin: write it as browsers do, such as https://app.example.com")
+        return origins
 
     @field_validator("language")
     @classmethod

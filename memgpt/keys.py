@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,6 +24,9 @@ from memgpt.stores.keys import KeyStore
 
 REMEMBERED: Final = 2.0
 """Seconds for which a key that was found is not looked up again: a revoked key works at most this long."""
+
+NEW_KEYS: Final = 0.2
+"""Seconds between two looks for keys that were not there before: who tries many tokens costs the database no more."""
 
 _TOKEN: Final = re.compile(r"memgpt_(?P<key_id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 _NOBODY: Final = bytes(32)
@@ -42,7 +45,9 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._found: dict[bytes, tuple[float, Key]] = {}
+        self._known: dict[bytes, tuple[float, Key | None]] = {}
+        self._hashes: Mapping[str, bytes] = {}
+        self._hashes_until = 0.0
         self._lock = forks.Lock()
 
     def create(
@@ -122,45 +127,60 @@ class Keys:
 
     def known(self, token: str) -> Key | None:
         """The key of a token that was found a moment ago; no question to the database."""
-        found = self._found.get(_hash(token))
-        if found is None or found[0] < time.monotonic() or _ended(found[1]):
-            return None
-        return found[1]
+        key = self._remembered(_hash(token))
+        return None if key is None or _ended(key) else key
 
     def authenticate(self, token: str) -> Key:
-        """The key of a token.
+        """The key of a token. Only one that has the secret of a key is looked up.
 
         Raises:
             AccessError: no key has this token, or it has ended.
         """
-        if (key := self.known(token)) is not None:
-            return key
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise AccessError("this is not a key of memgpt: one looks like memgpt_<id>_<secret>")
         key_id, hashed = match["key_id"], _hash(token)
-        stored = self._database.read(lambda connection: KeyStore(connection).secret_hash(key_id))
-        if not hmac.compare_digest(stored or _NOBODY, hashed) or stored is None:
+        if not hmac.compare_digest(self._secret_hash(key_id), hashed):
             raise AccessError("the key is not known: make one with `memgpt key create`")
+        key = self._remembered(hashed) or self._look_up(key_id, hashed)
+        if ended := _ended(key):
+            raise AccessError(f"key {key_id} {ended}")
+        return key
+
+    def _remembered(self, hashed: bytes) -> Key | None:
+        until, key = self._known.get(hashed, (0.0, None))
+        return key if time.monotonic() < until else None
+
+    def _look_up(self, key_id: str, hashed: bytes) -> Key:
         key = self._database.read(lambda connection: KeyStore(connection).get(key_id))
-        if key is None or (ended := _ended(key)):
-            raise AccessError(f"key {key_id} {ended if key else 'is gone'}")
+        if key is None:
+            raise AccessError(f"key {key_id} is gone")
         with self._lock:
             now = time.monotonic()
-            self._found = {h: found for h, found in self._found.items() if found[0] > now}
-            self._found[hashed] = (now + REMEMBERED, key)
+            self._known = {h: known for h, known in self._known.items() if known[0] > now}
+            self._known[hashed] = (now + REMEMBERED, key)
         return key
+
+    def _secret_hash(self, key_id: str) -> bytes:
+        """What the secret of a key hashes to, which never changes; nothing's hash where there is no such key."""
+        with self._lock:
+            if key_id not in self._hashes and time.monotonic() >= self._hashes_until:
+                self._hashes = self._database.read(lambda connection: KeyStore(connection).secret_hashes())
+                self._hashes_until = time.monotonic() + NEW_KEYS
+            return self._hashes.get(key_id, _NOBODY)
 
     def _insert(self, **fields: object) -> NewKey:
         key_id = secrets.token_hex(6)
         token = f"memgpt_{key_id}_{secrets.token_urlsafe(32)}"
         with self._database.transaction() as connection:
             key = KeyStore(connection).insert({**fields, "key_id": key_id, "secret_hash": _hash(token)})
+        self._forget()
         return NewKey(key, token)
 
     def _forget(self) -> None:
         with self._lock:
-            self._found.clear()
+            self._known = {}
+            self._hashes_until = 0.0
 
 
 def _hash(token: str) -> bytes:

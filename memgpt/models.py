@@ -391,10 +391,10 @@ class Author:
     actor: str
 
 
-Permission = Literal["read", "write", "admin"]
+Permission = Literal["read", "write", "admin", "metrics"]
 """What a key of the service may do; admin is forgetting for good."""
 
-PERMISSIONS: tuple[Permission, ...] = ("read", "write", "admin")
+PERMISSIONS: tuple[Permission, ...] = ("read", "write", "admin", "metrics")
 
 
 @dataclass(frozen=True, slots=True)

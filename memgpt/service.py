@@ -65,6 +65,16 @@ class Caller:
     def agents(self) -> tuple[str, ...]:
         return ("*",) if self.key is None else tuple(self.key.agents)
 
+    @property
+    def only_agent(self) -> str | None:
+        """The agent of a key that reaches one."""
+        return self.agents[0] if len(self.agents) == 1 and not self.agents[0].endswith("*") else None
+
+    def may(self, permission: Permission, agent_id: str) -> bool:
+        """Whether the key has a permission for an agent; ``*`` is every agent."""
+        held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
+        return permission in held and RequestScope(self.agents).allows(agent_id)
+
     def require(self, permission: Permission, agent_id: str | None = None) -> None:
         """
         Raises:
@@ -75,6 +85,12 @@ class Caller:
             raise ForbiddenError(f"this key has no {permission!r} permission")
         if agent_id is not None and not RequestScope(self.agents).allows(agent_id):
             raise ForbiddenError(f"this key does not reach agent {agent_id!r}")
+
+
+def token_of(authorization: str | None) -> str | None:
+    """The token of a header ``Authorization: Bearer …``."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 class Service:
@@ -256,21 +272,30 @@ class Rates:
         """Take one request from the bucket: 0, or the seconds until there is one."""
         if key is None or key.requests_per_minute is None:
             return 0.0
-        rate = key.requests_per_minute / 60
-        most = float(min(key.requests_per_minute, 60))
+        return self.take(key.key_id, key.requests_per_minute)
+
+    def take(self, name: str, per_minute: int) -> float:
+        """Take one from a bucket that fills so fast: 0, or the seconds until there is one."""
+        rate, most = per_minute / 60, float(min(per_minute, 60))
         with self._lock:
             now = time.monotonic()
-            left, at = self._buckets.get(key.key_id, (most, now))
+            left, at = self._buckets.get(name, (most, now))
             left = min(most, left + (now - at) * rate)
             enough = left >= 1
-            self._buckets[key.key_id] = (left - 1 if enough else left, now)
+            self._buckets[name] = (left - 1 if enough else left, now)
         return 0.0 if enough else (1 - left) / rate
 
 
 class Audit:
-    """Writes the audit log behind the requests, many lines at once. While the database is away, lines wait."""
+    """Writes the audit log behind the requests, many lines at once. While the database is away, lines wait.
+
+    Who has no key cannot make it grow: that is for the access log. A key's denials are noted at most so many a minute.
+    """
 
     MOST_WAITING: Final = 10_000
+    DENIALS: Final = 10
+    """Of a key, in a minute, that are written."""
+    PRUNE_EVERY: Final = 3600.0
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -285,6 +310,8 @@ class Audit:
         self._closing = False
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
+        self._denials = Rates()
+        self._prune_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -294,7 +321,9 @@ class Audit:
     def add(
         self, *, request_id: str, key_id: str | None, agent_id: str | None, action: str, status: int, client: str | None
     ) -> None:
-        """Note one write or denial."""
+        """Note one write, or one denial."""
+        if status >= 400 and (key_id is None or self._denials.take(key_id, self.DENIALS)):
+            return
         line = Entry(
             datetime.now(UTC), request_id, key_id, _storable(agent_id), _storable(action) or "", status, client
         )
@@ -326,6 +355,7 @@ class Audit:
             try:
                 with self._database.transaction() as connection:
                     KeyStore(connection).audit(lines)
+                    self._prune(connection)
             except MemgptError:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, timeout=1.0)
@@ -334,6 +364,12 @@ class Audit:
                 continue
             with self._changed:
                 del self._waiting[: len(lines)]
+
+    def _prune(self, connection: Connection) -> None:
+        """Once an hour remove what is too old, or too much: only what is written makes the log grow."""
+        if time.monotonic() >= self._prune_at:
+            KeyStore(connection).prune_audit()
+            self._prune_at = time.monotonic() + self.PRUNE_EVERY
 
 
 def _agents(connection: Connection, statement: bytes, given: Json) -> Sequence[AgentRow]:

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters
 
 MOST_ATTEMPTS: Final = 4
+MOST_CALLS: Final = 32
+"""Tool calls of one answer; it is not read beyond them, so what a model asks for after them is not done."""
 _LOOKS_EVERY: Final = 0.2
 """Seconds after which a wait for the model notices that it is to stop."""
 
@@ -133,7 +135,7 @@ class ChatModel:
         seconds: float,
         pieces: queue.Queue[Any],
     ) -> None:
-        from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+        from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta, ToolCallPart
         from tenacity import stop_after_attempt, stop_any
 
         ends = time.monotonic() + seconds
@@ -146,13 +148,18 @@ class ChatModel:
                     asyncio.timeout(max(0.1, ends - time.monotonic())),
                     _request(self._model, messages, parameters, max_tokens) as stream,
                 ):
+                    calls = 0
                     async for event in stream:
                         match event:
+                            case PartStartEvent(part=ToolCallPart()):
+                                calls += 1
+                                if calls > MOST_CALLS:
+                                    break
                             case PartStartEvent(part=TextPart(content=text)) if text:
                                 pieces.put(Text(text))
                             case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
                                 pieces.put(Text(text))
-                    pieces.put(_whole(stream.get()))
+                    pieces.put(_whole(stream.get()) if calls <= MOST_CALLS else _cut(stream.get()))
 
 
 def _next(pieces: queue.Queue[Any], stop: threading.Event | None) -> Any:
@@ -181,6 +188,15 @@ def _whole(response: ModelResponse) -> ModelResponse:
     if ended or response.finish_reason not in (None, "stop") or response.provider_name == "xai":
         return response
     raise BrokenAnswerError("the answer broke off")
+
+
+def _cut(response: ModelResponse) -> ModelResponse:
+    """The response up to its last call that is taken."""
+    from pydantic_ai.messages import ToolCallPart
+
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    parts = [part for part in response.parts if not isinstance(part, ToolCallPart)]
+    return replace(response, parts=[*parts, *calls[:MOST_CALLS]])
 
 
 @contextmanager

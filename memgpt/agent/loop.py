@@ -292,6 +292,8 @@ class Agent:
                 continue
             if self._stop.is_set():
                 raise ConflictError("cancelled")
+            if self._seconds_left(progress) <= 0 or progress.failures >= _FAILURES:  # the turn ends: see _answers
+                return
             yield ToolCalled(call["name"], parsed(call["arguments"]))
             key = f"{call['name']} {call['arguments']}"
             progress.calls[key] += 1

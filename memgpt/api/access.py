@@ -7,9 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
-from memgpt.api.problems import TooManyRequests
 from memgpt.api.segments import Segment
 from memgpt.errors import InputError
 from memgpt.jobs import Jobs
@@ -30,18 +28,11 @@ def service_of(request: Request) -> Service:
 
 
 async def get_caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Caller:
-    """The caller by their key; usually known without a question to the database."""
-    service = service_of(request)
-    token = credentials.credentials if credentials else None
-    caller = service.known_caller(token)
-    if caller is None:
-        caller = await run_in_threadpool(service.caller, token)
-    if caller.key is not None:
-        request.state.key_id = caller.key.key_id
-    if wait := service.rates.wait(caller.key):
-        raise TooManyRequests(wait)
+    """The caller, as the edge found them by their key."""
+    caller: Caller = request.state.caller
     return caller
 
 

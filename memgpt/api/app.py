@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -14,7 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from memgpt import installation
 from memgpt.api import examples, problems
 from memgpt.api.edge import Edge, Limits
+from memgpt.api.journal import Journal
+from memgpt.api.origins import Origins, cross_origin
 from memgpt.api.problems import Problem
+from memgpt.api.readiness import Readiness
 from memgpt.api.routes import (
     admin,
     agents,
@@ -32,6 +35,7 @@ from memgpt.api.routes import (
 )
 from memgpt.api.segments import Segments
 from memgpt.api.telemetry import Metrics, trace_requests
+from memgpt.bounded_http import bound
 from memgpt.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -50,11 +54,18 @@ def create_app(
     service: Service,
     *,
     limits: Limits | None = None,
+    hosts: Iterable[str] = (),
     lifespan: Lifespan | None = None,
     traces: TracerProvider | None = None,
 ) -> FastAPI:
-    """The HTTP application of a service, which is closed with it. ``lifespan`` is entered while it runs."""
+    """The HTTP application of a service, which is closed with it.
+
+    Args:
+        hosts: names under which clients reach it, beside those of the loopback address.
+        lifespan: entered while it runs.
+    """
     metrics = Metrics(service)
+    limits = limits or Limits()
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +74,7 @@ def create_app(
             stack.callback(metrics.close)
             if traces is not None:
                 stack.callback(traces.shutdown)
-            app.state.upstream = await stack.enter_async_context(httpx.AsyncClient())
+            app.state.upstream = await stack.enter_async_context(bound(httpx.AsyncClient()))
             if lifespan is not None:
                 await stack.enter_async_context(lifespan())
             yield
@@ -80,7 +91,7 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = metrics
-    app.state.watchers = 0
+    app.state.readiness = Readiness(service)
     app.state.turns = {}
     app.state.stopping = lambda: False
     for module in (
@@ -100,7 +111,12 @@ def create_app(
     ):
         app.include_router(module.router)
     problems.handle(app)
-    app.add_middleware(Edge, service=service, limits=limits or Limits(), metrics=metrics)
+    pages = service.options.cors_origins or ()
+    app.add_middleware(Edge, service=service, limits=limits, metrics=metrics)
+    app.add_middleware(Origins, service=service, hosts=hosts, pages=pages)
+    if pages:
+        app.add_middleware(cross_origin, pages=pages)
+    app.add_middleware(Journal, service=service, metrics=metrics, head_bytes=limits.head_bytes)
     if traces is not None:
         trace_requests(app, traces)
     app.add_middleware(Segments)

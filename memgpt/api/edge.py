@@ -1,31 +1,32 @@
-"""The outermost layer: request ids, limits on body, time and concurrency, metrics, the access log, the audit log."""
+"""Who is let in, in what order: the key is checked by the head, then its rate is counted, then the body is read, and
+only a whole request takes a place among those at work. For strangers nothing is waited for and nothing is held."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import re
-import time
-import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qs
 
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memgpt.api import problems
+from memgpt.api import problems, segments
+from memgpt.api.intake import Intake, JsonShape
+from memgpt.api.problems import Refused, refuse
+from memgpt.api.shares import Pool
 from memgpt.api.telemetry import Metrics
-from memgpt.service import Service
+from memgpt.errors import MemgptError
+from memgpt.service import Caller, Service, token_of
 
-access = logging.getLogger("memgpt.access")
-
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-_PATIENT: Final = re.compile(r"/v1/chat/completions|/v1/agents/[^/]+/chat(?:/resume)?")
-"""A model takes its time, and has a limit of its own."""
+_PUBLIC: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _UPLOAD: Final = re.compile(r"/v1/agents/[^/]+/(?:documents|jobs)/files")
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CHAT: Final = re.compile(r"/v1/chat/completions|/v1/agents/[^/]+/chat(?:/resume)?")
+_STREAM: Final = re.compile(r"/v1/agents/[^/]+/jobs/[^/]+/events|/mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,69 +40,135 @@ class Limits:
     """For the body to arrive."""
     upload_bytes: int = 50_000_000
     upload_seconds: float = 120.0
-    uploads: int = 4
-    """At the same time: each is in memory."""
+    quiet_seconds: float = 10.0
+    """Between two pieces of a body."""
+    arriving_bytes: int = 128_000_000
+    """Of the bodies of all requests, from their first byte to the answer."""
     depth: int = 64
     """Of brackets in a JSON body."""
+    values: int = 100_000
+    """Objects, lists and names in a JSON body."""
     seconds: float = 30.0
-    """For an answer to begin."""
+    """For an answer to begin, where no model is asked."""
     concurrency: int = 64
     """Requests at work at the same time."""
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+    uploads: int = 4
+    """At the same time: each is in memory."""
+    chats: int = 32
+    """Turns with a model at the same time."""
+    streams: int = 32
+    """Of a job's progress, at the same time."""
 
 
 class Edge:
-    """ASGI middleware around everything."""
+    """ASGI middleware in front of the routes."""
+
+    LEAST_BODY: Final = 65_536
+    """Bytes counted for any body: a connection costs something too."""
+    LOOKUPS: Final = 4
+    """Keys looked up in the database at the same time, by threads of their own."""
 
     def __init__(self, app: ASGIApp, *, service: Service, limits: Limits, metrics: Metrics) -> None:
         self._app = app
         self._service = service
         self._limits = limits
         self._metrics = metrics
-        self._running = 0
-        self._uploads = 0
+        self._work = Pool("requests", limits.concurrency)
+        self._uploads = Pool("uploads", limits.uploads)
+        self._chats = Pool("turns with a model", limits.chats)
+        self._streams = Pool("streams", limits.streams)
+        self._arriving = Pool("bytes", max(limits.arriving_bytes, 4 * limits.body_bytes))
+        self._bodies = Intake(most=limits.body_bytes, seconds=limits.body_seconds, quiet_seconds=limits.quiet_seconds)
+        self._files = Intake(
+            most=limits.upload_bytes, seconds=limits.upload_seconds, quiet_seconds=limits.quiet_seconds
+        )
+        self._lookups: CapacityLimiter | None = None
         self._behind: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith("/health/"):
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
         try:
-            await self._answer(exchange, receive)
-        except _Refused as refused:
-            answer = problems.response(refused.status, str(refused), request_id=exchange.request_id, path=exchange.path)
-            await answer(scope, receive, exchange.send)
-        finally:
-            self._note(exchange)
+            await self._admit(scope, receive, send)
+        except Refused as refused:
+            await refuse(refused, scope, receive, send)
 
-    async def _answer(self, exchange: _Exchange, receive: Receive) -> None:
-        if exchange.path.startswith("/health/"):
-            await self._app(exchange.scope, receive, exchange.send)
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if scope["path"] in _PUBLIC:
+            await self._app(scope, _nothing, send)
             return
-        if not _is_utf8(exchange.scope.get("raw_path") or b"") or not _is_utf8(exchange.scope["query_string"]):
-            raise _Refused(400, "the address is not UTF-8")
-        if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > self._limits.head_bytes:
-            raise _Refused(431, f"the headers are larger than {self._limits.head_bytes:,} bytes")
-        if self._running >= self._limits.concurrency:
-            raise _Refused(503, "too many requests at the same time: try again in a moment")
-        self._running += 1
-        self._metrics.running = self._running
-        task = asyncio.ensure_future(self._work(exchange, receive))
-        task.add_done_callback(self._done)
-        self._behind.add(task)
-        begun = asyncio.ensure_future(exchange.begun.wait())
+        caller = await self._caller(headers)
+        scope["state"]["caller"] = caller
+        if caller.key is not None:
+            scope["state"]["key_id"] = caller.key.key_id
+        if wait := self._service.rates.wait(caller.key):
+            raise Refused(429, "too many requests with this key: try again later", seconds=wait)
+        holders = _holders(scope, headers, caller)
+        with ExitStack() as places:
+            body = await self._read(scope, headers, receive, holders, places)
+            pool, patient = self._pool(scope)
+            if pool is not self._uploads:
+                places.enter_context(pool.place(holders))
+            self._count()
+            await self._answer(scope, _replaying(body, receive), send, patient, places.pop_all())
+
+    async def _caller(self, headers: Headers) -> Caller:
+        """By the key in the head; usually known without a question to the database."""
+        token = token_of(headers.get("authorization"))
+        if (caller := self._service.known_caller(token)) is not None:
+            return caller
+        if self._lookups is None:  # it belongs to the loop
+            self._lookups = CapacityLimiter(self.LOOKUPS)
         try:
-            seconds = None if exchange.patient else self._limits.seconds
+            return await anyio.to_thread.run_sync(self._service.caller, token, limiter=self._lookups)
+        except MemgptError as error:
+            raise Refused(problems.status_of(error), problems.detail_of(error)) from error
+
+    def _pool(self, scope: Scope) -> tuple[Pool, bool]:
+        """Where a request works, and whether its answer may take as long as it takes."""
+        method, path = scope["method"], scope["path"]
+        if method == "POST" and _UPLOAD.fullmatch(path):
+            return self._uploads, False
+        if method == "POST" and _CHAT.fullmatch(path):
+            return self._chats, True
+        if method == "GET" and _STREAM.fullmatch(path):
+            return self._streams, False
+        return self._work, False
+
+    async def _read(
+        self, scope: Scope, headers: Headers, receive: Receive, holders: tuple[str, ...], places: ExitStack
+    ) -> bytes:
+        """The body. One that is uploaded takes its place before it arrives: it is what the place is for."""
+        upload = self._pool(scope)[0] is self._uploads
+        intake = self._files if upload else self._bodies
+        size = intake.size(headers.get("content-length"), "transfer-encoding" in headers)
+        if size == 0:
+            return b""
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != ("multipart/form-data" if upload else "application/json"):
+            raise Refused(415, f"the body must be {'multipart/form-data' if upload else 'application/json'}")
+        if upload:
+            places.enter_context(self._uploads.place(holders))
+            return await intake.read(receive, None)
+        places.enter_context(self._arriving.place(holders, max(size, self.LEAST_BODY)))
+        return await intake.read(receive, JsonShape(depth=self._limits.depth, values=self._limits.values))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, patient: bool, places: ExitStack) -> None:
+        """Wait for the answer to begin. Work that goes on after it was late holds its place until its end."""
+        answer = _Answer(send)
+        task = asyncio.ensure_future(self._app(scope, receive, answer.send))
+        self._behind.add(task)
+        task.add_done_callback(lambda _: places.close())
+        task.add_done_callback(self._done)
+        begun = asyncio.ensure_future(answer.begun.wait())
+        try:
+            seconds = None if patient else self._limits.seconds
             await asyncio.wait({task, begun}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and not exchange.begun.is_set():
-                exchange.answer_late = True
-                raise _Refused(503, f"no answer within {self._limits.seconds:g} s: try again")
+            if not task.done() and not answer.begun.is_set():
+                answer.late = True
+                raise Refused(503, f"no answer within {self._limits.seconds:g} s: try again")
             await asyncio.shield(task)
         except asyncio.CancelledError:
             task.cancel()
@@ -109,118 +176,43 @@ class Edge:
         finally:
             begun.cancel()
 
-    async def _work(self, exchange: _Exchange, receive: Receive) -> None:
-        limits = self._limits
-        if not exchange.upload:
-            body = await self._body(exchange, receive, limits.body_bytes, limits.body_seconds)
-            if _too_deep(body, limits.depth):
-                raise _Refused(400, f"the JSON is nested deeper than {limits.depth} levels")
-            await self._app(exchange.scope, _replaying(body, receive), exchange.send_unless_late)
-            return
-        if self._uploads >= limits.uploads:
-            raise _Refused(503, "too many uploads at the same time: try again in a moment")
-        self._uploads += 1
-        try:
-            body = await self._body(exchange, receive, limits.upload_bytes, limits.upload_seconds)
-            await self._app(exchange.scope, _replaying(body, receive), exchange.send_unless_late)
-        finally:
-            self._uploads -= 1
-
     def _done(self, task: asyncio.Task[None]) -> None:
         self._behind.discard(task)
-        self._running -= 1
-        self._metrics.running = self._running
+        self._count()
         if not task.cancelled():
             task.exception()
 
-    async def _body(self, exchange: _Exchange, receive: Receive, most: int, seconds: float) -> bytes:
-        length = exchange.header(b"content-length") or b"0"
-        if not length.isdigit() or int(length) > most:
-            raise _Refused(413, f"the body is larger than {most:,} bytes: send it in parts")
-        chunks, size = [], 0
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Refused(400, "the body ended early")
-                    chunks.append(message.get("body", b""))
-                    size += len(chunks[-1])
-                    if size > most:
-                        raise _Refused(413, f"the body is larger than {most:,} bytes: send it in parts")
-                    if not message.get("more_body", False):
-                        break
-        except TimeoutError:
-            raise _Refused(408, f"the body did not arrive within {seconds:g} s") from None
-        return b"".join(chunks)
-
-    def _note(self, exchange: _Exchange) -> None:
-        state = exchange.scope["state"]
-        route = getattr(exchange.scope.get("route"), "path", None) or _mounted(exchange.path)
-        method = exchange.scope["method"] if exchange.scope["method"] in _METHODS else "other"
-        status, seconds = exchange.status, time.perf_counter() - exchange.started
-        self._metrics.answered(method, route, status, seconds)
-        client = (exchange.scope.get("client") or ("", 0))[0]
-        key_id, agent_id = state.get("key_id"), state.get("agent_id")
-        access.info(
-            "%s",
-            json.dumps(
-                {
-                    "request_id": exchange.request_id,
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "ms": round(seconds * 1000, 1),
-                    "key_id": key_id,
-                    "agent_id": agent_id,
-                    "client": client,
-                }
-            ),
-        )
-        if exchange.path.startswith("/health/"):
-            return
-        if status in (401, 403) or (status < 500 and method not in ("GET", "HEAD", "OPTIONS") and route != "unknown"):
-            self._service.audit.add(
-                request_id=exchange.request_id,
-                key_id=key_id,
-                agent_id=agent_id,
-                action=f"{method} {route}",
-                status=status,
-                client=client,
-            )
+    def _count(self) -> None:
+        self._metrics.running = sum(pool.taken for pool in (self._work, self._uploads, self._chats, self._streams))
 
 
-class _Exchange:
-    """One request and the answer to it."""
+class _Answer:
+    """The answer to one request, unless it comes too late."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope = scope
-        self.path: str = scope["path"]
-        self.upload = scope["method"] == "POST" and _UPLOAD.fullmatch(self.path) is not None
-        self.patient = self.upload or _PATIENT.fullmatch(self.path) is not None
-        self.started = time.perf_counter()
+    def __init__(self, send: Send) -> None:
         self.begun = asyncio.Event()
-        self.answer_late = False
-        self.status = 500
-        given = self.header(b"x-request-id") or b""
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = self.request_id
+        self.late = False
         self._send = send
 
-    def header(self, name: bytes) -> bytes | None:
-        return next((value for key, value in self.scope["headers"] if key == name), None)
-
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = [(b"x-request-id", self.request_id.encode()), (b"x-content-type-options", b"nosniff")]
-            message = {**message, "headers": [*message.get("headers", []), *headers]}
+        if not self.late:
             self.begun.set()
-        await self._send(message)
+            await self._send(message)
 
-    async def send_unless_late(self, message: Message) -> None:
-        if not self.answer_late:
-            await self.send(message)
+
+def _holders(scope: Scope, headers: Headers, caller: Caller) -> tuple[str, ...]:
+    """Whose shares a request takes from: the key's and the agent's."""
+    agent = _agent(scope, headers, caller)
+    names = () if caller.key is None else (f"key {caller.key.key_id}",)
+    return names if agent is None else (*names, f"agent {agent}")
+
+
+def _agent(scope: Scope, headers: Headers, caller: Caller) -> str | None:
+    parts = scope["path"].split("/", 4)
+    if parts[1:3] == ["v1", "agents"]:
+        return segments.decoded(parts[3]) if len(parts) > 3 else None
+    named = parse_qs(scope["query_string"].decode("latin-1")).get("agent", [None])[0]
+    return headers.get("memgpt-agent") or named or caller.only_agent
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
@@ -237,30 +229,5 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _too_deep(body: bytes, most: int) -> bool:
-    if body.count(b"[") + body.count(b"{") <= most:
-        return False
-    depth = 0
-    for token in _BRACKETS.finditer(body):
-        first = token[0][0]
-        if first in b"[{":
-            depth += 1
-            if depth > most:
-                return True
-        elif first in b"]}":
-            depth -= 1
-    return False
-
-
-def _is_utf8(address: bytes) -> bool:
-    """Others would replace what they cannot read, and take two addresses for one."""
-    try:
-        unquote_to_bytes(address).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _mounted(path: str) -> str:
-    """What is not a route of the API: the MCP endpoint, or an address that does not exist."""
-    return "/mcp" if path == "/mcp" or path.startswith("/mcp/") else "unknown"
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
-from memgpt.errors import BusyError, NotFoundError
+from memgpt.errors import NotFoundError
 from memgpt.jobs import Jobs
 from memgpt.models import Job
 
@@ -21,8 +21,8 @@ _EVERY: Final = 0.5
 """Seconds between two looks at a job."""
 _ALIVE: Final = 15.0
 """Seconds of silence after which a comment is sent, so that nobody in between gives the connection up."""
-_MOST_WATCHERS: Final = 32
-"""Streams of one process that look at jobs; each holds a request."""
+_LONGEST: Final = 600.0
+"""Seconds after which a stream ends, and whoever still listens asks again: nobody holds a place for ever."""
 
 
 def event(name: str, data: Any) -> bytes:
@@ -37,34 +37,23 @@ def stream(events: AsyncIterator[bytes]) -> StreamingResponse:
 
 
 def watched(request: Request, jobs: Jobs, job: Job) -> StreamingResponse:
-    """A job's progress until its end, or until the service stops.
-
-    Raises:
-        BusyError: too many are watching.
-    """
-    state = request.app.state
-    if state.watchers >= _MOST_WATCHERS:
-        raise BusyError("too many streams of jobs at the same time: ask for the job itself now and then")
-    return stream(_progress(state, jobs, job, lambda: bool(state.stopping())))
+    """A job's progress until its end, for ten minutes at most, or until the service stops."""
+    return stream(_progress(jobs, job, lambda: bool(request.app.state.stopping())))
 
 
-async def _progress(state: Any, jobs: Jobs, job: Job, stopping: Callable[[], bool]) -> AsyncIterator[bytes]:
-    state.watchers += 1
-    try:
-        yield event("job", job)
-        said = time.monotonic()
-        while not job.finished and not stopping():
-            await asyncio.sleep(_EVERY)
-            try:
-                now = await run_in_threadpool(jobs.get, job.id)
-            except NotFoundError:  # the agent was forgotten
-                return
-            if now != job:
-                job = now
-                yield event("job", job)
-                said = time.monotonic()
-            elif time.monotonic() - said >= _ALIVE:
-                yield b": still there\n\n"
-                said = time.monotonic()
-    finally:
-        state.watchers -= 1
+async def _progress(jobs: Jobs, job: Job, stopping: Callable[[], bool]) -> AsyncIterator[bytes]:
+    yield event("job", job)
+    said = began = time.monotonic()
+    while not job.finished and not stopping() and time.monotonic() - began < _LONGEST:
+        await asyncio.sleep(_EVERY)
+        try:
+            now = await run_in_threadpool(jobs.get, job.id)
+        except NotFoundError:  # the agent was forgotten
+            return
+        if now != job:
+            job = now
+            yield event("job", job)
+            said = time.monotonic()
+        elif time.monotonic() - said >= _ALIVE:
+            yield b": still there\n\n"
+            said = time.monotonic()

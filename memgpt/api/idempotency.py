@@ -27,28 +27,66 @@ from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
 from memgpt.memory import Memory
 from memgpt.scope import Scope
-from memgpt.service import Service
+from memgpt.service import Caller, Service
 from memgpt.stores.keys import Answer, Claim, KeyStore
 
 HEADER: Final = "Idempotency-Key"
 _KEPT: Final = ("content-type", "etag", "location")
 
 
-class _Pending:
-    """A request that has a claim, until its answer is kept."""
+class _Once:
+    """A request with the header: the right to work on it, and its answer."""
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.kept = False
+    def __init__(self, service: Service, holder: str, key: str, digest: bytes, agent_id: str | None) -> None:
+        self._service = service
+        self._holder = holder
+        self._name = hashlib.sha256(key.encode()).hexdigest()  # a client may make its key of what it sends
+        self._digest = digest
+        self._agent_id = agent_id
 
-    def keep(self, connection: Connection, answer: Response) -> None:
-        headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
-        if not KeyStore(connection).keep_answer(self.claim, answer.status_code, headers, bytes(answer.body)):
-            raise ConflictError(f"this took too long, and its repetition has the {HEADER} by now: nothing was written")
-        self.kept = True
+    def answer(self, work: Callable[[], Response], scope: Scope | None) -> Response:
+        """The answer of the first time, or of the work, kept with what it writes through ``scope``."""
+        claim, earlier = self._claim()
+        if claim is None:
+            return self._again(earlier)
+        try:
+            if scope is None:  # it puts a whole row, which may be done twice
+                answer = work()
+                with self._service.database.transaction() as connection:
+                    _keep(connection, claim, answer)
+                return answer
+            with scope.together():
+                answer = work()
+                with scope.transaction() as connection, connection.as_owner():
+                    _keep(connection, claim, answer)
+        except BaseException:
+            # Nothing was written; what was wrong may be right the next time.
+            with self._service.database.transaction() as connection:
+                KeyStore(connection).give_up(claim)
+            raise
+        return answer
+
+    def _claim(self) -> tuple[Claim | None, Answer | None]:
+        with self._service.database.transaction() as connection:
+            store = KeyStore(connection)
+            claim = store.claim(self._holder, self._name, self._digest, self._agent_id)
+            if claim is None:
+                return None, store.answer(self._holder, self._name)
+            store.remove_old_answers()
+            return claim, None
+
+    def _again(self, earlier: Answer | None) -> Response:
+        if earlier is not None and earlier.request_hash != self._digest:
+            raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
+        if earlier is None or earlier.status is None:
+            raise ConflictError("the request with this key is still being worked on: try again in a moment")
+        if earlier.body is None:
+            raise ForgottenError(f"what this {HEADER} wrote was forgotten since: to write it again, take a new one")
+        headers = {**(earlier.headers or {}), "Idempotency-Replayed": "true"}
+        return Response(earlier.body, earlier.status, headers)
 
 
-_pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
+_once: ContextVar[_Once | None] = ContextVar("once", default=None)
 
 
 class IdempotentRoute(APIRoute):
@@ -65,36 +103,41 @@ class IdempotentRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            given = request.headers.get(HEADER)
-            if given is None or request.method in ("GET", "HEAD"):
+            key = request.headers.get(HEADER)
+            if key is None or request.method in ("GET", "HEAD"):
                 return await handle(request)
-            return await _once(request, given, handle)
+            reset = _once.set(await _asked(request, key))
+            try:
+                return await handle(request)
+            finally:
+                _once.reset(reset)
 
         return handler
 
 
 def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
-    """The endpoint; for a request with a claim, what it writes and its answer are one transaction."""
+    """The endpoint; for a request with the header, once. It is called when the request was found good and its caller
+    may make it: who is refused claims nothing."""
     answers: TypeAdapter[Any] = TypeAdapter(typing.get_type_hints(endpoint, include_extras=True)["return"])
 
     @functools.wraps(endpoint)
     def called(**given: Any) -> Any:
-        pending, scope = _pending.get(), _scope(given)
-        if pending is None or scope is None:
+        once = _once.get()
+        if once is None:
             return endpoint(**given)
-        with scope.together():
+
+        def work() -> Response:
             result = endpoint(**given)
-            answer = result if isinstance(result, Response) else _answer(answers, result, status, given)
-            with scope.transaction() as connection, connection.as_owner():
-                pending.keep(connection, answer)
-        return answer
+            return result if isinstance(result, Response) else _answer(answers, result, status, given)
+
+        return once.answer(work, _scope(given))
 
     called.keeps_answers = True  # type: ignore[attr-defined]
     return called
 
 
 def _scope(given: dict[str, Any]) -> Scope | None:
-    """What the endpoint writes to; None for one that puts a whole row, which may be done twice."""
+    """What the endpoint writes to."""
     return next((value.scope for value in given.values() if isinstance(value, (Memory, Jobs))), None)
 
 
@@ -108,76 +151,27 @@ def _answer(answers: TypeAdapter[Any], result: Any, status: int, given: dict[str
     return answer
 
 
-async def _once(request: Request, given: str, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
-    service = access.service_of(request)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip() if scheme.lower() == "bearer" else ""
-    caller = service.known_caller(token)
-    if caller is None:
-        caller = await run_in_threadpool(service.caller, token)
+def _keep(connection: Connection, claim: Claim, answer: Response) -> None:
+    headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+    if not KeyStore(connection).keep_answer(claim, answer.status_code, headers, bytes(answer.body)):
+        raise ConflictError(f"this took too long, and its repetition has the {HEADER} by now: nothing was written")
+
+
+async def _asked(request: Request, key: str) -> _Once:
+    inputs.text(key, HEADER)
+    if len(key) > 255:
+        raise InputError(f"{HEADER} has {len(key)} characters; the limit is 255")
+    caller: Caller = request.state.caller
     holder = caller.key.key_id if caller.key else "-"
-    inputs.text(given, HEADER)
-    if len(given) > 255:
-        raise InputError(f"{HEADER} has {len(given)} characters; the limit is 255")
-    digest = await _digest(request)
+    digest = await run_in_threadpool(_digest, request, await request.body())
     agent_id = segments.decoded(request.path_params.get("agent_id", "")) or None
-    claim, earlier = await run_in_threadpool(_claim, service, holder, given, digest, agent_id)
-    if claim is None:
-        return _again(earlier, digest)
-    pending = _Pending(claim)
-    reset = _pending.set(pending)
-    try:
-        answer = await handle(request)
-    except BaseException:
-        # Nothing was written; what was wrong may be right the next time.
-        await run_in_threadpool(_give_up, service, claim)
-        raise
-    finally:
-        _pending.reset(reset)
-    if not pending.kept:
-        await run_in_threadpool(_keep, service, pending, answer)
-    return answer
+    return _Once(access.service_of(request), holder, key, digest, agent_id)
 
 
-async def _digest(request: Request) -> bytes:
+def _digest(request: Request, body: bytes) -> bytes:
     """What tells one request from another; the boundary between the parts of a form is new each time."""
-    body = await request.body()
     kind, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
     if kind.startswith("multipart/") and boundary:
         body = body.replace(boundary.strip('"').encode(), b"")
     address = f"{request.method} {segments.address(request)}?".encode() + request.scope["query_string"]
     return hashlib.sha256(address + b"\n" + body).digest()
-
-
-def _claim(
-    service: Service, holder: str, given: str, digest: bytes, agent_id: str | None
-) -> tuple[Claim | None, Answer | None]:
-    name = hashlib.sha256(given.encode()).hexdigest()  # a client may make its key of what it sends
-    with service.database.transaction() as connection:
-        store = KeyStore(connection)
-        claim = store.claim(holder, name, digest, agent_id)
-        if claim is None:
-            return None, store.answer(holder, name)
-        store.remove_old_answers()
-        return claim, None
-
-
-def _again(earlier: Answer | None, digest: bytes) -> Response:
-    if earlier is not None and earlier.request_hash != digest:
-        raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
-    if earlier is None or earlier.status is None:
-        raise ConflictError("the request with this key is still being worked on: try again in a moment")
-    if earlier.body is None:
-        raise ForgottenError(f"what this {HEADER} wrote was forgotten since: to write it again, take a new one")
-    headers = {**(earlier.headers or {}), "Idempotency-Replayed": "true"}
-    return Response(earlier.body, earlier.status, headers)
-
-
-def _keep(service: Service, pending: _Pending, answer: Response) -> None:
-    with service.database.transaction() as connection:
-        pending.keep(connection, answer)
-
-
-def _give_up(service: Service, claim: Claim) -> None:
-    with service.database.transaction() as connection:
-        KeyStore(connection).give_up(claim)

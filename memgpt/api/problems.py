@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from memgpt.api import openai_errors
 from memgpt.errors import (
@@ -68,12 +69,22 @@ class PreconditionFailed(Exception):
     """If-Match names another version than the one there is."""
 
 
-class TooManyRequests(Exception):
-    """The key's rate is used up."""
+class Refused(Exception):
+    """A request that is answered before it reaches a route. ``seconds``: after which it may pass."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"too many requests with this key; try again in {math.ceil(seconds)} s")
+    def __init__(self, status: int, detail: str, *, seconds: float = 1.0) -> None:
+        super().__init__(detail)
+        self.status = status
         self.seconds = seconds
+
+
+async def refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with why a request is refused."""
+    request_id = scope["state"].get("request_id")
+    headers = {"Retry-After": str(math.ceil(refused.seconds))} if refused.status in (429, 503) else {}
+    path = scope["path"]
+    answer = response(refused.status, str(refused), request_id=request_id, headers=headers, path=path)
+    await answer(scope, receive, send)
 
 
 def response(
@@ -103,7 +114,6 @@ def handle(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(PreconditionFailed, _of_precondition)
-    app.add_exception_handler(TooManyRequests, _of_rate)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -161,12 +171,6 @@ def _words(error: Mapping[str, Any]) -> str:
 
 async def _of_precondition(request: Request, error: Exception) -> JSONResponse:
     return response(412, str(error), request_id=request_id(request), path=request.scope["path"])
-
-
-async def _of_rate(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, TooManyRequests)  # noqa: S101 - registered for it
-    headers = {"Retry-After": str(math.ceil(error.seconds))}
-    return response(429, str(error), request_id=request_id(request), path=request.scope["path"], headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,8 +1,9 @@
-"""HTTP/1.1 that does not wait for ever."""
+"""HTTP/1.1 that does not wait for ever: for heads, for the rest of bodies nobody wants, for readers of answers."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 import h11
@@ -12,37 +13,93 @@ _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 
 
 class PatientProtocol(H11Protocol):
-    """Closes a connection whose request does not begin in time: a few thousand half-sent heads would otherwise hold
-    every connection there is, and bodies have a limit of their own only once the head is there."""
+    """Closes connections whose other side does not do its part in time. Limits of requests hold only once a head is
+    there; these hold from the first byte to the last."""
 
     head_seconds: ClassVar[float] = 20.0
+    """For a head to come."""
+    rest_seconds: ClassVar[float] = 5.0
+    """For the rest of a body whose answer is sent: of a request that was refused by its head."""
+    write_seconds: ClassVar[float] = 30.0
+    write_bytes: ClassVar[int] = 65_536
+    """What the reader of an answer takes in that many seconds, where so much waits."""
+    most_connections: ClassVar[int] = 1000
+    """Above it the oldest one goes that never showed a key: strangers cannot keep others out."""
     _waiting: asyncio.TimerHandle | None = None
+    _watching: asyncio.TimerHandle | None = None
+    _since: float = 0.0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait_for_head()
+        self._since = time.monotonic()
+        self._make_room()
+        self._wait(self.head_seconds)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self._wait_for_head()
-        else:
+        if self.transport.is_closing() or self.conn.their_state is not h11.IDLE:
             self._stop_waiting()
+        else:
+            self._wait(self.head_seconds)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_reader()
+        if self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY:
+            self._wait(self.rest_seconds)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_watching()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._watch_reader()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
 
-    def _wait_for_head(self) -> None:
+    def _make_room(self) -> None:
+        if len(self.connections) <= self.most_connections:
+            return
+        strangers = (one for one in self.connections if isinstance(one, PatientProtocol) and not one._has_key())
+        oldest = min(strangers, key=lambda one: one._since, default=None)
+        if oldest is not None:
+            oldest.transport.abort()
+
+    def _has_key(self) -> bool:
+        return self.cycle is not None and "caller" in self.cycle.scope["state"]
+
+    def _wait(self, seconds: float) -> None:
         if self._waiting is None:
-            self._waiting = self.loop.call_later(self.head_seconds, self._close)
+            self._waiting = self.loop.call_later(seconds, self._close)
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
 
+    def _watch_reader(self, before: int | None = None) -> None:
+        """Look again in a while: by then what waits must be less by a good part, or gone."""
+        self._stop_watching()
+        size = self.transport.get_write_buffer_size()
+        if before is not None and size > max(0, before - self.write_bytes):
+            self.transport.abort()
+        elif size:
+            self._watching = self.loop.call_later(self.write_seconds, self._watch_reader, size)
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
     def _close(self) -> None:
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is h11.IDLE:
             self.transport.write(_TOO_LATE)
-            self.transport.close()
+        self.transport.close()

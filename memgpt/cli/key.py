@@ -30,7 +30,8 @@ def create(
         list[str] | None, typer.Option("--agent", help="An agent, or a beginning such as 'acme-*'; repeatable.")
     ] = None,
     permission: Annotated[
-        list[str] | None, typer.Option("--permission", help="read, write or admin; repeatable. Else read and write.")
+        list[str] | None,
+        typer.Option("--permission", help="read, write, admin, metrics; repeatable. Else the first two."),
     ] = None,
     expires: Annotated[str | None, typer.Option("--expires", help="A time, or a duration: 90d, 12h.")] = None,
     rate: Annotated[int | None, typer.Option("--rate", help="Most requests in a minute.")] = None,

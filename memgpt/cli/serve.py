@@ -40,7 +40,8 @@ def serve(
     port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=0, max=65535)] = 8283,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no keys; on a loopback address only.")] = False,
     allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="Host name under which clients reach /mcp; repeatable.")
+        list[str] | None,
+        typer.Option("--allow-host", help="Host name under which clients come; repeatable."),
     ] = None,
     mcp_mode: Annotated[ModeName, typer.Option("--mcp-mode", help="All tools, or the reference server's nine.")] = (
         ModeName.memory
@@ -89,9 +90,10 @@ def serve(
     if not no_auth:
         _first_key(service)
     limits = Limits(body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency)
-    endpoint = Endpoint(create_server(service, mode=mcp_mode.value), service, hosts=allow_host or ())
+    endpoint = Endpoint(create_server(service, mode=mcp_mode.value))
     worker = Worker(service.database, service.embedder, service.options, sleep=sleep) if with_worker else None
-    app = create_app(service, limits=limits, lifespan=lambda: beside(endpoint.manager.run, worker), traces=traces)
+    running = lambda: beside(endpoint.manager.run, worker)  # noqa: E731
+    app = create_app(service, limits=limits, hosts=allow_host or (), lifespan=running, traces=traces)
     app.router.routes.append(Route("/mcp", endpoint))
     config = uvicorn.Config(
         app,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memgpt.bounded_http import too_large
+
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
@@ -25,7 +27,9 @@ def retrying(timeout: float | None, *also: type[Exception]) -> AsyncRetrying:
         TimeoutError,
     )
     return AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, passing) or _timed_out(error)),
+        retry=retry_if_exception(
+            lambda error: (isinstance(error, passing) or _timed_out(error)) and not too_large(error)
+        ),
         wait=_pause,
         stop=stop_after_attempt(1) if timeout is None else stop_before_delay(timeout),
         reraise=True,
@@ -51,6 +55,8 @@ def explained(model: str, error: Exception, timeout: float | None) -> str:
     """What happened at the provider, in one line, and what to do."""
     from pydantic_ai import exceptions as failures
 
+    if large := too_large(error):
+        return f"{model}: {large}; check that MEMGPT_EMBEDDING_BASE_URL is the API's address; nothing was stored"
     match error:
         case failures.ModelAuthenticationError():  # without the body: some endpoints repeat the key in it
             what = "the endpoint refused the key; set MEMGPT_EMBEDDING_API_KEY or the provider's own variable"

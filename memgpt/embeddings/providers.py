@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from memgpt.bounded_http import MOST_BYTES, bound_provider
 from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings import catalog
 from memgpt.embeddings.contract import EmbeddingCache
@@ -25,6 +26,10 @@ _UNDESCRIBED_MAX_TOKENS = 512
 
 _HOSTED = Limits(texts=256, tokens=100_000, concurrency=8)
 _SELF_HOSTED = Limits(texts=32, tokens=8_000, concurrency=4)  # a CPU answers these within the deadline
+
+
+_VECTOR_BYTES = 200_000
+"""Of one embedding in an answer, at most: 8,192 numbers as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +148,12 @@ def _connected(family: str, model: str, base_url: str | None, api_key: str | Non
     from pydantic_ai.embeddings import infer_embedding_model
 
     speaker = "openai" if base_url else family
+    kind = _FAMILIES[family]
     if family == "sentence-transformers":
         _no_progress_bars()
     try:
         provider = _provider(speaker, base_url, api_key)
+        bound_provider(provider, max(MOST_BYTES, _VECTOR_BYTES * kind.limits.texts))
         return infer_embedding_model(f"{speaker}:{model}", provider_factory=lambda _: provider), provider
     except Exception as error:  # each provider's library has its own for a missing key, region or project
         why = str(error).partition(". ")[0]  # the rest is advice about other products

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from memgpt.chunking import MARKDOWN
 from memgpt.errors import InputError
@@ -69,9 +70,17 @@ def heading(level: int, title: str) -> str:
     return f"{'#' * min(max(level, 1), 6)} {one_line(title)}"
 
 
+MOST_COLUMNS: Final = 1000
+MOST_CELLS: Final = 5_000_000
+"""Of a table, with those that short rows lack."""
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, its first row the header; a bar within a cell becomes a slash."""
+    """A Markdown table, its first row the header; a bar within a cell becomes a slash. What is too wide for one, or
+    would be by one long row, stays lines of cells."""
     width = max(map(len, rows), default=0)
+    if width > MOST_COLUMNS or width * len(rows) > MOST_CELLS:
+        return "\n".join("\t".join(map(one_line, row)) for row in rows)
     lines = [_row([*row, *[""] * (width - len(row))]) for row in rows]
     return "\n".join([lines[0], _row(["---"] * width), *lines[1:]]) if width else ""
 

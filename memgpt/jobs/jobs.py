@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from memgpt import inputs
+from memgpt.database.connection import Connection
 from memgpt.errors import BusyError, ConflictError, InputError
 from memgpt.jobs import queue
 from memgpt.jobs.kinds import KINDS, JobKind
@@ -16,7 +17,9 @@ from memgpt.scope import Scope
 from memgpt.stores.jobs import JobFile, JobStore
 
 MOST_UNDER_WAY: Final = 1000
-"""Jobs of an agent that wait or run; more are refused until some are done."""
+"""Jobs of an agent, or of a key, that wait or run; more are refused until some are done."""
+MOST_WAITING_BYTES: Final = 200_000_000
+"""Of the files of those jobs."""
 
 
 class Jobs:
@@ -38,18 +41,33 @@ class Jobs:
 
         Raises:
             InputError: there is no such kind of work, or it cannot use the arguments or the files.
-            BusyError: the agent has too many jobs under way.
+            BusyError: the agent, or the key, has too many jobs or bytes of files under way.
         """
         what = kind_of(kind)
         given = checked(what, arguments or {}, files)
         with self._scope.transaction() as connection:
             store = JobStore(connection, self._scope.agent_id)
-            job = store.insert(kind, given, requested_by=self._scope.author.actor, most=MOST_UNDER_WAY)
-            if job is None:
-                raise BusyError(f"agent {self._scope.agent_id!r} has {MOST_UNDER_WAY:,} jobs under way: wait for some")
+            self._find_room(connection, store, sum(len(file.content) for file in files))
+            job = store.insert(kind, given, requested_by=self._scope.author.actor)
             store.insert_files(job.id, files)
             queue.defer(connection, self._scope.options.db_schema, job.agent_id, job.id)
         return job
+
+    def _find_room(self, connection: Connection, store: JobStore, size: int) -> None:
+        """Both the agent and the key that asks have room: one key may reach any number of agents."""
+        actor = self._scope.author.actor
+        store.hold(actor)
+        counts = {f"agent {self._scope.agent_id!r}": store.under_way()}
+        if actor.startswith("key:"):
+            with connection.as_owner():
+                counts["this key"] = store.under_way_of(actor)
+        for who, (jobs, waiting) in counts.items():
+            if jobs >= MOST_UNDER_WAY:
+                raise BusyError(f"{who} has {MOST_UNDER_WAY:,} jobs under way: wait for some")
+            if waiting + size > MOST_WAITING_BYTES:
+                raise BusyError(
+                    f"{who} has {waiting:,} bytes of files waiting, of {MOST_WAITING_BYTES:,}: wait for some"
+                )
 
     def get(self, id: int) -> Job:
         """One job.

@@ -55,9 +55,13 @@ def install(database: Database) -> None:
 
 
 def defer(connection: Connection, queue: str, agent_id: str, job_id: int) -> None:
-    """Put a job on the queue, in the transaction of the connection. One of an agent is worked on at a time."""
+    """Put a job on the queue, in the transaction of the connection. One of an agent is worked on at a time, and agents
+    take turns: however much one asks for, the first of another comes in the next round."""
+    lock = f"{queue}:{agent_id}"
     with _inside(connection):
-        task = _deferring.configure_task(TASK, queue=queue, lock=f"{queue}:{agent_id}", connection=connection)
+        row = connection.execute(SQL.turn, {"queue": queue, "lock": lock}).fetchone()
+        assert row is not None  # noqa: S101 - an aggregate
+        task = _deferring.configure_task(TASK, queue=queue, lock=lock, priority=row[0], connection=connection)
         task.defer(agent_id=agent_id, job_id=job_id)
 
 

@@ -62,15 +62,15 @@ class Door:
         try:
             caller = Caller(None)
             if isinstance(request, Request):
-                caller = self._service.caller(token_of(request.headers.get("authorization")))
+                caller = request.state.caller
                 key_id = caller.key.key_id if caller.key else None
-                agent = self._named(request) or _only(caller) or agent
+                agent = self._named(request) or caller.only_agent or agent
             yield self._service.memory(caller, agent, permission)
         except MemgptError as error:
             status = 403 if isinstance(error, ForbiddenError) else 422
             raise _error(current.method, _words(error)) from error
         finally:
-            if permission != "read" or status == 403:
+            if status == 403 or (permission != "read" and status == 200):
                 client = request.client.host if isinstance(request, Request) and request.client else "stdio"
                 self._service.audit.add(
                     request_id=uuid.uuid4().hex,
@@ -83,17 +83,6 @@ class Door:
 
     def _named(self, request: Request) -> str | None:
         return request.headers.get(AGENT_HEADER) or request.query_params.get(AGENT_PARAMETER) or self._agent
-
-
-def token_of(authorization: str | None) -> str | None:
-    """The token of a header ``Authorization: Bearer …``."""
-    scheme, _, token = (authorization or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _only(caller: Caller) -> str | None:
-    """The agent of a key that reaches one."""
-    return caller.agents[0] if len(caller.agents) == 1 and not caller.agents[0].endswith("*") else None
 
 
 def _error(method: str, words: str) -> Exception:

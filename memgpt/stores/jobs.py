@@ -33,10 +33,21 @@ class JobStore:
         self._connection = connection
         self._agent_id = agent_id
 
-    def insert(self, kind: str, arguments: Json, *, requested_by: str, most: int) -> Job | None:
-        """None when the agent has ``most`` jobs under way already."""
-        given = {"kind": kind, "arguments": Jsonb(arguments), "requested_by": requested_by, "most": most}
-        return self._job(SQL.insert, given)
+    def hold(self, requested_by: str) -> None:
+        """Until the end of the transaction nobody else counts or adds jobs of the agent, or of who asks."""
+        self._run(SQL.hold, {"requested_by": requested_by})
+
+    def under_way(self) -> tuple[int, int]:
+        """Jobs of the agent that wait or run, and the bytes of their files."""
+        return self._pair(SQL.under_way, {})
+
+    def under_way_of(self, requested_by: str) -> tuple[int, int]:
+        """The same of whoever asked, for every agent: for the owner."""
+        return self._pair(SQL.under_way_of, {"requested_by": requested_by})
+
+    def insert(self, kind: str, arguments: Json, *, requested_by: str) -> Job:
+        [job] = self._jobs(SQL.insert, {"kind": kind, "arguments": Jsonb(arguments), "requested_by": requested_by})
+        return job
 
     def insert_files(self, job_id: int, files: Sequence[JobFile]) -> None:
         for number, file in enumerate(files):
@@ -105,6 +116,10 @@ class JobStore:
     def _run(self, statement: bytes, given: Mapping[str, Any]) -> Any:
         cursor = self._connection.execute(statement, self._given(**given))
         return cursor.fetchone() if cursor.description else None
+
+    def _pair(self, statement: bytes, given: Mapping[str, Any]) -> tuple[int, int]:
+        jobs, size = self._run(statement, given)
+        return int(jobs), int(size)
 
     def _job(self, statement: bytes, given: Mapping[str, Any]) -> Job | None:
         return next(iter(self._jobs(statement, given)), None)

@@ -1,10 +1,26 @@
+-- hold --
+-- What is limited is counted before it is let in, by one at a time: for the agent, then for who asks.
+SELECT
+    pg_advisory_xact_lock(hashtextextended('jobs of agent ' || %(agent_id)s::text, 0)),
+    pg_advisory_xact_lock(hashtextextended('jobs for ' || %(requested_by)s::text, 1))
+
+-- under_way --
+SELECT
+    (SELECT count(*) FROM jobs WHERE agent_id = %(agent_id)s::text AND status IN ('queued', 'running')),
+    (SELECT coalesce(sum(octet_length(content)), 0) FROM job_files WHERE agent_id = %(agent_id)s::text)
+
+-- under_way_of --
+-- Of every agent: what one key has asked for.
+SELECT count(*), coalesce(sum(f.size), 0)
+FROM jobs j
+LEFT JOIN LATERAL (
+    SELECT sum(octet_length(f.content)) AS size FROM job_files f WHERE f.agent_id = j.agent_id AND f.job_id = j.id
+) f ON true
+WHERE j.requested_by = %(requested_by)s::text AND j.status IN ('queued', 'running')
+
 -- insert --
--- A new job; nothing comes back where the agent has as many under way as it may.
 INSERT INTO jobs (agent_id, kind, arguments, requested_by)
-SELECT %(agent_id)s::text, %(kind)s::text, %(arguments)s::jsonb, %(requested_by)s::text
-WHERE (
-    SELECT count(*) FROM jobs WHERE agent_id = %(agent_id)s::text AND status IN ('queued', 'running')
-) < %(most)s::integer
+VALUES (%(agent_id)s::text, %(kind)s::text, %(arguments)s::jsonb, %(requested_by)s::text)
 RETURNING
     agent_id, id, kind, arguments, status, done, total, message, result, error, requested_by, attempts,
     cancel_requested_at, created_at, started_at, finished_at

@@ -69,9 +69,9 @@ class KeyStore:
         row = self._connection.execute(SQL.any).fetchone()
         return bool(row and row[0])
 
-    def secret_hash(self, key_id: str) -> bytes | None:
-        row = self._connection.execute(SQL.secret, {"key_id": key_id}).fetchone()
-        return None if row is None else bytes(row[0])
+    def secret_hashes(self) -> Mapping[str, bytes]:
+        """By the ids of all keys."""
+        return dict(self._connection.execute(SQL.secret_hashes).fetchall())
 
     def revoke(self, key_id: str) -> Key | None:
         return next(iter(self._keys(SQL.revoke, {"key_id": key_id})), None)
@@ -82,6 +82,9 @@ class KeyStore:
     def audit(self, entries: Sequence[Entry]) -> None:
         names = Entry.__slots__
         self._connection.execute(SQL.audit, {name: [getattr(entry, name) for entry in entries] for name in names})
+
+    def prune_audit(self) -> None:
+        self._connection.execute(SQL.prune_audit)
 
     def audited(self, limit: int) -> Sequence[Entry]:
         with self._connection.cursor(row_factory=class_row(Entry)) as cursor:

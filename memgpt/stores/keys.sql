@@ -10,8 +10,8 @@ SELECT key_id, name, permissions, agents, requests_per_minute, created_at, expir
 FROM api_keys
 WHERE key_id = %(key_id)s::text
 
--- secret --
-SELECT secret_hash FROM api_keys WHERE key_id = %(key_id)s::text
+-- secret_hashes --
+SELECT key_id, secret_hash FROM api_keys
 
 -- list --
 SELECT key_id, name, permissions, agents, requests_per_minute, created_at, expires_at, revoked_at, replaces
@@ -36,6 +36,11 @@ INSERT INTO audit_log (logged_at, request_id, key_id, agent_id, action, status, 
 SELECT * FROM unnest(
     %(logged_at)b::timestamptz[], %(request_id)b::text[], %(key_id)b::text[], %(agent_id)b::text[], %(action)b::text[],
     %(status)b::integer[], %(client)b::text[])
+
+-- prune_audit --
+-- Lines are kept for 90 days, and the latest million of them.
+DELETE FROM audit_log
+WHERE logged_at < now() - interval '90 days' OR id <= (SELECT max(id) FROM audit_log) - 1000000
 
 -- audited --
 SELECT logged_at, request_id, key_id, agent_id, action, status, client

@@ -561,7 +561,7 @@ CREATE TABLE public.api_keys (
     revoked_at timestamp with time zone,
     replaces text,
     CONSTRAINT api_keys_agents_check CHECK ((agents <> '{}'::text[])),
-    CONSTRAINT api_keys_permissions_check CHECK (((permissions <@ ARRAY['read'::text, 'write'::text, 'admin'::text]) AND (permissions <> '{}'::text[]))),
+    CONSTRAINT api_keys_permissions_check CHECK (((permissions <@ ARRAY['read'::text, 'write'::text, 'admin'::text, 'metrics'::text]) AND (permissions <> '{}'::text[]))),
     CONSTRAINT api_keys_requests_per_minute_check CHECK ((requests_per_minute > 0)),
     CONSTRAINT api_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
 );
@@ -1149,6 +1149,8 @@ CREATE INDEX idempotent_answers_agent_id_idx ON public.idempotent_answers USING 
 CREATE INDEX idempotent_answers_created_at_idx ON public.idempotent_answers USING btree (created_at);
 
 CREATE INDEX jobs_finished_at_idx ON public.jobs USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX jobs_requested_by_idx ON public.jobs USING btree (requested_by) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
 CREATE INDEX jobs_unfinished_idx ON public.jobs USING btree (agent_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 

@@ -32,9 +32,10 @@ def service_on(dsn: str, *, keys_required: bool = True, **changes: object) -> Se
 
 def app_of(service: Service, limits: Limits | None = None, *, worker: bool = False) -> FastAPI:
     """As `memgpt serve` composes it."""
-    endpoint = Endpoint(create_server(service), service, hosts=["testserver"])
+    endpoint = Endpoint(create_server(service))
     made = Worker(service.database, service.embedder, service.options, grace=0.0) if worker else None
-    app = create_app(service, limits=limits, lifespan=lambda: beside(endpoint.manager.run, made))
+    running = lambda: beside(endpoint.manager.run, made)  # noqa: E731
+    app = create_app(service, limits=limits, hosts=["testserver"], lifespan=running)
     app.router.routes.append(Route("/mcp", endpoint))
     return app
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from memgpt.api import readiness
 from memgpt.api.edge import Limits
 from memgpt.errors import DatabaseError
 from memgpt.service import Service
@@ -225,6 +226,7 @@ def test_errors_are_problems(client: TestClient) -> None:
 
 
 def test_health_says_what_is(anonymous: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "EVERY", 0.0)
     assert anonymous.get("/health/live").status_code == 200
     assert anonymous.get("/health/ready").json() == {"status": "ok"}
 
@@ -262,11 +264,14 @@ def small(service: Service) -> Iterator[Callable[[Limits], TestClient]]:
 
 
 def test_limits_of_a_body(small: Callable[[Limits], TestClient]) -> None:
-    client = small(Limits(body_bytes=2000, depth=8))
+    client = small(Limits(body_bytes=2000, depth=8, values=20))
+    client.headers["Content-Type"] = "application/json"
     assert client.post(f"{A}/archival-memory", json={"text": "x" * 3000}).status_code == 413
     assert client.post(f"{A}/archival-memory", content=iter([b"x" * 1500] * 2)).status_code == 413
     assert client.post(f"{A}/archival-memory", content=b"[" * 100).status_code == 400
-    assert client.post(f"{A}/archival-memory", json={"text": "[" * 100}).status_code == 201
+    many = {"text": "x", "metadata": {str(n): n for n in range(30)}}
+    assert client.post(f"{A}/archival-memory", json=many).status_code == 413
+    assert client.post(f"{A}/archival-memory", json={"text": "[" * 100 + ":" * 100}).status_code == 201
 
 
 def test_what_takes_too_long_is_answered_and_still_counts(

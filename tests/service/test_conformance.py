@@ -41,7 +41,7 @@ def test_the_official_suite(dsn: str, tmp_path: Path, sessions: bool) -> None:
     service = service_on(dsn, keys_required=False)
     server = create_server(service, agent="ann")
     conformance.offer(server)
-    endpoint = Endpoint(server, service)
+    endpoint = Endpoint(server)
     if sessions:
         conformance.keep_sessions(endpoint, server)
     app = create_app(service, lifespan=endpoint.manager.run)

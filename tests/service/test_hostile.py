@@ -145,7 +145,7 @@ def test_a_slow_client_is_cut_off(service: Service) -> None:
     with served(app_of(service, Limits(body_seconds=0.2))) as address:
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as slow:
-            head = f"POST {A}/archival-memory HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head = f"POST {A}/archival-memory HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             slow.sendall(f'{head}Content-Length: 50\r\n\r\n{{"text"'.encode())
             assert slow.recv(1000).startswith(b"HTTP/1.1 408")
 
@@ -166,7 +166,7 @@ def test_a_head_that_does_not_come_holds_no_connection(service: Service, begun: 
             assert slow.recv(1000).startswith(b"HTTP/1.1 408")
             assert slow.recv(1000) == b""
         with socket.create_connection((host, int(port)), timeout=20) as again:  # the second head of a connection too
-            again.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            again.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert again.recv(1000).startswith(b"HTTP/1.1 200")
             again.sendall(b"GET /heal")
             assert received(again).startswith(b"HTTP/1.1 408")
@@ -181,7 +181,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 BODY = b'{"text": "smuggled"}'
-HEAD = f"POST {A}/archival-memory HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+HEAD = f"POST {A}/archival-memory HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 
 
 @pytest.mark.parametrize(

@@ -135,15 +135,24 @@ def test_a_bucket_fills_again(service: Service, monkeypatch: pytest.MonkeyPatch)
     assert sum(rates.wait(key) == 0 for _ in range(100)) == 5
 
 
-def test_writes_and_denials_are_audited(client: TestClient, anonymous: TestClient, service: Service, dsn: str) -> None:
+def test_writes_and_denials_are_audited(
+    client: TestClient,
+    anonymous: TestClient,
+    client_with: Callable[..., TestClient],
+    service: Service,
+    dsn: str,
+) -> None:
     client.post(f"{AGENT}/archival-memory", json={"text": "a secret text"}, headers={"X-Request-Id": "req-1"})
     client.get(f"{AGENT}/archival-memory")
     anonymous.get(f"{AGENT}/archival-memory", headers={"Authorization": "Bearer memgpt_stolen"})
+    reader = client_with(permissions=["read"])
+    denied = [reader.post(f"{AGENT}/archival-memory", json={"text": "x"}).status_code for _ in range(30)]
     service.audit.close()
     with psycopg.connect(dsn) as owner:
         lines = owner.execute("SELECT request_id, agent_id, action, status FROM audit_log ORDER BY id").fetchall()
         everything = str(owner.execute("SELECT to_jsonb(a) FROM audit_log a").fetchall())
     assert lines[0] == ("req-1", "acme-1", "POST /v1/agents/{agent_id}/archival-memory", 201)
-    assert [line[3] for line in lines] == [201, 401]
+    assert denied == [403] * 30
+    assert [line[3] for line in lines] == [201, *[403] * service.audit.DENIALS]
     assert "secret" not in everything
     assert "stolen" not in everything

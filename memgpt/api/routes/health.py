@@ -7,8 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from memgpt.api import problems
-from memgpt.api.access import AnyCaller, TheService
-from memgpt.errors import MemgptError
+from memgpt.api.access import AnyCaller
 
 router = APIRouter(tags=["health"])
 
@@ -26,16 +25,18 @@ async def live() -> Health:
 
 
 @router.get("/health/ready", response_model=Health)
-def ready(request: Request, service: TheService) -> Health | Response:
+async def ready(request: Request) -> Health | Response:
     """Requests can be served: the database answers, is migrated, and requests can take their role."""
-    try:
-        service.check()
-    except MemgptError as error:
-        return problems.response(503, str(error).split(":")[0], request_id=problems.request_id(request))
+    problem = await request.app.state.readiness.problem()
+    if problem is not None:
+        return problems.response(503, problem, request_id=problems.request_id(request))
     return Health()
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(request: Request, caller: AnyCaller) -> Response:  # noqa: ARG001 - the key is checked
-    """For Prometheus, which sends a key as its bearer token."""
+def metrics(request: Request, caller: AnyCaller) -> Response:
+    """For Prometheus, which sends a key as its bearer token: one with `metrics`, or with `admin` for every agent, since
+    the numbers are of all."""
+    if not caller.may("admin", "*"):
+        caller.require("metrics")
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -6,22 +6,45 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 
 from memgpt.api import bodies, events, pages
 from memgpt.api.access import AgentId, AnyCaller, ReadingJobs, RowId, WritingJobs, allow
 from memgpt.api.idempotency import IdempotentRoute
 from memgpt.errors import InputError
+from memgpt.jobs import Jobs
 from memgpt.models import Job, JobStatus
 from memgpt.stores.jobs import JobFile
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["jobs"], route_class=IdempotentRoute)
 
 MOST_FILES = 100
+FileKind = Annotated[bodies.FileKind, Form(description="What to do with the files.")]
 Files = Annotated[list[UploadFile], File(description="At most 100 files.", min_length=1, max_length=MOST_FILES)]
 _LOCATION: dict[int | str, dict[str, Any]] = {
     202: {"headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}}}
 }
+
+
+def _asking(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, body: bodies.JobCreate) -> Jobs:
+    """Whoever may not ask for such work is refused before anything is written."""
+    allow(caller, agent_id, body.kind)
+    return jobs
+
+
+def _asking_with_files(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, kind: FileKind) -> Jobs:
+    allow(caller, agent_id, kind)
+    return jobs
+
+
+def _cancelling(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Jobs:
+    allow(caller, agent_id, jobs.get(id).kind)
+    return jobs
+
+
+AskingJobs = Annotated[Jobs, Depends(_asking)]
+AskingJobsWithFiles = Annotated[Jobs, Depends(_asking_with_files)]
+CancellingJobs = Annotated[Jobs, Depends(_cancelling)]
 
 
 @router.get("/jobs")
@@ -40,26 +63,22 @@ def list_jobs(
 
 
 @router.post("/jobs", status_code=202, responses=_LOCATION)
-def add_job(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, body: bodies.JobCreate, response: Response) -> Job:
+def add_job(jobs: AskingJobs, body: bodies.JobCreate, response: Response) -> Job:
     """Ask for work that needs no file. What concerns every agent (`reembed`) is a job of the agent `*`, for a key that
     reaches every agent."""
-    allow(caller, agent_id, body.kind)
     return _added(response, jobs.add(body.kind, body.arguments))
 
 
 @router.post("/jobs/files", status_code=202, responses=_LOCATION)
 def add_job_with_files(
-    jobs: WritingJobs,
-    caller: AnyCaller,
-    agent_id: AgentId,
+    jobs: AskingJobsWithFiles,
     response: Response,
     files: Files,
-    kind: Annotated[bodies.FileKind, Form(description="What to do with the files.")],
+    kind: FileKind,
     arguments: Annotated[str, Form(description="The arguments, as a JSON object.", max_length=10_000)] = "{}",
 ) -> Job:
     """Ask for work on files: `ingest` keeps documents, `import` a transcript, `import-agent` an exported agent (for an
     admin key)."""
-    allow(caller, agent_id, kind)
     return _added(response, jobs.add(kind, bodies.json_object(arguments, "arguments"), _files(files)))
 
 
@@ -83,10 +102,9 @@ def get_job(jobs: ReadingJobs, id: RowId) -> Job:
 
 
 @router.post("/jobs/{id}/cancel")
-def cancel_job(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Job:
+def cancel_job(jobs: CancellingJobs, id: RowId) -> Job:
     """One that waits is cancelled now; one that runs at its next step, and what it did so far stays. For who may ask
     for such work."""
-    allow(caller, agent_id, jobs.get(id).kind)
     return jobs.cancel(id)
 
 

@@ -23,6 +23,7 @@ from memgpt.api import openai_errors
 from memgpt.api.access import AnyCaller, TheService
 from memgpt.api.bodies import Body
 from memgpt.api.exchange import Exchange, Reply, Said
+from memgpt.bounded_http import AnswerTooLargeError
 from memgpt.config import NO_MODEL, OFFLINE_MODEL
 from memgpt.embeddings.catalog import find
 from memgpt.memory import Memory
@@ -118,7 +119,7 @@ async def chat(
         return openai_errors.response(400, f"the request cannot be written as JSON: {error}")
     try:
         answer = await _upstream(request, service, "POST", "/chat/completions", content)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, AnswerTooLargeError) as error:
         log.warning("upstream: %s", type(error).__name__)
         return openai_errors.response(503, "the upstream model cannot be reached", headers={"Retry-After": "1"})
     if answer.status_code != 200:
@@ -131,7 +132,7 @@ async def chat(
 async def _whole(answer: httpx.Response, exchange: Exchange) -> Response:
     try:
         content = await answer.aread()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, AnswerTooLargeError) as error:
         log.warning("upstream: %s", type(error).__name__)
         return openai_errors.response(502, "the upstream model's answer broke off")
     finally:
@@ -144,7 +145,7 @@ async def _failed(answer: httpx.Response) -> Response:
     """What the upstream refuses is passed on; about its own keys and failures no more than the status is told."""
     try:
         content = await answer.aread()
-    except httpx.HTTPError:
+    except (httpx.HTTPError, AnswerTooLargeError):
         content = b""
     finally:
         await answer.aclose()
@@ -223,7 +224,7 @@ async def _streamed(answer: httpx.Response, exchange: Exchange) -> AsyncIterator
             if event:
                 reply.add(event)
             yield line.encode("utf-8", "replace") + b"\n"
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, AnswerTooLargeError) as error:
         log.warning("upstream: %s", type(error).__name__)
     finally:
         with anyio.CancelScope(shield=True):  # who goes away has paid for what was said until then
