@@ -27,10 +27,11 @@ import psutil
 import psycopg
 from pydantic import SecretStr
 
-from benchmarks import fixtures, texts
+from benchmarks import fixtures, hostile_load, texts
 from memgpt import Memory
 from memgpt.config import OFFLINE_MODEL, settings
 from memgpt.database.embedded import EmbeddedServer
+from memgpt.keys import Keys
 from memgpt.service import Caller, Service
 
 AGENTS = 10
@@ -91,6 +92,7 @@ def main() -> None:
             mixed(dsn, process, port, plan, result)
             overload(process, port, plan, result)
             restart(server, dsn, port, plan, result)
+        hostile(fixtures.database(server, "attacked", model=OFFLINE_MODEL, dimensions=256), plan, result)
     result.publish(keep=not options.tiny)
 
 
@@ -121,15 +123,18 @@ def note(chance: random.Random) -> str:
 
 
 @contextmanager
-def serving(dsn: str) -> Iterator[tuple[psutil.Process, int]]:
+def serving(dsn: str, *, keys: bool = False, **variables: str) -> Iterator[tuple[psutil.Process, int]]:
     """The service in a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    command = [sys.executable, "-c", "from memgpt.cli import main; main()", "serve", "--no-auth", "--no-worker"]
+    command = [sys.executable, "-c", "from memgpt.cli import main; main()", "serve", "--no-worker"]
+    if not keys:
+        command.append("--no-auth")
     process = subprocess.Popen(
         [*command, "--port", str(port), "--dsn", dsn],
-        env=os.environ | {"MEMGPT_POOL_SIZE": str(POOL)},
+        env=os.environ | {"MEMGPT_POOL_SIZE": str(POOL)} | variables,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -158,7 +163,10 @@ def call(port: int, method: str, path: str) -> int:
 class Client:
     """One client with one connection, which is opened again when it is lost."""
 
-    def __init__(self, port: int, kept: list[str] | None = None) -> None:
+    def __init__(self, port: int, kept: list[str] | None = None, token: str | None = None) -> None:
+        self._headers = {"Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self._kept = kept
 
@@ -173,7 +181,7 @@ class Client:
 
     def post(self, path: str, body: dict[str, object]) -> int:
         try:
-            self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            self._connection.request("POST", path, json.dumps(body), self._headers)
             answer = self._connection.getresponse()
             answer.read()
             return answer.status
@@ -334,6 +342,38 @@ def restart(server: EmbeddedServer, dsn: str, port: int, plan: Plan, result: fix
     )
     result.numbers |= {"acknowledged": len(kept), "lost": len(lost), "ready": ready}
     result.ratios.append(f"a killed PostgreSQL lost {len(lost)} of {len(kept):,} acknowledged writes")
+
+
+def hostile(dsn: str, plan: Plan, result: fixtures.Result) -> None:
+    """An honest key alone, then beside callers who want to stop the service; three minutes at the full size."""
+    fill(dsn, min(plan.memories, 5_000))
+    seconds = 3 * plan.seconds
+    with Memory("agent-0", dsn=dsn) as memory:
+        keys = Keys(memory.scope.database)
+        honest, mallory = (keys.create(agents=[agents]).token for agents in ("agent-*", "mallory"))
+    with hostile_load.model() as address:
+        variables = {"MEMGPT_CHAT_MODEL": "openai:silent", "MEMGPT_CHAT_BASE_URL": address, "MEMGPT_CHAT_API_KEY": "k"}
+        with serving(dsn, keys=True, **variables) as (process, port):
+            client = lambda: Client(port, token=honest)  # noqa: E731
+            run(client, 1, seconds / 10)
+            idle = run(client, 1, seconds / 3)
+            with hostile_load.attack(port, mallory) as statuses:
+                beside = run(client, 1, seconds)
+            grown = process.memory_info().rss / 2**20
+    table = result.table(
+        f"One honest client, {seconds:g} s under attack (ms)",
+        *("", "clients", "requests/s", "search p50", "p95", "write p50", "p95", "errors"),
+    )
+    table.rows += [idle.row("alone", 1), beside.row("under attack", 1)]
+    ratio = float(np.percentile(beside.searches, 95) / np.percentile(idle.searches, 95))
+    bad = sum(count for status, count in (statuses + beside.statuses).items() if status in (500, 599))
+    result.remarks.append(
+        f"The attack: {hostile_load.BODIES} bodies that do not come, half of them without a key, {hostile_load.CHATS} "
+        f"turns with a model that never answers, {hostile_load.STREAMS} streams nobody reads, {hostile_load.FLOODS} "
+        f"clients that flood health checks. Its answers: {dict(sorted(statuses.items()))}. Memory: {grown:.0f} MiB."
+    )
+    result.numbers |= {"hostile_p95_ratio": ratio, "hostile_500": bad}
+    result.ratios.append(f"under attack an honest key's p95 is {ratio:.1f} times its own alone; {bad} answers of 500")
 
 
 if __name__ == "__main__":
