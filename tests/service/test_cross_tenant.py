@@ -6,23 +6,36 @@ asks for one agent's rows. What is left is the database.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import random
 import re
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import psycopg
 import pytest
+from httpx import Response
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from memgpt.agents import Agents
 from memgpt.database.queries import Queries
 from memgpt.jobs import KINDS
+from memgpt.jobs.worker import Worker
+from memgpt.models import Job
 from memgpt.service import Caller, Service
+from memgpt.stores.jobs import JobStore
+from tests.chat_server import ChatServer, Json, Say
+from tests.service.conftest import service_on
 
 SEED = 20261123
-REQUESTS = 500
+REQUESTS = int(os.environ.get("CROSS_TENANT_REQUESTS", "1000"))
+"""Of each of the two runs; any number by hand."""
 MARK = "UMBRELLAWORD"
 """In the rows of the other tenant, and in what the attacker asks for."""
 JEWEL = "CROWNJEWEL"
@@ -43,11 +56,20 @@ def fill(client: TestClient, agent: str, words: str) -> None:
             ("messages", {"content": f"{words} message {n}", "session": words}),
             ("documents", {"text": f"# {words}\n\n{words} document {n}", "source": f"{words} {n}"}),
             ("relationships", {"source": f"{words} Ann", "type": f"knows_{n}", "target": f"{words} Bob"}),
+            ("relationships", {"source": f"{words} Annabel", "type": f"knows_{n}", "target": f"{words} Annabell"}),
             (f"core-memory/blocks/human{n}/append", {"text": f"{words} block"}),
         ):
             assert client.post(f"{base}/{path}", json=body).status_code in (200, 201)
         sent = {"files": (f"{words}.md", f"{words} file {n}"), "metadata": (None, json.dumps({"of": words}))}
         assert client.post(f"{base}/documents/files", files=sent).status_code == 202
+
+
+def exported(dsn: str, agent: str) -> list[Json]:
+    """The lines of an exported agent."""
+    with Agents(dsn=dsn) as agents:
+        file = StringIO()
+        agents.export(agent, file)
+    return [json.loads(line) for line in file.getvalue().splitlines()]
 
 
 def rows_of(dsn: str, agents: tuple[str, ...]) -> str:
@@ -77,11 +99,41 @@ def without_filters(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return take_away
 
 
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> Iterator[ChatServer]:
+    """A model that looks for what it should not see, and writes what it likes."""
+    chance = random.Random(SEED)
+
+    def reaction(body: Json) -> Say:
+        if not body.get("tools") or chance.random() < 0.5:
+            return Say(f"I know nothing of {MARK}")
+        return Say("", [chance.choice([
+            ("archival_memory_search", {"query": MARK}),
+            ("conversation_search", {"query": MARK}),
+            ("core_memory_append", {"label": "human0", "content": "mine now"}),
+            ("archival_memory_insert", {"content": f"{MARK} mine"}),
+        ])])  # fmt: skip
+
+    with ChatServer().running() as server:
+        server.script(otherwise=reaction)
+        yield server
+
+
+@pytest.fixture
+def service(dsn: str, model: ChatServer) -> Service:
+    named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
+    return service_on(dsn, **named)
+
+
 class Attacker:
     """Sends random requests of the whole interface, with a key of one tenant, about the other."""
 
-    def __init__(self, client: TestClient, seed: int, cursors: list[str]) -> None:
+    def __init__(self, client: TestClient, seed: int, cursors: list[str], export: list[Json]) -> None:
         self.client = client
+        self.export = export
+        self.done: Counter[str] = Counter()
+        """Requests that were done, by the last part of their address."""
+        client.event_hooks["response"].append(self.note)
         self.random = random.Random(seed)
         self.cursors = cursors
         document = client.get("/openapi.json").json()
@@ -93,6 +145,8 @@ class Attacker:
             and (method, path) != ("delete", "/v1/agents/{agent_id}")
             and not path.endswith("/events")  # without a worker it does not end; tests/service/test_jobs_api.py has it
         ]
+        dear = ("/shared-with", "/forget", "/apply")
+        self.routes += [route for route in self.routes for _ in range(6) if route[1].endswith(dear)]
         self.schemas = document["components"]["schemas"]
         self.bodies = {
             (method, path): content["schema"]["$ref"].rpartition("/")[2]
@@ -102,8 +156,14 @@ class Attacker:
             and (content := operation.get("requestBody", {}).get("content", {}).get("application/json"))
         }
 
+    def note(self, answer: Response) -> None:
+        if answer.is_success:
+            self.done[answer.request.url.path.rpartition("/")[2]] += 1
+
     def agent(self) -> str:
-        return self.random.choice([*THEIRS, *THEIRS, *MINE, "umbrella-*", "*", "%", "acme-*", "umbrella-1' OR '1'='1"])
+        return self.random.choice(
+            [*THEIRS, *THEIRS, *MINE, *MINE, *MINE, "umbrella-*", "*", "%", "acme-*", "umbrella-1' OR '1'='1"]
+        )
 
     def text(self) -> str:
         return self.random.choice([MARK, f"{MARK} archival", "' OR 1=1 --", "*", "%", f'"{MARK}"', "Ann", ""])
@@ -112,7 +172,7 @@ class Attacker:
         method, path = self.random.choice(self.routes)
         values = {
             "agent_id": self.agent(),
-            "id": str(self.random.randint(1, 40)),
+            "id": str(self.random.randint(1, 14)),
             "label": self.random.choice(["human0", "human1", "persona"]),
         }
         url = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
@@ -131,8 +191,9 @@ class Attacker:
         given = {name: value for name, value in parameters.items() if value is not None}
         headers = {"Memgpt-Agent": self.agent()}
         if url.endswith("/files"):
-            kind = self.random.choice(["ingest", "import", "import-agent"])
-            form = {"files": ("x.md", self.text() or "x"), "kind": (None, kind)}
+            kind = self.random.choice(["ingest", "import", "import-agent", "import-agent"])
+            contents = {"ingest": self.text() or "x", "import": self.transcript(), "import-agent": self.tampered()}
+            form = {"files": ("x.md" if kind == "ingest" else "x.json", contents[kind]), "kind": (None, kind)}
             return self.client.post(url, files=form, headers=headers).text
         return self.client.request(method, url, params=given, json=body, headers=headers).text
 
@@ -145,15 +206,49 @@ class Attacker:
             if name in ("query", "text", "value", "old", "content", "source", "target", "name"):
                 body[name] = self.random.choice([self.text() or "x", body[name]])
             elif name == "id":
-                body[name] = self.random.randint(1, 40)
+                body[name] = self.random.randint(1, 14)
             elif name == "kind" and "arguments" in body:
                 body[name] = self.random.choice([*KINDS])
-                body["arguments"] = self.random.choice([{}, {"to": "another:model"}])
+                given = {"extract": {"max_items": 1}, "sleep": {"tasks": ["duplicates", "merges"], "apply": True}}
+                body["arguments"] = given.get(body[name], self.random.choice([{}, {"to": "another:model"}]))
             elif name == "agents":
                 body[name] = [self.random.choice([*THEIRS, *MINE])]
             elif name == "kinds":
                 body[name] = ["archival", "message", "chunk", "fact"]
         return body
+
+    def transcript(self) -> str:
+        return json.dumps([{"role": "user", "content": self.text() or "x"}, {"role": "assistant", "content": "yes"}])
+
+    def tampered(self) -> str:
+        """An export of the attacker's own agent, whose rows say that they are others'."""
+        lines = json.loads(json.dumps(self.export))
+        for line in lines[1:]:
+            row, field = line["row"], self.random.choice(["agent_id", "shared_with", "id", "nothing"])
+            if field == "shared_with" and line["table"] == "core_memories":
+                row["shared_with"] = [*THEIRS]
+            elif field == "id":
+                row["id"] = self.random.randint(1, 60)
+            elif field == "agent_id":
+                row["agent_id"] = self.random.choice(THEIRS)
+        lines[0]["agent"]["agent_id"] = self.random.choice([*THEIRS, *MINE])
+        return "\n".join(json.dumps(line) for line in lines)
+
+    def proxy(self) -> str:
+        body = {
+            "model": "scripted",
+            "messages": [{"role": "user", "content": self.text() or "x"}],
+            "user": self.agent(),
+            "stream": self.random.random() < 0.3,
+        }
+        headers = self.random.choice([{"Memgpt-Agent": self.agent()}, {"Memgpt-Session": MARK}])
+        return self.client.post("/v1/chat/completions", json=body, headers=headers).text
+
+    def any(self, number: int) -> str:
+        """One request: every fourth is MCP's, every twentieth OpenAI's."""
+        if number % 20 == 1:
+            return self.proxy()
+        return self.mcp() if number % 4 == 0 else self.rest()
 
     def mcp(self) -> str:
         name, arguments = self.random.choice([
@@ -181,20 +276,43 @@ class Attacker:
 
 
 @pytest.fixture
-def attacker(client: TestClient, client_with: Callable[..., TestClient]) -> Attacker:
+def attacker(
+    anonymous: TestClient,
+    client: TestClient,
+    client_with: Callable[..., TestClient],
+    service: Service,
+    dsn: str,
+) -> Attacker:
     for agent in THEIRS:
         fill(client, agent, f"{MARK} {JEWEL}")
     for agent in MINE:
         fill(client, agent, "acmeword")
+    work_off(service)
+    for agent in (*THEIRS, *MINE):
+        assert client.post(f"/v1/agents/{agent}/proposals/merges").status_code == 201
     kinds = ("archival-memory", "messages", "documents", "entities", "relationships", "history", "jobs")
     pages = [client.get(f"/v1/agents/{THEIRS[0]}/{kind}?limit=1") for kind in kinds]
-    return Attacker(client_with(agents=["acme-*"]), SEED, [page.headers["next-cursor"] for page in pages])
+    cursors = [page.headers["next-cursor"] for page in pages]
+    own = client_with(agents=["acme-*"], permissions=["read", "write", "admin"])
+    own.portal = anonymous.portal  # one loop for all requests, as a server has: the proxy keeps connections
+    return Attacker(own, SEED, cursors, exported(dsn, MINE[0]))
+
+
+def work_off(service: Service) -> None:
+    """Do the jobs that wait."""
+    asyncio.run(Worker(service.database, service.embedder, service.options).run(wait=False))
+
+
+def done(service: Service, agents: tuple[str, ...]) -> list[Job]:
+    with service.database.connection() as owner:
+        return [job for agent in agents for job in JobStore(owner, agent).list(status=None, limit=1000, before=None)]
 
 
 @pytest.mark.parametrize("filtered", [True, False], ids=["as it is", "with the application's filters taken away"])
 def test_nothing_of_another_tenant_comes_back(
     attacker: Attacker,
     service: Service,
+    model: ChatServer,
     dsn: str,
     without_filters: Callable[[], int],
     filtered: bool,
@@ -211,9 +329,16 @@ def test_nothing_of_another_tenant_comes_back(
             assert JEWEL in str(found)
     leaks = []
     for n in range(REQUESTS):
-        answer = attacker.mcp() if n % 4 == 0 else attacker.rest()
+        answer = attacker.any(n)
         if JEWEL in answer:
             leaks.append(answer)
+        if n % 100 == 99:
+            work_off(service)
+    leaks += [body.decode() for body in model.bodies if JEWEL.encode() in body]
+    assert len(model.bodies) > REQUESTS / 100
+    if REQUESTS >= 1000:
+        assert set(attacker.done) >= {"completions", "files", "mcp"}
+    assert "succeeded" in {job.status for job in done(service, MINE)}
     with capsys.disabled():
         print(f"\n  cross-tenant: {REQUESTS} requests, seed {SEED}, {len(leaks)} leaks ", end="")
     assert leaks == []
