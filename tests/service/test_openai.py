@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 
 import openai
@@ -216,8 +217,21 @@ def test_embeddings_are_shortened_where_the_model_can(client: openai.OpenAI) -> 
     assert (error.status_code, error.param, error.code) == (400, "dimensions", "invalid_dimensions")
 
 
-@pytest.mark.parametrize("ids", [[1, 2, 3], [[1, 2], [3]]])
-def test_token_ids_are_refused_with_what_to_do(client: openai.OpenAI, ids: list[int]) -> None:
-    error = refused(lambda: client.embeddings.create(model="m", input=ids))
-    assert (error.status_code, error.param, error.code) == (400, "input", "token_ids_not_supported")
-    assert "send texts" in str(error)
+GREETING = [6600, 2448, 24352, 9608, 65994, 2312]
+"""The ids of "Grüße aus Köln" in cl100k_base, which clients send for OpenAI's embedding models."""
+
+
+@pytest.mark.parametrize("ids", [GREETING, [GREETING, [24352]]])
+def test_token_ids_are_the_texts_they_were_made_from(client: openai.OpenAI, ids: list[int]) -> None:
+    by_ids = client.embeddings.create(model="text-embedding-3-small", input=ids)
+    by_text = client.embeddings.create(model="m", input="Grüße aus Köln")
+    assert by_ids.data[0].embedding == by_text.data[0].embedding
+    assert len(by_ids.data) == (1 if ids is GREETING else 2)
+
+
+def test_token_ids_that_are_none_or_need_the_extra(client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = refused(lambda: client.embeddings.create(model="m", input=[2**30]))
+    assert (error.status_code, error.param, error.code) == (400, "input", "invalid_token_ids")
+    monkeypatch.setitem(sys.modules, "bpe_openai", None)
+    error = refused(lambda: client.embeddings.create(model="m", input=GREETING))
+    assert "memgpt-postgres[token-ids]" in str(error)

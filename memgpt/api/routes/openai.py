@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from memgpt.api import openai_errors
+from memgpt.api import openai_errors, token_ids
 from memgpt.api.access import AnyCaller, TheService
 from memgpt.api.bodies import Body
 from memgpt.api.exchange import Exchange, Reply, Said
 from memgpt.bounded_http import AnswerTooLargeError
 from memgpt.config import NO_MODEL, OFFLINE_MODEL
 from memgpt.embeddings.catalog import find
+from memgpt.errors import InputError, MissingExtraError
 from memgpt.memory import Memory
 from memgpt.models import Json
 from memgpt.service import Caller, Service
@@ -181,14 +182,10 @@ def embeddings(service: TheService, caller: AnyCaller, body: EmbeddingRequest) -
     caller.require("read")
     if service.embedder.name == NO_MODEL:
         return openai_errors.response(503, "no embedding model is configured: the caller brings the vectors")
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    if not all(isinstance(text, str) for text in texts):
-        detail = (
-            f"token ids are of the tokenizer of one model, and the model here is {service.embedder.name}: send texts "
-            "(OpenAIEmbeddings of LangChain does with check_embedding_ctx_length=False)"
-        )
-        return openai_errors.response(400, detail, param="input", code="token_ids_not_supported")
-    written = [str(text) for text in texts]
+    try:
+        written = token_ids.texts(body.input, body.model or "")
+    except (InputError, MissingExtraError) as error:
+        return openai_errors.response(400, str(error), param="input", code="invalid_token_ids")
     vectors = np.asarray(service.embedder.embed(written, purpose="document"), dtype=np.float32)
     if body.dimensions is not None and body.dimensions != vectors.shape[1]:
         if body.dimensions > vectors.shape[1] or not _shortens(service.embedder.name):
