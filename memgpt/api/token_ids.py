@@ -44,6 +44,7 @@ def _encoding(model: str) -> Any:
     except ImportError:
         raise MissingExtraError("bpe-openai", "token-ids", "reading token ids") from None
     try:
-        return bpe_openai.encoding_for_model(model)
-    except (bpe_openai.UnsupportedModelError, KeyError):
-        return bpe_openai.get_encoding(_DEFAULT)
+        name = bpe_openai.encoding_name_for_model(model)
+    except KeyError:
+        name = _DEFAULT
+    return bpe_openai.get_encoding(name)

@@ -65,7 +65,7 @@ BEGIN
         FROM pg_policy p
         JOIN pg_class c ON c.oid = p.polrelid
         LEFT JOIN pg_roles r ON r.oid = p.polroles[1] AND r.rolname <> role
-        WHERE c.relnamespace = home::regnamespace
+        WHERE c.relnamespace = quote_ident(home)::regnamespace
             AND p.polname IN ('memgpt_agent', 'memgpt_listed', 'memgpt_shared', 'memgpt_shared_edit')
     LOOP
         IF policy.before IS NOT NULL THEN
@@ -84,7 +84,7 @@ BEGIN
     EXECUTE format('GRANT SELECT ON embedding_models TO %I', role);
     FOR lookup IN
         SELECT p.oid::regprocedure FROM pg_proc p
-        WHERE p.pronamespace = home::regnamespace AND p.proname LIKE 'memory\_matching\_%' AND p.prosecdef
+        WHERE p.pronamespace = quote_ident(home)::regnamespace AND p.proname LIKE 'memory\_matching\_%' AND p.prosecdef
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', lookup, role);
     END LOOP;
