@@ -129,7 +129,7 @@ class Nodes:
                         ids[relation.target],
                         inputs.text(relation.type, "type"),
                         _words(relation),
-                        1.0,
+                        None,
                         {},
                         None,
                         None,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
@@ -110,7 +110,7 @@ class Batch(Body):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _with_characters_replaced(cls, value: Any, handler: ModelWrapValidatorHandler[Batch]) -> Batch:
+    def _with_characters_replaced(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Half of a surrogate pair is no text to Pydantic, which would refuse the whole body."""
         given: Any = value.get("on_error") if isinstance(value, dict) else None
         if given not in ("skip", "replace"):
@@ -233,7 +233,8 @@ class RelationshipCreate(Body):
     type: Name
     target: Name | Id
     fact: Text | None = None
-    weight: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    weight: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    """Of a new statement 1, of one that is believed already what it has."""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     properties: Json | None = None

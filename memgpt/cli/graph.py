@@ -36,7 +36,9 @@ def relate(
     type: Annotated[str, typer.Argument(help="Such as works_at.")],
     target: Name,
     fact: Annotated[str | None, typer.Option("--fact", help="The statement in words.", show_default=False)] = None,
-    weight: Annotated[float, typer.Option("--weight", help="How much it counts.")] = 1.0,
+    weight: Annotated[
+        float | None, typer.Option("--weight", help="How much it counts; a new one 1.", show_default=False)
+    ] = None,
     valid_from: From = None,
     valid_to: To = None,
     properties: Annotated[str | None, typer.Option("--properties", help="A JSON object.", show_default=False)] = None,

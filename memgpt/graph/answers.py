@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from memgpt.errors import InputError
 from memgpt.extraction import Schema, Thing
 from memgpt.graph.entities import UNTYPED, entity_text
-from memgpt.graph.facts import Facts
+from memgpt.graph.facts import Facts, checked
 from memgpt.models import Entity, Json
 
 TakeOver = Callable[[Schema, Json, tuple[str, int]], tuple[int, int]]
@@ -27,18 +28,10 @@ def take_over(graph: Facts, schema: Schema, answer: Json, provenance: tuple[str,
         for name in (*thing.aliases, thing.name):
             ends[_key(name)] = entity
     for said in statements:
-        graph.relate(
-            _end(graph, ends, said.source),
-            said.type,
-            _end(graph, ends, said.target),
-            fact=said.fact,
-            weight=said.weight,
-            valid_from=said.valid_from,
-            valid_to=said.valid_to,
-            properties=said.properties,
-            provenance=provenance,
-            functional=said.functional,
-        )
+        span = (said.valid_from, said.valid_to)
+        statement = checked(said.type, said.fact, said.weight, span, said.properties, provenance)
+        ends_of = (_end(graph, ends, said.source), _end(graph, ends, said.target))
+        graph.record(*ends_of, replace(statement, only_lacking=True), said.functional)
     return len({entity.id for entity in ends.values()}), len(statements)
 
 

@@ -167,7 +167,7 @@ def _assert(graph: Graph, row: Mapping[str, Any]) -> None:
         if f"{end}_type" in given:
             given[end] = graph.add_entity(given.get(end, ""), given.pop(f"{end}_type"))
     try:
-        weight = float(given.pop("weight", 1.0))
+        weight = float(given.pop("weight")) if "weight" in given else None
     except (TypeError, ValueError):
         raise InputError(f"weight is not a number: {row['weight']!r}") from None
     functional = {"true": True, "1": True, "false": False, "0": False}.get(str(given.pop("functional", "")).lower())

@@ -33,7 +33,7 @@ class Facts(Entities):
         target: EntityRef,
         *,
         fact: str | None = None,
-        weight: float = 1.0,
+        weight: float | None = None,
         valid_from: datetime | str | None = None,
         valid_to: datetime | str | None = None,
         properties: Json | None = None,
@@ -44,7 +44,11 @@ class Facts(Entities):
 
         A name no entity has becomes one. ``fact`` is the statement in words, "Ann works at Acme" when absent; it is
         what is embedded and searched. ``valid_from`` and ``valid_to`` say when it was true in the world. ``provenance``
-        is the kind and id of the row it is from. The same statement, if it is believed already, comes back as it is.
+        is the kind and id of the row it is from. A new statement has the ``weight`` 1 unless another is named.
+
+        The same statement, if it is believed already, learns what is new, as an update that ``undo`` takes back: of a
+        property that both have the new value counts, a weight that is named counts, and one of no known provenance
+        gets that.
 
         A ``functional`` statement has one target at a time: where it says something else than what was believed, the
         older belief is superseded for the span the two share and kept for the rest. Absent, the type decides (see
@@ -54,18 +58,15 @@ class Facts(Entities):
             NotFoundError: the agent has no entity of a given id.
             InputError: several entities go by a given name, or a value cannot be used; nothing was written.
         """
-        kind = name_of(type, "type")
-        start, end = _span(valid_from, valid_to)
-        from_kind, from_id = provenance or (None, None)
-        if from_kind is not None:
-            inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
-            inputs.row_id(from_id, "the id of provenance")
+        statement = checked(type, fact, weight, (valid_from, valid_to), properties, provenance)
+        return self.record(source, target, statement, functional)
+
+    def record(
+        self, source: EntityRef, target: EntityRef, statement: NewRelationship, functional: bool | None
+    ) -> Relationship:
+        """Record a :func:`checked` statement about these ends, in words if it has none."""
         ends = [self._end(source), self._end(target)]
-        words = inputs.optional_text(fact, "fact") or f"{ends[0].name} {_in_words(kind)} {ends[1].name}"
-        relationship = NewRelationship(
-            0, 0, kind, words, inputs.number(weight, "weight"), inputs.json_object(properties, "properties"),
-            start, end, from_kind, from_id,
-        )  # fmt: skip
+        words = statement.fact or f"{ends[0].name} {_in_words(statement.type)} {ends[1].name}"
         texts = [words, *(entity_text(e.name, e.description) for e in ends)]
         vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
         with self._scope.change() as (connection, change_id):
@@ -76,10 +77,13 @@ class Facts(Entities):
                 for n, e in enumerate(ends)
             ]
             store = FactStore(connection, self._scope.author)
-            at, declared = store.begin(kind)
+            at, declared = store.begin(statement.type)
             if declared if functional is None else functional:
-                store.clear(Claim(ids[0], kind, start, end, but=ids[1]), at=at, change_id=change_id)
-            relationship = replace(relationship, source_id=ids[0], target_id=ids[1], embedding=vector, recorded_at=at)
+                span = (statement.valid_from, statement.valid_to)
+                store.clear(Claim(ids[0], statement.type, *span, but=ids[1]), at=at, change_id=change_id)
+            relationship = replace(
+                statement, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at
+            )
             return self._store(connection).insert_relationship(relationship, change_id=change_id, **self._how())
 
     def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:
@@ -191,6 +195,39 @@ class Facts(Entities):
             return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
         there = self.get(ref)
         return there if there.merged_into is None else self.get(self._id_at(there, None))
+
+
+def checked(
+    type: str,
+    fact: str | None,
+    weight: float | None,
+    valid: tuple[datetime | str | None, datetime | str | None],
+    properties: Json | None,
+    provenance: tuple[str, int] | None,
+) -> NewRelationship:
+    """A statement without its ends.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    kind = name_of(type, "type")
+    start, end = _span(*valid)
+    from_kind, from_id = provenance or (None, None)
+    if from_kind is not None:
+        inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
+        inputs.row_id(from_id, "the id of provenance")
+    return NewRelationship(
+        0,
+        0,
+        kind,
+        inputs.optional_text(fact, "fact") or "",
+        None if weight is None else inputs.number(weight, "weight"),
+        inputs.json_object(properties, "properties"),
+        start,
+        end,
+        from_kind,
+        from_id,
+    )
 
 
 def _span(

@@ -310,7 +310,9 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
         fact: Annotated[str | None, Field(description="The statement in words.")] = None,
         valid_from: Annotated[str | None, Field(description="ISO 8601 time since when it is true.")] = None,
         valid_to: Annotated[str | None, Field(description="ISO 8601 time until when it was true.")] = None,
-        weight: Annotated[float, Field(ge=0, le=1_000_000, description="How much it counts.")] = 1.0,
+        weight: Annotated[
+            float | None, Field(ge=0, le=1_000_000, description="How much it counts; a new one 1.")
+        ] = None,
         properties: Metadata = None,
         provenance: Annotated[
             tuple[ProvenanceKind, Id] | None, Field(description="The kind and the id of the row it is from.")

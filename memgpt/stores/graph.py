@@ -60,7 +60,7 @@ class NewRelationship:
     target_id: int
     type: str
     fact: str
-    weight: float
+    weight: float | None
     properties: Json
     valid_from: datetime | None
     valid_to: datetime | None
@@ -69,6 +69,8 @@ class NewRelationship:
     embedding: Vector | None = None
     recorded_at: datetime | None = None
     """None: now."""
+    only_lacking: bool = False
+    """What the same statement has already is kept, where it is believed."""
 
 
 class GraphStore:
@@ -144,7 +146,7 @@ class GraphStore:
     def insert_relationship(
         self, relationship: NewRelationship, *, change_id: UUID, language: str, embedding_model: str | None
     ) -> Relationship:
-        """Record a statement; the same one, if it is believed already, comes back as it is."""
+        """Record a statement; the same one, if it is believed already, learns what is new."""
         given = self._given(
             change_id=change_id,
             language=language,

@@ -157,8 +157,10 @@ logged AS (
 SELECT id FROM gone
 
 -- insert_relationship --
--- Records a statement, unless the same one is believed already: then that one comes back. An end that was merged into
--- another entity since the caller looked is the other.
+-- Records a statement. The same one, if it is believed already, learns what is new: properties are merged (of a key that
+-- both have the new value counts, unless only what it lacks is wanted), a weight that is named counts, provenance and a
+-- vector come to one that had none; nothing is written where nothing is new. An end that was merged into another entity
+-- since the caller looked is the other.
 WITH ends AS MATERIALIZED (
     SELECT
         coalesce((
@@ -171,7 +173,7 @@ WITH ends AS MATERIALIZED (
 there AS (
     SELECT
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
-        provenance_kind, provenance_id
+        provenance_kind, provenance_id, language, embedding_model
     FROM kg_relationships
     WHERE agent_id = %(agent_id)s::text AND source_id = (SELECT n.source_id FROM ends n)
         AND target_id = (SELECT n.target_id FROM ends n)
@@ -180,6 +182,37 @@ there AS (
         AND valid_to IS NOT DISTINCT FROM %(valid_to)s::timestamptz
     ORDER BY id
     LIMIT 1
+    FOR UPDATE
+),
+merged AS (
+    SELECT
+        t.id,
+        CASE WHEN %(only_lacking)s::boolean THEN t.weight ELSE coalesce(%(weight)s::real, t.weight) END AS weight,
+        CASE
+            WHEN %(only_lacking)s::boolean THEN %(properties)s::jsonb || t.properties
+            ELSE t.properties || %(properties)s::jsonb
+        END AS properties,
+        coalesce(t.provenance_kind, %(provenance_kind)s::text) AS provenance_kind,
+        CASE WHEN t.provenance_kind IS NULL THEN %(provenance_id)s::bigint ELSE t.provenance_id END AS provenance_id,
+        t.embedding_model IS NULL AND %(embedding)s::vector IS NOT NULL AS embedded
+    FROM there t
+),
+changed AS (
+    UPDATE kg_relationships r SET
+        weight = n.weight,
+        properties = n.properties,
+        provenance_kind = n.provenance_kind,
+        provenance_id = n.provenance_id,
+        embedding = CASE WHEN n.embedded THEN %(embedding)s::vector ELSE r.embedding END,
+        embedding_model = CASE WHEN n.embedded THEN %(embedding_model)s::text ELSE t.embedding_model END
+    FROM there t
+    JOIN merged n ON n.id = t.id
+    WHERE r.agent_id = %(agent_id)s::text AND r.id = t.id AND (n.embedded
+        OR (n.weight, n.properties, n.provenance_kind, n.provenance_id)
+            IS DISTINCT FROM (t.weight, t.properties, t.provenance_kind, t.provenance_id))
+    RETURNING
+        r.id, r.source_id, r.target_id, r.type, r.fact, r.weight, r.properties, r.valid_from, r.valid_to, r.recorded_at,
+        r.superseded_at, r.provenance_kind, r.provenance_id
 ),
 inserted AS (
     INSERT INTO kg_relationships (
@@ -187,7 +220,7 @@ inserted AS (
         provenance_kind, provenance_id, language, embedding_model, embedding)
     SELECT
         %(agent_id)s::text, n.source_id, n.target_id, %(type)s::text, %(fact)s::text,
-        %(weight)s::real, %(properties)s::jsonb, %(valid_from)s::timestamptz, %(valid_to)s::timestamptz,
+        coalesce(%(weight)s::real, 1), %(properties)s::jsonb, %(valid_from)s::timestamptz, %(valid_to)s::timestamptz,
         coalesce(%(recorded_at)s::timestamptz, now()), %(provenance_kind)s::text, %(provenance_id)s::bigint,
         %(language)s::text, %(embedding_model)s::text, %(embedding)s::vector
     FROM ends n
@@ -197,10 +230,22 @@ inserted AS (
         provenance_kind, provenance_id
 ),
 logged AS (
-    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
-    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', id, 'insert' FROM inserted
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', i.id, 'insert', NULL::jsonb FROM inserted i
+    UNION ALL
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'fact', t.id, 'update', to_jsonb(t)
+    FROM there t
+    JOIN changed c ON c.id = t.id
 )
-SELECT * FROM there UNION ALL SELECT * FROM inserted
+SELECT * FROM inserted
+UNION ALL
+SELECT * FROM changed
+UNION ALL
+SELECT
+    id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
+    provenance_kind, provenance_id
+FROM there
+WHERE NOT EXISTS (SELECT FROM changed)
 
 -- get_relationship --
 SELECT

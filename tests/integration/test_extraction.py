@@ -287,6 +287,19 @@ def test_what_the_graph_knows_is_not_overwritten(memory: Memory, chat: ChatServe
     assert (ann.description, ann.properties) == ("my sister", {"birthplace": "Bonn"})
 
 
+def test_what_is_believed_gets_only_what_it_lacks(memory: Memory, chat: ChatServer) -> None:
+    said: dict[str, Any] = {"valid_from": "1990-01-01", "weight": 0.5, "properties": {"said_valid_from": "1991"}}
+    told = memory.graph.relate("Ann", "born_in", "Ulm", **said)
+    memory.remember("Ann was born in Ulm in 1990, and left it in 1990.")
+    born = {"source": "Ann", "type": "born_in", "target": "Ulm", "fact": told.fact, "valid_from": "1990"}
+    entities = [{"name": "Ann", "type": "person"}, {"name": "Ulm", "type": "place"}]
+    chat.script(otherwise=answered(entities=entities, relationships=[{**born, "valid_to": "1990"}]))
+    assert memory.graph.extract(MODEL).failed == 0
+    [fact] = memory.graph.relationships()
+    assert (fact.id, fact.weight, fact.provenance_kind) == (told.id, 0.5, "archival")
+    assert fact.properties == {"said_valid_from": "1991", "said_valid_to": "1990"}
+
+
 def test_the_default_schema_takes_any_type(memory: Memory, chat: ChatServer) -> None:
     memory.remember("Ann was born in Ulm in 1990, and left it in 1990.")
     born = {"source": "Ann", "type": "born_in", "target": "Ulm", "fact": "Ann was born in Ulm.", "valid_from": "1990"}

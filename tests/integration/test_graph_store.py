@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from config import Settings
 from memgpt import Memory
 from memgpt.errors import ConflictError, InputError, NotFoundError
 
@@ -108,6 +109,44 @@ def test_relate_makes_the_entities_it_names(memory: Memory) -> None:
     assert same == told
     itself = graph.relate("Echo", "answers", "echo")
     assert itself.source_id == itself.target_id
+
+
+def test_a_statement_said_again_learns_what_is_new_as_an_update_that_undo_takes_back(memory: Memory) -> None:
+    graph = memory.graph
+    first = graph.relate("Ann", "works_at", "Acme", weight=0.5, properties={"role": "smith", "floor": 1})
+    again = graph.relate("ann", "works_at", "acme", properties={"floor": 2, "desk": 7}, provenance=("message", 12))
+    assert (again.id, again.recorded_at, again.weight) == (first.id, first.recorded_at, 0.5), "no weight was named"
+    assert again.properties == {"role": "smith", "floor": 2, "desk": 7}
+    assert (again.provenance_kind, again.provenance_id) == ("message", 12)
+    assert graph.relationship(first.id) == again
+    heavier = graph.relate("Ann", "works_at", "Acme", weight=2, provenance=("message", 99))
+    assert (heavier.weight, heavier.provenance_id) == (2, 12), "where it is from first"
+    assert [c.action for c in memory.history("fact", first.id)] == ["update", "update", "insert"]
+    memory.undo()
+    memory.undo()
+    assert graph.relationship(first.id) == first
+
+
+def test_a_statement_said_again_writes_nothing_where_nothing_is_new(memory: Memory) -> None:
+    graph = memory.graph
+    first = graph.relate("Ann", "works_at", "Acme", weight=0.3, properties={"role": "smith", "floor": 1})
+    assert graph.relate("Ann", "works_at", "Acme") == first
+    assert graph.relate("Ann", "works_at", "Acme", weight=0.3, properties={"floor": 1}, functional=True) == first
+    assert len(memory.history("fact")) == 1
+    graph.retract(first.id)
+    later = graph.relate("Ann", "works_at", "Acme")
+    assert (later.weight, later.properties) == (1, {}), "a belief of its own"
+
+
+def test_a_vector_comes_to_a_statement_that_had_none(dsn: str) -> None:
+    with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
+        first = memory.graph.relate("Ann", "likes", "tea")
+    with Memory("ann", dsn=dsn) as memory:
+        assert memory.graph.relate("Ann", "likes", "tea") == first
+        assert [c.action for c in memory.history("fact", first.id)] == ["update", "insert"]
+    with psycopg.connect(dsn) as connection:
+        vectors = connection.execute("SELECT embedding IS NOT NULL FROM kg_relationships WHERE agent_id = 'ann'")
+        assert vectors.fetchall() == [(True,)]
 
 
 def test_relationships_of_an_entity(memory: Memory) -> None:

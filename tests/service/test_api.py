@@ -188,6 +188,9 @@ def test_messages_documents_and_graph(client: TestClient) -> None:
     fact = client.post(f"{A}/relationships", json={"source": "Ann", "type": "works_at", "target": "Acme"}).json()
     [ann] = client.get(f"{A}/entities", params={"name": "ann"}).json()
     assert client.get(f"{A}/relationships", params={"entity": ann["id"]}).json() == [fact]
+    again = {"source": "Ann", "type": "works_at", "target": "Acme", "properties": {"role": "smith"}, "weight": 0.5}
+    learnt = client.post(f"{A}/relationships", json=again).json()
+    assert learnt == fact | {"properties": {"role": "smith"}, "weight": 0.5}
     assert client.post(f"{A}/relationships/{fact['id']}/retract").json()["superseded_at"] is not None
     hits = client.post(f"{A}/search", json={"query": "hello", "kinds": ["message"]}).json()
     assert hits[0]["id"] == sent[0]["id"]

@@ -183,6 +183,10 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         assert [d["id"] for d in (await call("list_documents"))["documents"]] == [document["id"]]
         assert "22:08" in (await call("read_document", id=document["id"]))["text"]
         fact = (await call("state_fact", source="Ann", type="works_at", target="Acme"))["fact"]
+        again = (await call("state_fact", source="Ann", type="works_at", target="Acme", properties={"role": "smith"}))[
+            "fact"
+        ]
+        assert again == fact | {"properties": {"role": "smith"}}
         assert [f["id"] for f in (await call("look_up_entity", name="ann"))["facts"]] == [fact["id"]]
         assert (await call("retract_fact", id=fact["id"]))["fact"]["superseded_at"]
         context = await call("get_context", query="trains", budget_tokens=300)
