@@ -40,7 +40,8 @@ class Documents:
         """Cut a plain or Markdown text into chunks, embed them and keep the document, in one transaction.
 
         ``media_type`` is ``text/markdown`` or ``text/plain``; absent, a text with headings is Markdown. Absent, the
-        ``title`` is the first heading, or the source. The same text from the same ``source`` is kept once.
+        ``title`` is the first heading, or the source. The same text from the same ``source`` is kept once: metadata and
+        a title that come with it are merged into the document, as an update that ``undo`` takes back.
 
         Raises:
             ConflictError: another text from that source is there already.
@@ -50,14 +51,15 @@ class Documents:
             raise InputError(f"media_type must be {chunking.MARKDOWN} or {chunking.PLAIN}, not {media_type!r}")
         headings = chunking.headings(body) if media_type != chunking.PLAIN else []
         media_type = media_type or (chunking.MARKDOWN if headings else chunking.PLAIN)
+        title = inputs.optional_name(title, "title")
         document = NewDocument(
-            title=inputs.optional_name(title, "title") or (headings[0].title if headings else source or ""),
+            title=title or (headings[0].title if headings else source or ""),
             source=inputs.source(source),
             media_type=media_type,
             content_hash=hashlib.sha256(body.encode()).hexdigest(),
             metadata=inputs.json_object(metadata, "metadata"),
         )
-        there = self._already(document)
+        there = self._already(document, title)
         if there is not None:
             return there
         spans = chunking.spans(body, media_type=media_type)
@@ -70,7 +72,7 @@ class Documents:
             NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, known, vector)
             for s, tokens, known, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
         ]
-        return self._insert(document, chunks)
+        return self._insert(document, chunks, title)
 
     def create(
         self,
@@ -98,7 +100,8 @@ class Documents:
             content_hash=inputs.optional_name(content_hash, "content_hash"),
             metadata=inputs.json_object(metadata, "metadata"),
         )
-        return self._already(document) or self._insert(document, self._prepared(list(chunks)))
+        named = document.title or None
+        return self._already(document, named) or self._insert(document, self._prepared(list(chunks)), named)
 
     def get(self, id: int) -> Document:
         """One document.
@@ -209,8 +212,8 @@ class Documents:
     def _store(self, connection: Connection) -> DocumentStore:
         return DocumentStore(connection, self._scope.author)
 
-    def _already(self, document: NewDocument) -> Document | None:
-        """The document, if it was kept before; a different one from the same source is a conflict."""
+    def _already(self, document: NewDocument, title: str | None) -> Document | None:
+        """The document, if it was kept before, and learns what is new; another of its source is a conflict."""
         if document.source is None:
             return None
         there = self.find(document.source)
@@ -219,13 +222,17 @@ class Documents:
                 f"{document.source!r} is document {there.id} already, with another text: "
                 f"delete({there.id}) first, in the same transaction if it is to be replaced"
             )
-        return there
+        if there is None or (title is None and not document.metadata):
+            return there
+        with self._scope.change() as (connection, change_id):
+            store, metadata = self._store(connection), document.metadata or {}
+            return store.learn(there.id, title=title, metadata=metadata, change_id=change_id) or there
 
-    def _insert(self, document: NewDocument, chunks: Sequence[NewChunk]) -> Document:
+    def _insert(self, document: NewDocument, chunks: Sequence[NewChunk], title: str | None) -> Document:
         with self._scope.change() as (connection, change_id):
             how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
             kept = self._store(connection).insert(document, chunks, change_id=change_id, **how)
-        kept = kept or self._already(document)  # somebody else kept it since we looked
+        kept = kept or self._already(document, title)  # somebody else kept it since we looked
         if kept is None:
             raise ConflictError(f"{document.source!r} is being written and removed by somebody else: try again")
         return kept

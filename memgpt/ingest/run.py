@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Ingest:
         try:
             there = self._there(_Seen(self._fingerprints(source, digest)), source, digest)
             if there is not None:
-                return there
+                return self._learned(there, title, metadata)
             with span("ingest.extract"):
                 prepared = prepare(data, source or "", media_type, encoding)
         except InputError as error:
@@ -184,16 +185,26 @@ class Ingest:
         )
         for _ in range(3):
             seen = seen or _Seen(self._fingerprints(source, prepared.content_hash))
-            there = self._there(seen, source, prepared.content_hash)
-            if there is None:
-                before = seen.by_source.get(source) if source is not None else None
-                there = (
-                    self._insert(document, prepared) if before is None else self._replace(before, document, prepared)
-                )
-            if there is not None:
-                return there
+            if there := self._there(seen, source, prepared.content_hash):
+                return self._learned(there, title, metadata)
+            before = seen.by_source.get(source) if source is not None else None
+            stored = self._insert(document, prepared) if before is None else self._replace(before, document, prepared)
+            if stored is not None:
+                return stored
             seen = None
         raise ConflictError(f"{source or 'the document'} is being written by somebody else: try again")
+
+    def _learned(self, there: Ingested, title: str | None, metadata: Json) -> Ingested:
+        """The answer for a content that is there already; what the caller says about it is merged into the document."""
+        title = title if there.outcome == "unchanged" else None  # another source has a title of its own
+        if (title is None and not metadata) or there.document_id is None:
+            return there
+        with self._scope.change() as (connection, change_id):
+            store = DocumentStore(connection, self._scope.author)
+            learned = store.learn(there.document_id, title=title, metadata=metadata, change_id=change_id)
+        if learned is None:
+            return there
+        return replace(there, reason="; ".join(filter(None, (there.reason, "metadata updated"))))
 
     def _insert(self, document: NewDocument, prepared: Prepared) -> Ingested | None:
         """None when somebody else has stored a document from that source since we looked."""

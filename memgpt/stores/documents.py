@@ -228,6 +228,12 @@ class DocumentStore:
             raise self._not_found("document", id)
         return document
 
+    def learn(self, id: int, *, title: str | None, metadata: Json, change_id: UUID) -> Document | None:
+        """Merge metadata into a document and give it a title, if one is named; None where nothing is new."""
+        given = self._given(id=id, change_id=change_id, title=title, metadata=Jsonb(metadata))
+        with self._connection.cursor(row_factory=class_row(Document)) as cursor:
+            return cursor.execute(SQL.learn, given).fetchone()
+
     def delete(self, id: int, *, change_id: UUID) -> None:
         """Remove a document with its chunks, keeping them in the history.
 

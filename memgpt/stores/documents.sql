@@ -184,6 +184,32 @@ logged AS (
 )
 SELECT * FROM changed
 
+-- learn --
+-- Merges metadata into a document (of a key that both have the new value) and gives it a title, unless that is null. No row
+-- comes back, and nothing is written, where nothing is new.
+WITH before AS (
+    SELECT id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
+    FROM documents
+    WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
+    FOR UPDATE
+),
+changed AS (
+    UPDATE documents d SET
+        title = coalesce(%(title)s::text, b.title), metadata = b.metadata || %(metadata)s::jsonb, updated_at = now()
+    FROM before b
+    WHERE d.agent_id = %(agent_id)s::text AND d.id = b.id
+        AND (coalesce(%(title)s::text, b.title), b.metadata || %(metadata)s::jsonb) IS DISTINCT FROM (b.title, b.metadata)
+    RETURNING
+        d.id, d.title, d.source, d.media_type, d.content_hash, d.tokens, d.metadata, d.created_at, d.updated_at
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'document', b.id, 'update', to_jsonb(b)
+    FROM before b
+    JOIN changed c ON c.id = b.id
+)
+SELECT * FROM changed
+
 -- delete --
 -- Removes a document and its chunks. The chunks are deleted here, not by the foreign key, which writes no history.
 WITH gone_chunks AS (

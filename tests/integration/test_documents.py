@@ -113,6 +113,14 @@ def test_headings(text: str, titles: list[tuple[int, str]]) -> None:
 def test_one_source_one_document(memory: Memory) -> None:
     first = memory.documents.add("the same text", source="a.txt")
     assert memory.documents.add("the same text", source="a.txt") == first
+    about = memory.documents.add("the same text", source="a.txt", title="A", metadata={"x": 1, "y": 1})
+    assert (about.id, about.title, about.metadata) == (first.id, "A", {"x": 1, "y": 1})
+    assert memory.documents.add("the same text", source="a.txt", metadata={"y": 2}).metadata == {"x": 1, "y": 2}
+    assert memory.documents.add("the same text", source="a.txt", title="A", metadata={"y": 2}).title == "A"
+    assert [c.action for c in memory.history("document", first.id)] == ["update", "update", "insert"]
+    memory.undo()
+    memory.undo()
+    assert (memory.documents.get(first.id).title, memory.documents.get(first.id).metadata) == (first.title, {})
     with pytest.raises(ConflictError, match=f"'a.txt' is document {first.id} already"):
         memory.documents.add("another text", source="a.txt")
     with memory.transaction():

@@ -159,6 +159,25 @@ def test_bytes_and_texts(memory: Memory) -> None:
     assert memory.documents.count() == 3
 
 
+def test_what_is_said_about_content_that_is_there_is_merged(memory: Memory) -> None:
+    first = memory.ingest(b"A text.", source="a.txt", metadata={"x": 1, "y": 1})
+    id = first.document_id or 0
+    before = memory.documents.get(id)
+    again = memory.ingest(b"A text.", source="a.txt", title="A", metadata={"y": 2, "z": 2})
+    assert (again.outcome, again.document_id, again.added, again.reason) == ("unchanged", id, 0, "metadata updated")
+    assert (memory.documents.get(id).title, memory.documents.get(id).metadata) == ("A", {"x": 1, "y": 2, "z": 2})
+    assert memory.ingest(b"A text.", source="a.txt", title="A", metadata={"z": 2}).reason is None, "nothing is new"
+    copy = memory.ingest(b"A text.", source="b.txt", title="B", metadata={"copied": True})
+    assert (copy.outcome, copy.reason) == ("duplicate", "the same content as a.txt; metadata updated")
+    assert memory.documents.get(id).title == "A"
+    assert memory.documents.get(id).metadata["copied"] is True
+    assert [c.action for c in memory.history("document", id)] == ["update", "update", "insert"]
+    memory.undo()
+    memory.undo()
+    assert memory.documents.get(id).title == before.title
+    assert memory.documents.get(id).metadata == before.metadata
+
+
 def test_the_same_content_under_another_name_is_kept_once(memory: Memory, tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(WORDS)
