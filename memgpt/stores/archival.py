@@ -84,8 +84,14 @@ class ArchivalStore:
         ]
 
     def fold(self, memories: Sequence[NewMemory], *, change_id: UUID, embedding_model: str | None) -> Mapping[int, int]:
-        """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs."""
+        """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs.
+
+        Expired ones of other ids give up the texts of the rest.
+        """
         places = self._written(SQL.merge, memories, {"change_id": change_id, "embedding_model": embedding_model})
+        merged = {place for place, _ in places}
+        rest = [memory for place, memory in enumerate(memories) if place not in merged]
+        self._retire_expired([m.text for m in rest], change_id, [m.id for m in rest if m.id is not None])
         return {id: other for place, other in places if (id := memories[place].id) is not None}
 
     def lock_texts(self) -> None:
@@ -125,8 +131,8 @@ class ArchivalStore:
         )
         return self._connection.execute(statement, given).fetchall()
 
-    def _retire_expired(self, texts: Sequence[str], change_id: UUID) -> bool:
-        given = self._given(texts=[*texts], change_id=change_id)
+    def _retire_expired(self, texts: Sequence[str], change_id: UUID, but: Sequence[int] = ()) -> bool:
+        given = self._given(texts=[*texts], change_id=change_id, but=[*but])
         return self._connection.execute(SQL.retire_expired, given).rowcount > 0
 
     def get(self, id: int) -> ArchivalMemory:

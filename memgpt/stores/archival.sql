@@ -94,13 +94,14 @@ logged AS (
 SELECT n.ord::integer - 1 AS place, n.id FROM merged n
 
 -- retire_expired --
--- Expired memories give up their texts, so that the same can be remembered again.
+-- Expired memories give up their texts, so that the same can be remembered again; some keep them.
 WITH before AS (
     SELECT
         id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at, superseded_by,
         accessed_at, access_count, embedding_model
     FROM archival_memories
     WHERE agent_id = %(agent_id)s::text AND superseded_at IS NULL AND expires_at <= now()
+        AND id <> ALL (%(but)s::bigint[])
         AND normal_hash = ANY (ARRAY(SELECT memory_text_hash(t) FROM unnest(%(texts)s::text[]) AS t))
     ORDER BY id
     FOR UPDATE

@@ -296,6 +296,23 @@ def test_a_text_that_is_there_already_is_merged_once_under_another_id(agents: Ag
         assert [m.tags for m in memory.archival.list()] == [["drinks"]]
 
 
+def test_a_text_of_an_expired_memory_comes_in_alive(agents: Agents, dsn: str) -> None:
+    with Memory("ann", dsn=dsn) as memory:
+        memory.remember("Ann likes tea", tags=["drinks"])
+        memory.remember("Ann is ill", expires_at="2001-01-01")
+    file = exported(agents, "ann")
+    with Memory("copy", dsn=dsn) as memory:
+        gone = [memory.remember(text, expires_at="2000-01-01").id for text in ("Ann likes tea", "Ann is ill")]
+        for _ in range(2):
+            agents.import_(file, "copy")
+            assert [(m.text, m.tags, m.expires_at) for m in memory.archival.list()] == [
+                ("Ann likes tea", ["drinks"], None)
+            ]
+            assert all(memory.archival.get(id).superseded_at for id in gone), "set aside, as remembering again does"
+            assert [c.action for c in memory.history("archival", gone[0])] == ["update", "insert"]
+    agents.import_(file, "ann")
+
+
 def test_an_export_is_of_one_moment_while_others_write(agents: Agents, dsn: str) -> None:
     with Memory("ann", dsn=dsn) as memory, ThreadPoolExecutor(4) as threads:
         memory.messages.append("user", "first")
