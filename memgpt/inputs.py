@@ -30,6 +30,15 @@ MAX_SOURCE = 2000
 MAX_AGENT_ID = 255
 MAX_AGENT_ID_BYTES = 600
 
+EVERY_AGENT = "*"
+"""Where work concerns all agents, it stands in the place of an agent's id."""
+
+_DOTS = (".", "..")
+"""Clients take these out of an address before they send it."""
+
+_BREAKS = ("Cc", "Zl", "Zp")
+"""Categories of characters that end a line or are none to be seen."""
+
 MAX_DESCRIPTION = 10_000
 """Characters that say what an agent, a block or an entity is for."""
 
@@ -120,8 +129,10 @@ def name(value: object, what: str, *, most: int = MAX_NAME, empty: bool = False)
 def label(value: object) -> str:
     """The label of a block: it stands on a line of a prompt and in an address."""
     checked = name(value, "label")
+    if checked in _DOTS:
+        raise InputError(f"label {checked!r} has a meaning of its own in addresses: choose another")
     for place, character in enumerate(checked):
-        if character == "/" or unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+        if character == "/" or unicodedata.category(character) in _BREAKS:
             raise InputError(
                 f"label {checked[:60]!r} has {character!r} at position {place}: a label has no '/', no line break and "
                 "no control character"
@@ -143,14 +154,18 @@ def source(value: object, what: str = "source") -> str | None:
     return None if value is None else name(value, what, most=MAX_SOURCE)
 
 
-def agent_id(value: object, what: str = "agent_id") -> str:
-    """An agent's id, exactly as it was written: keys allow agents by it."""
+def agent_id(value: object, what: str = "agent_id", *, or_every: bool = False) -> str:
+    """An agent's id, exactly as it was written: keys allow agents by it. ``or_every`` takes :data:`EVERY_AGENT` too."""
     checked = text(value, what, most=MAX_AGENT_ID)
+    if or_every and checked == EVERY_AGENT:
+        return checked
+    if checked in _DOTS:
+        raise InputError(f"{what} must not be {checked!r}: clients take it out of addresses")
     if (size := len(checked.encode())) > MAX_AGENT_ID_BYTES:
         raise InputError(f"{what} has {size:,} bytes in UTF-8; the limit is {MAX_AGENT_ID_BYTES}")
     if checked != checked.strip():
         raise InputError(f"{what} begins or ends with white space: {_shown(checked)}; take it off")
-    if odd := next((c for c in checked if unicodedata.category(c) in ("Cc", "Zl", "Zp")), None):
+    if odd := next((c for c in checked if unicodedata.category(c) in _BREAKS), None):
         raise InputError(f"{what} has the control character {odd!r}: {_shown(checked)}; an id is one line of text")
     if "*" in checked:
         raise InputError(f"{what} has a *: {_shown(checked)}; in the patterns of keys that stands for any ending")

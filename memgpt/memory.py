@@ -65,7 +65,9 @@ class Memory:
         embedder: EmbeddingModel | None = None,
     ) -> None:
         options = options or settings()
-        author = Author(inputs.agent_id(agent or options.agent, "agent"), inputs.name(actor, "actor"))
+        # work of a process that concerns every agent has that process's database
+        name = inputs.agent_id(agent or options.agent, "agent", or_every=database is not None)
+        author = Author(name, inputs.name(actor, "actor"))
         self._shared = database is not None
         self._database = open_database(dsn, options) if database is None else database
         scope = RequestScope((author.agent_id,), author.agent_id)

@@ -146,7 +146,9 @@ class Service:
         Raises:
             ForbiddenError: the key may not do this.
         """
-        _checked_agent_id(agent_id)
+        return self._memory(caller, inputs.agent_id(agent_id), permission)
+
+    def _memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:
         caller.require(permission, agent_id)
         name = (agent_id, caller.name, caller.agents)
         with self._lock:
@@ -163,14 +165,14 @@ class Service:
         return memory
 
     def jobs(self, caller: Caller, agent_id: str, permission: Permission) -> Jobs:
-        """The jobs of one agent as this caller sees them.
+        """The jobs of one agent, or those that concern every agent (``*``), as this caller sees them.
 
         Raises:
             ForbiddenError: the key may not do this.
         """
         from memgpt.jobs import Jobs, queue  # MCP over stdio does without the queue's library
 
-        memory = self.memory(caller, agent_id, permission)
+        memory = self._memory(caller, inputs.agent_id(agent_id, or_every=True), permission)
         with self._setting_up:
             if not self._queue_installed:
                 queue.install(self.database)
@@ -219,7 +221,7 @@ class Service:
         time_zone: str | None = None,
     ) -> AgentRow:
         """Describe an agent, which need not exist yet."""
-        caller.require("write", _checked_agent_id(agent_id))
+        caller.require("write", inputs.agent_id(agent_id))
         given = {
             "agent_id": agent_id,
             "description": None if description is None else inputs.description(description),
@@ -382,7 +384,3 @@ def _storable(text: str | None) -> str | None:
     if text is None:
         return None
     return text[:500].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-
-
-def _checked_agent_id(agent_id: str) -> str:
-    return inputs.agent_id(agent_id)

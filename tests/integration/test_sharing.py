@@ -218,6 +218,14 @@ BAD_LABELS = [
 ]
 
 
+@pytest.mark.parametrize("label", [".", ".."])
+def test_labels_that_clients_take_out_of_addresses_are_refused(memories: Database, label: str) -> None:
+    memory = memory_of(memories, "ann")
+    for use in (lambda: memory.core.create(label), lambda: memory.core[label].append("x")):
+        with pytest.raises(InputError, match=r"label .* in addresses"):
+            use()
+
+
 @pytest.mark.parametrize("label", BAD_LABELS)
 def test_labels_are_one_line_of_a_path(memories: Database, dsn: str, label: str) -> None:
     memory = memory_of(memories, "ann")

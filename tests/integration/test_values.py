@@ -6,6 +6,7 @@ import base64
 import random
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
@@ -17,8 +18,10 @@ from psycopg.conninfo import make_conninfo
 
 from memgpt import Agent, Agents, Memory, inputs
 from memgpt.agent.chat import ChatModel
+from memgpt.database.connection import Database
 from memgpt.errors import InputError, MemgptError
 from memgpt.extraction import schema
+from memgpt.keys import Keys
 from memgpt.models import Json
 from tests.chat_server import ChatServer, Say
 
@@ -137,6 +140,29 @@ def test_names_that_no_index_holds_are_refused_with_their_field(memory: Memory, 
     for field, call in calls.items():
         with pytest.raises(InputError, match=rf"{field}.*; the limit is"):
             call()
+
+
+@pytest.mark.parametrize("id", [" ann", "ann\n", "an\nn", "\u2028ann", "*", "team-*", ".", ".."])
+def test_what_no_address_or_key_can_name_is_no_agent(memory: Memory, dsn: str, id: str) -> None:
+    memory.remember("tea")
+    with Agents(dsn) as agents, closing(Database(dsn)) as database:
+        file = StringIO()
+        agents.export("ann", file)
+        calls: list[Callable[[], object]] = [
+            lambda: Memory(id, dsn=dsn),
+            lambda: agents.create(id),
+            lambda: agents.rename("ann", id),
+            lambda: agents.fork("ann", id),
+            lambda: agents.import_(file, id),
+            lambda: memory.core["human"].share_with(id),
+        ]
+        for call in calls:
+            with pytest.raises(InputError, match=r"agent.* (must not|begins or ends|has the control|has a)"):
+                call()
+        if not id.endswith("*"):
+            with pytest.raises(InputError, match=r"agents (must not|begins or ends|has the control|has a)"):
+                Keys(database).create(agents=[id])
+        assert [agent.agent_id for agent in agents.list()] == ["ann"]
 
 
 @pytest.mark.parametrize("id", [2**70, -(2**70), "5", "abc", 1.5, True, 10**4000])

@@ -62,6 +62,22 @@ def test_every_name_is_an_agent_of_its_own(service: Service) -> None:
         assert {a["agent_id"] for a in send("GET", "/v1/agents?limit=100")[1]} == set(NAMES)
 
 
+@pytest.mark.parametrize("name", [".", "..", " ann", "ann\n", "*", "team-*"])
+def test_names_that_addresses_or_keys_lose_are_refused(service: Service, name: str) -> None:
+    token = service.keys.create(agents=["*"], permissions=["read", "write", "admin"]).token
+    address_of = "".join(f"%{byte:02X}" for byte in name.encode())
+    with served(app_of(service)) as address:
+        send = Browser(address, token)
+        for method, rest, body in (
+            ("POST", "/archival-memory", {"text": "x"}),
+            ("GET", "/archival-memory", None),
+            ("PUT", "", {"description": "x"}),
+        ):
+            assert send(method, f"/v1/agents/{address_of}{rest}", body)[0] == 422, (method, rest)
+        assert send("POST", "/v1/agents/ann/archival-memory", {"text": "x"})[0] == 201
+        assert [agent["agent_id"] for agent in send("GET", "/v1/agents")[1]] == ["ann"]
+
+
 def test_a_repeated_write_is_known_and_forgotten_by_the_name(service: Service) -> None:
     token = service.keys.create(agents=["*"], permissions=["read", "write", "admin"]).token
     with served(app_of(service)) as address:
