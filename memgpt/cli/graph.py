@@ -189,14 +189,19 @@ def export_command(
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A .csv (with a header) or .jsonl file: source, type, target, …")],
+    file: Annotated[Path, typer.Argument(help="A .graphml, .json, .nt, .csv, .tsv or .jsonl file.")],
+    on_error: Annotated[
+        exchange.GraphOnError, typer.Option("--on-error", help="What becomes of a bad line: refuse all, or skip it.")
+    ] = "fail",
     agent: Agent = None,
     dsn: Dsn = None,
 ) -> None:
     """Assert the statements of a file, all or none."""
     given.existing_file(file)
     with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
-        count = exchange.import_triples(memory.graph, file)
+        count = exchange.import_triples(
+            memory.graph, file, on_error=on_error, on_problem=lambda problem: output.show_problems([problem])
+        )
     output.say(f"✓ {count:,} statements")
 
 

@@ -45,10 +45,11 @@ class Entities:
         Upper and lower case are the same, and an alias is a name too. An entity that is there learns what is new: more
         aliases and properties, another description, and its type if that was ``thing``.
         """
+        called = name_of(name, "name")
         entity = NewEntity(
-            name=name_of(name, "name"),
+            name=called,
             type=name_of(type, "type"),
-            aliases=[name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
+            aliases=_new_names([name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")], {called}),
             description=inputs.description(description),
             properties=inputs.json_object(properties, "properties"),
         )
@@ -171,13 +172,9 @@ class Entities:
 
     def _learn(self, there: Entity, given: NewEntity) -> Entity:
         """Add what is new about an entity to it; nothing is written when there is nothing new."""
-        known = {name.lower() for name in (there.name, *there.aliases)}
         new = EntityChange(
             type=given.type if there.type == UNTYPED and given.type != UNTYPED else None,
-            more_aliases=[
-                alias for n, alias in enumerate(given.aliases)
-                if alias.lower() not in known | {a.lower() for a in given.aliases[:n]}
-            ],
+            more_aliases=_new_names(given.aliases, {there.name, *there.aliases}),
             description=given.description if given.description not in ("", there.description) else None,
             more_properties={k: v for k, v in given.properties.items() if k not in there.properties
                              or there.properties[k] != v},
@@ -203,6 +200,13 @@ class Entities:
 def entity_text(name: str, description: str) -> str:
     """What is embedded for an entity."""
     return f"{name}: {description}" if description else name
+
+
+def _new_names(aliases: Sequence[str], known: set[str]) -> Sequence[str]:
+    """Aliases that are not known in upper or lower case, each once."""
+    new = {alias.lower(): alias for alias in reversed(aliases)}
+    lowered = {name.lower() for name in known}
+    return [alias for alias in aliases if new[alias.lower()] is alias and alias.lower() not in lowered]
 
 
 def _same(found: Sequence[Entity], entity: NewEntity) -> Entity | None:

@@ -1,36 +1,27 @@
-"""The graph on its way to other programs and back: networkx, GraphML, node-link JSON, and triples in CSV or JSONL."""
+"""The graph on its way to other programs and back: networkx, GraphML, node-link JSON, N-Triples, CSV and JSONL."""
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from memgpt import inputs
+from memgpt.batches import Problem
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.graph import Graph
-from memgpt.models import Entity, Relationship
+from memgpt.graph import UNTYPED, Graph, files
+from memgpt.models import Entity, Json, Relationship
 
 if TYPE_CHECKING:
     import networkx
 
 PAGE: Final = 1000
 
-_KEYS: Final = (
-    *(
-        "source",
-        "type",
-        "target",
-        "fact",
-        "weight",
-        "valid_from",
-        "valid_to",
-        "source_type",
-        "target_type",
-        "functional",
-    ),
-)
+GraphOnError = Literal["fail", "skip"]
+
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
@@ -58,28 +49,48 @@ def export(graph: Graph, path: Path | str) -> dict[str, int]:
         text = json.dumps(nx.node_link_data(found, edges="edges"), ensure_ascii=False, indent=1)
         target.write_text(text, encoding="utf-8")
     else:
-        nx.write_graphml(found, target, encoding="utf-8")
+        target.write_text(_graphml(nx, found), encoding="utf-8", newline="")
     return {"entities": found.number_of_nodes(), "relationships": found.number_of_edges()}
 
 
-def import_triples(graph: Graph, path: Path | str) -> int:
-    """Assert every line of a CSV file (with a header) or JSONL file, all or none; how many lines it were.
+def import_triples(
+    graph: Graph,
+    path: Path | str,
+    *,
+    on_error: GraphOnError = "fail",
+    on_problem: Callable[[Problem], None] | None = None,
+) -> int:
+    """Assert every statement of a file; how many they were.
 
-    The columns are ``source``, ``type``, ``target`` and, if given, ``fact``, ``weight``, ``valid_from``, ``valid_to``,
-    ``source_type``, ``target_type`` and ``functional``. What is believed already is left as it is.
+    It reads what :func:`export` writes (``.graphml``, ``.json``), N-Triples (``.nt``), and ``.csv``, ``.tsv`` or
+    ``.jsonl`` with the columns ``source``, ``type``, ``target`` and, if known, ``fact``, ``weight``, ``valid_from``,
+    ``valid_to``, ``source_type``, ``target_type``, ``functional`` and ``properties``. A table's cells are separated by
+    commas, semicolons, tabs or bars, and its header may be absent. Ends are names, numbers and years too. What is
+    believed already is left as it is.
+
+    Args:
+        on_error: "fail" asserts all or, if a line is bad, none; "skip" leaves bad lines out.
+        on_problem: called for each line that was left out; its ``index`` is the line, or the edge, from 1.
 
     Raises:
         InputError: names the first bad line; nothing was written.
     """
+    inputs.choice(on_error, ("fail", "skip"), "on_error")
     file = Path(path)
+    content = files.read(file)
     done = 0
     with graph.together():
-        for number, row in _lines(file):
+        entities = _add_nodes(graph, content.nodes)
+        for place, values in content.rows:
             try:
-                _assert(graph, row)
+                with graph.together():
+                    _assert(graph, values, entities)
+                done += 1
             except InputError as error:
-                raise InputError(f"{file.name}, line {number}: {error}") from error
-            done += 1
+                if on_error == "fail":
+                    raise InputError(f"{file.name}, {content.unit} {place}: {error}") from error
+                if on_problem is not None:
+                    on_problem(Problem(place, "", f"{content.unit} {place}: {error}", "skipped"))
     return done
 
 
@@ -100,6 +111,18 @@ def centrality(graph: Graph, *, limit: int = 20) -> list[tuple[str, float]]:
     share = nx.betweenness_centrality(nx.Graph(found), k=min(len(found), 200) or None, seed=0)
     order = sorted(share.items(), key=lambda pair: (-pair[1], pair[0]))
     return [(names[id], score) for id, score in order[:limit]]
+
+
+def _graphml(nx: Any, found: Any) -> str:
+    """GraphML, in which every character comes back as it was.
+
+    Raises:
+        InputError: a text has a character that XML cannot hold.
+    """
+    text = str(nx.readwrite.graphml.GraphMLWriter(graph=found, encoding="utf-8", prettyprint=True))
+    if bad := _NO_XML.search(text):
+        raise InputError(f"a text has U+{ord(bad[0]):04X}, which GraphML cannot hold: export it as .json")
+    return text.replace("\r", "&#13;")
 
 
 def _networkx() -> Any:
@@ -134,42 +157,95 @@ def _plain(**values: Any) -> dict[str, Any]:
     return kept
 
 
-def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    form = file.suffix.lower()
-    if form not in (".csv", ".jsonl"):
-        raise InputError(f"{file.name!r} is neither .csv nor .jsonl")
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            yield from enumerate(csv.DictReader(lines), start=2) if form == ".csv" else _json_lines(file, lines)
-    except UnicodeDecodeError:
-        raise InputError(f"{file.name} is not UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _json_lines(file: Path, lines: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
+def _add_nodes(graph: Graph, nodes: Mapping[str, Json]) -> dict[str, Entity | InputError]:
+    """The entities of a file's things. All names come before the first alias, which may be another thing's name."""
+    entities: dict[str, Entity | InputError] = {}
+    for key, node in nodes.items():
+        try:
+            entities[key] = graph.add_entity(_name(node["name"], "name"), _name(node.get("type") or UNTYPED, "type"))
+        except InputError as error:
+            entities[key] = error
+    for key, node in nodes.items():
+        entity = entities[key]
+        if isinstance(entity, Entity):
             try:
-                value = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{file.name}, line {number}: not JSON: {error.msg}") from None
-            if not isinstance(value, dict):
-                raise InputError(f"{file.name}, line {number}: not a JSON object")
-            yield number, value
+                entities[key] = graph.add_entity(
+                    entity.name,
+                    entity.type,
+                    aliases=_parsed(node.get("aliases"), list, "aliases"),
+                    description=node.get("description") or "",
+                    properties=_parsed(node.get("properties"), dict, "properties"),
+                )
+            except InputError as error:
+                entities[key] = error
+    return entities
 
 
-def _assert(graph: Graph, row: Mapping[str, Any]) -> None:
-    if unknown := [key for key in row if key not in _KEYS]:
-        raise InputError(f"unknown column {unknown[0]!r}; the columns are {', '.join(_KEYS)}")
-    given = {key: value for key, value in row.items() if value not in (None, "")}
-    for end in ("source", "target"):
-        if f"{end}_type" in given:
-            given[end] = graph.add_entity(given.get(end, ""), given.pop(f"{end}_type"))
+def _assert(graph: Graph, row: Json | files.Bad, entities: Mapping[str, Entity | InputError]) -> None:
+    if isinstance(row, files.Bad):
+        raise InputError(row.reason)
+    values = {key: value for key, value in row.items() if value not in (None, "")}
+    if entities:  # a graph, of which other programs keep more about an edge
+        values = {key: value for key, value in values.items() if key in files.KEYS}
+    elif unknown := [key for key in row if key not in files.KEYS]:
+        raise InputError(f"unknown column {unknown[0]!r}; the columns are {', '.join(files.KEYS)}")
+    ends = [_end(graph, values, entities, end) for end in ("source", "target")]
     try:
-        weight = float(given.pop("weight")) if "weight" in given else None
+        weight = float(values["weight"]) if "weight" in values else None
     except (TypeError, ValueError):
         raise InputError(f"weight is not a number: {row['weight']!r}") from None
-    functional = {"true": True, "1": True, "false": False, "0": False}.get(str(given.pop("functional", "")).lower())
-    ends = [given.pop(key, "") for key in ("source", "type", "target")]
-    graph.relate(*ends, weight=weight, functional=functional, **given)
+    graph.relate(
+        ends[0],
+        _name(values.get("type", ""), "type"),
+        ends[1],
+        fact=_name(values["fact"], "fact") if "fact" in values else None,
+        weight=weight,
+        valid_from=_day(values.get("valid_from")),
+        valid_to=_day(values.get("valid_to")),
+        properties=_parsed(values.get("properties"), dict, "properties"),
+        functional=_FUNCTIONAL.get(str(values.get("functional", "")).lower()),
+    )
+
+
+_FUNCTIONAL: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _end(graph: Graph, values: Json, entities: Mapping[str, Entity | InputError], end: str) -> Entity | str:
+    """What a statement is from or about: an entity of the file's, or of a name and, if it is said, a type."""
+    name = values.get(end, "")
+    if entities:
+        if name not in entities:
+            raise InputError(f"its {end} {str(name)[:60]!r} is no node of the file")
+        entity = entities[name]
+        if isinstance(entity, InputError):
+            raise InputError(f"its {end}: {entity}") from entity
+        return entity
+    name = _name(name, end)
+    return graph.add_entity(name, _name(values[f"{end}_type"], "type")) if f"{end}_type" in values else name
+
+
+def _name(value: Any, what: str) -> str:
+    """A text; a number, such as a year, as it is written."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return inputs.text(value, what)
+
+
+def _day(value: Any) -> Any:
+    """A time, or the beginning of a year."""
+    year = str(value)
+    return f"{year}-01-01" if len(year) == 4 and year.isdecimal() else value
+
+
+def _parsed(value: Any, kind: type[Any], what: str) -> Any:
+    """Aliases and properties as they are, or as :func:`_plain` writes them."""
+    if isinstance(value, str) and value:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise InputError(f"{what} are not JSON: {value[:60]!r}") from None
+    if value in (None, ""):
+        return kind()
+    if not isinstance(value, kind):
+        raise InputError(f"{what} must be a JSON {'array' if kind is list else 'object'}, not {type(value).__name__}")
+    return value
