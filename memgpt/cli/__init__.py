@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from memgpt import installation
-from memgpt.cli import agent, archival, block, ingest, memory, message, output, server
+from memgpt.cli import agent, archival, block, importing, ingest, memory, message, output, server
 from memgpt.cli.lazy import LazyGroup
 from memgpt.errors import MemgptError
 
@@ -36,7 +36,7 @@ app.command()(memory.forget)
 app.command()(memory.stats)
 app.add_typer(agent.app, name="agent")
 app.command("export")(agent.export_command)
-app.command("import")(agent.import_command)
+app.command("import")(importing.import_command)
 app.add_typer(server.app, name="server")
 
 

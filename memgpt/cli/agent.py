@@ -1,4 +1,4 @@
-"""``memgpt agent``, ``memgpt export`` and ``memgpt import``: agents as a whole."""
+"""``memgpt agent`` and ``memgpt export``: agents as a whole."""
 
 from __future__ import annotations
 
@@ -122,24 +122,6 @@ def export_command(
     with output.writing(file), agents(dsn) as all_agents, output.working("exporting"):
         counts = all_agents.export(agent or chosen(dsn).agent, target, vectors=vectors, history=history)
     output.note(f"✓ {sum(counts.values()):,} rows exported")
-
-
-def import_command(
-    file: Annotated[str, typer.Argument(help="What export wrote; - is standard input.")] = given.STDIN,
-    reembed: Annotated[bool, typer.Option("--reembed", help="Embed anew what another model embedded.")] = False,
-    agent: Annotated[str | None, typer.Option("--agent", help="Into whose memory; else the exported agent's.")] = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
-    """Read an exported memory, all of it or, if a line is bad, nothing; repeating it changes nothing."""
-    source = sys.stdin if file == given.STDIN else given.existing_file(file)
-    with agents(dsn) as all_agents, output.working("importing"):
-        done = all_agents.import_(source, agent, reembed=reembed)
-    if as_json:
-        output.show_json(done)
-        return
-    skipped = f", {sum(done.skipped.values()):,} there already" if done.skipped else ""
-    output.say(f"✓ {sum(done.inserted.values()):,} rows imported into agent {done.agent_id}{skipped}")
 
 
 _COUNTED: Final = {

@@ -66,7 +66,7 @@ def import_triples(
     ``.jsonl`` with the columns ``source``, ``type``, ``target`` and, if known, ``fact``, ``weight``, ``valid_from``,
     ``valid_to``, ``source_type``, ``target_type``, ``functional`` and ``properties``. A table's cells are separated by
     commas, semicolons, tabs or bars, and its header may be absent. Ends are names, numbers and years too. What is
-    believed already is left as it is.
+    believed already learns what is new, as by ``Graph.relate``.
 
     Args:
         on_error: "fail" asserts all or, if a line is bad, none; "skip" leaves bad lines out.

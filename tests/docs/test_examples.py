@@ -21,6 +21,7 @@ PAGES = [
     "README.md",
     "docs/memory.md",
     "docs/documents.md",
+    "docs/importing.md",
     "docs/embedding-models.md",
     "docs/agent.md",
     "docs/knowledge-graph.md",
