@@ -6,7 +6,8 @@ its loader looks for the tokenizer in a folder the wheel spells differently, the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,12 @@ _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
 _LONG_TEXT = 2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
+
+_PART = 4096  # characters from which a text is cut: what merges tokens slows down with the length of what it reads
+
+_BETWEEN_WORDS = re.compile("(?<=[^ >]) (?=[^<])")
+"""Where a text may be cut without a change of its tokens: none goes over the beginning of a word, and each part begins
+with the mark of a word in the place of its space. ``<s>`` in a text begins a part of its own, so not beside that."""
 
 _loading = forks.Lock()
 
@@ -84,9 +91,19 @@ def _ids(texts: Sequence[str]) -> list[list[int]]:
     encode = tokenizer().encode_batch_fast
     ids: list[list[int]] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        batch = [encodable(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
-        ids += [encoding.ids for encoding in encode(batch, add_special_tokens=False)]
+        parts = [[*_parts(encodable(text))] for text in texts[start : start + _TEXTS_AT_ONCE]]
+        encodings = iter(encode([part for cut in parts for part in cut], add_special_tokens=False))
+        ids += [[id for _ in cut for id in next(encodings).ids] for cut in parts]
     return ids
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut a long text between words, into parts whose tokens are together those of the text."""
+    start = 0
+    while cut := _BETWEEN_WORDS.search(text, start + _PART):
+        yield text[start : cut.start()]
+        start = cut.end()
+    yield text[start:]
 
 
 def encodable(text: str) -> str:

@@ -120,3 +120,12 @@ def test_needs_no_network_and_leaves_logging_alone() -> None:
         assert not logging.getLogger().handlers
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
+@settings(deadline=None)
+@given(text=st.text(st.sampled_from("ab <>s/\n\u00e9\u4e2d\ud800"), max_size=80), part=st.integers(1, 9))
+def test_a_long_text_has_the_tokens_it_has_in_one_piece(text: str, part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(static, "_PART", part)
+        cut = static._ids([text])
+    assert cut == static._ids([text])
