@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import sys
 import unicodedata
-from itertools import accumulate, pairwise
+from collections.abc import Iterator, Sequence, Set
+from functools import cache
+from itertools import islice, pairwise
 from typing import Final
 
 from memgpt import inputs
@@ -23,42 +26,61 @@ _COMPARED_LINES: Final = 10
 
 
 def replaced(label: str, value: str, old: str, new: str) -> str:
-    """Return the value of a block with ``new`` in the place of ``old``, which must occur exactly once."""
-    old = _as_written(value, old)
-    first = value.find(old)
-    if first < 0:
+    """Return the value of a block with ``new`` in the place of ``old``, which must occur exactly once, in any Unicode
+    form."""
+    found = [*islice(_occurrences(value, old), _PLACES + 1)]
+    if not found:
         raise InputError(_not_there(label, value, old))
-    if value.find(old, first + 1) < 0:
-        return value[:first] + new + value[first + len(old) :]
-    places: list[int] = []
-    while first >= 0 and len(places) <= _PLACES:
-        places.append(first)
-        first = value.find(old, first + 1)
-    more = len(places) > _PLACES
-    shown = "; ".join(_place(value, place) for place in places[:_PLACES])
-    times = f"more than {_PLACES}" if more else str(len(places))
+    if len(found) == 1:
+        [(start, end)] = found
+        return value[:start] + new + value[end:]
+    more = len(found) > _PLACES
+    shown = "; ".join(_place(value, start) for start, _ in found[:_PLACES])
+    times = f"more than {_PLACES}" if more else len(found)
     raise InputError(
         f"{_quoted(old)} occurs {times} times in block {label!r}: {shown}{'; …' if more else ''}. "
         "Give more of the text around the one you mean"
     )
 
 
-def _as_written(value: str, old: str) -> str:
-    """Return the part of a value that reads like ``old``, in the Unicode form that the value has it in."""
-    if old in value or inputs.normal(old) not in inputs.normal(value):
-        return old
+def _occurrences(value: str, old: str) -> Iterator[tuple[int, int]]:
+    """The parts of a value that read like ``old``, as (start, end)."""
+    text, origins = _normal(value)
+    wanted = inputs.normal(old)
+    place = text.find(wanted)
+    while place >= 0:
+        start, end = origins[place], origins[place + len(wanted)]
+        if start is not None and end is not None:
+            yield start, end
+        place = text.find(wanted, place + 1)
+
+
+def _normal(value: str) -> tuple[str, Sequence[int | None]]:
+    """A text in NFC, and where each position of that is in the text; None between what was composed of one."""
+    if unicodedata.is_normalized("NFC", value):
+        return value, range(len(value) + 1)
     starts = [n for n, character in enumerate(value) if not n or not _continues(character)]
-    ends = [*starts[1:], len(value)]
-    normal = [inputs.normal(value[start:end]) for start, end in zip(starts, ends, strict=True)]
-    first = "".join(normal).find(inputs.normal(old))
-    at = dict(zip(accumulate(map(len, normal), initial=0), [*starts, len(value)], strict=True))
-    start, end = at.get(first), at.get(first + len(inputs.normal(old)))
-    return old if start is None or end is None else value[start:end]
+    normal: list[str] = []
+    origins: list[int | None] = []
+    for start, end in pairwise([*starts, len(value)]):
+        written = value[start:end]
+        normal.append(inputs.normal(written))
+        origins += range(start, end) if normal[-1] == written else [start, *[None] * (len(normal[-1]) - 1)]
+    return "".join(normal), [*origins, len(value)]
 
 
 def _continues(character: str) -> bool:
-    """Whether a character is composed with the one before: an accent, the later letters of a Korean syllable."""
-    return unicodedata.combining(character) > 0 or "\u1160" <= character <= "\u11ff"
+    """Whether a character may be composed with, or change places with, those before it."""
+    first = unicodedata.normalize("NFD", character)[0]
+    return unicodedata.combining(first) > 0 or first in _composed()
+
+
+@cache
+def _composed() -> Set[str]:
+    """The characters that are the second of two which NFC makes one: accents, vowel signs, Korean letters."""
+    pairs = (unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1))
+    seconds = {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and not pair[0].startswith("<")}
+    return seconds | {chr(code) for code in range(0x1160, 0x1200)}
 
 
 def _not_there(label: str, value: str, old: str) -> str:
