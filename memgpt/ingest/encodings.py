@@ -174,4 +174,4 @@ def _decoded(data: bytes, encoding: str, note: str | None = None, *, always: boo
 
 
 def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

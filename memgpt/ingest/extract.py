@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -72,8 +73,10 @@ def extract(data: bytes, name: str, media_type: str | None = None, encoding: str
         raise InputError(f"too large: {len(reading.text):,} characters; the limit is {MOST_CHARACTERS:,}: split it")
     named = formats.BY_SUFFIX.get(suffix)
     lies = named not in (None, media_type) and {named, media_type} != {PLAIN, MARKDOWN}
-    text, pages, dropped = embedded.without(_storable(reading.text), reading.pages)
-    notes = [f"named {suffix}, but it is {media_type}" if lies else None, reading.note, dropped]
+    storable, lost = _UNSTORABLE.subn("\ufffd", reading.text)
+    text, pages, dropped = embedded.without(storable, reading.pages)
+    replaced = f"{lost:,} characters cannot be stored and are U+FFFD" if lost else None
+    notes = [f"named {suffix}, but it is {media_type}" if lies else None, reading.note, replaced, dropped]
     title = reading.title if reading.title.strip().lower() not in _NO_TITLE else ""
     return Extracted(
         text,
@@ -143,6 +146,9 @@ def _feed(markup: str) -> Reading:
 
 _MAIL: Final = {formats.EMAIL: mail.read, formats.MBOX: mail.read_mailbox}
 
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""What PostgreSQL cannot keep. Replaced one by one: positions of pages stay as they are."""
+
 _TEXTS: Final[dict[str, Callable[[str], Reading]]] = {
     PLAIN: lambda text: Reading(text, structure=PLAIN),
     MARKDOWN: markup.markdown,
@@ -161,8 +167,3 @@ _TEXTS: Final[dict[str, Callable[[str], Reading]]] = {
     formats.XML: xml_formats.other,
 }
 """Formats that are text: read from their characters, whatever their encoding."""
-
-
-def _storable(text: str) -> str:
-    """Without what PostgreSQL cannot keep; of the same length."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()

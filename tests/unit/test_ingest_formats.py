@@ -86,3 +86,11 @@ def test_a_pdf_keeps_lines_of_tables_and_joins_those_of_paragraphs() -> None:
     assert [number for _, number in pages] == [1, 3]
     assert text[pages[1][0] :].startswith("## Second")
     assert "hyphenated words." in text
+
+
+def test_characters_that_cannot_be_stored_are_replaced_and_counted() -> None:
+    extracted = extract(b"a NUL \0 in it. " + b"words and more words " * 20, "a.txt")
+    assert extracted.text.startswith("a NUL \ufffd in it.")
+    assert "1 characters cannot be stored and are U+FFFD" in str(extracted.note)
+    notebook = b'{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "markdown", "source": "half \\ud83d one"}]}'
+    assert "half \ufffd one" in extract(notebook, "a.ipynb").text
