@@ -13,6 +13,7 @@ from typing import Annotated, Final, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from memgpt import reembed, sleep, transfer
+from memgpt.batches import OnError
 from memgpt.errors import InputError
 from memgpt.graph.reading import Extracted
 from memgpt.memory import Memory
@@ -86,6 +87,7 @@ def _import(work: Work, arguments: Json) -> Json:
                 work.memory,
                 path,
                 session=arguments["session"],
+                on_error=arguments["on_error"],
                 progress=lambda done: work.progress(done, None, work.files[0].name),
             )
         )
@@ -134,6 +136,8 @@ class _Ingest(Arguments):
 class _Import(Arguments):
     session: Name | None = None
     """The conversation to add to."""
+    on_error: OnError = "replace"
+    """What becomes of a message that cannot be kept as it is; the result names each."""
 
 
 class _ImportAgent(Arguments):

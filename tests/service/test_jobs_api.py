@@ -74,6 +74,20 @@ def test_a_transcript_is_imported(dsn: str) -> None:
         assert [m["session"] for m in http.get(f"{A}/messages").json()] == ["monday", "monday"]
 
 
+def test_what_becomes_of_a_bad_message_is_asked_for_and_reported(dsn: str) -> None:
+    talk = '[{"role": "user", "content": "cut \\ud83d"}, {"role": "user", "content": "good"}]'
+    with running(dsn) as http:
+        for on_error, status, kept in (("fail", "failed", 0), ("skip", "succeeded", 1), ("replace", "succeeded", 2)):
+            form = {"kind": "import", "arguments": json.dumps({"session": on_error, "on_error": on_error})}
+            asked = http.post(f"{A}/jobs/files", files={"files": ("talk.json", talk)}, data=form)
+            last = watched(http, asked.headers["location"])[-1]
+            assert last["status"] == status
+            assert len(http.get(f"{A}/messages", params={"session": on_error}).json()) == kept
+            if kept:
+                [problem] = last["result"]["problems"]
+                assert (problem["index"], problem["field"]) == (0, "content")
+
+
 def test_what_is_wrong_is_said_before_there_is_a_job(client: TestClient) -> None:
     for answer, status in (
         (client.post(f"{A}/documents/files", data={"metadata": "{}"}), 415),
