@@ -101,13 +101,13 @@ class Memory:
         such as "yesterday", are theirs. UTC until :meth:`set_time_zone`."""
         return self._scope.zone.key
 
-    def set_time_zone(self, name: str | None) -> None:
+    def set_time_zone(self, time_zone: str | None) -> None:
         """Give the agent a time zone of the IANA database; None is UTC.
 
         Raises:
             InputError: there is no such zone.
         """
-        self._scope.set_zone(None if name is None else inputs.time_zone(name))
+        self._scope.set_zone(None if time_zone is None else inputs.time_zone(time_zone))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -92,6 +92,10 @@ class Scope:
         """Give the agent a time zone, or UTC again."""
         with self.transaction() as connection:
             connection.execute(SQL.set_time_zone, {"agent_id": self.agent_id, "time_zone": name})
+        self.renew_zone()
+
+    def renew_zone(self) -> None:
+        """Read the time zone again when it is needed next."""
         self._zone = None, 0.0
 
     @contextmanager

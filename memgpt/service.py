@@ -219,17 +219,24 @@ class Service:
         description: str | None = None,
         metadata: Json | None = None,
         time_zone: str | None = None,
+        clear_time_zone: bool = False,
     ) -> AgentRow:
-        """Describe an agent, which need not exist yet."""
+        """Describe an agent, which need not exist yet. What is absent stays; ``clear_time_zone`` makes it UTC again."""
         caller.require("write", inputs.agent_id(agent_id))
         given = {
             "agent_id": agent_id,
             "description": None if description is None else inputs.description(description),
             "metadata": None if metadata is None else Jsonb(inputs.json_object(metadata, "metadata")),
             "time_zone": None if time_zone is None else inputs.time_zone(time_zone),
+            "clear_time_zone": clear_time_zone,
         }
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
-            return _agents(connection, SQL.describe_agent, given)[0]
+            row = _agents(connection, SQL.describe_agent, given)[0]
+        with self._lock:
+            for (id, *_), memory in self._memories.items():
+                if id == agent_id:
+                    memory.scope.renew_zone()
+        return row
 
     def check(self) -> None:
         """

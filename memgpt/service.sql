@@ -10,13 +10,13 @@ LIMIT %(limit)s::integer
 SELECT agent_id, description, metadata, time_zone, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- describe_agent --
--- Describes an agent, which need not exist yet. What is null in the call stays.
+-- Describes an agent, which need not exist yet. What is null in the call stays, a time zone unless it is to be cleared.
 INSERT INTO agents AS a (agent_id, description, metadata, time_zone)
 VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'), %(time_zone)s::text)
 ON CONFLICT (agent_id) DO UPDATE SET
     description = coalesce(%(description)s::text, a.description),
     metadata = coalesce(%(metadata)s::jsonb, a.metadata),
-    time_zone = coalesce(%(time_zone)s::text, a.time_zone),
+    time_zone = CASE WHEN NOT %(clear_time_zone)s::boolean THEN coalesce(%(time_zone)s::text, a.time_zone) END,
     updated_at = now()
 RETURNING agent_id, description, metadata, time_zone, created_at, updated_at
 

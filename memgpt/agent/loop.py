@@ -273,10 +273,10 @@ class Agent:
                 "widen the window (MEMGPT_CHAT_WINDOW)"
             )
         text, by_model = before or "", True
-        seconds = self._seconds_left(progress)
+        seconds, zone = self._seconds_left(progress), self.memory.scope.zone
         try:
             for condensed, asked, response, took in summary.condense(
-                self.model, before, evicted, window=self.window, seconds=seconds, count=self._count
+                self.model, before, evicted, window=self.window, seconds=seconds, count=self._count, zone=zone
             ):
                 text, request, taken = condensed, asked, self._spent(response, took, asked)
         except ChatError:

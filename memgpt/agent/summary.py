@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from memgpt import fences
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.context import Count, Sent, message_tokens, prompt
+from memgpt.context import minute
 from memgpt.errors import ChatError
 from memgpt.models import Message
 
@@ -39,9 +41,18 @@ def to_evict(messages: Sequence[Message], room: int, longest: int, count: Count)
 
 
 def condense(
-    model: ChatModel, before: str | None, evicted: Sequence[Message], *, window: int, seconds: float, count: Count
+    model: ChatModel,
+    before: str | None,
+    evicted: Sequence[Message],
+    *,
+    window: int,
+    seconds: float,
+    count: Count,
+    zone: ZoneInfo,
 ) -> Iterator[tuple[str, Sent, ModelResponse, float]]:
     """Summarise by the model, in as many requests as the window asks for; yields what each request gave.
+
+    Times of messages are those of ``zone``, and name it.
 
     Raises:
         ChatError: the model failed, or said nothing.
@@ -50,7 +61,7 @@ def condense(
 
     most = most_tokens(window)
     room = window - 2 * most - count(prompt("summary")) - 200
-    for lines in _pieces(evicted, room - most, count):
+    for lines in _pieces(evicted, room - most, count, zone):
         began = time.monotonic()
         text = f"Summary so far:\n{fences.quoted(before) if before else '(none)'}\n\nMessages:\n{lines}"
         sent = Sent(
@@ -101,7 +112,7 @@ def _asked(model: ChatModel, sent: Sent, text: str, most: int, seconds: float) -
     raise ChatError(f"{model.name} ended without an answer")
 
 
-def _pieces(messages: Sequence[Message], room: int, count: Count) -> Iterator[str]:
+def _pieces(messages: Sequence[Message], room: int, count: Count, zone: ZoneInfo) -> Iterator[str]:
     """The messages as lines, in pieces that fit."""
     lines: list[str] = []
     left = room
@@ -109,7 +120,7 @@ def _pieces(messages: Sequence[Message], room: int, count: Count) -> Iterator[st
         who = fences.inline(message.name or message.role)
         calls = "".join(f" [calls {fences.inline(call.get('name', 'a tool'))}]" for call in message.tool_calls or [])
         said = f"{fences.continued(message.content)}{calls}"
-        line = cut(f"{message.created_at:%Y-%m-%d %H:%M} UTC {who}: {said}", room // 4, count)
+        line = cut(f"{minute(message.created_at, zone)} {who}: {said}", room // 4, count)
         cost = count(line) + 2
         if lines and cost > left:
             yield "\n".join(lines)

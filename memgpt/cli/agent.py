@@ -75,13 +75,13 @@ def describe(agent_id: AgentId, dsn: Dsn = None, as_json: Json = False) -> None:
 @app.command("time-zone")
 def set_time_zone(
     agent_id: AgentId,
-    name: Annotated[str, typer.Argument(help="Such as Europe/Vienna, or UTC.")],
+    time_zone: Annotated[str, typer.Argument(help="Such as Europe/Vienna, or UTC.")],
     dsn: Dsn = None,
 ) -> None:
     """Set where an agent's people are: times in its prompts, and "yesterday" in its questions, are theirs."""
     with opened(agent_id, dsn) as memory:
-        memory.set_time_zone(name)
-    output.say(f"✓ agent {agent_id} lives by {name}")
+        memory.set_time_zone(time_zone)
+    output.say(f"✓ agent {agent_id} lives by {time_zone}")
 
 
 @app.command()

@@ -164,6 +164,11 @@ OPERATIONS: Final = (
         cli_other={"after": "raise --limit"},
     ),
     Operation(graph.Graph.retract, "post /relationships/{id}/retract", "retract_fact", "graph retract"),
+    Operation(
+        Memory.set_time_zone, "put ", None, "agent time-zone", {"MCP": PERSON},
+        rest_other={"description": "one request describes an agent", "metadata": "one request describes an agent"},
+        cli_other={"agent_id": "the agent, which is an option elsewhere"},
+    ),
     Operation(core.Core.list, "get /core-memory/blocks", "read_blocks", "block list",
               cli_other={"as_of": "Python's memory.as_of(), REST's /as-of"}),
     Operation(core.Core.create, "post /core-memory/blocks", None, "block create",

@@ -41,10 +41,10 @@ def get_agent(agent_id: AgentId, service: TheService, caller: AnyCaller) -> Agen
 
 @router.put("/{agent_id}")
 def describe_agent(agent_id: AgentId, body: bodies.AgentBody, service: TheService, caller: AnyCaller) -> AgentRow:
-    """Describe an agent. Not needed before writing: the first write creates it."""
-    return service.describe_agent(
-        caller, agent_id, description=body.description, metadata=body.metadata, time_zone=body.time_zone
-    )
+    """Describe an agent, which the first write creates too. What is absent stays; a null ``time_zone`` is UTC again."""
+    given = body.given()
+    clear = "time_zone" in given and given["time_zone"] is None
+    return service.describe_agent(caller, agent_id, **given, clear_time_zone=clear)
 
 
 @router.delete("/{agent_id}")
