@@ -238,9 +238,9 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
             _bad(number, f"{column} is not a text: {row[column]!r}")
     if table == "core_memories":
         _checked(number, inputs.label, row["label"])
-    for column, moment in row.items():
-        if column in times.COLUMNS:
-            inputs.moment(moment, f"line {number}: {column}")
+    _check_times(row, f"line {number}: ")
+    if table == HISTORY and isinstance(row["old"], dict):
+        _check_times(row["old"], f"line {number}: old.")  # undo makes it a row again
     vector = None if value.get("embedding") is None else _decoded(number, value["embedding"])
     if vector is None:
         return Line(number, table, row, None, given=False)
@@ -258,6 +258,12 @@ def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
         )
     checked = inputs.vector(vector, f"line {number}: embedding", dimensions=scope.model.dimensions)
     return Line(number, table, row, checked, given=True)
+
+
+def _check_times(row: Json, where: str) -> None:
+    for column, moment in row.items():
+        if column in times.COLUMNS:
+            inputs.moment(moment, f"{where}{column}")
 
 
 def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:

@@ -46,12 +46,12 @@ def after(cursor: str | None, of: type[T]) -> T | None:  # noqa: ARG001 - the ty
     try:
         for name in ("created_at", "recorded_at"):
             if name in values:
-                values[name] = datetime.fromisoformat(values[name])
+                values[name] = inputs.moment(values[name], name)
         position = Position(**values)
         position.id.to_bytes(8, "big", signed=True)
         position.chunk_index.to_bytes(4, "big", signed=True)
         inputs.text(position.name, "after", empty=True)
-    except (TypeError, ValueError, OverflowError, AttributeError):
+    except (InputError, TypeError, ValueError, OverflowError, AttributeError):
         raise InputError("after is not a cursor of this list") from None
     return cast(T, position)
 

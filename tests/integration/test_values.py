@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +26,7 @@ from memgpt.errors import InputError, MemgptError
 from memgpt.extraction import schema
 from memgpt.keys import Keys
 from memgpt.models import Json
+from memgpt.reembed import reembed
 from tests.chat_server import ChatServer, Say
 
 NFC = "Das Café Übermut öffnet um neun."
@@ -296,6 +300,18 @@ def test_an_agent_lives_in_its_own_time_zone(memory: Memory, dsn: str) -> None:
         assert agents.create("vienna", time_zone="Europe/Vienna").time_zone == "Europe/Vienna"
 
 
+def test_summaries_show_times_of_the_agents_zone(memory: Memory) -> None:
+    memory.set_time_zone("Pacific/Auckland")
+    with ChatServer().running() as server:
+        server.script(otherwise=lambda _: Say("Hm. " * 400))
+        agent = Agent(memory, ChatModel("openai:scripted", base_url=server.url), window=4096)
+        for n in range(6):
+            agent.send(f"Number {n} " + "and so on " * 60)
+        asked = [json.dumps(request["messages"]) for request in server.requests if "Summary so far" in str(request)]
+    assert asked
+    assert all(re.search(r"\d\d:\d\d Pacific/Auckland user: ", text) for text in asked)
+
+
 def test_yesterday_is_that_of_the_agents_people(memory: Memory) -> None:
     zone = ZoneInfo("Pacific/Kiritimati")
     now = datetime.now(zone)
@@ -325,3 +341,70 @@ def test_a_date_a_model_gives_is_inside_the_calendar() -> None:
     assert schema._moment("2026-11-26T01:30:00+05:30") == "2026-11-25T20:00:00+00:00"
     with pytest.raises(InputError):
         schema._moment("9999-12-31T23:59:59-14:00")
+
+
+def test_a_time_in_the_history_of_a_file_is_inside_the_calendar(memory: Memory, dsn: str) -> None:
+    memory.archival.update(memory.remember("p", expires_at="2030-01-01").id, expires_at="2031-01-01")
+    with Agents(dsn) as agents:
+        file = StringIO()
+        agents.export("ann", file, history=True)
+        bad = StringIO(file.getvalue().replace("2030-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"))
+        with pytest.raises(InputError, match=r"line \d+: old.expires_at must be from"):
+            agents.import_(bad, "other")
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("Vie\u0323\u0302t", "Vi\u1ec7t"),
+        ("Vi\u00ea\u0323t", "Vi\u1ec7t"),
+        ("Vi\u1eb9\u0302t", "Vi\u00ea\u0323t"),
+        ("\u09c7\u09be", "\u09cb"),
+        ("\u1100\u1161\u11a8", "\uac01"),
+        ("\uac00\u11a8", "\u1100\u1161\u11a8"),
+        ("\u212b", "A\u030a"),
+        ("\u0f40\u0f71\u0f72", "\u0f40\u0f73"),
+    ],
+)
+def test_a_text_of_a_block_is_found_in_any_of_its_forms(memory: Memory, written: str, asked: str) -> None:
+    block = memory.core["human"]
+    block.rethink(f"in {written} now")
+    assert block.replace(asked, "Graz").value == "in Graz now"
+    block.rethink(f"{written} and {asked}")
+    with pytest.raises(InputError, match="occurs 2 times"):
+        block.replace(asked, "Graz")
+
+
+def test_part_of_a_letter_is_not_replaced(memory: Memory) -> None:
+    block = memory.core["human"]
+    block.rethink("cafe\u0301")
+    with pytest.raises(InputError, match="does not occur"):
+        block.replace("cafe", "tea")
+
+
+@pytest.mark.parametrize("character", ["a b ", "a", "\u0301"])
+def test_a_long_text_is_kept_in_time_with_its_length(memory: Memory, character: str) -> None:
+    def seconds(length: int) -> float:
+        text = (f"{length} " + character * length)[:length]
+        began = process_time()
+        memory.remember(text)
+        memory.messages.append("user", text)
+        return process_time() - began
+
+    seconds(1000)
+    assert seconds(2_000_000) < 60 * max(seconds(200_000), 0.05)
+
+
+def test_embedding_anew_reads_the_form_that_is_embedded_first(memory: Memory, dsn: str) -> None:
+    ids = [memory.remember(text).id for text in (NFD, "x")]
+    before = vectors(dsn, ids)
+    with psycopg.connect(dsn) as owner:
+        owner.execute("UPDATE archival_memories SET embedding_model = 'other' WHERE id = ANY (%s)", [ids])
+    reembed(memory.scope.model.name, dsn=dsn)
+    assert vectors(dsn, ids) == before
+
+
+def vectors(dsn: str, ids: list[int]) -> list[tuple[str]]:
+    with psycopg.connect(dsn) as owner:
+        found = owner.execute("SELECT embedding::text FROM archival_memories WHERE id = ANY (%s) ORDER BY id", [ids])
+        return found.fetchall()
