@@ -187,7 +187,6 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Memory.search": "Search.search",
     "Memory.as_of": "returns an object; REST /as-of and the commands' --as-of read from it",
     "Memory.close": AUTOMATIC,
-    "Memory.set_time_zone": "of the agent: REST PUT of the agent, memgpt agent time-zone; not for models",
     "Memory.transaction": AUTOMATIC,
     "Memory.forget_agent": "concerns the whole agent: DELETE of the agent, memgpt agent delete",
     "Memory.ingest": "files: REST /documents/files, memgpt ingest",
