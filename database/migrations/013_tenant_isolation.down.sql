@@ -61,10 +61,12 @@ END
 $$;
 
 DROP FUNCTION IF EXISTS memory_matching_archival(tsquery);
+DROP FUNCTION IF EXISTS memory_matching_archival(tsquery, text[]);
 DROP FUNCTION IF EXISTS memory_matching_message(tsquery);
 DROP FUNCTION IF EXISTS memory_matching_chunk(tsquery);
 DROP FUNCTION IF EXISTS memory_matching_fact(tsquery);
 DROP FUNCTION IF EXISTS memory_matching_entity(tsquery);
+DROP FUNCTION IF EXISTS memory_matching_tags(text[]);
 DROP FUNCTION IF EXISTS memory_may_share(text, bigint, text[]);
 DROP FUNCTION IF EXISTS memory_shares(text, bigint);
 DROP FUNCTION IF EXISTS memory_use_role(name);

@@ -88,36 +88,38 @@ WHERE label ~ '[/[:cntrl:]]';
 ALTER TABLE core_memories ADD CONSTRAINT core_memories_label_text_check CHECK (label !~ '[/[:cntrl:]]');
 
 -- What a request looks up by @@. A policy comes before every condition that might tell what it sees, so without a superuser's
--- word that @@ does not, a request reads all rows of its agent. These run as the owner, tell ids, and only the agent's.
-CREATE FUNCTION memory_matching_archival(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-BEGIN ATOMIC
-    SELECT m.id FROM archival_memories m WHERE m.agent_id = memory_agent() AND m.search @@ query;
-END;
+-- word that @@ does not, a request reads all rows of its agent. These run as the owner, tell ids, and only the agent's: one
+-- array, and memory_agent() in a sub-select, which is asked once and not for each row.
+CREATE FUNCTION memory_matching_archival(query tsquery) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM archival_memories m WHERE m.agent_id = (SELECT memory_agent()) AND m.search @@ query);
 
-CREATE FUNCTION memory_matching_message(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-BEGIN ATOMIC
-    SELECT m.id FROM conversations m WHERE m.agent_id = memory_agent() AND m.search @@ query;
-END;
+CREATE FUNCTION memory_matching_archival(query tsquery, wanted text[]) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(
+    SELECT m.id FROM archival_memories m
+    WHERE m.agent_id = (SELECT memory_agent()) AND m.search @@ query AND m.tags @> wanted);
 
-CREATE FUNCTION memory_matching_chunk(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-BEGIN ATOMIC
-    SELECT m.id FROM document_chunks m WHERE m.agent_id = memory_agent() AND m.search @@ query;
-END;
+CREATE FUNCTION memory_matching_message(query tsquery) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM conversations m WHERE m.agent_id = (SELECT memory_agent()) AND m.search @@ query);
 
-CREATE FUNCTION memory_matching_fact(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-BEGIN ATOMIC
-    SELECT m.id FROM kg_relationships m WHERE m.agent_id = memory_agent() AND m.search @@ query;
-END;
+CREATE FUNCTION memory_matching_chunk(query tsquery) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM document_chunks m WHERE m.agent_id = (SELECT memory_agent()) AND m.search @@ query);
 
-CREATE FUNCTION memory_matching_entity(query tsquery) RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-BEGIN ATOMIC
-    SELECT m.id FROM kg_entities m WHERE m.agent_id = memory_agent() AND m.name_keys @@ query;
-END;
+CREATE FUNCTION memory_matching_fact(query tsquery) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM kg_relationships m WHERE m.agent_id = (SELECT memory_agent()) AND m.search @@ query);
+
+CREATE FUNCTION memory_matching_entity(query tsquery) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM kg_entities m WHERE m.agent_id = (SELECT memory_agent()) AND m.name_keys @@ query);
+
+-- The operators of arrays are leakproof nowhere.
+CREATE FUNCTION memory_matching_tags(wanted text[]) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER
+RETURN ARRAY(SELECT m.id FROM archival_memories m WHERE m.agent_id = (SELECT memory_agent()) AND m.tags @> wanted);
 
 -- The role of requests: the one asked for, else the one the policies name, else memgpt_agent.
 CREATE FUNCTION memory_role() RETURNS name

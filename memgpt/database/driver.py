@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import Transaction
@@ -22,6 +22,9 @@ from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError
 
 T = TypeVar("T")
+
+ARRAYS: Final = frozenset({"@>"})
+TEXTS_AND_ARRAYS: Final = frozenset({"@@", "@>"})
 
 
 class Connection(psycopg.Connection[TupleRow]):
@@ -72,11 +75,6 @@ class Connection(psycopg.Connection[TupleRow]):
 
         def cursor(self, name: str = "", *, binary: bool | None = None, **options: Any) -> Any:
             return super().cursor(name, binary=self.in_binary if binary is None else binary, **options)
-
-    @property
-    def looks_up(self) -> bool:
-        """Whether a policy keeps ``@@`` from the indexes, so that functions of the owner look up for it."""
-        return self.scope is not None and not self.leakproof and not self.citus
 
     @contextmanager
     def scoped(self, scope: RequestScope | None) -> Iterator[None]:
@@ -154,3 +152,13 @@ class Connection(psycopg.Connection[TupleRow]):
             pass  # the server that does not answer need not answer this either
         finally:
             self.pgconn.finish()
+
+
+def hidden_operators(connection: psycopg.Connection[Any]) -> frozenset[str]:
+    """The operators that a policy keeps from the indexes, so that functions of the owner look up in their place.
+
+    Those of arrays for every request; ``@@`` where no superuser has declared that it tells nothing.
+    """
+    if not isinstance(connection, Connection) or connection.scope is None or connection.citus:
+        return frozenset()
+    return ARRAYS if connection.leakproof else TEXTS_AND_ARRAYS

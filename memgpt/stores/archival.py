@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from memgpt import inputs
 from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.models import ArchivalMemory, Author, Json, Remembered
 
@@ -164,7 +165,7 @@ class ArchivalStore:
             before_id=after and after.id,
         )
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            return cursor.execute(SQL.list, given).fetchall()
+            return cursor.execute(_list(hidden_operators(self._connection)), given).fetchall()
 
     def update(
         self,
@@ -272,3 +273,7 @@ class ArchivalStore:
 def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tuple[str, NewMemory]]]:
     for start in range(0, len(memories), BATCH):
         yield memories[start : start + BATCH]
+
+
+def _list(hidden: frozenset[str]) -> bytes:
+    return SQL.list.replace(b"{tagged}", SQL.tagged if "@>" in hidden else b"")

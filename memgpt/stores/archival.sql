@@ -144,11 +144,16 @@ FROM archival_memories
 WHERE agent_id = %(agent_id)s::text
     AND (%(superseded)s::boolean OR superseded_at IS NULL)
     AND (expires_at IS NULL OR expires_at > now())
+    {tagged}
     AND (%(tags)b::text[] IS NULL OR tags @> %(tags)b::text[])
     AND (%(before)s::timestamptz IS NULL
         OR (created_at, id) < (%(before)s::timestamptz, %(before_id)s::bigint))
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s::integer
+
+-- tagged --
+-- For a request: a policy keeps arrays' operators from their index, so the owner's function looks up.
+AND (%(tags)b::text[] IS NULL OR id = ANY ((SELECT memory_matching_tags(%(tags)b::text[]))::bigint[]))
 
 -- update --
 -- Every field that is null in the call keeps its value. A new text brings its vector along. What is superseded stays as

@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
 from memgpt.errors import NotFoundError
 from memgpt.models import Author, Entity, Json, Relationship
 from memgpt.stores.facts import Moments
@@ -119,7 +120,7 @@ class GraphStore:
         """
         given = self._given(name=name, known_at=known_at)
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(_with_aliases(SQL.find_entities), given).fetchall()
+            return cursor.execute(_find_entities(hidden_operators(self._connection)), given).fetchall()
 
     def list_entities(self, *, limit: int, type: str | None = None, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
@@ -226,3 +227,9 @@ class GraphStore:
 @cache
 def _with_aliases(query: bytes) -> bytes:
     return query.replace(b"{aliases}", SQL.aliases)
+
+
+@cache
+def _find_entities(hidden: frozenset[str] = frozenset()) -> bytes:
+    named = SQL.named_looked_up if "@@" in hidden else SQL.named
+    return _with_aliases(SQL.find_entities).replace(b"{named}", named)

@@ -58,7 +58,7 @@ WHERE w.merged_at IS NULL OR w.merged_at > %(known_at)s::timestamptz
 -- What was merged into another goes by the other, from then on (at a time before, it stands for itself).
 WITH RECURSIVE named AS (
     SELECT n.id, n.merged_into, n.merged_at FROM kg_entities n
-    WHERE n.agent_id = %(agent_id)s::text AND n.name_keys @@ memory_name_query(ARRAY[lower(%(name)s::text)])
+    WHERE n.agent_id = %(agent_id)s::text AND {named}
         AND memory_names(n.name, n.aliases) @> ARRAY[lower(%(name)s::text)]
     UNION
     SELECT n.id, n.merged_into, n.merged_at FROM named o
@@ -70,6 +70,13 @@ FROM kg_entities e
 WHERE e.agent_id = %(agent_id)s::text AND e.id = ANY (ARRAY(
     SELECT n.id FROM named n WHERE n.merged_at IS NULL OR n.merged_at > %(known_at)s::timestamptz))
 ORDER BY lower(e.name) = lower(%(name)s::text) DESC, e.created_at, e.id
+
+-- named --
+n.name_keys @@ memory_name_query(ARRAY[lower(%(name)s::text)])
+
+-- named_looked_up --
+-- For a request where a policy keeps @@ from the index: the owner's function looks up.
+n.id = ANY ((SELECT memory_matching_entity(memory_name_query(ARRAY[lower(%(name)s::text)])))::bigint[])
 
 -- list_entities --
 -- In the order of their names; a page goes on after the last row of the one before.

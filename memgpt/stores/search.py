@@ -16,7 +16,7 @@ from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
-from memgpt.database.driver import Connection as OwnConnection
+from memgpt.database.driver import hidden_operators
 from memgpt.models import Json, Kind
 
 SQL = queries.beside(__name__)
@@ -30,6 +30,8 @@ LINKED: Final[Sequence[Kind]] = ("archival", "chunk")
 """What names are taken from."""
 
 _HOLE: Final = re.compile(rb"\{(\w+)\}")
+_LOOKED_UP: Final = {"match": "@@", "named": "@@", "tagged": "@>"}
+"""Pieces with a form for requests, by the operator whose place a function takes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
-        statement = compose("nearest", tuple(kinds), bool(filters))
+        statement = compose("nearest", tuple(kinds), bool(filters), hidden_operators(self._connection))
         with self._connection.cursor(row_factory=args_row(Nearest)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -248,8 +250,7 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
-        looks_up = isinstance(self._connection, OwnConnection) and self._connection.looks_up
-        statement = compose("ranked", tuple(kinds), bool(filters), looks_up)
+        statement = compose("ranked", tuple(kinds), bool(filters), hidden_operators(self._connection))
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -263,7 +264,8 @@ class SearchStore:
             "language": language,
             **filters.parameters(),
         }
-        rows = self._connection.execute(_occurring(tuple(kinds)), given, binary=True).fetchall()
+        statement = _occurring(tuple(kinds), hidden_operators(self._connection))
+        rows = self._connection.execute(statement, given, binary=True).fetchall()
         return [phrases[ord - 1] for (ord,) in rows]
 
     def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
@@ -286,15 +288,16 @@ class SearchStore:
 
 
 @cache
-def compose(form: str, kinds: tuple[Kind, ...], filtered: bool, looks_up: bool = False) -> bytes:
-    """The statements of several kinds as one; with ``looks_up`` functions of the owner find what ``@@`` would."""
-    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, looks_up) + b")" for kind in kinds]
+def compose(form: str, kinds: tuple[Kind, ...], filtered: bool, hidden: frozenset[str] = frozenset()) -> bytes:
+    """The statements of several kinds as one. Functions of the owner look up what the ``hidden`` operators would."""
+    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden) + b")" for kind in kinds]
     return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
 
 
 @cache
-def _occurring(kinds: tuple[Kind, ...]) -> bytes:
-    anywhere = [_completed(SQL.occurs, kind, filtered=True) for kind in kinds]
+def _occurring(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
+    occurs = SQL.occurs_looked_up if "@@" in hidden else SQL.occurs
+    anywhere = [_completed(occurs, kind, filtered=True, hidden=hidden) for kind in kinds]
     return SQL.occurring.replace(b"{anywhere}", b"\nOR ".join(anywhere))
 
 
@@ -304,7 +307,7 @@ def _linked() -> bytes:
     return SQL.linked.replace(b"{texts}", b"\nUNION ALL\n".join(texts))
 
 
-def _completed(template: bytes, kind: Kind, filtered: bool, looks_up: bool = False) -> bytes:
+def _completed(template: bytes, kind: Kind, filtered: bool, hidden: frozenset[str] = frozenset()) -> bytes:
     """A statement for one kind: what stands in braces is what the file says of that kind, or of all."""
 
     def fill(hole: re.Match[bytes]) -> bytes:
@@ -313,9 +316,9 @@ def _completed(template: bytes, kind: Kind, filtered: bool, looks_up: bool = Fal
             return kind.encode()
         if name == "near" and filtered:
             name = "near_filtered"
-        if looks_up and name in ("match", "named"):
+        if _LOOKED_UP.get(name) in hidden:
             name = f"{name}_looked_up"
-        return _completed(_piece(name, kind), kind, filtered, looks_up)
+        return _completed(_piece(name, kind), kind, filtered, hidden)
 
     return _HOLE.sub(fill, template)
 

@@ -90,6 +90,16 @@ EXISTS (
     WHERE m.agent_id = %(agent_id)s::text
         AND m.search @@ websearch_to_tsquery(%(language)s::regconfig, p.phrase) {open} {filters})
 
+-- occurs_looked_up --
+-- A scalar: of EXISTS the planner would make a join, and look up for each row anew.
+coalesce((
+    SELECT true FROM {table} m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.id = ANY ((
+            SELECT memory_matching_{kind}(websearch_to_tsquery(%(language)s::regconfig, p.phrase)))::bigint[])
+        {open} {filters}
+    LIMIT 1), false)
+
 -- linked_text --
 SELECT '{kind}' AS kind, {hit}, b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
 FROM best b
@@ -117,7 +127,7 @@ LIMIT %({kind}_candidates)s::integer
 
 -- near_filtered --
 SELECT m.id FROM {table} m
-WHERE m.agent_id = %(agent_id)s::text AND m.embedding_bits IS NOT NULL {open} {filters}
+WHERE m.agent_id = %(agent_id)s::text AND m.embedding_bits IS NOT NULL {open} {tagged} {filters}
 ORDER BY m.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
 LIMIT %({kind}_candidates)s::integer
 
@@ -195,7 +205,7 @@ near AS (
 recent AS (
     SELECT m.id FROM {table} m
     WHERE m.agent_id = %(agent_id)s::text
-        {open} {filters}
+        {open} {tagged} {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
     ORDER BY {recorded} DESC, m.id DESC
     LIMIT %(recent_seeds)s::integer
@@ -207,14 +217,20 @@ AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
 -- match_looked_up --
 -- For a request where a policy keeps @@ from the index: the owner's function looks up which rows of the agent match. An
 -- array, so that the rows are one scan, and the policy one test.
-AND m.id = ANY (ARRAY(
-    SELECT memory_matching_{kind}((SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q))))
+AND m.id = ANY ((
+    SELECT memory_matching_{kind}(string_agg(q.query::text, ' | ')::tsquery) FROM asked q)::bigint[])
+
+-- archival_match_looked_up --
+AND m.id = ANY ((
+    SELECT CASE WHEN %(tags)s::text[] IS NULL THEN memory_matching_archival(q.query)
+        ELSE memory_matching_archival(q.query, %(tags)s::text[]) END
+    FROM (SELECT string_agg(a.query::text, ' | ')::tsquery AS query FROM asked a) AS q)::bigint[])
 
 -- named --
 e.name_keys @@ memory_name_query(%(names)s::text[])
 
 -- named_looked_up --
-e.id = ANY (ARRAY(SELECT memory_matching_entity(memory_name_query(%(names)s::text[]))))
+e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[])))::bigint[])
 
 -- ranked --
 -- Hybrid search: what the arms find, with everything the ranking needs to know about each, in one statement.
@@ -372,6 +388,10 @@ AND (%(metadata)s::jsonb IS NULL OR {metadata} @> %(metadata)s::jsonb)
 -- tags --
 AND %(tags)s::text[] IS NULL
 
+-- tagged --
+
+-- tagged_looked_up --
+
 -- open --
 
 -- said --
@@ -401,6 +421,10 @@ AND m.superseded_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
 
 -- archival_tags --
 AND (%(tags)s::text[] IS NULL OR m.tags @> %(tags)s::text[])
+
+-- archival_tagged_looked_up --
+-- Where nothing else finds the rows: a policy keeps arrays' operators from their index.
+AND (%(tags)s::text[] IS NULL OR m.id = ANY ((SELECT memory_matching_tags(%(tags)s::text[]))::bigint[]))
 
 -- message_table --
 conversations

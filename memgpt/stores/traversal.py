@@ -10,6 +10,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
 from memgpt.models import Author, Edge, Reached
 from memgpt.stores.facts import Moments
 
@@ -75,13 +76,15 @@ class TraversalStore:
 
     def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
         given = {"agent_id": self._agent_id, **walk.parameters(), **more}
-        return self._connection.execute(_statement(form, walk.types is not None), given, binary=True).fetchall()
+        statement = _statement(form, walk.types is not None, hidden_operators(self._connection))
+        return self._connection.execute(statement, given, binary=True).fetchall()
 
 
 _FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}
 
 
 @cache
-def _statement(form: str, of_types: bool) -> bytes:
+def _statement(form: str, of_types: bool, hidden: frozenset[str] = frozenset()) -> bytes:
     edge = SQL.edge.replace(b"{types}", SQL.of_types if of_types else b"")
-    return _FORMS[form].replace(b"{walk}", SQL.walk).replace(b"{edge}", edge)
+    walk = SQL.walk.replace(b"{named}", SQL.named_looked_up if "@@" in hidden else SQL.named)
+    return _FORMS[form].replace(b"{walk}", walk).replace(b"{edge}", edge)

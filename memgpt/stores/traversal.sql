@@ -11,7 +11,7 @@ RECURSIVE given AS (
     UNION
     SELECT e.id, e.merged_into, e.merged_at FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND cardinality(%(names)s::text[]) > 0
-        AND e.name_keys @@ memory_name_query(%(names)s::text[])
+        AND {named}
         AND memory_names(e.name, e.aliases) && %(names)s::text[])
     UNION
     SELECT e.id, e.merged_into, e.merged_at FROM given g
@@ -57,6 +57,13 @@ nodes AS MATERIALIZED (
         LIMIT %(limit)s::bigint + (SELECT count(*) FROM start) + 1
     ) AS n
 )
+
+-- named --
+e.name_keys @@ memory_name_query(%(names)s::text[])
+
+-- named_looked_up --
+-- For a request where a policy keeps @@ from the index: the owner's function looks up.
+e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[])))::bigint[])
 
 -- edge --
 -- Which edges count: by type, weight and both axes of time.

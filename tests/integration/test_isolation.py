@@ -291,7 +291,7 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
     walk = Walk([], ["alias 7001"], hops=1, limit=10, fan_out=25)
     statements = {
         "find": (
-            graph_store._with_aliases(graph_store.SQL.find_entities),
+            graph_store._find_entities(),
             {"agent_id": "acme-1", "name": "ALIAS 7001", "known_at": None},
         ),
         "walk": (

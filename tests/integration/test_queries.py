@@ -12,9 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.queries import Queries
 from memgpt.models import Kind
-from memgpt.stores import history, mentions, search, transfer, traversal
+from memgpt.stores import archival, graph, history, mentions, search, transfer, traversal
 from memgpt.stores.tables import BY_NAME, ROW_KINDS
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
@@ -61,8 +62,17 @@ def completed() -> Iterator[object]:
         yield pytest.param(transfer._same(name).decode(), id=f"transfer.same_{name}")
     for kind in typing.get_args(Kind):
         for form, filtered in itertools.product(("ranked", "nearest"), (False, True)):
-            statement = search.compose(form, (kind,), filtered).decode()
-            yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}")
+            for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
+                statement = search.compose(form, (kind,), filtered, hidden).decode()
+                yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}_{len(hidden)}")
+    for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
+        yield pytest.param(
+            search._occurring(typing.get_args(Kind), hidden).decode(), id=f"search.occurring_{len(hidden)}"
+        )
+        yield pytest.param(graph._find_entities(hidden).decode(), id=f"graph.find_entities_{len(hidden)}")
+        yield pytest.param(archival._list(hidden).decode(), id=f"archival.list_{len(hidden)}")
+        walk = traversal._statement("within", of_types=True, hidden=hidden).decode()
+        yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
     for kind, statement in mentions._STATEMENTS.items():
         yield pytest.param(statement.decode(), id=f"mentions.link_{kind}_completed")
@@ -150,7 +160,8 @@ def named_in_text(module: Path, file: Path) -> set[str]:
     tree = ast.parse(module.read_text(encoding="utf-8"))
     asked = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     pieces = holes | asked & {"ranked", "nearest", "near_filtered"}
-    return {name for name, _ in named(file) if name in pieces or name.partition("_")[2] in pieces}
+    forms = {name: name.removesuffix("_looked_up") for name, _ in named(file)}
+    return {name for name, form in forms.items() if form in pieces or form.partition("_")[2] in pieces}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)

@@ -160,13 +160,13 @@ ALTER TABLE ONLY public.archival_memories ALTER COLUMN normal_hash SET STATISTIC
 
 ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
-CREATE FUNCTION public.memory_matching_archival(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-    BEGIN ATOMIC
- SELECT m.id
-    FROM public.archival_memories m
-   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_archival.query));
-END;
+CREATE FUNCTION public.memory_matching_archival(query tsquery) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_archival.query)));
+
+CREATE FUNCTION public.memory_matching_archival(query tsquery, wanted text[]) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_archival.query) AND (m.tags @> memory_matching_archival.wanted)));
 
 CREATE TABLE public.document_chunks (
     agent_id text NOT NULL,
@@ -199,13 +199,9 @@ ALTER TABLE ONLY public.document_chunks ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
-CREATE FUNCTION public.memory_matching_chunk(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-    BEGIN ATOMIC
- SELECT m.id
-    FROM public.document_chunks m
-   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_chunk.query));
-END;
+CREATE FUNCTION public.memory_matching_chunk(query tsquery) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.document_chunks m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_chunk.query)));
 
 CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -251,13 +247,9 @@ ALTER TABLE ONLY public.kg_entities ALTER COLUMN name_keys SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
 
-CREATE FUNCTION public.memory_matching_entity(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-    BEGIN ATOMIC
- SELECT m.id
-    FROM public.kg_entities m
-   WHERE ((m.agent_id = public.memory_agent()) AND (m.name_keys @@ memory_matching_entity.query));
-END;
+CREATE FUNCTION public.memory_matching_entity(query tsquery) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.kg_entities m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.name_keys @@ memory_matching_entity.query)));
 
 CREATE TABLE public.kg_relationships (
     agent_id text NOT NULL,
@@ -293,13 +285,9 @@ ALTER TABLE ONLY public.kg_relationships ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
-CREATE FUNCTION public.memory_matching_fact(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-    BEGIN ATOMIC
- SELECT m.id
-    FROM public.kg_relationships m
-   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_fact.query));
-END;
+CREATE FUNCTION public.memory_matching_fact(query tsquery) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.kg_relationships m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_fact.query)));
 
 CREATE TABLE public.conversations (
     agent_id text NOT NULL,
@@ -337,13 +325,13 @@ ALTER TABLE ONLY public.conversations ALTER COLUMN search SET STATISTICS 0;
 
 ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
 
-CREATE FUNCTION public.memory_matching_message(query tsquery) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
-    BEGIN ATOMIC
- SELECT m.id
-    FROM public.conversations m
-   WHERE ((m.agent_id = public.memory_agent()) AND (m.search @@ memory_matching_message.query));
-END;
+CREATE FUNCTION public.memory_matching_message(query tsquery) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.conversations m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_message.query)));
+
+CREATE FUNCTION public.memory_matching_tags(wanted text[]) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.tags @> memory_matching_tags.wanted)));
 
 CREATE TABLE public.core_memories (
     agent_id text NOT NULL,

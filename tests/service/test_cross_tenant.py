@@ -322,10 +322,10 @@ def test_nothing_of_another_tenant_comes_back(
     if not filtered:
         assert without_filters() > 100
         with service.database.connection() as owner:  # the owner does see them: the filters are gone indeed
-            from memgpt.stores.archival import SQL
+            from memgpt.stores.archival import _list
 
             given = {"agent_id": "acme-1", "limit": 100, "superseded": True, "tags": None, "before": None}
-            found = owner.execute(SQL.list, {**given, "before_id": None}).fetchall()
+            found = owner.execute(_list(frozenset()), {**given, "before_id": None}).fetchall()
             assert JEWEL in str(found)
     leaks = []
     for n in range(REQUESTS):
