@@ -14,7 +14,7 @@ from memgpt.models import Json
 
 _TICKS = re.compile(r"`{3,}")
 _DECLARATION = re.compile(
-    r"""(<(?:\?xml|meta)\b[^>]{0,1000}?(?:charset|encoding)\s{0,20}=\s{0,20}["']?\s{0,20})[-\w:.]{1,40}""",
+    r"""(<(?:\?xml|meta)\b[^<>]{0,1000}?(?:charset|encoding)\s{0,20}=\s{0,20}["']?\s{0,20})[-\w:.]{1,40}""",
     re.IGNORECASE,
 )
 

@@ -29,6 +29,8 @@ MOST = 20.0
 """Times longer for ten times the text; linear is 10."""
 FLOOR = 0.002
 """Seconds below which a time says nothing."""
+NEGLIGIBLE = MOST * FLOOR / (LARGE / SMALL) ** 2
+"""Seconds for 10 kB that stay below what is allowed for ten times as much, even with the square of it."""
 HOPELESS = 1.0
 """Seconds for 10 kB after which ten times as much is not tried."""
 
@@ -187,6 +189,8 @@ def in_time(use: Callable[[Any], object], hostile: Hostile, kind: type = str) ->
     """Fail where ten times the text takes over twenty times as long."""
     small = seconds(use, hostile.of(SMALL), kind)
     assert small < HOPELESS, f"{hostile}: {small:.1f} s for {SMALL:,} characters"
+    if small <= NEGLIGIBLE:
+        return
     large = seconds(use, hostile.of(LARGE), kind)
     for _ in range(3):  # the machine may have been busy with something else
         if large <= MOST * max(small, FLOOR):
