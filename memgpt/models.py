@@ -305,6 +305,9 @@ class Hit:
     archival memory; the two entities and the type of a fact."""
     explain: Json | None = None
     """Rank and score in each arm, and what each added, when the search was asked to explain."""
+    confidence: float | None = None
+    """Chance, 0 to 1, that a best hit like this one answers the question; comparable between searches. None where it is
+    not known: of a search by vector, of what is newest, of what links alone found, in other scripts than Latin."""
 
 
 @dataclass(frozen=True, slots=True)

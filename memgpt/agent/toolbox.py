@@ -12,6 +12,7 @@ from memgpt.agent.tools import Tool, tool
 from memgpt.context import minute
 from memgpt.memory import Memory
 from memgpt.models import Hit, Message
+from memgpt.search import weak
 
 CHANGING = frozenset(
     {
@@ -22,6 +23,8 @@ CHANGING = frozenset(
 """Tools that change the memory."""
 
 _PAGE = 10
+
+WEAK = "(even the best of these is a weak match: what was asked for may not be remembered)"
 
 
 def memory_tools(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Tool]:
@@ -187,9 +190,10 @@ def _block(memory: Memory, label: str, value: str) -> str:
 
 
 def _found(hits: Sequence[Hit], zone: ZoneInfo) -> str:
-    return "\n".join(
+    lines = [
         f"[{hit.kind} {hit.id}, {minute(hit.created_at, zone)}{_by(hit)}] {fences.continued(hit.text)}" for hit in hits
-    ) or ("nothing found")
+    ]
+    return "\n".join([*lines, *([WEAK] if weak(hits) else [])]) or "nothing found"
 
 
 def _by(hit: Hit) -> str:

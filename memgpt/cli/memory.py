@@ -132,6 +132,7 @@ def search(
 ) -> None:
     """Find what a query matches best; an empty query finds what is newest."""
     from memgpt import inputs  # with NumPy, which help does without
+    from memgpt.search import weak
 
     asked = given.text(query)
     options: dict[str, Any] = {
@@ -159,6 +160,8 @@ def search(
     elif hits:
         explained = ("explanation",) if explain else ()
         output.show_table(("kind", "id", "score", "text", "created", *explained), [_hit_row(hit) for hit in hits])
+        if offset == 0 and weak(hits):
+            output.note("the best of these is a weak match: what was asked for may not be remembered")
     else:
         output.note("nothing found")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from memgpt.errors import ConfigurationError
 from memgpt.ranking.candidates import Candidate, Floats, Statistics
+from memgpt.ranking.confidence import measured, packaged_calibration
 from memgpt.ranking.features import FEATURES, features
 from memgpt.ranking.query import analyse
 from memgpt.ranking.words import SoftMatcher
@@ -43,11 +44,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate with its score; `contributions` says how much each feature added, largest first."""
+    """A candidate with its score; `contributions` says how much each feature added, largest first.
+
+    `confidence` compares with hits of other searches; None where the calibration does not know.
+    """
 
     candidate: Candidate
     score: float
     contributions: Mapping[str, float]
+    confidence: float | None
 
 
 @cache
@@ -76,7 +81,12 @@ def rank(
     parts = matrix * model.vector()
     scores = parts.sum(axis=1)
     chosen = pick(rows, scores, limit, model.several if query.several else model.single)
-    return [Ranked(rows[i], score, _explained(parts[i])) for i, score in chosen]
+    confidence: list[float | None] = [None] * len(chosen)
+    if matcher is not None and measured(text):
+        confidence = [*packaged_calibration().of(matrix[[i for i, _ in chosen]]).tolist()]
+    return [
+        Ranked(rows[i], score, _explained(parts[i]), sure) for (i, score), sure in zip(chosen, confidence, strict=True)
+    ]
 
 
 def _explained(parts: Floats) -> dict[str, float]:

@@ -16,6 +16,7 @@ from memgpt.embeddings.static import word_vectors
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
+from memgpt.ranking.confidence import packaged_calibration
 from memgpt.stores.search import Found, Nearest
 
 CONNECTED: Final = 10
@@ -85,8 +86,16 @@ def order(
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
     arms = _arms(found, by_kind) if explain else {}
-    hits = [hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None) for r in ranked]
+    hits = [
+        hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None, r.confidence) for r in ranked
+    ]
     return _risen(hits, hops, explain)[:most]
+
+
+def weak(hits: Sequence[Hit]) -> bool:
+    """Tell whether the best of the hits is likely not what was asked for: the question may have no answer here."""
+    sure = hits[0].confidence if hits else None
+    return sure is not None and sure < packaged_calibration().weak
 
 
 def _risen(hits: list[Hit], hops: Mapping[tuple[Kind, int], int], explain: bool) -> list[Hit]:
@@ -229,7 +238,7 @@ def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend
             "recency": blend.recency * math.pow(0.5, age),
             "importance": blend.importance * float(_source(row).get("importance", 0.5)),
         }
-        hits.append(hit(row, sum(parts.values()), parts if explain else None))
+        hits.append(hit(row, sum(parts.values()), parts if explain else None, r.confidence))
     return sorted(hits, key=lambda h: (-h.score, KINDS.index(h.kind), h.id))
 
 
@@ -250,9 +259,9 @@ def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
     return {**{arm: ranks.get(key) for arm, ranks in arms.items()}, "features": dict(ranked.contributions)}
 
 
-def hit(row: Found | Nearest, score: float, explain: Json | None) -> Hit:
+def hit(row: Found | Nearest, score: float, explain: Json | None, confidence: float | None = None) -> Hit:
     metadata = json.loads(row.metadata)
-    return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain)
+    return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain, confidence)
 
 
 def _source(row: Found | Nearest) -> Json:

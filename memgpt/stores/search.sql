@@ -78,9 +78,14 @@ best AS MATERIALIZED (
 {texts}
 
 -- occurring --
--- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded.
-SELECT p.ord::integer
-FROM unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
+-- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded. They are parsed
+-- first, since a policy keeps a condition that parses them from the index.
+WITH asked AS MATERIALIZED (
+    SELECT p.ord::integer AS ord, websearch_to_tsquery(%(language)s::regconfig, p.phrase) AS query
+    FROM unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
+)
+SELECT p.ord
+FROM asked p
 WHERE {anywhere}
 ORDER BY p.ord
 
@@ -88,7 +93,7 @@ ORDER BY p.ord
 EXISTS (
     SELECT FROM {table} m
     WHERE m.agent_id = %(agent_id)s::text
-        AND m.search @@ websearch_to_tsquery(%(language)s::regconfig, p.phrase) {open} {filters})
+        AND m.search @@ p.query {open} {filters})
 
 -- occurs_looked_up --
 -- A scalar: of EXISTS the planner would make a join, and look up for each row anew.
@@ -96,7 +101,7 @@ coalesce((
     SELECT true FROM {table} m
     WHERE m.agent_id = %(agent_id)s::text
         AND m.id = ANY ((
-            SELECT memory_matching_{kind}(websearch_to_tsquery(%(language)s::regconfig, p.phrase)))::bigint[])
+            SELECT memory_matching_{kind}(p.query))::bigint[])
         {open} {filters}
     LIMIT 1), false)
 

@@ -29,6 +29,21 @@ def test_what_is_remembered_is_recalled(run: Run) -> None:
     assert run("search", "-", "--limit", "1", "--json", stdin="tea\n").startswith('{"kind": "archival", "id": 3')
 
 
+def test_a_weak_match_is_said_and_operators_mean_something(run: Run, dsn: str) -> None:
+    run("remember", "-", stdin="Bob's dog is called Rex\nAnn likes green tea\n")
+
+    def noted(query: str) -> str:
+        command = [sys.executable, "-m", "memgpt", "search", query]
+        environment = os.environ | {"DATABASE_URL": dsn}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
+
+    assert "the best of these is a weak match" in noted("Who repaired the helicopter?")
+    assert noted("the name of Bob's dog") == ""
+    [hit] = rows(run("search", "dog -tea", "--json"))
+    assert hit["confidence"] > 0.5
+    assert len(rows(run("search", "dog -tea", "--plain", "--json"))) == 2
+
+
 def test_lines_and_json_lines_are_remembered_in_one_go(run: Run) -> None:
     assert run("remember", "-", "--tags", "a", stdin="one\n\ntwo\none\n") == "✓ 2 remembered, 1 known already\n"
     lines = '{"text": "three", "tags": ["b"]}\n{"text": "four", "importance": 0.9}\n'

@@ -79,7 +79,8 @@ BAD: list[tuple[dict[str, object], str]] = [
     ({"content": "x", "tokens": -1}, "item 1: tokens"),
     ({"content": "x", "tool_calls": {"name": "f"}}, "item 1: tool_calls must be a list"),
     ({"content": "x", "created_at": "yesterday"}, "item 1: created_at"),
-    ({"content": None}, "item 1: content must be a text"),
+    ({"content": None}, "item 1: content is empty"),
+    ({"content": 7}, "item 1: content must be a text"),
     ({"content": "x\0y"}, "item 1: content has a NUL"),
     ({"content": "", "tool_calls": []}, "item 1: content is empty"),
 ]

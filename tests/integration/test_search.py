@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from memgpt import Memory
+from memgpt.agent.toolbox import WEAK, _archival
 from memgpt.config import Settings
 from memgpt.errors import ConfigurationError, InputError
 from memgpt.models import KINDS, Hit, Kind
 from memgpt.scope import Scope
+from memgpt.search import weak
 from memgpt.stores import search as store
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -140,6 +142,54 @@ def test_quotes_exclusions_and_or(memory: Memory) -> None:
     assert {"black coffee", "tea of green herbs"} <= set(texts(memory, "coffee OR herbs"))
     assert set(texts(memory, "-coffee")) == {"green tea with milk", "milk with green tea bags", "tea of green herbs"}
     assert len(texts(memory, 'a 5" pipe with tea')) == 4  # a stray quote demands nothing
+
+
+def test_a_phrase_that_occurs_nowhere_counts_as_its_words(memory: Memory) -> None:
+    memory.remember_many(
+        {"text": text} for text in ("green tea with milk", "herbs, then tea of green colour", "coffee")
+    )
+    for query, demanded, nowhere in (
+        ('"green tea"', ['"green tea"'], []),
+        ('"tea green"', [], ['"tea green"']),
+        ('"green tea" "tea green"', ['"green tea"'], ['"tea green"']),
+        ('"tea green" -coffee', [], ['"tea green"']),
+    ):
+        hits = memory.search(query, explain=True)
+        assert "green tea with milk" in {hit.text for hit in hits}, query
+        explained = [hit.explain["query"] for hit in hits if hit.explain]
+        assert len(explained) == len(hits)
+        assert all((e["phrases"], e["nowhere"]) == (demanded, nowhere) for e in explained), query
+        assert ("coffee" in {hit.text for hit in hits}) <= (not demanded and "-" not in query)
+    assert memory.search('"green tea" "with milk"', tags=["none has it"]) == []
+
+
+def test_what_nobody_wrote_as_a_query_has_no_operators(memory: Memory) -> None:
+    memory.remember_many(
+        {"text": text} for text in ("pip install -e for a checkout", "green tea of herbs", "black coffee")
+    )
+    for query in ('he said "tea of green" -coffee', "coffee -tea -green"):
+        assert len(texts(memory, query, operators=False)) == 3
+        assert len(memory.context(query).items) == 3
+    assert texts(memory, "coffee -tea -green") != texts(memory, "coffee -tea -green", operators=False)
+    [hit, *_] = memory.search('"tea of green"', operators=False, explain=True)
+    assert "query" not in (hit.explain or {})
+
+
+def test_a_weak_best_hit_says_so(memory: Memory, dsn: str) -> None:
+    fill(memory)
+    memory.remember("Bob's dog is called Rex")
+    assert not weak(memory.search("When does the Oslo flight leave?"))
+    assert not weak(memory.search("what is the name of Bob's dog?", recency=1.0))
+    unknown = memory.search("Who repaired the helicopter engine?")
+    assert weak(unknown)
+    assert all(0 < (hit.confidence or 0) < 0.3 for hit in unknown)
+    assert [hit.score for hit in unknown] == sorted((hit.score for hit in unknown), reverse=True)
+    for hits in (memory.search(""), memory.search(vector=np.ones(256)), memory.search("Кто починил вертолёт?")):
+        assert {hit.confidence for hit in hits} == {None}
+        assert not weak(hits)
+    _, archival_memory_search, *_ = _archival(memory)
+    assert WEAK in archival_memory_search("Who repaired the helicopter engine?")
+    assert WEAK not in archival_memory_search("name of Bob's dog")
 
 
 def test_the_newest_come_without_a_query(memory: Memory) -> None:
@@ -471,14 +521,17 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         assert (role == "memgpt_agent") is isolated
         nearest = explained(connection, store.compose("nearest", (kind,), False), given)
         ranked = explained(connection, store.compose("ranked", (kind,), False), given)
+        phrased = given | {"phrases": ['"needle in hay"']}
+        occurring = explained(connection, store._occurring((kind,), frozenset()), phrased)
     for plan in (nearest, ranked):
         assert any(
             n["Node Type"] == "Index Only Scan" and n["Index Name"] == f"{prefix}_agent_embedding_idx" for n in plan
         ), [(n["Node Type"], n.get("Index Name")) for n in plan]
         assert not any(n["Node Type"] == "Seq Scan" and n.get("Relation Name") == TABLES[kind] for n in plan)
-    assert any(n["Node Type"] == "Bitmap Index Scan" and n["Index Name"] == f"{prefix}_search_idx" for n in ranked), [
-        (n["Node Type"], n.get("Index Name")) for n in ranked
-    ]
+    for plan in (ranked, occurring):
+        assert any(n["Node Type"] == "Bitmap Index Scan" and n["Index Name"] == f"{prefix}_search_idx" for n in plan), [
+            (n["Node Type"], n.get("Index Name")) for n in plan
+        ]
 
 
 def test_a_read_only_session_can_search(memory: Memory, dsn: str) -> None:

@@ -194,6 +194,10 @@ def test_messages_documents_and_graph(client: TestClient) -> None:
     assert client.post(f"{A}/relationships/{fact['id']}/retract").json()["superseded_at"] is not None
     hits = client.post(f"{A}/search", json={"query": "hello", "kinds": ["message"]}).json()
     assert hits[0]["id"] == sent[0]["id"]
+    assert 0 < hits[0]["confidence"] < 1
+    asked = {"query": 'hello -"hello"', "kinds": ["message"]}
+    assert sent[0]["id"] not in [hit["id"] for hit in client.post(f"{A}/search", json=asked).json()]
+    assert client.post(f"{A}/search", json=asked | {"operators": False}).json()[0]["id"] == sent[0]["id"]
     context = client.post(f"{A}/context", json={"query": "hello", "budget_tokens": 200}).json()
     assert 0 < context["tokens"] <= 200
     old = client.get(f"{A}/as-of", params={"time": fact["recorded_at"], "kind": "fact"}).json()

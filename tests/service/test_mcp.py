@@ -164,6 +164,8 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
             assert all([tool.description, tool.output_schema, tool.annotations]), tool.name
         kept = await call("remember", text="Ann prefers night trains", tags=["travel"])
         assert (await call("search_memory", query="night trains"))["hits"][0]["id"] == kept["id"]
+        [hit] = (await call("search_memory", query='"trains at night" -prefers'))["hits"]
+        assert hit["confidence"] > 0.3
         new = await call("correct_memory", id=kept["id"], text="Ann prefers morning trains")
         await call("delete_memory", id=new["id"])
         assert (await call("undo"))["changes"][0]["row_id"] == new["id"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from memgpt.embeddings.static import word_vectors
 from memgpt.errors import ConfigurationError
 from memgpt.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
+from memgpt.ranking.confidence import Calibration, packaged_calibration
 from memgpt.ranking.features import features
 from memgpt.ranking.query import days_from
 
@@ -74,6 +75,25 @@ def test_an_answer_follows_its_question() -> None:
     found = order("guitar", rows, statistics, matcher=MATCHER)
     assert found.index(2) < found.index(4)
     assert found[-1] == 4
+
+
+def test_confidence_compares_between_questions_and_is_unknown_without_a_measure() -> None:
+    rows = [turn(1, "Our dog Rex sleeps in the kitchen"), turn(2, "The train to Graz was late")]
+
+    def best(question: str, matcher: SoftMatcher | None = MATCHER) -> float | None:
+        return rank(question, rows, NO_TERMS, matcher=matcher)[0].confidence
+
+    asked = ["where does the dog sleep?", "a puppy in the kitchen", "the price of helicopter fuel"]
+    answered, near, unknown = (best(question) or 0.0 for question in asked)
+    assert min(answered, near) > packaged_calibration().weak > unknown > 0
+    assert best("dog", matcher=None) is None
+    assert best("где собака?") is None
+    assert best("4711") is not None
+
+
+def test_a_calibration_of_other_features_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="learn it again"):
+        Calibration({"cover": 1.0}, bias=0.0, weak=0.3)
 
 
 def test_words_of_like_meaning_match() -> None:
