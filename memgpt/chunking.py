@@ -33,7 +33,8 @@ PLAIN: Final = "text/plain"
 _ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]++(.*+)")
 _UNDERLINE = re.compile(r"^ {0,3}(=++|-{2,}+)[ \t]*+$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)")
-_CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^[ \t>]{0,12}(`{3,}|~{3,}).*?(?:^[ \t>]{0,12}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+"""Fenced code, also in a list or a quotation."""
 _TABLE = re.compile(r"^(\|.*+)\n\|[ :|-]++\n(?:\|.*+(?:\n|\Z))*+", re.MULTILINE)
 _BEGINNING = re.compile(r"(?:(?<=\n\n)(?=[^\n|])|(?<=\n)(?=\|)).*")
 _BLANK = re.compile(r"\s{64,}+")
@@ -41,6 +42,8 @@ _PARAGRAPHS: Final = 7
 """One paragraph in eight begins a section, ..."""
 _ROWS: Final = 63
 """... and one table row in 64."""
+_CELL = re.compile(r"\|(?:\\.|[^|\\\n])*+")
+"""A cell with the bar before it."""
 _NO_TITLE = re.compile(r"^\s*+($|[-*+>|#]|\d++[.)]\s)")
 
 
@@ -81,14 +84,22 @@ def spans(text: str, *, media_type: str, tokens: int = CHUNK_TOKENS, overlap: in
     markdown = media_type == MARKDOWN
     splitter = _splitter(markdown, tokens, overlap)
     outline = headings(text) if markdown else ()
-    headers = _table_headers(text) if markdown else ()
+    tables = _tables(text) if markdown else ()
+    rows = dict(_wide_rows(text, tables, tokens))
+    bodies = _Bodies(text, outline)
     result: list[Span] = []
-    for first, last in pairwise([*_sections(text, outline), len(text)]):
-        for begin, stretch in _stretches(text, first, last):
-            for offset, chunk in splitter.chunk_indices(stretch):
-                start = begin + offset
-                end = start + len(chunk)
-                result.append(Span(chunk, start, end, _path(outline, text, start, end), _header(headers, start)))
+    for first, last in pairwise([*_around(rows, _sections(text, bodies, outline)), len(text)]):
+        if first in rows:
+            pieces = _cells(text, first, last, rows[first], tokens)
+        else:
+            chunks = [
+                (begin + offset, begin + offset + len(chunk))
+                for begin, stretch in _stretches(text, first, last)
+                for offset, chunk in splitter.chunk_indices(stretch)
+            ]
+            joined = _joined(text, chunks, bodies, tokens, overlap)
+            pieces = ((start, end, _header(tables, start)) for start, end in joined)
+        result += (Span(text[start:end], start, end, _path(outline, text, start, end), h) for start, end, h in pieces)
     return result
 
 
@@ -107,31 +118,105 @@ def _splitter(markdown: bool, tokens: int, overlap: int) -> MarkdownSplitter | T
     return kind.from_huggingface_tokenizer(tokenizer(), tokens, overlap)
 
 
-def _sections(text: str, outline: Sequence[Heading]) -> Sequence[int]:
-    """Where the sections begin: at headings, and at the paragraphs and table rows a hash of their words picks."""
+def _count(text: str) -> int:
+    return len(tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+class _Bodies:
+    """Where a text has words that are not a heading: the stretches between its headings, without blanks around them."""
+
+    def __init__(self, text: str, outline: Sequence[Heading]) -> None:
+        ends = [0, *(heading.end for heading in outline)]
+        places = []
+        self.ends = set()
+        """Where a heading follows such a stretch."""
+        for start, end in zip(ends, [*(heading.start for heading in outline), len(text)], strict=True):
+            words = text[start:end].strip()
+            if words:
+                first = start + text[start:end].index(words[0])
+                places.append((first, first + len(words)))
+                self.ends.add(end)
+        self._places = places
+        self.beginnings = {first for first, _ in places if outline and first >= outline[0].end}
+        """Where the words below a heading begin."""
+
+    def first(self, start: int, end: int) -> int | None:
+        """Where such words begin between two places; None if there are none."""
+        at = bisect_right(self._places, start, key=lambda place: place[1])
+        found = max(self._places[at][0], start) if at < len(self._places) else end
+        return found if found < end else None
+
+
+def _joined(
+    text: str, chunks: Sequence[tuple[int, int]], bodies: _Bodies, tokens: int, overlap: int
+) -> Iterator[tuple[int, int]]:
+    """The chunks of a section, none of headings alone where something follows that can be cut."""
+    above: tuple[int, int] | None = None
+    for chunk in chunks:
+        body = bodies.first(*chunk)
+        if body is None:
+            if above and _count(text[above[0] : chunk[1]]) > tokens * 3 // 4:
+                yield above
+                above = None
+            above = (above or chunk)[0], chunk[1]
+        elif above and above[0] < chunk[0]:
+            yield from _behind(text, above[0], body, chunk, tokens, overlap)
+            above = None
+        else:
+            yield chunk  # it may begin with the same headings
+            above = None
+    if above:
+        yield above
+
+
+def _behind(
+    text: str, above: int, body: int, chunk: tuple[int, int], tokens: int, overlap: int
+) -> Sequence[tuple[int, int]]:
+    """Headings with the beginning of the body that follows, and the rest of it. Code that fits stays whole."""
+    end = chunk[1]
+    if _count(text[above:end]) <= tokens:
+        return [(above, end)]
+    title = _count(text[above:body])
+    room = min(max((title + _count(text[body:end])) // 2 - title, tokens // 4), tokens - title - 1)
+    if room > 0 and not _CODE.match(text[body:end]):
+        pieces = TextSplitter.from_callback(_count, room, min(overlap, room // 2)).chunk_indices(text[body:end])
+        first = body + pieces[0][0] + len(pieces[0][1])
+        if len(pieces) > 1 and _count(text[above:first]) <= tokens:
+            return [(above, first), (body + pieces[1][0], end)]
+    return [(above, above + len(text[above : chunk[0]].rstrip())), chunk]
+
+
+def _sections(text: str, bodies: _Bodies, outline: Sequence[Heading]) -> Sequence[int]:
+    """Where the sections begin: at headings, and at the paragraphs and table rows a hash of their words picks.
+
+    None begins right after a heading, so that headings stand with what is below them.
+    """
     code = [match.span() for match in _CODE.finditer(text)] if outline or "```" in text or "~~~" in text else []
-    picked = [
+    picked = {
         match.start()
         for match in _BEGINNING.finditer(text)
         if not crc32(match[0][:80].encode()) & (_ROWS if match[0][0] == "|" else _PARAGRAPHS)
-    ]
+    }
     starts = [0]
-    inside = iter(code)
-    fence = next(inside, None)
-    for start in sorted({*picked, *(heading.start for heading in outline)}):
-        while fence and fence[1] <= start:
-            fence = next(inside, None)
-        if start - starts[-1] >= SMALLEST_SECTION and not (fence and fence[0] < start):
-            starts += [*_forced(text, starts[-1], start), start]
-    return [*starts, *_forced(text, starts[-1], len(text))]
+    titles = {heading.start for heading in outline}
+    for start in sorted((picked - bodies.beginnings - titles) | (titles & bodies.ends)):
+        if start - starts[-1] >= SMALLEST_SECTION and not _inside(code, start):
+            starts += [*_forced(text, starts[-1], start, code), start]
+    return [*starts, *_forced(text, starts[-1], len(text), code)]
 
 
-def _forced(text: str, first: int, last: int) -> Iterator[int]:
+def _inside(stretches: Sequence[tuple[int, int]], position: int) -> bool:
+    at = bisect_left(stretches, position, key=lambda stretch: stretch[0]) - 1
+    return at >= 0 and position < stretches[at][1]
+
+
+def _forced(text: str, first: int, last: int, code: Sequence[tuple[int, int]]) -> Iterator[int]:
     """Cuts in a section that is too long: the splitter's time grows with the square of its length."""
     while last - first > LARGEST_SECTION:
         least, most = first + LARGEST_SECTION // 2, first + LARGEST_SECTION
-        found = (_after(mark, text, least, most) for mark in ("\n\n", "\n", " "))
-        cuts = next(filter(None, found), [most])
+        found = [_after(mark, text, least, most) for mark in ("\n\n", "\n", " ")]
+        outside = ([cut for cut in cuts if not _inside(code, cut)] for cuts in found)
+        cuts = next(filter(None, [*outside, *found]), [most])
         first = min(cuts, key=lambda cut: crc32(text[cut : cut + 80].encode()))  # the same place after an edit
         yield first
 
@@ -141,7 +226,7 @@ def _after(mark: str, text: str, least: int, most: int) -> Sequence[int]:
     return [least + end for end in accumulate(len(piece) + len(mark) for piece in pieces)]
 
 
-def _table_headers(text: str) -> Sequence[tuple[int, int, str]]:
+def _tables(text: str) -> Sequence[tuple[int, int, str]]:
     """First character, end and header line of each table, in order."""
     return [(match.start(), match.end(), match[1]) for match in _TABLE.finditer(text)]
 
@@ -150,6 +235,46 @@ def _header(tables: Sequence[tuple[int, int, str]], start: int) -> str | None:
     """The header of the table that is cut at ``start``."""
     at = bisect_left(tables, start, key=lambda table: table[0]) - 1
     return tables[at][2] if at >= 0 and start < tables[at][1] else None
+
+
+def _wide_rows(
+    text: str, tables: Sequence[tuple[int, int, str]], tokens: int
+) -> Iterator[tuple[int, tuple[int, str | None]]]:
+    """The rows that do not fit into a chunk: their beginning, their end, and the header above them."""
+    for start, end, header in tables:
+        begin = start
+        for row in text[start:end].splitlines(keepends=True):
+            if len(row) > tokens and _count(row) > tokens:
+                yield begin, (begin + len(row), header if begin > start else None)
+            begin += len(row)
+
+
+def _around(rows: dict[int, tuple[int, str | None]], sections: Sequence[int]) -> Sequence[int]:
+    """Where the sections begin if each wide row is one of its own."""
+    stretches = [(begin, end) for begin, (end, _) in rows.items()]
+    outside = (start for start in sections if not _inside(stretches, start))
+    return sorted({*outside, *(place for stretch in stretches for place in stretch)})
+
+
+def _cells(
+    text: str, first: int, last: int, row: tuple[int, str | None], tokens: int
+) -> Iterator[tuple[int, int, str | None]]:
+    """A wide row in pieces of whole cells, each with the header of its columns; a cell that does not fit is cut."""
+    names = [match[0] for match in _CELL.finditer(row[1] or "")]
+    cells = [(first + match.start(), first + match.end()) for match in _CELL.finditer(text[first:last])]
+    begin, column, size = first, 0, 0
+    for number, (start, end) in enumerate([*cells, (last, last)]):
+        count = _count(text[start:end])
+        if size and (size + count > tokens or start == end):
+            yield from _piece(text, begin, start, "".join(names[column:number]), tokens)
+            begin, column, size = start, number, 0
+        size += count
+
+
+def _piece(text: str, start: int, end: int, header: str, tokens: int) -> Iterator[tuple[int, int, str | None]]:
+    for first, last in pairwise([start, *_forced(text, start, end, ()), end]):
+        for offset, chunk in _splitter(False, tokens, 0).chunk_indices(text[first:last]):
+            yield first + offset, first + offset + len(chunk), header or None
 
 
 def headings(text: str) -> Sequence[Heading]:

@@ -38,7 +38,7 @@ class Prepared:
     note: str | None
 
 
-READER: Final = 2
+READER: Final = 3
 """Raised when some content is read better than before: files are then read again, and what was lost is healed."""
 
 

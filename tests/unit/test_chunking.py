@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 
 import pytest
@@ -64,6 +65,59 @@ def test_a_table_that_is_cut_carries_its_header() -> None:
     assert (first.table_header, header in first.chunk_text) == (None, True)
     assert {span.table_header for span in rest if "| boat" in span.chunk_text[:8]} == {header}
     assert chunking.context("Fleet", rest[0].heading_path, rest[0].table_header) == f"Fleet > Boats\n{header}"
+
+
+@pytest.mark.parametrize("words", [150, 240, 400])
+def test_a_heading_stands_with_what_is_below_it(words: int) -> None:
+    """Also where the paragraph below fills a chunk by itself, or a place that begins a section follows at once."""
+    parts = [f"## Part {n}\n\n### Detail {n}\n\n{prose(n, 1, headings=False)} {'tide ' * words}." for n in range(30)]
+    text = "\n\n".join(parts)
+    spans = chunking.spans(text, media_type=chunking.MARKDOWN)
+    assert [s.chunk_text for s in spans if not re.sub(r"(?m)^#.*$", "", s.chunk_text).strip()] == []
+    assert all(text[span.char_start : span.char_end] == span.chunk_text for span in spans)
+    assert max(count_tokens([span.chunk_text for span in spans])) <= chunking.CHUNK_TOKENS
+    assert {n for n in range(30) if any(f"## Part {n}\n" in span.chunk_text for span in spans)} == set(range(30))
+
+
+def test_code_that_fits_stays_whole_wherever_it_stands() -> None:
+    code = "```python\n" + "\n\n".join(f"def f{n}(x):\n    return x + {n}" for n in range(13)) + "\n```"
+    inside = code.replace("\n", "\n    ")
+    quoted = code.replace("\n", "\n> ")
+    text = "\n\n".join(
+        [
+            f"# Long\n\n{'Word and word. ' * n}\n\n{code}\n\n- a list:\n\n    {inside}\n\n> {quoted}"
+            for n in range(90, 480, 30)
+        ]
+    )
+    chunks = [span.chunk_text for span in chunking.spans(text, media_type=chunking.MARKDOWN)]
+    for block in (code, inside, quoted):
+        assert sum(block in chunk for chunk in chunks) == text.count(f" {block}") + text.count(f"\n{block}")
+
+
+@settings(deadline=None, max_examples=10)
+@given(columns=st.integers(60, 200), rows=st.integers(1, 4))
+def test_a_wide_row_is_cut_between_cells_with_the_header_of_its_columns(columns: int, rows: int) -> None:
+    lines = ["| " + " | ".join(f"column {n}" for n in range(columns)) + " |", f"|{' --- |' * columns}"]
+    lines += ["| " + " | ".join(f"boat number {n} of {row}" for n in range(columns)) + " |" for row in range(rows)]
+    text = "# Fleet\n\n" + "\n".join(lines) + "\n\nAfter it.\n"
+    spans = chunking.spans(text, media_type=chunking.MARKDOWN)
+    values = [span for span in spans if "boat" in span.chunk_text]
+    for span in values:
+        cells = re.findall(r"boat number (\d+)", span.chunk_text)
+        assert span.chunk_text.startswith("| boat")
+        assert re.findall(r"column (\d+)", span.table_header or "") == cells
+        assert text[span.char_start : span.char_end] == span.chunk_text
+    assert sum(span.chunk_text.count("boat") for span in values) == columns * rows
+    assert max(count_tokens([span.chunk_text for span in spans])) <= chunking.CHUNK_TOKENS
+    assert any("After it." in span.chunk_text and span.heading_path == ("Fleet",) for span in spans)
+
+
+def test_a_cell_that_does_not_fit_is_cut_with_the_name_of_its_column() -> None:
+    long = " ".join(f"Sentence {n} is about the tide." for n in range(100))
+    text = f"| boat | about |\n| --- | --- |\n| Nan | {long} |\n"
+    _, *rest = chunking.spans(text, media_type=chunking.MARKDOWN)
+    assert {span.table_header for span in rest if "Sentence" in span.chunk_text} == {"| about "}
+    assert all(f"Sentence {n} is" in "".join(span.chunk_text for span in rest) for n in range(100))
 
 
 def test_a_title_is_not_said_twice() -> None:
