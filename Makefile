@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # On a terminal pip shows its progress; elsewhere only what went wrong.
 PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := documents,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp,token-ids
+EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp,token-ids
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance check lint types imports wheel schema clean bench bench-full bench-compare report constraints

@@ -253,6 +253,7 @@ class Memory:
         source: str | None = None,
         media_type: str | None = None,
         encoding: str | None = None,
+        ocr: bool = False,
         metadata: Json | None = None,
     ) -> Ingested:
         """Keep a document: extract its text, cut it into chunks, embed and store them, in one transaction.
@@ -261,13 +262,13 @@ class Memory:
         has white space and there is none; a text of unknown origin is safer as ``text``. The same content again does
         nothing; a changed content of the same ``source`` (by default the path) replaces only the chunks that changed.
         ``encoding`` is that of a text or a web page (``"shift_jis"``); absent, it is read from the content or detected,
-        and ``reason`` of the result says when it was a guess.
+        and ``reason`` of the result says when it was a guess. ``ocr`` has the characters of scanned pages recognised.
 
         Raises:
             InputError: it is empty, damaged, encrypted, too large, no document or not in ``encoding``; nothing was
                 stored.
             NotFoundError: there is no such file.
-            MissingExtraError: the format needs the extra ``documents``.
+            MissingExtraError: the format needs the extra ``documents``, or ``ocr`` the extra of that name.
         """
         with span("ingest"):
             return self._ingest.one(
@@ -277,6 +278,7 @@ class Memory:
                 source=source,
                 media_type=media_type,
                 encoding=encoding,
+                ocr=ocr,
                 metadata=metadata,
             )
 
@@ -288,17 +290,19 @@ class Memory:
         exclude: Sequence[str] = (),
         workers: int | None = None,
         encoding: str | None = None,
+        ocr: bool = False,
         progress: Callable[[Ingested, int, int], None] | None = None,
     ) -> IngestReport:
         """Keep the documents in files and directories, each in a transaction of its own, read by several processes.
 
         ``glob`` and ``exclude`` are patterns for what is found in directories: for names, or, with a slash, for paths
-        below the directory. ``encoding`` is that of texts and pages whose own is not to be detected. What cannot be
-        read is in the report, and the rest goes on. A run that was interrupted goes on where it was when it is started
-        again. ``progress`` is called after each file with what became of it, how many are done, and how many there are.
+        below the directory. ``encoding`` is that of texts and pages whose own is not to be detected; ``ocr`` has the
+        characters of scanned pages recognised. What cannot be read is in the report, and the rest goes on. A run that
+        was interrupted goes on where it was when it is started again. ``progress`` is called after each file with what
+        became of it, how many are done, and how many there are.
         """
         return self._ingest.many(
-            paths, glob=glob, exclude=exclude, workers=workers, encoding=encoding, progress=progress
+            paths, glob=glob, exclude=exclude, workers=workers, encoding=encoding, ocr=ocr, progress=progress
         )
 
     def ingest_sent(self, files: Mapping[Path, str], *, metadata: Json | None = None) -> Iterator[Ingested]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import textwrap
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from xml.sax.saxutils import escape
@@ -59,6 +61,72 @@ def _numbered(objects: Sequence[bytes]) -> bytes:
     out.writelines(b"%010d 00000 n \n" % place for place in places)
     out.write(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
     return out.getvalue()
+
+
+def scanned_pdf(*pictures: bytes, last: Sequence[Section] = ()) -> bytes:
+    """A page for each PNG picture of three colours, then a page of text if there is one."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for picture in pictures:
+        width, height = struct.unpack(">II", picture[16:24])
+        about = b"/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB" % (width, height)
+        how = b"/Filter /FlateDecode /DecodeParms << /Predictor 15 /Colors 3 /Columns %d >>" % width
+        pixels = _pixels(picture)
+        drawn = b"595 0 0 842 0 0 cm /P Do"
+        objects += [
+            b"<< %s /BitsPerComponent 8 %s /Length %d >>\nstream\n%s\nendstream" % (about, how, len(pixels), pixels),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
+        ]
+        resources = b"/Resources << /XObject << /P %d 0 R >> >>" % (len(objects) - 1)
+        objects.append(_leaf(resources, len(objects)))
+        kids.append(b"%d 0 R" % len(objects))
+    if last:
+        content = _page(last)
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+        objects.append(_leaf(b"/Resources << /Font << /F1 3 0 R >> >>", len(objects)))
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
+    return _numbered(objects)
+
+
+def _leaf(more: bytes, contents: int) -> bytes:
+    return b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] %s /Contents %d 0 R >>" % (more, contents)
+
+
+def png(width: int = 8, height: int = 8) -> bytes:
+    """A white picture."""
+    rows = zlib.compress((b"\0" + b"\xff" * 3 * width) * height)
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _pixels(picture: bytes) -> bytes:
+    """The compressed rows of a PNG, which PDF can hold as they are."""
+    at, rows = 8, b""
+    while at < len(picture):
+        size, kind = struct.unpack(">I4s", picture[at : at + 8])
+        rows += picture[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
+        at += size + 12
+    return rows
+
+
+def annotated_pdf(text: str, *annotations: bytes, catalog: bytes = b"") -> bytes:
+    """A page of text with annotations, each the inside of its dictionary; ``catalog`` is more of the first object."""
+    content = _page([(1, "Page", text)])
+    first = 6
+    numbers = b" ".join(b"%d 0 R" % (first + n) for n in range(len(annotations)))
+    more = b"/Resources << /Font << /F1 3 0 R >> >> /Annots [%s]" % numbers
+    return _numbered(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R %s >>" % catalog,
+            b"<< /Type /Pages /Count 1 /Kids [5 0 R] >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+            _leaf(more, 4),
+            *(b"<< /Type /Annot /Rect [0 0 9 9] %s >>" % annotation for annotation in annotations),
+        ]
+    )
 
 
 def encrypted_pdf() -> bytes:

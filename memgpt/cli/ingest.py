@@ -35,6 +35,9 @@ def ingest(
         str | None,
         typer.Option("--encoding", help="Of texts and web pages, such as cp1251; else each file's own is detected."),
     ] = None,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Recognise the characters of scanned pages. Needs the extra ocr.")
+    ] = False,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
@@ -50,7 +53,13 @@ def ingest(
         _shown() as progress,
     ):
         report = memory.ingest_files(
-            paths, glob=glob or (), exclude=exclude or (), workers=workers, encoding=encoding, progress=progress
+            paths,
+            glob=glob or (),
+            exclude=exclude or (),
+            workers=workers,
+            encoding=encoding,
+            ocr=ocr,
+            progress=progress,
         )
     if as_json:
         output.show_json({"seconds": round(report.seconds, 3), "counts": report.counts, "results": report.results})

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePath
 from typing import Final
 
@@ -52,19 +53,22 @@ class Extracted:
     """What its reader should know, such as a name that lies, a guessed encoding or a part that was not read."""
 
 
-def extract(data: bytes, name: str, media_type: str | None = None, encoding: str | None = None) -> Extracted:
+def extract(
+    data: bytes, name: str, media_type: str | None = None, encoding: str | None = None, *, ocr: bool = False
+) -> Extracted:
     """Extract the text of a file's content; its ``name`` helps to tell the format and stands in for a missing title.
 
-    ``encoding`` is that of a text or a page; absent, it is read from the content or detected.
+    ``encoding`` is that of a text or a page; absent, it is read from the content or detected. ``ocr`` has the
+    characters of scanned pages recognised.
 
     Raises:
         InputError: it is empty, damaged, encrypted, too large or no document.
-        MissingExtraError: the format needs the extra ``documents``.
+        MissingExtraError: the format needs the extra ``documents``, or ``ocr`` the extra of that name.
     """
     suffix = PurePath(name).suffix.lower()
     media_type = media_type or formats.detect(data, suffix)
     try:
-        reading = _read(data, media_type, encoding)
+        reading = _read(data, media_type, encoding, ocr)
     except RecursionError:
         raise InputError("corrupt: its parts are nested too deeply") from None
     if not reading.text.strip():
@@ -90,7 +94,7 @@ def extract(data: bytes, name: str, media_type: str | None = None, encoding: str
 
 
 _WITHOUT_TEXT: Final = {
-    formats.PDF: "its pages are pictures, whose characters would have to be recognised first",
+    formats.PDF: "its pages have no words",
     formats.HTML: "the page has no words outside its scripts",
 }
 
@@ -103,13 +107,13 @@ def _first_heading(reading: Reading, media_type: str) -> str:
     return outline[0].title if outline and not reading.text[: outline[0].start].strip() else ""
 
 
-def _read(data: bytes, media_type: str, encoding: str | None) -> Reading:
+def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> Reading:
     if media_type in (formats.ODT, formats.ODP):
         return opendocument.read(data)
     if media_type in _MAIL:
-        return _MAIL[media_type](data, _attached)
+        return _MAIL[media_type](data, partial(_attached, ocr=ocr))
     if media_type not in _TEXTS:
-        reading = office.read(data, media_type)
+        reading = office.read(data, media_type, ocr=ocr)
         return replace(reading, text=leftovers.added(data, media_type, reading.text))
     decoded = encodings.decode(data, encoding=encoding, markup=media_type in formats.DECLARING)
     reading = _TEXTS[media_type](decoded.text)
@@ -122,9 +126,9 @@ def _page(markup: str) -> Reading:
     return replace(reading, text=leftovers.added(data, formats.HTML, reading.text))
 
 
-def _attached(data: bytes, name: str) -> Reading:
+def _attached(data: bytes, name: str, ocr: bool) -> Reading:
     """A file within another. Its name helps to tell its format."""
-    return _read(data, formats.detect(data, PurePath(name).suffix.lower()), None)
+    return _read(data, formats.detect(data, PurePath(name).suffix.lower()), None, ocr)
 
 
 def _separated(text: str) -> Reading:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.ingest import formats
+from memgpt.ingest import formats, pdf_annotations, recognition
 from memgpt.ingest.pdf import pdf_text
 from memgpt.ingest.reading import Reading
+from memgpt.installation import DISTRIBUTION
 from memgpt.models import Json
 
 if TYPE_CHECKING:
@@ -23,17 +24,19 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~$&])")
 _FIELDS: Final = ("authors", "created_at", "modified_at", "language", "from_email", "to_emails", "subject", "keywords")
 
 
-def read(data: bytes, media_type: str) -> Reading:
-    """Read a document as Markdown, with its pages or slides.
+def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
+    """Read a document as Markdown, with its pages or slides; with ``ocr``, scanned pages of a PDF as well.
 
     Raises:
-        InputError: it is damaged or encrypted.
-        MissingExtraError: the extra ``documents`` is not installed.
+        InputError: it is damaged or encrypted, or a PDF without a text.
+        MissingExtraError: the extra ``documents`` is not installed; with ``ocr``, the extra ``ocr``.
     """
     result = _kreuzberg(data, media_type, "markdown")
     metadata: dict[str, Any] = dict(result.metadata)
+    note = None
     if media_type == formats.PDF:
-        text, pages = pdf_text([page["content"] for page in result.pages or ()], result.content)
+        contents, note = _printed(data, [page["content"] for page in result.pages or ()], ocr)
+        text, pages = pdf_text(contents, result.content)
     else:
         text, pages = _with_pages(result)
         if media_type == formats.PPTX:
@@ -43,7 +46,40 @@ def read(data: bytes, media_type: str) -> Reading:
     known = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
     if pages:
         known["pages"] = pages[-1][1]
-    return Reading(text, _title(metadata), pages=pages, metadata=known)
+    return Reading(text, _title(metadata), pages=pages, metadata=known, note=note)
+
+
+def _printed(data: bytes, contents: Sequence[str], ocr: bool) -> tuple[Sequence[str], str | None]:
+    """The text of each page of a PDF with what stands beside it, and a note on what is not read."""
+    beside = pdf_annotations.read(data)
+    empty = [n for n, content in enumerate(contents) if not content.strip()]
+    drawn = len(empty) == len(contents) and not beside.pictured  # letters can be drawn without a picture
+    scanned = [n for n in empty if drawn or n in beside.pictured]
+    texts = list(contents)
+    notes = list(beside.notes)
+    if ocr and scanned:
+        for number, text in recognition.recognise(data, scanned):
+            texts[number] = text
+        notes.append(f"characters recognised: {_numbered(scanned)}")
+    for number, passages in enumerate(beside.passages[: len(texts)]):
+        texts[number] = "\n\n".join([texts[number], *passages])
+    if scanned and not ocr and not (drawn and any(map(str.strip, texts))):
+        if not any(map(str.strip, texts)):
+            reason = "have no words; if letters are drawn there" if drawn else "are pictures"
+            raise InputError(f"no text: its pages {reason}, {_RECOGNISE}")
+        notes.append(f"not read, for it is a picture: {_numbered(scanned)}; {_RECOGNISE}")
+    return texts, "; ".join(notes) or None
+
+
+_RECOGNISE: Final = f"recognise their characters with --ocr (ocr=True), which needs pip install '{DISTRIBUTION}[ocr]'"
+
+
+def _numbered(pages: Sequence[int]) -> str:
+    """``pages 1, 2, 5``, the first twenty of them by number."""
+    if len(pages) == 1:
+        return f"page {pages[0] + 1}"
+    more = f" and {len(pages) - 20:,} more" if len(pages) > 20 else ""
+    return f"pages {', '.join(str(page + 1) for page in pages[:20])}{more}"
 
 
 def _title(metadata: Json) -> str:

@@ -42,27 +42,29 @@ READER: Final = 3
 """Raised when some content is read better than before: files are then read again, and what was lost is healed."""
 
 
-def prepare(data: bytes, name: str, media_type: str | None = None, encoding: str | None = None) -> Prepared:
+def prepare(
+    data: bytes, name: str, media_type: str | None = None, encoding: str | None = None, *, ocr: bool = False
+) -> Prepared:
     """Extract the document in a file's content and cut it into chunks.
 
     Raises:
         InputError: it cannot be read, and why.
-        MissingExtraError: the format needs the extra ``documents``.
+        MissingExtraError: the format needs the extra ``documents``, or ``ocr`` the extra of that name.
     """
-    extracted = extract(data, name, media_type, encoding)
+    extracted = extract(data, name, media_type, encoding, ocr=ocr)
     return Prepared(
         title=extracted.title,
         media_type=extracted.media_type,
-        content_hash=content_hash(io.BytesIO(data), encoding),
+        content_hash=content_hash(io.BytesIO(data), encoding, ocr),
         cuts=_cuts(extracted),
         metadata=extracted.metadata,
         note=extracted.note,
     )
 
 
-def content_hash(file: BinaryIO, encoding: str | None) -> str:
+def content_hash(file: BinaryIO, encoding: str | None, ocr: bool = False) -> str:
     """Return what tells one content from another: its bytes, and how they are read."""
-    how = hashlib.sha256(f"{READER} {encoding or ''}\n".encode())
+    how = hashlib.sha256(f"{READER} {encoding or ''}{' ocr' if ocr else ''}\n".encode())
     return hashlib.file_digest(file, lambda: how).hexdigest()  # type: ignore[arg-type]
 
 

@@ -40,6 +40,7 @@ class Ingest:
         source: str | None = None,
         media_type: str | None = None,
         encoding: str | None = None,
+        ocr: bool = False,
         metadata: Json | None = None,
     ) -> Ingested:
         """Keep one document; see :meth:`memgpt.memory.Memory.ingest`."""
@@ -55,13 +56,13 @@ class Ingest:
             data = given
         else:
             data, media_type, encoding = given.encode(), media_type or _text_type(given), "utf-8"
-        digest = content_hash(io.BytesIO(data), encoding)
+        digest = content_hash(io.BytesIO(data), encoding, ocr)
         try:
             there = self._there(_Seen(self._fingerprints(source, digest)), source, digest)
             if there is not None:
                 return self._learned(there, title, metadata)
             with span("ingest.extract"):
-                prepared = prepare(data, source or "", media_type, encoding)
+                prepared = prepare(data, source or "", media_type, encoding, ocr=ocr)
         except InputError as error:
             raise InputError(f"{source or title or 'the document'}: {error}") from None
         with span("ingest.keep"):
@@ -75,6 +76,7 @@ class Ingest:
         exclude: Sequence[str] = (),
         workers: int | None = None,
         encoding: str | None = None,
+        ocr: bool = False,
         progress: Callable[[Ingested, int, int], None] | None = None,
     ) -> IngestReport:
         """Keep the documents in files and directories; see :meth:`memgpt.memory.Memory.ingest_files`."""
@@ -83,7 +85,7 @@ class Ingest:
         found = list(files.find([Path(path) for path in named], glob=glob, exclude=exclude))
         assert self._scope.model  # noqa: S101 - raises before the work where it would be in vain
         results: list[Ingested] = []
-        with closing(self._run(found, workers or min(os.cpu_count() or 1, 4), encoding)) as outcomes:
+        with closing(self._run(found, workers or min(os.cpu_count() or 1, 4), encoding, ocr)) as outcomes:
             for result in outcomes:
                 results.append(result)
                 if progress is not None:
@@ -100,24 +102,25 @@ class Ingest:
                 else:
                     yield Ingested(files[path], "failed", reason=str(prepared))
 
-    def _run(self, found: Sequence[Found], workers: int, encoding: str | None) -> Generator[Ingested]:
+    def _run(self, found: Sequence[Found], workers: int, encoding: str | None, ocr: bool) -> Generator[Ingested]:
         seen = _Seen(self._scope.read(lambda connection: DocumentStore(connection, self._scope.author).fingerprints()))
         copies: list[Found] = []
-        yield from self._pass(found, workers, encoding, seen, copies)
-        yield from self._pass(copies, workers, encoding, seen, None)  # of what may have been changed meanwhile
+        yield from self._pass(found, workers, encoding, ocr, seen, copies)
+        yield from self._pass(copies, workers, encoding, ocr, seen, None)  # of what may have been changed meanwhile
 
     def _pass(
         self,
         found: Sequence[Found],
         workers: int,
         encoding: str | None,
+        ocr: bool,
         seen: _Seen,
         copies: list[Found] | None,
     ) -> Generator[Ingested]:
         """What became of these files; those whose content is there from another source go to ``copies``, if given."""
         settled: list[Ingested] = []
-        unread = self._unread(found, encoding, seen, settled, copies)
-        each = prepare_each(unread, lambda found: str(found.path), workers=workers, encoding=encoding)
+        unread = self._unread(found, encoding, ocr, seen, settled, copies)
+        each = prepare_each(unread, lambda found: str(found.path), workers=workers, encoding=encoding, ocr=ocr)
         with closing(each) as documents:
             for item, prepared in documents:
                 yield from _drain(settled)
@@ -135,6 +138,7 @@ class Ingest:
         self,
         found: Iterable[Found],
         encoding: str | None,
+        ocr: bool,
         seen: _Seen,
         settled: list[Ingested],
         copies: list[Found] | None,
@@ -148,7 +152,7 @@ class Ingest:
                 continue
             try:
                 with item.path.open("rb") as file:
-                    digest = content_hash(file, encoding)
+                    digest = content_hash(file, encoding, ocr)
             except OSError as error:
                 settled.append(Ingested(source, "failed", reason=f"unreadable: {error.strerror}"))
                 continue

@@ -30,9 +30,10 @@ def main() -> None:
         answers.flush()
 
 
-def _answer(path: str, encoding: str | None) -> dict[str, Any]:
+def _answer(path: str, encoding: str | None, ocr: bool = False) -> dict[str, Any]:
     try:
-        return {"prepared": asdict(prepare(Path(path).read_bytes(), source_name(path), encoding=encoding))}
+        data = Path(path).read_bytes()
+        return {"prepared": asdict(prepare(data, source_name(path), encoding=encoding, ocr=ocr))}
     except MissingExtraError as error:
         return {"missing": [error.package, error.extra, error.purpose]}
     except InputError as error:

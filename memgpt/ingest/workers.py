@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from queue import LifoQueue
@@ -31,12 +31,13 @@ def prepare_each(
     *,
     workers: int,
     encoding: str | None = None,
+    ocr: bool = False,
     patience: float = PATIENCE,
 ) -> Generator[tuple[T, Prepared | MemgptError]]:
     """Each item with the document in its file, or with why there is none, in the order they are done.
 
-    ``encoding`` is that of texts and pages; absent, each file's own is detected. At most two files a worker are on
-    their way, so memory does not grow with the number of items.
+    ``encoding`` is that of texts and pages; absent, each file's own is detected. ``ocr`` has scanned pages read.
+    At most two files a worker are on their way, so memory does not grow with the number of items.
     """
     crew = [_Worker(patience) for _ in range(workers)]
     idle: LifoQueue[_Worker] = LifoQueue()  # the one just used is running already
@@ -46,7 +47,7 @@ def prepare_each(
     def prepare(item: T) -> Prepared:
         worker = idle.get()
         try:
-            return worker.prepare(path(item), encoding)
+            return worker.prepare(path(item), encoding, ocr)
         finally:
             idle.put(worker)
 
@@ -86,7 +87,7 @@ class _Worker:
         self._dismissed = False
         self._lock = forks.Lock()
 
-    def prepare(self, path: str, encoding: str | None) -> Prepared:
+    def prepare(self, path: str, encoding: str | None, ocr: bool) -> Prepared:
         process = self._running()
         late = threading.Event()
 
@@ -98,7 +99,7 @@ class _Worker:
         alarm.daemon = True
         alarm.start()
         try:
-            answer = _ask(process, {"path": path, "encoding": encoding})
+            answer = _ask(process, {"path": path, "encoding": encoding} | ({"ocr": ocr} if ocr else {}))
         finally:
             alarm.cancel()
         if answer is not None:
@@ -138,7 +139,7 @@ def _ended(process: subprocess.Popen[str]) -> int:
     return process.wait()
 
 
-def _ask(process: subprocess.Popen[str], question: dict[str, str | None]) -> dict[str, Any] | None:
+def _ask(process: subprocess.Popen[str], question: Mapping[str, str | bool | None]) -> dict[str, Any] | None:
     """The answer; None when the process ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101

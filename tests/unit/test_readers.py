@@ -237,7 +237,8 @@ def test_the_title_of_the_front_matter_is_the_title() -> None:
     [
         (b"  \n", "a.txt", "empty"),
         (b"<html><script>1</script></html>", "a.html", "no text: the page has no words outside its scripts"),
-        (make.pdf([[]]), "a.pdf", "no text: its pages are pictures"),
+        (make.pdf([[]]), "a.pdf", "no text: its pages have no words; if letters are drawn there, .*--ocr"),
+        (make.scanned_pdf(make.png()), "a.pdf", r"no text: its pages are pictures, .*--ocr.*memgpt-postgres\[ocr\]"),
         (make.encrypted_pdf(), "a.pdf", "encrypted"),
         (b"<a>", "a.xml", "not well-formed XML"),
         (b"{", "a.ipynb", "a notebook is JSON"),
