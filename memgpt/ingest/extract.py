@@ -72,7 +72,8 @@ def extract(
     except RecursionError:
         raise InputError("corrupt: its parts are nested too deeply") from None
     if not reading.text.strip():
-        raise InputError(f"no text: {_WITHOUT_TEXT.get(media_type, 'there are no words in it')}")
+        reason = _WITHOUT_TEXT.get(media_type, "there are no words in it")
+        raise InputError(f"no text: {reason}{f'; {reading.note}' if reading.note else ''}")
     if len(reading.text) > MOST_CHARACTERS:
         raise InputError(f"too large: {len(reading.text):,} characters; the limit is {MOST_CHARACTERS:,}: split it")
     named = formats.BY_SUFFIX.get(suffix)

@@ -16,6 +16,7 @@ TSV: Final = "text/tab-separated-values"
 HTML: Final = "text/html"
 PDF: Final = "application/pdf"
 EMAIL: Final = "message/rfc822"
+MSG: Final = "application/vnd.ms-outlook"
 EPUB: Final = "application/epub+zip"
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 DOCX: Final = f"{_OFFICE}wordprocessingml.document"
@@ -58,7 +59,7 @@ BY_SUFFIX: Final = {
     ".ods": ODS,
     ".epub": EPUB,
     ".eml": EMAIL,
-    ".msg": "application/vnd.ms-outlook",
+    ".msg": MSG,
     ".doc": "application/msword",
     ".ppt": "application/vnd.ms-powerpoint",
     ".xls": "application/vnd.ms-excel",

@@ -43,6 +43,8 @@ _PARTS: Final = {
         (re.compile(r"xl/(?:comments\d*|(?:comments|threadedComments)/[^/]*)\.xml"), "Comments"),
         (re.compile(r"xl/(?:drawings/drawing|diagrams/data|charts/chart)\d*\.xml"), "Drawings and charts"),
     ),
+    formats.XLSB: ((re.compile(r"xl/(?:drawings/drawing|diagrams/data|charts/chart)\d*\.xml"), "Drawings and charts"),),
+    formats.ODS: ((re.compile(r"content\.xml"), "Comments and text boxes"),),
     formats.EPUB: ((re.compile(r"^.*\.x?html?"), "Further text"),),
 }
 _PARAGRAPHS: Final = {"p", "si", "oMathPara", "v", "text"}
@@ -103,7 +105,15 @@ def _sections(data: bytes, media_type: str) -> Iterator[tuple[str, Iterator[str]
         names = archive.namelist()
         for pattern, title in _PARTS[media_type]:
             parts = (archive.read(name) for name in names if pattern.fullmatch(name))
-            yield title, (passage for part in parts for passage in _passages(part))
+            passages = _open_passages if media_type == formats.ODS else _passages
+            yield title, (passage for part in parts for passage in passages(part))
+
+
+def _open_passages(part: bytes) -> Iterator[str]:
+    """The paragraphs of a sheet's comments and shapes; those of its cells are in the text, as values."""
+    for element in parse_xml(part).iter():
+        if local(element) in ("annotation", "custom-shape", "frame"):
+            yield from (one_line("".join(each.itertext())) for each in element.iter() if local(each) == "p")
 
 
 def _passages(part: bytes) -> Iterator[str]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.ingest import formats, pdf_annotations, recognition
+from memgpt.ingest import formats, legacy, pdf_annotations, recognition
 from memgpt.ingest.pdf import pdf_text
-from memgpt.ingest.reading import Reading
+from memgpt.ingest.presentation import without_odd_pictures
+from memgpt.ingest.reading import Reading, heading
 from memgpt.installation import DISTRIBUTION
 from memgpt.models import Json
 
@@ -31,9 +32,15 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
         InputError: it is damaged or encrypted, or a PDF without a text.
         MissingExtraError: the extra ``documents`` is not installed; with ``ocr``, the extra ``ocr``.
     """
-    result = _kreuzberg(data, media_type, "markdown")
+    note = legacy.unread(data, media_type) if media_type in legacy.LEGACY else None
+    try:
+        result = _kreuzberg(data, media_type, "markdown")
+    except InputError as error:
+        if media_type != formats.PPTX or "Image " not in str(error):
+            raise
+        data = without_odd_pictures(data)
+        result = _kreuzberg(data, media_type, "markdown")
     metadata: dict[str, Any] = dict(result.metadata)
-    note = None
     if media_type == formats.PDF:
         contents, note = _printed(data, [page["content"] for page in result.pages or ()], ocr)
         text, pages = pdf_text(contents, result.content)
@@ -41,6 +48,8 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
         text, pages = _with_pages(result)
         if media_type == formats.PPTX:
             text, pages = _paged(_with_notes(result.content, _kreuzberg(data, media_type, "plain").content))
+    if media_type == formats.MSG:
+        text, note = _with_attachments(text, result)
     if media_type == formats.DOCX and len(pages) == 1:
         pages = ()  # Word did not note where its pages end
     known = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
@@ -106,6 +115,10 @@ def _kreuzberg(data: bytes, media_type: str, output: str) -> ExtractionResult:
         return kreuzberg.extract_bytes_sync(data, media_type, config=kreuzberg.ExtractionConfig(**options))
     except (kreuzberg.KreuzbergError, RuntimeError, ValueError) as error:
         raise InputError(_reason(str(error))) from None
+    except BaseException as error:
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise InputError(f"corrupt: its reader gave up ({' '.join(str(error).split())[:200]})") from None  # a panic
 
 
 def _reason(words: str) -> str:
@@ -114,6 +127,20 @@ def _reason(words: str) -> str:
         return "encrypted: save it without a password first"
     said = dict.fromkeys(part for part in words.split(": ") if not part.endswith("Error"))  # it repeats itself
     return f"corrupt: {': '.join(said)[:200]}"
+
+
+def _with_attachments(text: str, result: ExtractionResult) -> tuple[str, str | None]:
+    """A message with the text of its attachments, and a note on those without one."""
+    parts, unread = [text.rstrip("\n")], []
+    for child in result.children or ():
+        name, content = child["path"], _ESCAPED.sub(r"\1", child["result"].content).strip()
+        if child["mime_type"].startswith("image/") or not content:
+            unread.append(name)
+        elif content not in text:
+            parts.append(f"{heading(1, f'Attachment {name}')}\n\n{content}")
+    names = [child["path"] for child in result.children or ()]
+    unread += [name for name in result.metadata.get("attachments") or () if name not in names]
+    return "\n\n".join(parts) + "\n", f"attachments without a text: {', '.join(unread[:20])}" if unread else None
 
 
 def _with_pages(result: ExtractionResult) -> tuple[str, Sequence[tuple[int, int]]]:
