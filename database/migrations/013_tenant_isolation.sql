@@ -82,8 +82,8 @@ WITH CHECK (shared_with = '{}' OR memory_may_share(agent_id, id, shared_with));
 ALTER POLICY memgpt_shared_edit ON memory_history
 WITH CHECK (kind = 'block' AND action = 'update' AND memory_shares(agent_id, row_id));
 
--- A label stands on a line of a prompt and in an address.
-UPDATE core_memories SET label = regexp_replace(label, '[/[:cntrl:]]', '_', 'g') || '_' || id
+-- A label stands on a line of a prompt and in an address. What takes the place of a bad one is nobody's label already.
+UPDATE core_memories SET label = regexp_replace(label, '[/[:cntrl:]]', '_', 'g') || '_' || left(gen_random_uuid()::text, 8)
 WHERE label ~ '[/[:cntrl:]]';
 ALTER TABLE core_memories ADD CONSTRAINT core_memories_label_text_check CHECK (label !~ '[/[:cntrl:]]');
 

@@ -87,6 +87,27 @@ def test_a_role_that_belongs_to_somebody_else(managed: Managed) -> None:
         assert len(memory.archival.list()) == 2
 
 
+BLOCKS = "INSERT INTO core_memories (agent_id, label, shared_with) VALUES ('ann', %s, %s)"
+
+
+def test_blocks_of_before(managed: Managed) -> None:
+    options = Settings(database_url=managed.owner)
+    migrate.apply(options=options, target="12")
+    before = [("a/b", ["bob"]), ("a\nb", []), ("a_b", []), ("a_b_1", ["carol", "nobody"])]
+    with psycopg.connect(managed.owner) as owner:
+        owner.cursor().executemany(BLOCKS, before)
+    for _ in range(2):
+        migrate.apply(options=options, model=MODEL)
+        with psycopg.connect(managed.owner) as owner:
+            rows = owner.execute("SELECT label, shared_with FROM core_memories ORDER BY id").fetchall()
+        assert [shared for _, shared in rows] == [shared for _, shared in before]
+        assert [label for label, _ in rows[2:]] == ["a_b", "a_b_1"]
+        assert all(label.startswith("a_b_") for label, _ in rows[:2])
+        with Memory("bob", options=options, isolated=True) as memory:
+            assert [block.label for block in memory.core.list()] == [rows[0][0]]
+        migrate.rollback(options=options, target="12")
+
+
 ROWS = (
     "INSERT INTO archival_memories (agent_id, text, tags)"
     " SELECT 'acme-' || n %% 2, 'text rare' || n %% 500 || ' common ' || md5(n::text), ARRAY['t' || n %% 500, 'all']"

@@ -81,12 +81,22 @@ def rows_of(dsn: str, agents: tuple[str, ...]) -> str:
         ])  # fmt: skip
 
 
+def forget_statements() -> None:
+    """Let the stores put their statements together anew."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("memgpt.stores."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
 @pytest.fixture
-def without_filters(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def without_filters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
     """Takes away what the application does to keep agents apart; answers how many conditions that were."""
 
     def take_away() -> int:
         monkeypatch.setattr(Caller, "require", lambda *_: None)
+        forget_statements()
         gone = 0
         for module in list(sys.modules.values()):
             sql = getattr(module, "SQL", None)
@@ -96,7 +106,9 @@ def without_filters(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
                 monkeypatch.setattr(sql, "_queries", {name: text for name, (text, _) in opened.items()})
         return gone
 
-    return take_away
+    yield take_away
+    monkeypatch.undo()
+    forget_statements()
 
 
 @pytest.fixture
@@ -308,7 +320,12 @@ def done(service: Service, agents: tuple[str, ...]) -> list[Job]:
         return [job for agent in agents for job in JobStore(owner, agent).list(status=None, limit=1000, before=None)]
 
 
-@pytest.mark.parametrize("filtered", [True, False], ids=["as it is", "with the application's filters taken away"])
+FILTERED = pytest.mark.parametrize(
+    "filtered", [True, False], ids=["as it is", "with the application's filters taken away"]
+)
+
+
+@FILTERED
 def test_nothing_of_another_tenant_comes_back(
     attacker: Attacker,
     service: Service,
@@ -342,4 +359,45 @@ def test_nothing_of_another_tenant_comes_back(
     with capsys.disabled():
         print(f"\n  cross-tenant: {REQUESTS} requests, seed {SEED}, {len(leaks)} leaks ", end="")
     assert leaks == []
+    assert rows_of(dsn, THEIRS) == before
+
+
+@FILTERED
+def test_nothing_is_shared_into_another_tenant(
+    client: TestClient,
+    client_with: Callable[..., TestClient],
+    service: Service,
+    dsn: str,
+    without_filters: Callable[[], int],
+    filtered: bool,
+) -> None:
+    for agent, label in ((MINE[0], "plan"), (THEIRS[0], "persona")):
+        path = f"/v1/agents/{agent}/core-memory/blocks/{label}/append"
+        assert client.post(path, json={"text": agent}).status_code < 300
+    shared = f"/v1/agents/{MINE[0]}/core-memory/blocks/plan/shared-with"
+    planted = exported(dsn, MINE[0])
+    for line in planted[1:]:
+        if line["table"] == "core_memories":
+            line["row"] |= {"shared_with": [THEIRS[0]], "label": "human"}
+    for agents in ([THEIRS[0]], []):  # somebody whose key reaches both shares it, and takes that back
+        assert client.put(shared, json={"agents": agents}).status_code == 200
+    before = rows_of(dsn, THEIRS)
+    own = client_with(agents=["acme-*"], permissions=["read", "write", "admin"])
+    if not filtered:
+        without_filters()
+    file = "\n".join(json.dumps(line) for line in planted)
+    form = {"files": ("x.jsonl", file), "kind": (None, "import-agent")}
+    assert own.post(f"/v1/agents/{MINE[1]}/jobs/files", files=form).status_code == 202
+    work_off(service)
+    assert {job.status for job in done(service, MINE) if job.kind == "import-agent"} == {"failed"}
+    for answer in (
+        own.post(f"/v1/agents/{MINE[0]}/undo", json={}),
+        own.put(shared, json={"agents": [THEIRS[0]]}),
+        own.put(shared, json={"agents": [MINE[1], THEIRS[1]]}),
+    ):
+        assert 400 <= answer.status_code < 500, answer.text
+    assert MINE[0] not in client.get(f"/v1/agents/{THEIRS[0]}/core-memory/blocks").text
+    with psycopg.connect(dsn) as owner:
+        query = "SELECT count(*) FROM core_memories WHERE shared_with && %s"
+        assert owner.execute(query, [[*THEIRS]]).fetchone() == (0,)
     assert rows_of(dsn, THEIRS) == before
