@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,7 +15,7 @@ from memgpt.errors import InputError
 EXPORT: Final = "agent"
 """What ``memgpt export`` wrote, among the kinds."""
 
-_EXPORTED: Final = re.compile(rb'\s*\{"format":\s*"memgpt')
+_EXPORTED: Final = b'{"format": "memgpt-agent"'
 
 
 def import_command(
@@ -83,7 +82,7 @@ def _is_export(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return _EXPORTED.match(file.read(200)) is not None
+        return file.read(200).lstrip().startswith(_EXPORTED)
 
 
 def _import_agent(source: str, agent: str | None, dsn: str | None, *, reembed: bool, as_json: bool) -> None:

@@ -43,10 +43,9 @@ _DELIMITERS: Final = ",;\t|"
 _SAMPLE: Final = 50
 """Rows that tell the delimiter."""
 
-_LOCAL: Final = re.compile(r"[^/#]+(?=[/#]*$)")
 _TERM: Final = r"""<([^<>"{}|^`\s]*)>|(_:[^\s<>"]+)"""
 _TRIPLE: Final = re.compile(
-    rf"""\s*(?:{_TERM})\s*<([^<>"{{}}|^`\s]*)>\s*"""
+    rf"""\A(?:{_TERM})\s*<([^<>"{{}}|^`\s]*)>\s*"""
     rf"""(?:{_TERM}|"((?:[^"\\\r\n]|\\.)*)"(?:@[A-Za-z0-9-]+|\^\^<[^<>\s]*>)?)\s*\.\s*(?:\#.*)?"""
 )
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([tbnrf\"'\\]))")
@@ -160,7 +159,7 @@ def _n_triples(text: str) -> GraphFile:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        match = _TRIPLE.fullmatch(line)
+        match = _TRIPLE.fullmatch(line.strip())
         if match is None:
             rows.append(Row(number, Bad("not a triple of N-Triples")))
             continue
@@ -210,8 +209,8 @@ def _called(nodes: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _local(iri: str) -> str:
-    match = _LOCAL.search(iri)
-    return unquote(match[0]) if match else iri
+    end = iri.rstrip("/#")
+    return unquote(end[max(end.rfind("/"), end.rfind("#")) + 1 :]) or iri
 
 
 def _unescaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +26,9 @@ class ImportItem:
 
 
 def memory(id: Any, text: Any, metadata: Json, **values: Any) -> ImportItem:
-    """A text to keep; what says nothing is left out of its metadata."""
+    """A text to keep, which is its own name where it has no id; what says nothing is left out of its metadata."""
+    if id in (None, ""):
+        id = hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     about = {key: value for key, value in metadata.items() if value not in (None, "", [], {})}
     if not isinstance(text, str) or not text.strip():
         return ImportItem("memory", str(id), problem="it has no text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ from memgpt.importers.items import ImportItem
 from memgpt.ingest import encodings
 
 TRANSCRIPT: Final = "transcript"
+
+_HEAD: Final = 2**16
+
+_MEM0: Final = re.compile(rb'"memory"\s*:')
+_LETTA: Final = re.compile(rb'"(?:agents|agent_type|core_memory)"\s*:')
 
 _MOST: Final = 512 * 2**20
 """Bytes of a JSON file that is read as a whole."""
@@ -41,10 +47,14 @@ class ImportKind:
     read: Callable[[Path], Iterator[ImportItem]]
 
 
-def _json(path: Path) -> Any:
-    """The JSON value of a file; None where it is none."""
+def _json(path: Path, sign: re.Pattern[bytes]) -> Any:
+    """The JSON value of a file; None where it is none, or has no sign at its beginning: large transcripts are not read
+    as a whole to find out that they are some."""
     if not path.is_file() or path.stat().st_size > _MOST:
         return None
+    with path.open("rb") as file:
+        if sign.search(file.read(_HEAD)) is None:
+            return None
     try:
         return json.loads(encodings.decode(path.read_bytes()).text)
     except (ValueError, RecursionError, InputError):
@@ -69,8 +79,10 @@ def _chroma(path: Path) -> Iterator[ImportItem]:
 KINDS: Final[Sequence[ImportKind]] = (
     ImportKind("chroma", lambda path: chroma.find(path) is not None, _chroma),
     ImportKind("memory-server", lambda path: memory_server.is_line(_first_line(path)), memory_server.read),
-    ImportKind("mem0", lambda path: mem0.is_answer(_json(path)), lambda path: mem0.answer(_json(path))),
-    ImportKind("letta", lambda path: letta.is_agent_file(_json(path)), lambda path: letta.read(_json(path))),
+    ImportKind("mem0", lambda path: mem0.is_answer(_json(path, _MEM0)), lambda path: mem0.answer(_json(path, _MEM0))),
+    ImportKind(
+        "letta", lambda path: letta.is_agent_file(_json(path, _LETTA)), lambda path: letta.read(_json(path, _LETTA))
+    ),
     ImportKind("markdown", lambda path: bool(markdown.files(path)) and not _is_slack(path), markdown.read),
 )
 """In the order in which they are tried."""
@@ -102,7 +114,7 @@ def open_memory(source: str | Path, kind: str | None = None, table: str | None =
         wanted = [each for each in KINDS if kind in (None, each.name)]
         one = next((each for each in wanted if each.recognises(path)), None)
         if one is not None:
-            messages = one.name == "letta" and letta.has_messages(_json(path))
+            messages = one.name == "letta" and letta.has_messages(_json(path, _LETTA))
             return Opened(one.name, lambda: one.read(path), path if messages else None)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None

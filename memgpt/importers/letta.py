@@ -34,8 +34,8 @@ def read(value: Mapping[str, Any]) -> Iterator[ImportItem]:
     for key in _PASSAGES:
         for agent in agents:
             passages = agent.get(key)
-            for number, passage in enumerate(passages if isinstance(passages, list) else ()):
-                yield _passage(number, passage)
+            for passage in passages if isinstance(passages, list) else ():
+                yield _passage(passage)
     for file in _objects(value.get("files")):
         name = str(file.get("file_name") or file.get("original_file_name") or file.get("id"))
         if text := file.get("content"):
@@ -59,13 +59,13 @@ def _block(block: Mapping[str, Any]) -> ImportItem:
     return ImportItem("block", str(block.get("id") or label), values)
 
 
-def _passage(number: int, passage: Any) -> ImportItem:
+def _passage(passage: Any) -> ImportItem:
     if not isinstance(passage, Mapping):
-        return memory(f"passage-{number}", passage, {})
+        return memory(None, passage, {})
     about = passage.get("metadata", passage.get("metadata_"))
     tags = passage.get("tags")
     return memory(
-        passage.get("id") or f"passage-{number}",
+        passage.get("id"),
         passage.get("text"),
         {**about} if isinstance(about, Mapping) else {},
         tags=[*map(str, tags)] if isinstance(tags, list) else [],

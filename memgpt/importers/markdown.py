@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -16,9 +18,8 @@ from memgpt.models import Json
 SUFFIXES: Final = (".md", ".markdown")
 
 _FRONT: Final = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-_PROPERTY: Final = re.compile(r"([^\s:#\-][^:]*):(?:[ \t]+(.*))?")
 _CODE: Final = re.compile(r"^(```|~~~).*?(?:^\1|\Z)|`[^`\n]*`", re.DOTALL | re.MULTILINE)
-_WIKI: Final = re.compile(r"\[\[([^\[\]|#^\n]{1,255})[^\[\]\n]{0,1000}\]\]")
+_WIKI: Final = re.compile(r"\[\[([^\[\]|#^\n]{1,255})(?:[|#^][^\[\]\n]{0,1000})?\]\]")
 _LINK: Final = re.compile(
     r"(?<!!)\[[^\[\]\n]{0,1000}\]\(<?([^()<>\s#]{1,1000}\.(?:md|markdown))(?:#[^()\s]{0,1000})?>?\)"
 )
@@ -41,7 +42,7 @@ def read(path: Path) -> Iterator[ImportItem]:
     """A document and an entity for each note, then a statement for each link from one to another."""
     root = path if path.is_dir() else path.parent
     notes, links = files(path), []
-    names = _names(root, notes)
+    folder = _Notes(root, notes)
     for file in notes:
         id = file.relative_to(root).as_posix()
         try:
@@ -54,8 +55,8 @@ def read(path: Path) -> Iterator[ImportItem]:
             yield ImportItem("document", id, problem="it is empty")
             continue
         yield ImportItem("document", id, {"content": file, "metadata": front})
-        yield ImportItem("entity", id, _entity(names[file], id, front))
-        links += [relation(names[file], "links_to", target) for target in _targets(text, file, names)]
+        yield ImportItem("entity", id, _entity(folder.names[file], id, front))
+        links += [relation(folder.names[file], "links_to", target) for target in folder.linked(text, file)]
     yield from {link.id: link for link in links}.values()
 
 
@@ -65,13 +66,12 @@ def front_matter(text: str) -> Json:
     properties: Json = {}
     last = ""
     for line in match[1].splitlines() if match else ():
-        item = re.fullmatch(r"\s*-\s+(.*)", line)
-        if item and last:
+        name, colon, value = line.partition(":")
+        if line.lstrip().startswith("- ") and last:
             before = properties.get(last)
-            properties[last] = [*(before if isinstance(before, list) else []), _scalar(item[1])]
-        elif found := _PROPERTY.fullmatch(line):
-            last = found[1].strip()
-            value = (found[2] or "").strip()
+            properties[last] = [*(before if isinstance(before, list) else []), _scalar(line.lstrip()[2:])]
+        elif colon and name[:1].strip() not in ("", "#", "-") and value[:1] in ("", " ", "\t"):
+            last, value = name.strip(), value.strip()
             listed = value.startswith("[") and value.endswith("]") and not value.startswith("[[")
             cells = (_scalar(cell) for cell in value[1:-1].split(","))
             properties[last] = [*filter(None, cells)] if listed else _scalar(value)
@@ -91,26 +91,27 @@ def _entity(name: str, id: str, front: Mapping[str, Any]) -> Json:
             "properties": {"path": id}}  # fmt: skip
 
 
-def _names(root: Path, notes: list[Path]) -> dict[Path, str]:
-    """What notes are called: by their files, and by their paths where two files have one name."""
-    stems = [file.stem.lower() for file in notes]
-    return {
-        file: file.stem if stems.count(file.stem.lower()) == 1 else file.relative_to(root).with_suffix("").as_posix()
-        for file in notes
-    }
+class _Notes:
+    """The notes of a folder, found by their names, paths and files."""
 
+    def __init__(self, root: Path, notes: Sequence[Path]) -> None:
+        stems = Counter(file.stem.lower() for file in notes)
+        paths = {file: file.relative_to(root).with_suffix("").as_posix() for file in notes}
+        self.names = {file: file.stem if stems[file.stem.lower()] == 1 else paths[file] for file in notes}
+        """What each is called: by its file, or by its path where two files have one name."""
+        self._by_file = {file.resolve(): name for file, name in self.names.items()}
+        self._by_name = {file.stem.lower(): name for file, name in self.names.items()}
+        self._by_name |= {paths[file].lower(): name for file, name in self.names.items()}
 
-def _targets(text: str, file: Path, names: Mapping[Path, str]) -> Iterator[str]:
-    """The notes a text links to: by name or path in brackets, or by file; of what is not there, the name."""
-    called = {name.lower(): name for name in names.values()} | {each.stem.lower(): names[each] for each in names}
-    prose = _CODE.sub(" ", text)
-    for match in _WIKI.finditer(prose):
-        target = match[1].strip().removesuffix(".md")
-        last = target.rpartition("/")[2]
-        if target:
-            yield called.get(target.lower()) or called.get(last.lower()) or last or target
-    for match in _LINK.finditer(prose):
-        if "://" not in match[1]:
-            there = (file.parent / unquote(match[1])).resolve()
-            found = next((name for each, name in names.items() if each.resolve() == there), None)
-            yield found or there.stem
+    def linked(self, text: str, file: Path) -> Iterator[str]:
+        """The notes a text links to: by name or path in brackets, or by file; of one that is not there, the name."""
+        prose = _CODE.sub(" ", text)
+        for match in _WIKI.finditer(prose):
+            target = match[1].strip().removesuffix(".md")
+            last = target.rpartition("/")[2]
+            if target:
+                yield self._by_name.get(target.lower()) or self._by_name.get(last.lower()) or last or target
+        for match in _LINK.finditer(prose):
+            if "://" not in match[1]:
+                there = Path(os.path.normpath(file.resolve().parent / unquote(match[1]).replace("\0", "")))
+                yield self._by_file.get(there) or there.stem

@@ -153,9 +153,11 @@ class _Run:
         self.items += [ImportedItem(i.id, i.kind, outcome) for i, outcome in zip(batch, outcomes, strict=True)]
 
     def _is_new(self, item: ImportItem) -> bool:
-        """Whether no item of that id was imported. Documents are compared whole, blocks by their labels."""
+        """Whether an item may be new: none of that id was imported. Documents are compared whole, blocks by labels."""
+        if item.kind == "block" or (item.kind == "document" and not self._dry_run):
+            return not self._dry_run or item.values["label"] not in self._memory.core
         key = (item.kind, self._id(item))
-        if key in self._known and (self._dry_run or item.kind != "document"):
+        if key in self._known:
             return False
         self._known.add(key)
         return True

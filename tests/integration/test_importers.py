@@ -18,6 +18,7 @@ from memgpt.config import Settings
 from memgpt.errors import InputError
 from memgpt.importers import import_memory
 from memgpt.importers.markdown import front_matter
+from tests.integration.conftest import Run
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 
@@ -309,6 +310,56 @@ def test_what_is_none_of_them_is_a_transcript(memory: Memory, tmp_path: Path) ->
     ):
         with pytest.raises(InputError, match=reason):
             import_memory(memory, source, kind)
+
+
+def test_what_ended_early_goes_on(memory: Memory, tmp_path: Path) -> None:
+    items: list[Any] = [{"id": n, "memory": f"Fact {n}"} for n in range(700)]
+    file = written(tmp_path / "m.json", [*items, {"id": 700, "memory": None}])
+    with pytest.raises(InputError, match="item 700"):
+        import_memory(memory, file, on_error="fail")
+    assert len(texts(memory)) == 500
+    done: list[int] = []
+    assert import_memory(memory, file, progress=done.append).counts == {
+        "new": 200, "merged": 0, "there": 500, "problem": 1
+    }  # fmt: skip
+    assert done == [500, 701]
+
+
+def test_items_without_ids(memory: Memory, tmp_path: Path) -> None:
+    passages = {"passages": ["One", {"text": "Two"}], "agents": [{"block_ids": [], "passages": ["Three"]}]}
+    file = written(tmp_path / "a.af", passages)
+    assert import_memory(memory, file).counts["new"] == 3
+    assert set(texts(memory)) == {"One", "Two", "Three"}
+    again(memory, file)
+
+
+def test_notes_of_one_name(memory: Memory, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        written(
+            tmp_path / folder / "Index.md", f"This is {folder}: [other](../{'b' if folder == 'a' else 'a'}/Index.md)"
+        )
+    import_memory(memory, tmp_path)
+    assert {r.fact for r in memory.graph.relationships()} == {
+        "a/Index links to b/Index",
+        "b/Index links to a/Index",
+    }
+
+
+def test_the_command(run: Run, tmp_path: Path) -> None:
+    mem0, chat = (
+        written(tmp_path / "mem0.json", MEM0),
+        written(tmp_path / "c.json", [{"role": "user", "content": "hi"}]),
+    )
+    assert "3 items would be imported" in run("import", str(mem0), "--dry-run", "--agent", "ann")
+    assert "3 items imported, 0 merged, 0 there already, 1 with" in run("import", str(mem0), "--agent", "ann")
+    assert json.loads(run("import", str(mem0), "--agent", "ann", "--json"))["kind"] == "mem0"
+    assert "1 messages of 1 conversations imported" in run("import", str(chat), "--agent", "ann")
+    exported = tmp_path / "ann.jsonl"
+    run("export", str(exported), "--agent", "ann")
+    assert "rows imported into agent bob" in run("import", str(exported), "--agent", "bob")
+    assert "exported agent" in run("import", str(exported), "--dry-run", status=1)
+    assert "kind must be one of" in run("import", str(mem0), "--kind", "x", status=1)
 
 
 def address(dsn: str) -> str:
