@@ -101,6 +101,8 @@ def runs(element: ElementTree.Element, tag: str) -> Iterator[str]:
     kind = element.tag.rpartition("}")[2]
     if kind in ("p", "si", "r") or kind == tag:
         yield " " if kind in ("p", "si") else ""
+    if kind in ("br", "cr", "tab"):
+        yield " "
     if kind == tag:
         yield element.text or ""
     for child in element:
@@ -114,6 +116,10 @@ def opendocument(data: bytes) -> str:
     body = next(each for each in root if each.tag.endswith("}body"))
     said = []
     for each in body.iter():
+        if each.tag.rpartition("}")[2] in ("tab", "line-break", "note", "frame"):
+            each.tail = f" {each.tail or ''}"
+            each.text = f" {each.text or ''}"
+    for each in body.iter():
         if each.tag.rpartition("}")[2] in ("p", "h"):
             said.append("".join(each.itertext()))
     return " ".join(said)
@@ -126,6 +132,7 @@ def notebook(data: bytes) -> str:
 
 
 def mail(data: bytes) -> str:
+    data = text(data).encode() if b"\0" in data[:100] else data  # saved as UTF-16, its headers too
     message = email.message_from_bytes(data, policy=email.policy.default)
     part = message.get_body(("plain", "html"))  # type: ignore[attr-defined]
     if part is None:

@@ -11,6 +11,7 @@ from memgpt.ingest import formats, legacy, pdf_annotations, recognition
 from memgpt.ingest.pdf import pdf_text
 from memgpt.ingest.presentation import without_odd_pictures
 from memgpt.ingest.reading import Reading, heading
+from memgpt.ingest.word import with_tabs
 from memgpt.installation import DISTRIBUTION
 from memgpt.models import Json
 
@@ -32,6 +33,8 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
         InputError: it is damaged or encrypted, or a PDF without a text.
         MissingExtraError: the extra ``documents`` is not installed; with ``ocr``, the extra ``ocr``.
     """
+    if media_type == formats.DOCX:
+        data = with_tabs(data)
     note = legacy.unread(data, media_type) if media_type in legacy.LEGACY else None
     try:
         result = _kreuzberg(data, media_type, "markdown")

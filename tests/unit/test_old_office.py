@@ -115,3 +115,13 @@ def test_comments_of_an_opendocument_sheet_are_kept() -> None:
     text = extract(data, "a.ods").text
     assert text.count("Dolphin") == 1
     assert "ask Ann" in text
+
+
+def test_a_tab_between_two_words_of_a_word_file_keeps_them_apart() -> None:
+    whole = make.docx([(1, "Form", "Name:TABAnn Lee")])
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive, zipfile.ZipFile(out, "w") as changed:
+        for name in archive.namelist():
+            content = archive.read(name).decode()
+            changed.writestr(name, content.replace("TAB", '</w:t><w:tab/><w:t xml:space="preserve">'))
+    assert "Name: Ann Lee" in extract(out.getvalue(), "a.docx").text
