@@ -118,7 +118,7 @@ def _show(events: Iterator[Event]) -> None:
     for event in events:
         match event:
             case Text(text):
-                sys.stdout.write(text)
+                output.write(text)
                 sys.stdout.flush()
             case Restarted():
                 output.say("\n(the model broke off and begins again)", "yellow")

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -31,18 +32,41 @@ errors = Console(stderr=True)
 
 def show_json(value: object) -> None:
     """One JSON document on standard output; dataclasses become objects."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
 
 
 def show_lines(values: Iterable[object]) -> None:
     """JSON Lines on standard output: one object per value."""
     for value in values:
-        sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+        write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+
+
+_KEPT = "\n\t"
+_HIDING = frozenset(
+    (*map(chr, range(0x200E, 0x2010)), *map(chr, range(0x2028, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u061c")
+)
+"""Marks that reorder a line or begin another one. Joiners stay: scripts and emoji need them."""
+
+
+def safe(text: str) -> str:
+    """A stored text without what a terminal would obey: control characters and marks of direction as JSON's escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"\\u{ord(c):04x}" if _obeyed(c) else c for c in text)
+
+
+def _obeyed(character: str) -> bool:
+    return character in _HIDING or (unicodedata.category(character) == "Cc" and character not in _KEPT)
+
+
+def write(text: str) -> None:
+    """A piece of a text on standard output: as it is, but on a terminal without what that would obey."""
+    sys.stdout.write(safe(text) if sys.stdout.isatty() else text)
 
 
 def show_text(text: str) -> None:
-    """A text of a user, as it is."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """A text of a user."""
+    write(text if text.endswith("\n") else text + "\n")
 
 
 def show_fields(value: object) -> None:
@@ -53,7 +77,7 @@ def show_fields(value: object) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, field in shown:
         line = Text(f"{name:<{width}}  ", style="bold")
-        line.append(field, style="not bold")
+        line.append(safe(field), style="not bold")
         console.print(line, soft_wrap=True)
 
 
@@ -74,7 +98,7 @@ def working(what: str) -> Iterator[None]:
     if not errors.is_terminal:
         yield
         return
-    with errors.status(Text(what)):
+    with errors.status(Text(safe(what))):
         yield
 
 
@@ -92,18 +116,18 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
     """A table; text of users is printed as it is, never read as markup."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(Text(safe(cell(value))) for value in row))
     (console if console.is_terminal else _wide).print(table)
 
 
 def say(line: str, style: str = "") -> None:
     """A line on standard output."""
-    console.print(Text(line, style=style), soft_wrap=True)
+    console.print(Text(safe(line), style=style), soft_wrap=True)
 
 
 def note(line: str) -> None:
     """A line beside the result, on standard error."""
-    errors.print(Text(line, style="yellow"), soft_wrap=True)
+    errors.print(Text(safe(line), style="yellow"), soft_wrap=True)
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -115,7 +139,7 @@ def show_problems(problems: Iterable[Problem]) -> None:
 def fail(message: str) -> None:
     """The one line of an error, on standard error."""
     line = Text("error: ", style="bold red")
-    line.append(" ".join(message.split()), style="red")
+    line.append(safe(" ".join(message.split())), style="red")
     errors.print(line, soft_wrap=True)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,39 @@ def test_a_weak_match_is_said_and_operators_mean_something(run: Run, dsn: str) -
     [hit] = rows(run("search", "dog -tea", "--json"))
     assert hit["confidence"] > 0.5
     assert len(rows(run("search", "dog -tea", "--plain", "--json"))) == 2
+
+
+HOSTILE = "tea \x1b]52;c;aGk=\x07 \x1b[2J\x9b8m \rhidden \u202eback 👩\u200d🚀"
+
+
+def test_no_stored_text_steers_a_terminal(run: Run, dsn: str) -> None:
+    with Memory("default", dsn=dsn) as memory:
+        memory.remember(HOSTILE, source="a\x1b[1mb")
+        memory.core.create("notes", HOSTILE)
+    for command in (["search", "tea"], ["archival", "list"], ["archival", "get", "1"], ["block", "list"]):
+        shown = run(*command)
+        assert not {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & set(shown), command
+        assert "\\u001b]52;c;aGk=\\u0007" in shown
+    assert run("block", "get", "notes") == HOSTILE + "\n"  # into a pipe it is the text itself
+    environment = os.environ | {"DATABASE_URL": dsn, "NO_COLOR": "1"}
+    for arguments in ("block get notes", "context tea", "search tea --json"):
+        terminal, inside = pty.openpty()
+        command = [sys.executable, "-m", "memgpt", *arguments.split()]
+        with subprocess.Popen(command, env=environment, stdout=inside) as process:
+            os.close(inside)
+            shown = b"".join(iter(partial(_read, terminal), b"")).decode()
+            assert process.wait() == 0
+        os.close(terminal)
+        assert "\\u001b]52;c;aGk=\\u0007" in shown, arguments
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown), arguments
+        assert "👩\u200d🚀" in shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1_000_000)
+    except OSError:  # the other end is closed
+        return b""
 
 
 def test_lines_and_json_lines_are_remembered_in_one_go(run: Run) -> None:
