@@ -24,7 +24,7 @@ _ENCRYPTED_USER: Final = b"\xdf\xc4\xd1\xf3"
 _COMMENT_ON_SLIDE: Final = struct.pack("<HH", 0x0F, 0x2EE0)
 _NOTE_OF_CELL: Final = 0x1C
 _TEXT_OF_SHAPE: Final = 0x1B6
-_RTF_PARTS: Final = ((rb"\\annotation\b", "comments"), (rb"\\footnote\b", "footnotes"))
+_RTF_PARTS: Final = ((re.compile(rb"\\annotation\b"), "comments"), (re.compile(rb"\\footnote\b"), "footnotes"))
 
 
 def unread(data: bytes, media_type: str) -> str | None:
@@ -35,7 +35,7 @@ def unread(data: bytes, media_type: str) -> str | None:
         MissingExtraError: the extra ``documents`` is not installed.
     """
     if media_type == RTF:
-        named = [name for mark, name in _RTF_PARTS if re.search(mark, data)]
+        named = [name for mark, name in _RTF_PARTS if mark.search(data)]
     elif media_type == XLSB:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             named = ["comments"] if any("/comments" in name for name in archive.namelist()) else []

@@ -8,6 +8,7 @@ import zipfile
 from typing import Final
 
 _SLIDE: Final = re.compile(r"ppt/(?:slides|slideLayouts|slideMasters)/[^/]*\.xml")
+_PICTURE: Final = re.compile(rb"<p:pic(?=[\s/>])")
 _EMBEDDED: Final = re.compile(rb"<a:blip\b[^>]{0,1000}?\b\w{1,20}:embed=")
 
 
@@ -22,7 +23,7 @@ def without_odd_pictures(data: bytes) -> bytes:
 
 
 def _without(slide: bytes) -> bytes:
-    first, *rest = re.split(rb"<p:pic(?=[\s/>])", slide)
+    first, *rest = _PICTURE.split(slide)
     parts = [first]
     for part in rest:
         inside, end, after = part.partition(b"</p:pic>")
