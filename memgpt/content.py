@@ -55,7 +55,7 @@ def read(content: Any, attached: Attached = label) -> Content:
     texts: list[str] = []
     made = Content()
     _read(content, attached, texts, made)
-    return Content("\n".join(text for text in texts if text), made.calls, made.results)
+    return Content("\n".join(texts), made.calls, made.results)
 
 
 def _read(content: Any, attached: Attached, texts: list[str], made: Content) -> None:

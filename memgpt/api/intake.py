@@ -46,14 +46,14 @@ class JsonShape:
         self._in_text ^= len(pieces) % 2 == 0
         brackets = outside.translate(None, _NO_BRACKET)
         opened = brackets.count(b"{") + brackets.count(b"[")
+        if self._depth + len(brackets) > self._most_depth:
+            self._refuse_deep(brackets)
+        self._depth += 2 * opened - len(brackets)
         self._values += opened + outside.count(b":")
         if self._values > self._most_values:
             raise Refused(
                 413, f"the JSON has more than {self._most_values:,} objects, lists and names: send it in parts"
             )
-        if self._depth + len(brackets) > self._most_depth:
-            self._refuse_deep(brackets)
-        self._depth += 2 * opened - len(brackets)
 
     def _refuse_deep(self, brackets: bytes) -> None:
         if max(accumulate(map(_STEP.__getitem__, brackets), initial=self._depth)) > self._most_depth:

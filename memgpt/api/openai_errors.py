@@ -8,6 +8,28 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+
+class OpenAIErrorDetail(BaseModel):
+    """What went wrong, in the words of OpenAI's protocol."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIError(BaseModel):
+    """An error of OpenAI's protocol."""
+
+    error: OpenAIErrorDetail
+
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": OpenAIError, "description": "The request cannot be served as it is; `message` says why."},
+    "5XX": {"model": OpenAIError, "description": "The service, or the upstream, cannot serve it now."},
+}
 
 _ADDRESSES: Final = re.compile(r"/v1/(?:chat/completions|embeddings|models)(?:/.*+)?")
 _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {

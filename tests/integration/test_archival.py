@@ -252,7 +252,9 @@ def test_update_changes_what_is_given_and_embeds_a_new_text(memory: Memory) -> N
     assert row.expires_at is not None
     assert memory.archival.update(kept.id, clear_expiry=True).expires_at is None
     assert kept.id in found(memory, "selling a violin")
-    assert found(memory, '"lives in Rome"') == []
+    [hit, *_] = memory.search('"lives in Rome"', kinds=["archival"], explain=True)  # a phrase that is nowhere now
+    assert hit.explain is not None
+    assert hit.explain["query"]["nowhere"] == ['"lives in Rome"']
     with pytest.raises(NotFoundError):
         memory.archival.update(999, text="x")
     with pytest.raises(InputError, match="give both"):

@@ -378,7 +378,12 @@ with Memory("ann", dsn=sys.argv[1]) as memory:
 
 def test_a_killed_run_goes_on_and_pays_for_nothing_twice(memory: Memory, chat: ChatServer, dsn: str) -> None:
     memory.remember_many([{"text": f"Ann{n} works at Acme{n}."} for n in range(10)])
-    chat.script(otherwise=lambda request: works(*asked(request).split("]\n")[1].rstrip(".").split(" works at ")))
+
+    def answer(request: Any) -> Any:
+        text = asked(request).partition("<text_to_read>\n")[2].partition("\n</text_to_read>")[0]
+        return works(*text.rstrip(".").split(" works at "))
+
+    chat.script(otherwise=answer)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, dsn],
         env={**os.environ, "MEMGPT_CHAT_BASE_URL": chat.url},

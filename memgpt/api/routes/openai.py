@@ -32,7 +32,7 @@ from memgpt.models import Json
 from memgpt.service import Caller, Service
 
 log = logging.getLogger("memgpt.api")
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=openai_errors.RESPONSES)
 
 _SECONDS: Final = httpx.Timeout(600.0, connect=10.0)
 _TO_KEEP: Final = 20.0
