@@ -336,8 +336,8 @@ def _use_role(connection: Connection, todo: Plan) -> None:
 
 
 def _note(notices: list[str], notice: psycopg.errors.Diagnostic) -> None:
-    """Keep what asks somebody to do something; PostgreSQL's own notices do not."""
-    if notice.message_hint:
+    """Keep what the migrations themselves tell an operator; hints of PostgreSQL and pgvector are not for one."""
+    if notice.message_hint and notice.source_function == "exec_stmt_raise":
         notices.append(f"{notice.message_primary}. {notice.message_hint}")
 
 

@@ -53,8 +53,12 @@ SELECT 'policy', t.relname, p.polname,
 FROM tables t
 JOIN pg_policy p ON p.polrelid = t.oid
 UNION ALL
-SELECT 'function', p.proname, p.proname, replace(pg_get_functiondef(p.oid), quote_ident(%(schema)s::text) || '.', ''), true
+-- By name and arguments: functions of one name are several.
+SELECT 'function', f.signature, f.signature, replace(pg_get_functiondef(p.oid), quote_ident(%(schema)s::text) || '.', ''), true
 FROM pg_proc p
+CROSS JOIN LATERAL (
+    SELECT format('%%s(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)) AS signature
+) AS f
 WHERE p.pronamespace = to_regnamespace(quote_ident(%(schema)s::text)) AND p.prokind = 'f'
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = p.oid AND e.deptype = 'e')
 ORDER BY 1, 2, 3

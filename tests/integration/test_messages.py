@@ -127,7 +127,9 @@ def test_sessions_last_spoken_in_first(memory: Memory) -> None:
 
 
 def test_update_and_delete_leave_the_old_row_in_the_history(memory: Memory, dsn: str) -> None:
-    kept = memory.messages.append("user", "Ann: I live in Rome", metadata={"k": 1}, intent="tell", intent_confidence=1)
+    kept = memory.messages.append(
+        "user", "Ann: I live in Rome", name="Ann", metadata={"k": 1}, intent="tell", intent_confidence=1
+    )
     changed = memory.messages.update(kept.id, content="Ann: I live in Oslo now", intent="correct")
     assert (changed.content, changed.intent, changed.intent_confidence) == ("Ann: I live in Oslo now", "correct", None)
     assert (changed.name, changed.metadata, changed.created_at) == ("Ann", {"k": 1}, kept.created_at)
