@@ -127,9 +127,10 @@ def test_who_goes_away_cancels_the_turn(dsn: str, model: ChatServer, stream: boo
     model.script(Hang() if silent else Hang("a long answer that never ends, and never will, however long you wait"))
     with running(dsn, model) as http:
         body = json.dumps({"text": "hello", "stream": stream}).encode()
-        head = f"POST {A}/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        head = f"POST {A}/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
-            caller.sendall(head.encode() + b"\r\n\r\n" + body)
+            caller.sendall(head.encode() + body)
             assert model.hanging.wait(60)
         wait_until(lambda: turns(dsn) == ["cancelled"])
         model.script(Say("here again"))

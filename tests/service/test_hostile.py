@@ -73,7 +73,8 @@ def test_sql_is_text(client: TestClient, dsn: str, text: str) -> None:
         b'{"text": "x", "embedding": [1, 2, 3]}',
         b'{"text": "x", "metadata": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
         b'{"text": "x", "metadata": ' + b'{"a":[' * 60 + b"]}" * 60 + b"}",
-        b'{"text": "' + b"x" * 1_000_001 + b'"}',
+        b'{"text": "x", "metadata": {"a": "' + b"x" * 1_000_001 + b'"}}',
+        b'{"text": "' + b"x" * 10_000_001 + b'"}',
         b"x" * 10_000_001,
     ],
 )
