@@ -58,6 +58,7 @@ class Instant(ChatModel):
         self._model = Whole(stream_function=stream)
         self._provider = Nobody()
         self._closing = None
+        self._inherited = False
 
 
 def main() -> None:
