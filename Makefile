@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 STAMP := $(VENV)/.installed
+# What tests a client, a model or a file, and no statement of its own, runs on PostgreSQL 18 alone.
+NOT_ON_16 := agent agent_wire benchmarks bounded_answers chat_* cli* embedded embedding_* extraction fork ingest \
+	own_server server_command transcript*
 # On a terminal pip shows its progress; elsewhere only what went wrong.
 PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
@@ -34,7 +37,7 @@ demo: $(CORE) ## Remember and recall real input, offline, in a private PostgreSQ
 test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database on 16
 	@$(BIN)/python -m pytest -n 2 -q
 	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
-		--ignore tests/integration/test_embedded.py --ignore tests/integration/test_embedding_providers.py
+		$(NOT_ON_16:%=--ignore-glob 'tests/integration/test_%.py')
 
 # Where there is npm; its test is skipped without (in CI it fails).
 conformance: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
