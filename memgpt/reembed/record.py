@@ -98,12 +98,14 @@ def guard(dsn: str, options: Settings) -> Iterator[Guard]:
         ConflictError: another process has it.
     """
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
+        # What is fetched in binary leaves its portal behind, and with it a snapshot; a plain statement ends both.
+        # Building an index concurrently waits for every snapshot there is.
+        connection.in_binary = False
         if not _taken(connection, options.db_schema):
             raise ConflictError(
                 "another process is changing the embedding model: `memgpt reembed --status` shows how far"
             )
-        # Being without parameters, this also ends the portal of the statement before, and with it the last snapshot:
-        # building an index concurrently waits for every snapshot there is.
+        # without parameters, so it is plain, which the statement before was not
         connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield Guard(connection)
 

@@ -236,6 +236,15 @@ def test_one_at_a_time(options: Settings, dsn: str) -> None:
     assert not status(options=options).at_work
 
 
+def test_the_process_at_work_holds_no_snapshot(options: Settings, dsn: str, look: Callable[..., Any]) -> None:
+    """Building an index concurrently would wait for it, which is for the end of that very process."""
+    with guard(dsn, options) as held:
+        for _ in range(2):
+            states = "SELECT array_agg(backend_xmin) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            assert look(f"{states} AND datname = current_database()") == [None]
+            held.keep()
+
+
 def test_nothing_is_stored_when_the_model_fails_and_it_can_be_cancelled(
     options: Settings, look: Callable[..., Any], provider: OpenAIServer
 ) -> None:
@@ -315,14 +324,18 @@ def test_paid_vectors_are_asked_for_once_per_agent(options: Settings, provider: 
         with Memory("a", options=options) as memory:
             memory.archival.near_duplicates("a question")
     assert len(provider.requests) == 1
+    of_a = "SELECT array_agg(hash) FROM embedding_cache WHERE agent_id = 'a'"
+    question = look(of_a)
     with Memory("b", options=options) as memory, memory.transaction():
         memory.archival.near_duplicates("a question")
     assert len(provider.requests) == 2
     assert look("SELECT count(*) FROM embedding_cache WHERE agent_id = 'a'") == 1
     assert look("SELECT tokens FROM embedding_usage WHERE agent_id = 'a'") == 7
     with Memory("a", options=options) as memory:
-        memory.forget(memory.remember("a secret").id)
-        assert look("SELECT count(*) FROM embedding_cache WHERE agent_id = 'a'") == 0
+        secret = memory.remember("a secret").id
+        assert len(look(of_a)) == 2
+        memory.forget(secret)
+        assert look(of_a) == question
     assert look("SELECT count(*) FROM embedding_cache WHERE agent_id = 'b'") == 1
 
 

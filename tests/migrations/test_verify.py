@@ -44,6 +44,9 @@ DRIFTS = [
     ("changed", "function memory_search_vector",
      "CREATE OR REPLACE FUNCTION memory_search_vector(language text, body text) RETURNS tsvector "
      "LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN to_tsvector('simple', body)"),
+    ("missing", "function memory_matching_archival(query tsquery)", "DROP FUNCTION memory_matching_archival(tsquery)"),
+    ("missing", "function memory_matching_archival(query tsquery, wanted text[])",
+     "DROP FUNCTION memory_matching_archival(tsquery, text[])"),
 ]  # fmt: skip
 
 
