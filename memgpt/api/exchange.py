@@ -201,7 +201,7 @@ class Exchange:
             now = MessageStore(connection, scope.author).lock_session(self._session)
             stored = self._stored()
             fresh, lost = self._new(stored)
-            if fresh and self._is_late(stored):
+            if (fresh or (reply is not None and reply.interrupted)) and self._is_late(stored):
                 return
             if reply is not None and (fresh or self._replaces(lost, reply)):
                 fresh.append(reply)

@@ -38,8 +38,8 @@ def test_plans_of_the_statements_themselves(operator: TestClient, caplog: pytest
     assert kept.status_code == 201
     assert operator.post(f"{A}/search", json={"query": "vault midnight"}).json()[0]["text"].startswith("the vault")
     lines = "vault\nisn't midnight\n'\\\nvault"
-    assert operator.get(f"{A}/archival-memory", params={"tag": lines}).json() == []
-    assert len(operator.get(f"{A}/archival-memory", params={"tag": "vault"}).json()) == 1
+    assert operator.get(f"{A}/archival-memory", params={"tags": lines}).json() == []
+    assert len(operator.get(f"{A}/archival-memory", params={"tags": "vault"}).json()) == 1
     noted = operator.get(PLANS).json()
     searches = [one for one in noted if "lexical_seeds" in one["statement"] and one["plan"]]
     assert len(searches) == 1

@@ -124,7 +124,7 @@ def test_the_agents_prompt_has_the_tags_we_wrote_and_no_others(text: str) -> Non
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_is_summarised_and_read_for_facts_is_data(text: str) -> None:
-    [piece] = _pieces([message(text, text)], 100_000, len)
+    [piece] = _pieces([message(text, text)], 100_000, len, ZoneInfo("UTC"))
     assert len([line for line in lines(piece) if line and not line.startswith(">")]) == 1
     sent = _sent(f"[said by Ann on 2026-01-01]\n{text}")
     assert sent.count("<text_to_read>") == sent.count("</text_to_read>") == 1
