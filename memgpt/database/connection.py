@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memgpt import forks
 from memgpt.config import Settings, settings
-from memgpt.database import queries, times
+from memgpt.database import numbers, queries, times
 from memgpt.database.caches import AgentCaches
 from memgpt.database.driver import Connection
 from memgpt.database.failures import translated
@@ -140,6 +140,7 @@ def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
     try:
         connection = Connection.connect(conninfo(dsn, options), autocommit=autocommit, prepare_threshold=None)
         times.register(connection)
+        numbers.register(connection)
     except psycopg.Error as error:
         raise UnavailableError(f"cannot connect to PostgreSQL: {_reason(error)}") from error
     if connection.info.server_version < OLDEST_SERVER:
@@ -199,6 +200,7 @@ def check_encoding(encoding: str) -> None:
 def register_types(connection: psycopg.Connection[Any], server: Server) -> None:
     """Teach a connection to send and read vectors, and to read times as UTC."""
     times.register(connection)
+    numbers.register(connection)
     if not server.types:
         raise DatabaseError("pgvector is not installed in this database: run `memgpt db migrate`")
     register_vector_info(connection, TypeInfo("vector", *server.types["vector"]))
