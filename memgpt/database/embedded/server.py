@@ -177,12 +177,14 @@ def stop(data_dir: Path) -> tuple[int, ...]:
     cluster.check_owner()
     if not running.supervised(cluster):
         return ()
+    # Asked while the server surely runs: a supervisor that is stopping could not be told from one who uses it.
+    users = tuple(pid for pid in owners(cluster) if pid != os.getpid())
     running.leave(cluster, deadline)
     with Lock(cluster.home / "owners.lock", cluster.account) as claim:
         while running.supervised(cluster):
             if claim.try_take():
                 running.stop(cluster, deadline)
-            elif users := tuple(pid for pid in owners(cluster) if pid != os.getpid()):
+            elif users:
                 return users
             else:
                 deadline.pause(f"the server of {cluster.home} to stop; see {cluster.log}")
