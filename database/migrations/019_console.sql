@@ -1,0 +1,9 @@
+-- 019_console
+
+BEGIN;
+
+LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE;
+
+INSERT INTO schema_migrations (migration_name) VALUES ('019_console');
+
+COMMIT;
