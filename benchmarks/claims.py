@@ -22,10 +22,11 @@ from psycopg import sql
 
 from benchmarks import fixtures, vectors
 from benchmarks.verdicts import Measured, average, embedding_cost, round_trips, verdict
-from memgpt.database import migrate, queries
+from memgpt.database import queries
+from memgpt.database.admin import migrate
 from memgpt.database.connection import Connection, connect
 from memgpt.database.embedded import EmbeddedServer
-from memgpt.stores.search import candidates, compose
+from memgpt.search.store import candidates, compose
 
 SQL = queries.beside("benchmarks.claims")
 AGENTS = 1000

@@ -19,7 +19,7 @@ from pgvector import Vector
 from benchmarks import fixtures, vectors
 from memgpt.database import queries
 from memgpt.database.connection import Connection, connect
-from memgpt.stores.search import candidates, compose
+from memgpt.search.store import candidates, compose
 
 SQL = queries.beside("benchmarks.curves")
 DIMENSIONS = 256

@@ -28,7 +28,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.database.embedded import EmbeddedServer
 
 RESULTS = Path(__file__).parent / "results"

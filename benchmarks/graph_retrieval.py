@@ -20,8 +20,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from memgpt import Memory, linking
+from memgpt import Memory
 from memgpt.models import Hit
+from memgpt.search import graph_arm
 
 FOLDS = 5
 WEIGHTS = (0.5, 1.0, 1.5, 2.0, 3.0)
@@ -79,7 +80,7 @@ def _ask(
 def _leave_out(memory: Memory, questions: Sequence[dict[str, Any]], place: Callable[[Hit], int], kind: Any) -> None:
     by_weight = {}
     for asked, weight in product(ASKED, WEIGHTS):
-        linking.ASKED, linking.WEIGHT = asked, weight  # type: ignore[misc]
+        graph_arm.ASKED, graph_arm.WEIGHT = asked, weight  # type: ignore[misc]
         recalls = by_weight[asked, weight] = _ask(memory, questions, place, kind, graph=True)[0]
         told = f"recall@2 {_mean(recalls, 0):.1f}  recall@5 {_mean(recalls, 1):.1f}"
         print(f"names asked for {asked}, links {weight}: {told}", flush=True)

@@ -20,8 +20,8 @@ import psutil
 from benchmarks import fixtures
 from memgpt import Memory
 from memgpt.config import OFFLINE_MODEL
-from memgpt.ingest import files, workers
-from memgpt.ingest.prepare import Prepared
+from memgpt.documents import files, workers
+from memgpt.documents.prepare import Prepared
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import document_files as make

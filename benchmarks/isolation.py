@@ -17,16 +17,17 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from benchmarks import fixtures
+from memgpt.archival.store import ArchivalStore
 from memgpt.config import NO_MODEL, Settings
-from memgpt.database import isolation, migrate, queries
+from memgpt.database import isolation, queries
+from memgpt.database.admin import migrate
 from memgpt.database.connection import Connection, Database, connect
 from memgpt.database.embedded import EmbeddedServer
 from memgpt.database.isolation import RequestScope
+from memgpt.graph.store import GraphStore
+from memgpt.graph.traversal_store import TraversalStore, Walk, _statement
 from memgpt.models import Author, Kind
-from memgpt.stores.archival import ArchivalStore
-from memgpt.stores.graph import GraphStore
-from memgpt.stores.search import Asked, Filters, SearchStore, Seeds
-from memgpt.stores.traversal import TraversalStore, Walk, _statement
+from memgpt.search.store import Asked, Filters, SearchStore, Seeds
 
 SQL = queries.beside("benchmarks.isolation")
 AGENT, LANGUAGE, LINE = "agent-1", "english", 1.5

@@ -3,7 +3,7 @@
 Of each LoCoMo conversation: its own questions of categories 1 to 4 have an answer; adversarial ones (category 5) name
 the wrong speaker; those of the other conversations, with the names of this one's speakers, ask for what nobody said. A
 half of the weight is on the first, a quarter on each of the others. The order of the hits is that of the packaged
-ranking. With ``--write`` the calibration goes to ``memgpt/ranking/confidence.json``.
+ranking. With ``--write`` the calibration goes to ``memgpt/search/ranking/confidence.json``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks import fixtures, learn_ranking, locomo
 from memgpt.config import OFFLINE_MODEL
-from memgpt.ranking import FEATURES, packaged_model
-from memgpt.ranking.confidence import ABSOLUTE, Calibration
+from memgpt.search.ranking import FEATURES, packaged_model
+from memgpt.search.ranking.confidence import ABSOLUTE, Calibration
 
 CALIBRATION = Path(__file__).parents[1] / "memgpt" / "ranking" / "confidence.json"
 PENALTY = 1.0

@@ -2,7 +2,7 @@
 
 Candidates are those of the real search statement, through the public API. The loss is a softmax over each question's
 candidates (listwise), with an L2 penalty; every weight but that of the length must not be negative, so that no feature
-can be used against its meaning. With ``--write`` the weights go to ``memgpt/ranking/weights.json``.
+can be used against its meaning. With ``--write`` the weights go to ``memgpt/search/ranking/weights.json``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from memgpt.config import OFFLINE_MODEL, Settings
 from memgpt.database.connection import Database
 from memgpt.embeddings.static import word_vectors
 from memgpt.models import KINDS, Author
-from memgpt.ranking import FEATURES, Candidate, Model, SoftMatcher, analyse
-from memgpt.ranking.features import features
-from memgpt.ranking.model import pick
-from memgpt.scope import Scope
+from memgpt.scope.scope import Scope
 from memgpt.search import Search
+from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, analyse
+from memgpt.search.ranking.features import features
+from memgpt.search.ranking.model import pick
 
 WEIGHTS = Path(__file__).parents[1] / "memgpt" / "ranking" / "weights.json"
 DATA = Path(os.environ.get("LOCOMO", "locomo10.json"))

@@ -23,9 +23,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+from memgpt.documents.extract import extract
+from memgpt.documents.formats import encodings
 from memgpt.errors import InputError
-from memgpt.ingest import encodings
-from memgpt.ingest.extract import extract
 
 WORD = re.compile(r"[^\W_]+")
 LINE = 0.99

@@ -36,8 +36,8 @@ from pydantic import SecretStr
 from benchmarks import fixtures
 from memgpt import Memory, embeddings
 from memgpt.config import Settings
-from memgpt.database import migrate
-from memgpt.embeddings.contract import Purpose, Usage, Vectors
+from memgpt.database.admin import migrate
+from memgpt.embeddings.base import Purpose, Usage, Vectors
 from memgpt.reembed import finish, reembed, rollback
 
 AGENTS = 20

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.fixtures import database, own_server
 from memgpt import Memory
 from memgpt.config import settings
-from memgpt.graph.resolution import SURE, UNSURE, proposed
-from memgpt.stores.merges import MergeStore, Pair
+from memgpt.graph.merges_store import MergeStore, Pair
+from memgpt.graph.merging import SURE, UNSURE, proposed
 
 DATA = Path(__file__).parent / "data" / "resolution.json"
 THRESHOLDS = (0.5, 0.55, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)

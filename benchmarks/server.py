@@ -31,8 +31,8 @@ from benchmarks import fixtures, hostile_load, texts
 from memgpt import Memory
 from memgpt.config import OFFLINE_MODEL, settings
 from memgpt.database.embedded import EmbeddedServer
-from memgpt.keys import Keys
-from memgpt.service import Caller, Service
+from memgpt.server.keys import Keys
+from memgpt.server.service import Caller, Service
 
 AGENTS = 10
 SEARCHES = 0.8

@@ -13,9 +13,9 @@ from pathlib import Path
 from psycopg import sql
 
 from benchmarks import fixtures, texts, vectors
-from memgpt import sizing
 from memgpt.database import queries
 from memgpt.database.connection import Connection, connect
+from memgpt.reembed import sizing
 
 SQL = queries.beside("benchmarks.sizing")
 DIMENSIONS = (256, 768, 1536)
@@ -44,7 +44,7 @@ def main() -> None:
             table.rows += [_cells(name, dimensions, one) for name, one in found.items()]
     constants = {"rows": rows, "machine": fixtures.machine(), "dimensions": measured}
     if options.full:  # small sizes would only make noise of what is shipped
-        (ROOT / "memgpt" / "data" / "sizing.json").write_text(json.dumps(_rounded(constants), indent=1) + "\n")
+        (ROOT / "memgpt" / "reembed" / "sizing.json").write_text(json.dumps(_rounded(constants), indent=1) + "\n")
         sizing.constants.cache_clear()
         (ROOT / "docs" / "sizing.md").write_text(page(rows), "utf-8")
     one = measured[str(DIMENSIONS[-1])]["archival_memories"]

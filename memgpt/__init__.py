@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from memgpt.agent import Agent
-    from memgpt.agents import Agents
+    from memgpt.agents.agents import Agents
     from memgpt.memory import Memory
 
 __all__ = ["Agent", "Agents", "Memory"]
 
-_HOMES = {"Agent": "memgpt.agent", "Agents": "memgpt.agents", "Memory": "memgpt.memory"}
+_HOMES = {"Agent": "memgpt.agent", "Agents": "memgpt.agents.agents", "Memory": "memgpt.memory"}
 
 
 def __getattr__(name: str) -> object:

@@ -10,30 +10,30 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from memgpt import embeddings, forget, inputs, stats
-from memgpt.archival import Archival
-from memgpt.batches import Batch, OnError
+from memgpt import embeddings, validation
+from memgpt.agents import forget, stats
+from memgpt.archival.archival import Archival
+from memgpt.blocks.blocks import Core
 from memgpt.config import Settings, settings
-from memgpt.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
-from memgpt.core import Core
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
-from memgpt.documents import Documents
+from memgpt.documents.documents import Documents
+from memgpt.documents.ingest import Ingest
+from memgpt.documents.report import Ingested, IngestReport
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.graph import Graph
-from memgpt.history import AsOf, History
-from memgpt.ingest.report import Ingested, IngestReport
-from memgpt.ingest.run import Ingest
-from memgpt.intents import Intents
-from memgpt.messages import Messages
+from memgpt.history.history import AsOf, History
+from memgpt.messages.intents import Intents
+from memgpt.messages.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
-from memgpt.nodes import Nodes
-from memgpt.opening import open_database
-from memgpt.proposals import Proposals
-from memgpt.scope import Scope
+from memgpt.proposals.proposals import Proposals
+from memgpt.scope.batches import Batch, OnError
+from memgpt.scope.opening import open_database
+from memgpt.scope.scope import Scope
 from memgpt.search import Search
-from memgpt.spans import span
+from memgpt.search.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
+from memgpt.telemetry import span
 
 
 class Memory:
@@ -66,8 +66,8 @@ class Memory:
     ) -> None:
         options = options or settings()
         # work of a process that concerns every agent has that process's database
-        name = inputs.agent_id(agent or options.agent, "agent", or_every=database is not None)
-        author = Author(name, inputs.name(actor, "actor"))
+        name = validation.agent_id(agent or options.agent, "agent", or_every=database is not None)
+        author = Author(name, validation.name(actor, "actor"))
         self._shared = database is not None
         self._database = open_database(dsn, options) if database is None else database
         scope = RequestScope((author.agent_id,), author.agent_id)
@@ -81,7 +81,6 @@ class Memory:
         self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
         self.graph = Graph(self._scope)
-        self.nodes = Nodes(self._scope)
         self.proposals = Proposals(self._scope, self.archival, self.core, self.graph, self._history)
         self._ingest = Ingest(self._scope)
 
@@ -107,7 +106,7 @@ class Memory:
         Raises:
             InputError: there is no such zone.
         """
-        self._scope.set_zone(None if time_zone is None else inputs.time_zone(time_zone))
+        self._scope.set_zone(None if time_zone is None else validation.time_zone(time_zone))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -120,12 +119,12 @@ class Memory:
             yield
 
     def remember(self, text: str, **fields: Any) -> Remembered:
-        """Keep a text for good; see :meth:`memgpt.archival.Archival.insert`."""
+        """Keep a text for good; see :meth:`memgpt.archival.archival.Archival.insert`."""
         with span("remember"):
             return self.archival.insert(text, **fields)
 
     def remember_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
-        """Keep many texts in one transaction; see :meth:`memgpt.archival.Archival.insert_many`."""
+        """Keep many texts in one transaction; see :meth:`memgpt.archival.archival.Archival.insert_many`."""
         with span("remember"):
             return self.archival.insert_many(memories, on_error=on_error)
 
@@ -138,16 +137,16 @@ class Memory:
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Change]:
-        """What was done to this memory, newest first; see :meth:`memgpt.history.History.list`."""
+        """What was done to this memory, newest first; see :meth:`memgpt.history.history.History.list`."""
         return self._history.list(kind, id, label=label, limit=limit, before=before)
 
     def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:
-        """Take back the last change, or the one named; see :meth:`memgpt.history.History.undo`."""
+        """Take back the last change, or the one named; see :meth:`memgpt.history.history.History.undo`."""
         return self._history.undo(change_id)
 
     def as_of(self, time: datetime | str) -> AsOf:
         """This memory as it was at a time: ``memory.as_of("2026-01-31T12:00Z").block("human")``."""
-        moment = inputs.moment(time, "time")
+        moment = validation.moment(time, "time")
         if moment is None:
             raise InputError("time is missing: give a datetime or an ISO 8601 text")
         return AsOf(self._scope, moment)
@@ -225,7 +224,7 @@ class Memory:
             said: texts of messages that the prompt has already: they are not recalled.
             count_tokens: the tokenizer of the model that will read it; absent, that of the embedding model.
         """
-        budget = inputs.limit(budget_tokens, "budget_tokens", most=10_000_000)
+        budget = validation.limit(budget_tokens, "budget_tokens", most=10_000_000)
         with span("context"):
             more = min(len(said), MOST_SAID)
             asked = query if query and query.strip() else None

@@ -22,7 +22,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.database.embedded import EmbeddedServer, binaries
 
 POSTGRES = int(os.environ.get("MEMGPT_TEST_POSTGRES", "18"))

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt import chat_models, forks
 from memgpt.agent.events import Restarted, Text
-from memgpt.chat_models import BrokenAnswerError
-from memgpt.embeddings import background
-from memgpt.embeddings.patience import retrying
+from memgpt.database import forks
 from memgpt.errors import ChatError, WindowExceededError
+from memgpt.llm import chat, event_loop
+from memgpt.llm.chat import BrokenAnswerError
+from memgpt.llm.retries import retrying
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -54,7 +54,7 @@ class ChatModel:
 
     def __init__(self, name: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
         self.name = name
-        self._connect = partial(chat_models.connected, name, base_url, api_key)
+        self._connect = partial(chat.connected, name, base_url, api_key)
         self._model, self._provider = self._connect()
         self._closing: weakref.finalize[Any, Any] | None = None
         self._inherited = False
@@ -73,17 +73,17 @@ class ChatModel:
     @property
     def priced(self) -> bool:
         """Whether the cost of an answer will be known."""
-        return chat_models.price(self._model, 1, 1) is not None
+        return chat.price(self._model, 1, 1) is not None
 
     def spent(self, response: ModelResponse, seconds: float, sent: int, answered: int) -> Spent:
         """The tokens and the price of a response; where the endpoint does not count, ``sent`` and ``answered``."""
         usage = response.usage
         if usage.unmeasured_requests or not (usage.input_tokens or usage.output_tokens):
-            return Spent(sent, answered, chat_models.price(self._model, sent, answered), seconds)
+            return Spent(sent, answered, chat.price(self._model, sent, answered), seconds)
         try:
             cost: float | None = float(response.cost().total_price)
         except (LookupError, ValueError, AssertionError):  # it answers under a name of its own
-            cost = chat_models.price(self._model, usage.input_tokens, usage.output_tokens)
+            cost = chat.price(self._model, usage.input_tokens, usage.output_tokens)
         return Spent(usage.input_tokens, usage.output_tokens, cost, seconds)
 
     def stream(
@@ -110,12 +110,12 @@ class ChatModel:
             self._model, self._provider = self._connect()
         if self._closing is None:  # the client opens on the loop; nobody closes a model, so its end does
             leave = partial(self._provider.__aexit__, *[None] * 3)
-            self._closing = weakref.finalize(self, background.later, leave, background.loop())
+            self._closing = weakref.finalize(self, event_loop.later, leave, event_loop.loop())
             self._closing.atexit = False
-            background.run(self._provider.__aenter__())
+            event_loop.run(self._provider.__aenter__())
         pieces: queue.Queue[Any] = queue.Queue()
         work = self._pump(messages, parameters, max_tokens, seconds, pieces)
-        future = asyncio.run_coroutine_threadsafe(work, background.loop())
+        future = asyncio.run_coroutine_threadsafe(work, event_loop.loop())
         future.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := _next(pieces, stop)) is not None:
@@ -222,5 +222,5 @@ def _explained(model: str, error: Exception, seconds: float) -> ChatError:
     if isinstance(error, failures.ModelContextWindowExceededError):
         brief = " ".join(str(error).split())[:300]
         return WindowExceededError(f"{model}: the messages are longer than the model's window: {brief}")
-    what = chat_models.why(error, seconds, MOST_ATTEMPTS)
+    what = chat.why(error, seconds, MOST_ATTEMPTS)
     return ChatError(f"{model}: {what}. The conversation is kept: send or resume again")

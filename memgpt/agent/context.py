@@ -10,11 +10,11 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt import fences
+from memgpt.agent.store import Step
 from memgpt.agent.tools import Tool
-from memgpt.core import DESCRIPTIONS
+from memgpt.blocks.blocks import DESCRIPTIONS
+from memgpt.llm import fences
 from memgpt.models import Block, Json, Message
-from memgpt.stores.turns import Step
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage

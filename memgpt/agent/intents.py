@@ -8,7 +8,7 @@ from typing import Final
 
 from memgpt.agent.chat import ChatModel
 from memgpt.errors import ChatError
-from memgpt.intents import UNKNOWN, Classifier, Examples
+from memgpt.messages.intents import UNKNOWN, Classifier, Examples
 from memgpt.models import Intent
 
 AT_ONCE: Final = 50

@@ -9,19 +9,20 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt import forks, inputs
+from memgpt import validation
 from memgpt.agent import summary
 from memgpt.agent.chat import ChatModel, Spent
 from memgpt.agent.context import Inspection, Sent, described, put_together, system_text
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
 from memgpt.agent.record import Progress, Record
+from memgpt.agent.store import Step
 from memgpt.agent.toolbox import memory_tools
 from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
+from memgpt.database import forks
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, WindowExceededError
 from memgpt.memory import Memory
 from memgpt.models import Block, Message
-from memgpt.stores.turns import Step
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
@@ -93,7 +94,7 @@ class Agent:
         options = memory.scope.options
         self.memory = memory
         self.model = chat_model(model, options)
-        self.session = inputs.name(session, "session")
+        self.session = validation.name(session, "session")
         self.window = window or options.chat_window or min(self.model.window or WIDEST, WIDEST)
         if self.window < _NARROWEST:
             raise InputError(f"a window of {self.window} tokens is too narrow: {_NARROWEST} at least")
@@ -128,7 +129,7 @@ class Agent:
             ChatError: the model failed; :meth:`resume` tries again.
             ConflictError: the session is in a turn already, or another process took this one over.
         """
-        progress = self._record.begin(inputs.text(text, "text"))
+        progress = self._record.begin(validation.text(text, "text"))
         yield from self._run(progress, None)
 
     def resume(self) -> Turn | None:
@@ -155,7 +156,7 @@ class Agent:
 
     def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[Step]:
         """The latest steps of the agent or of a turn, newest first: what each sent and took."""
-        return self._record.steps(inputs.optional_id(turn_id, "turn_id"), inputs.limit(limit))
+        return self._record.steps(validation.optional_id(turn_id, "turn_id"), validation.limit(limit))
 
     def inspect(self, step_id: int) -> Inspection:
         """Exactly what was sent to the model in a step, and the tokens of each part.
@@ -190,7 +191,7 @@ class Agent:
                 raise
             turn = progress.turn("cancelled", None)
         except Exception as error:  # whatever it is: the next turn must not find this one running
-            self._record.end(progress, "failed", inputs.replaced(str(error)))
+            self._record.end(progress, "failed", validation.replaced(str(error)))
             raise
         yield Ended(turn)
 

@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.agent.chat import Spent
 from memgpt.agent.context import NOT_RUN, Inspection, Sent, inspect
 from memgpt.agent.events import Turn
+from memgpt.agent.store import NewStep, Step, TurnRow, TurnStore
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ContentionError, InputError, MemgptError, NotFoundError, UnavailableError
 from memgpt.memory import Memory
 from memgpt.models import Json, Message
-from memgpt.stores.turns import NewStep, Step, TurnRow, TurnStore
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
@@ -159,7 +159,7 @@ class Record:
             if not self._store(connection).claim(step_id, position, progress.runner):
                 raise _lost(progress)
             result, failed = (refusal, True) if refusal else _tried(connection, call, tools)
-            result = inputs.replaced(result)
+            result = validation.replaced(result)
             self._memory.messages.append(
                 "tool", result, session=self._session, name=call["name"], tool_call_id=call["id"]
             )
@@ -177,7 +177,7 @@ class Record:
 
     def inspect(self, step_id: int) -> Inspection:
         """What was sent in a step."""
-        inputs.row_id(step_id, "step_id")
+        validation.row_id(step_id, "step_id")
 
         def work(connection: Connection) -> Inspection:
             store = self._store(connection)
@@ -267,7 +267,7 @@ def _calls(response: ModelResponse) -> list[Json]:
     for part in response.parts:
         if isinstance(part, ToolCallPart):
             id = part.tool_call_id
-            if not id.strip() or len(id) > inputs.MAX_NAME or any(call["id"] == id for call in calls):
+            if not id.strip() or len(id) > validation.MAX_NAME or any(call["id"] == id for call in calls):
                 id = f"{id[:100]}_{len(calls)}"
             call = {"id": id, "name": part.tool_name.strip()[:64] or "unnamed", "arguments": parsed(part.args)}
             calls.append(_storable(call))
@@ -276,8 +276,8 @@ def _calls(response: ModelResponse) -> list[Json]:
 
 def _storable(call: Json) -> Json:
     """A tool call that JSON and PostgreSQL can hold; arguments that they cannot are kept as the text they are."""
-    clean: Json = inputs.mended(call)
+    clean: Json = validation.mended(call)
     try:
-        return inputs.json_object(clean, "the call", most=inputs.MAX_TEXT)
+        return validation.json_object(clean, "the call", most=validation.MAX_TEXT)
     except InputError:
-        return clean | {"arguments": inputs.replaced(str(call["arguments"]))[: inputs.MAX_TEXT // 2]}
+        return clean | {"arguments": validation.replaced(str(call["arguments"]))[: validation.MAX_TEXT // 2]}

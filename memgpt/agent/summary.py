@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from memgpt import fences
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.context import Count, Sent, message_tokens, prompt
-from memgpt.context import minute
 from memgpt.errors import ChatError
+from memgpt.llm import fences
 from memgpt.models import Message
+from memgpt.search.context import minute
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from memgpt import fences
 from memgpt.agent.tools import Tool, tool
-from memgpt.context import minute
+from memgpt.llm import fences
 from memgpt.memory import Memory
 from memgpt.models import Hit, Message
 from memgpt.search import weak
+from memgpt.search.context import minute
 
 CHANGING = frozenset(
     {

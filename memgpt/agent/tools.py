@@ -11,7 +11,7 @@ from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.models import Json
 
@@ -123,7 +123,7 @@ def _described(text: str) -> Mapping[str, str]:
 
 def _written(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = inputs.replaced(text)
+    text = validation.replaced(text)
     if len(text) > MOST_RESULT:
         text = f"{text[:MOST_RESULT]}\n… cut: {len(text) - MOST_RESULT:,} more characters"
     return text or "done"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.memory import show_removed
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, Yes, agents, chosen, opened
 
@@ -52,7 +52,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Describe a new agent; not needed before writing, which creates it."""
-    about = given.json_object(metadata, "--metadata")
+    about = arguments.json_object(metadata, "--metadata")
     with agents(dsn) as all_agents:
         made = all_agents.create(agent_id, description, about, time_zone=time_zone)
     if as_json:
@@ -105,20 +105,20 @@ def delete(agent_id: AgentId, yes: Yes = False, dsn: Dsn = None, as_json: Json =
     """Remove an agent's whole memory for good, history included. Nothing brings it back."""
     with agents(dsn) as all_agents:
         all_agents.describe(agent_id)
-        given.confirmed(f"Remove everything of agent {agent_id!r} for good?", yes)
+        arguments.confirmed(f"Remove everything of agent {agent_id!r} for good?", yes)
         counts = all_agents.delete(agent_id)
     show_removed(counts, as_json)
 
 
 def export_command(
-    file: Annotated[str, typer.Argument(help="Where to; - is standard output.")] = given.STDIN,
+    file: Annotated[str, typer.Argument(help="Where to; - is standard output.")] = arguments.STDIN,
     vectors: Annotated[bool, typer.Option("--vectors/--no-vectors", help="With the embeddings?")] = True,
     history: Annotated[bool, typer.Option("--history", help="Also what was changed and removed.")] = False,
     agent: Agent = None,
     dsn: Dsn = None,
 ) -> None:
     """Write an agent's whole memory, as it is at one moment, as JSON Lines."""
-    target = sys.stdout if file == given.STDIN else given.new_file(file)
+    target = sys.stdout if file == arguments.STDIN else arguments.new_file(file)
     with output.writing(file), agents(dsn) as all_agents, output.working("exporting"):
         counts = all_agents.export(agent or chosen(dsn).agent, target, vectors=vectors, history=history)
     output.note(f"✓ {sum(counts.values()):,} rows exported")

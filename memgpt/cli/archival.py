@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, Tags, opened
 
 app = typer.Typer(help="What was remembered: list, read, correct, replace, delete.", no_args_is_help=True)
@@ -60,8 +60,8 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change what is given and keep the rest."""
-    new = None if text is None else given.text(text)
-    about = given.json_object(metadata, "--metadata")
+    new = None if text is None else arguments.text(text)
+    about = arguments.json_object(metadata, "--metadata")
     with opened(agent, dsn) as memory:
         changed = memory.archival.update(
             id,
@@ -94,12 +94,12 @@ def supersede(
     as_json: Json = False,
 ) -> None:
     """Keep a text that replaces a memory, which no search finds any more."""
-    new = given.text(text)
+    new = arguments.text(text)
     said = {
         "tags": tags,
         "importance": importance,
         "source": source,
-        "metadata": given.json_object(metadata, "--metadata"),
+        "metadata": arguments.json_object(metadata, "--metadata"),
         "created_at": created_at,
         "expires_at": expires_at,
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, opened
 from memgpt.models import Block
 
@@ -96,7 +96,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a block."""
-    text = given.text(value)
+    text = arguments.text(value)
     with opened(agent, dsn) as memory:
         block = memory.core.create(label, text, description=description, limit=limit, read_only=read_only)
     _show(block, as_json)
@@ -106,7 +106,7 @@ def create(
 @_edits
 def append(text: NewText) -> Edit:
     """Add a text on a new line at the end."""
-    new = given.text(text)
+    new = arguments.text(text)
     return lambda block, **expected: block.append(new, **expected)
 
 
@@ -117,7 +117,7 @@ def replace(
     new: Annotated[str, typer.Argument(help="What stands there instead; empty removes it; - reads standard input.")],
 ) -> Edit:
     """Put one text in the place of another."""
-    text = given.text(new)
+    text = arguments.text(new)
     return lambda block, **expected: block.replace(old, text, **expected)
 
 
@@ -128,7 +128,7 @@ def insert(
     line: Annotated[int | None, typer.Option("--line", help="Where it begins, from 1; else at the end.")] = None,
 ) -> Edit:
     """Insert a text at a line."""
-    new = given.text(text)
+    new = arguments.text(text)
     return lambda block, **expected: block.insert(new, line, **expected)
 
 
@@ -136,7 +136,7 @@ def insert(
 @_edits
 def rethink(value: NewText) -> Edit:
     """Replace the whole text."""
-    text = given.text(value)
+    text = arguments.text(value)
     return lambda block, **expected: block.rethink(text, **expected)
 
 

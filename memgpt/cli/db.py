@@ -14,10 +14,10 @@ from memgpt import embeddings
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.config import NO_MODEL, Settings
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
+from memgpt.database.admin.migrate import Report
+from memgpt.database.admin.progress import Progress
 from memgpt.database.dimensions import IN_THE_FILES, ModelSpec, Sizing
-from memgpt.database.migrate import Report
-from memgpt.database.progress import Progress
 
 app = typer.Typer(
     add_completion=False, help="Migrations, checks, backups and care of the database.", no_args_is_help=True

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memgpt import doctor, sizing
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
+from memgpt.reembed import doctor, sizing
 
 if TYPE_CHECKING:
     from memgpt.config import Settings

@@ -8,7 +8,7 @@ import typer
 
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
-from memgpt.database import care
+from memgpt.database.admin import maintenance
 from memgpt.embeddings.providers import price
 from memgpt.errors import InputError
 
@@ -30,7 +30,7 @@ def cost(
 ) -> None:
     """What two models cost for the tokens this database stores, at list prices."""
     prices = {name: _price(name) for name in (old, new)}
-    tables = care.tokens(options=chosen(dsn, schema))
+    tables = maintenance.tokens(options=chosen(dsn, schema))
     stored = sum(t.counted + t.estimated for t in tables)
     estimated = sum(t.estimated for t in tables)
     month = sum(t.last_month for t in tables)

@@ -9,14 +9,14 @@ from typing import Annotated, cast
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import Agent, Dsn, Json, Limit, opened
 from memgpt.errors import InputError
-from memgpt.extraction import Knowledge
-from memgpt.extraction.loading import load
 from memgpt.graph import Extracted, ExtractionPlan, exchange
+from memgpt.graph.extraction import Knowledge
+from memgpt.graph.extraction.loading import load
 from memgpt.graph.facts import Direction
-from memgpt.graph.names import BATCH, Linked
+from memgpt.graph.mentions import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, Filters
 from memgpt.models import SOURCES, ExtractionFailure, Relationship, Source
 
@@ -53,7 +53,7 @@ def relate(
     as_json: Json = False,
 ) -> None:
     """Record a statement; names without an entity become one."""
-    about, row = given.json_object(properties, "--properties"), given.row(provenance, "--provenance")
+    about, row = arguments.json_object(properties, "--properties"), arguments.row(provenance, "--provenance")
     with opened(agent, dsn) as memory:
         told = memory.graph.relate(
             source,
@@ -181,7 +181,7 @@ def export_command(
     dsn: Dsn = None,
 ) -> None:
     """Write the graph as GraphML or node-link JSON."""
-    given.new_file(file)
+    arguments.new_file(file)
     with output.writing(file), opened(agent, dsn) as memory:
         counts = exchange.export(memory.graph, file)
     output.say(f"✓ {counts['entities']:,} entities and {counts['relationships']:,} relationships in {file}")
@@ -197,7 +197,7 @@ def import_command(
     dsn: Dsn = None,
 ) -> None:
     """Assert the statements of a file, all or none."""
-    given.existing_file(file)
+    arguments.existing_file(file)
     with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
         count = exchange.import_triples(
             memory.graph, file, on_error=on_error, on_problem=lambda problem: output.show_problems([problem])

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import Dsn, Json, OnErrorOption, agents, opened
 from memgpt.errors import InputError
 
@@ -21,7 +21,7 @@ _EXPORTED: Final = b'{"format": "memgpt-agent"'
 def import_command(
     source: Annotated[
         str, typer.Argument(help="What export wrote (- is standard input), another memory, or a transcript.")
-    ] = given.STDIN,
+    ] = arguments.STDIN,
     kind: Annotated[
         str | None, typer.Option("--kind", help="What it is, where that is not to be found out.", show_default=False)
     ] = None,
@@ -44,15 +44,15 @@ def import_command(
 
     It finds out by itself what a source is. An exported agent is read whole or, if a line is bad, not at all."""
     is_address = source.startswith(("postgresql://", "postgres://"))
-    if source != given.STDIN and not is_address:
-        given.existing_file(source)
-    if kind == EXPORT or source == given.STDIN or (kind is None and not is_address and _is_export(Path(source))):
+    if source != arguments.STDIN and not is_address:
+        arguments.existing_file(source)
+    if kind == EXPORT or source == arguments.STDIN or (kind is None and not is_address and _is_export(Path(source))):
         if dry_run:
             raise InputError("--dry-run is for other memories; an exported agent is read whole or not at all")
         _import_agent(source, agent, dsn, reembed=reembed, as_json=as_json)
         return
 
-    from memgpt import importers
+    from memgpt.integrations import importers
 
     kept = "what was imported stays; the same command goes on from there"
     with output.interruptible(kept), opened(agent, dsn) as memory, output.counting("items") as progress:
@@ -86,7 +86,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _import_agent(source: str, agent: str | None, dsn: str | None, *, reembed: bool, as_json: bool) -> None:
-    file = sys.stdin if source == given.STDIN else Path(source)
+    file = sys.stdin if source == arguments.STDIN else Path(source)
     with agents(dsn) as all_agents, output.working("importing"):
         done = all_agents.import_(file, agent, reembed=reembed)
     if as_json:

@@ -12,7 +12,7 @@ import typer
 
 from memgpt.cli import output
 from memgpt.cli.options import Agent, Dsn, Json, opened
-from memgpt.ingest.report import OUTCOMES, Ingested, IngestReport
+from memgpt.documents.report import OUTCOMES, Ingested, IngestReport
 
 EVERY: Final = 10.0
 """Seconds between two lines of progress where there is no terminal to draw on."""

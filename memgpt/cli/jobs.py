@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.cli import output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Schema, chosen, opened, postponed
 from memgpt.jobs import Jobs
+from memgpt.jobs.store import JobStore
 from memgpt.models import JOB_STATUSES, Job, JobStatus
-from memgpt.stores.jobs import JobStore
 
 app = typer.Typer(add_completion=False, help="Long work in the background.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def list_command(
     """Show jobs, newest first: those of --agent, else of every agent."""
     wanted: JobStatus | None = next((s for s in JOB_STATUSES if s == status), None)
     if status is not None:
-        inputs.choice(status, JOB_STATUSES, "--status")
+        validation.choice(status, JOB_STATUSES, "--status")
     found = _every(wanted, limit, dsn, schema) if agent is None else _of(agent, wanted, limit, dsn, schema)
     if as_json:
         output.show_lines(found)
@@ -61,7 +61,7 @@ def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = Non
 
 
 def _every(status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:
-    limit = inputs.limit(limit)
+    limit = validation.limit(limit)
     with postponed(chosen(dsn, schema)) as database:
         return database.read(lambda connection: JobStore(connection, "").list_all(status=status, limit=limit))
 

@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen, postponed
 from memgpt.errors import InputError
-from memgpt.keys import Keys, NewKey
 from memgpt.models import PERMISSIONS, Permission
+from memgpt.server.keys import Keys, NewKey
 
 app = typer.Typer(add_completion=False, help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def create(
         raise InputError("say which agents the key may touch: --agent NAME, --agent 'acme-*', or --agent '*' for all")
     permissions: list[Permission] = [p for p in PERMISSIONS if p in (permission or ["read", "write"])]
     for given in permission or []:
-        inputs.choice(given, PERMISSIONS, "--permission")
+        validation.choice(given, PERMISSIONS, "--permission")
     with _keys(dsn, schema) as keys:
         until = None if expires is None else _until(expires)
         made = keys.create(name, permissions=permissions, agents=agent, requests_per_minute=rate, expires_at=until)
@@ -116,7 +116,7 @@ def _show(made: NewKey, as_json: bool) -> None:
 def _until(value: str) -> datetime:
     if value[:1].isdigit() and value[-1:].isalpha() and value[-1:] != "Z":
         return datetime.now(UTC) + _duration(value)
-    moment = inputs.moment(value, "--expires")
+    moment = validation.moment(value, "--expires")
     assert moment is not None  # noqa: S101 - only None gives None
     return moment
 

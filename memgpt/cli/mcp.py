@@ -18,7 +18,7 @@ from memgpt.cli import output
 from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.config import Settings, environment_of
 from memgpt.errors import MissingExtraError
-from memgpt.service import Service
+from memgpt.server.service import Service
 
 
 class ModeName(StrEnum):
@@ -48,7 +48,7 @@ def mcp(
         _show_config(agent, mode, dsn, schema)
         return
     try:
-        from memgpt.mcp import create_server
+        from memgpt.server.mcp import create_server
     except ImportError as error:
         raise MissingExtraError(error.name or "mcp", "mcp", "`memgpt mcp`") from error
     service = Service(chosen(dsn, schema), keys_required=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import (
     Agent,
     Dsn,
@@ -40,7 +40,7 @@ Kinds = Annotated[
         "--kinds",
         help="archival, message, chunk or fact; repeatable. Else all.",
         show_default=False,
-        autocompletion=given.completing(KINDS),
+        autocompletion=arguments.completing(KINDS),
     ),
 ]
 RowKind = Annotated[
@@ -48,7 +48,7 @@ RowKind = Annotated[
     typer.Option(
         "--kind",
         help="block, archival, message, document, chunk, entity or fact.",
-        autocompletion=given.completing(ROW_KINDS),
+        autocompletion=arguments.completing(ROW_KINDS),
     ),
 ]
 
@@ -75,12 +75,12 @@ def remember(
         "tags": tags,
         "importance": importance,
         "source": source,
-        "metadata": given.json_object(metadata, "--metadata"),
+        "metadata": arguments.json_object(metadata, "--metadata"),
         "created_at": created_at,
         "expires_at": expires_at,
     }
     fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    many = given.lines("text") if text == given.STDIN else None
+    many = arguments.lines("text") if text == arguments.STDIN else None
     with opened(agent, dsn) as memory:
         if many is None:
             kept = [memory.remember(text, **fields)]
@@ -131,10 +131,10 @@ def search(
     as_json: JsonLines = False,
 ) -> None:
     """Find what a query matches best; an empty query finds what is newest."""
-    from memgpt import inputs  # with NumPy, which help does without
+    from memgpt import validation  # with NumPy, which help does without
     from memgpt.search import weak
 
-    asked = given.text(query)
+    asked = arguments.text(query)
     options: dict[str, Any] = {
         "limit": limit,
         "offset": offset,
@@ -142,13 +142,13 @@ def search(
         "tags": tags,
         "since": since,
         "until": until,
-        "metadata": given.json_object(metadata, "--metadata"),
+        "metadata": arguments.json_object(metadata, "--metadata"),
         "roles": roles,
         "intents": intents,
         "min_score": min_score,
         "recency": recency,
         "importance": importance,
-        "half_life": inputs.duration(half_life, "--half-life"),
+        "half_life": validation.duration(half_life, "--half-life"),
         "graph": graph,
         "explain": explain,
         "operators": operators,
@@ -199,7 +199,7 @@ def context(
 
     With --json also each piece with its source and its tokens, and what was left out and why.
     """
-    asked = None if query is None else given.text(query)
+    asked = None if query is None else arguments.text(query)
     with opened(agent, dsn) as memory:
         found = memory.context(
             asked,
@@ -308,9 +308,9 @@ def forget(
 ) -> None:
     """Remove a row or a whole conversation for good, with all that is derived from it and its history. Nothing brings
     it back."""
-    from memgpt import inputs
+    from memgpt import validation
 
-    inputs.choice(kind, ROW_KINDS, "kind")
+    validation.choice(kind, ROW_KINDS, "kind")
     what = f"{kind} {id}" if session is None else f"session {session!r}"
     with opened(agent, dsn) as memory:
 
@@ -319,7 +319,7 @@ def forget(
 
         if not yes:
             count = sum(_rehearsed(memory, work).values())
-            given.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
+            arguments.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
         counts = work()
     show_removed(counts, as_json)
 

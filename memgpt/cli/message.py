@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, OnErrorOption, Since, Until, opened
 from memgpt.models import ROLES, Message
 
@@ -21,7 +21,7 @@ Confidence = Annotated[float | None, typer.Option("--intent-confidence", help="0
 @app.command()
 def append(
     role: Annotated[
-        str, typer.Argument(help=f"{', '.join(ROLES)}.", autocompletion=given.completing(ROLES), show_default=False)
+        str, typer.Argument(help=f"{', '.join(ROLES)}.", autocompletion=arguments.completing(ROLES), show_default=False)
     ],
     content: Annotated[str, typer.Argument(help="What was said; - reads standard input.")],
     session: Annotated[str, typer.Option("--session", help="The conversation it belongs to.")] = "default",
@@ -40,9 +40,9 @@ def append(
     as_json: Json = False,
 ) -> None:
     """Keep one message."""
-    said = given.text(content)
-    about = given.json_object(metadata, "--metadata")
-    calls = given.json_list(tool_calls, "--tool-calls")
+    said = arguments.text(content)
+    about = arguments.json_object(metadata, "--metadata")
+    calls = arguments.json_list(tool_calls, "--tool-calls")
     with opened(agent, dsn) as memory:
         message = memory.messages.append(
             role,
@@ -73,7 +73,7 @@ def append_many(
     A line that is not JSON is what the user said.
     """
     default = {} if session is None else {"session": session}
-    messages = given.lines("content")
+    messages = arguments.lines("content")
     with opened(agent, dsn) as memory, output.working(f"keeping {len(messages):,} messages"):
         kept = memory.messages.append_many((default | message for message in messages), on_error=on_error)
     output.show_problems(kept.problems)
@@ -90,7 +90,9 @@ def list_command(
     after: After = None,
     roles: Annotated[
         list[str] | None,
-        typer.Option("--roles", help="Whose; repeatable.", show_default=False, autocompletion=given.completing(ROLES)),
+        typer.Option(
+            "--roles", help="Whose; repeatable.", show_default=False, autocompletion=arguments.completing(ROLES)
+        ),
     ] = None,
     intent: Intent = None,
     since: Since = None,
@@ -153,8 +155,8 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change what is given and keep the rest."""
-    new = None if content is None else given.text(content)
-    about = given.json_object(metadata, "--metadata")
+    new = None if content is None else arguments.text(content)
+    about = arguments.json_object(metadata, "--metadata")
     with opened(agent, dsn) as memory:
         message = memory.messages.update(
             id, content=new, name=name, intent=intent, intent_confidence=intent_confidence, metadata=about

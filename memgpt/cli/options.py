@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 if TYPE_CHECKING:
-    from memgpt.agents import Agents
+    from memgpt.agents.agents import Agents
     from memgpt.config import Settings
     from memgpt.database.connection import Database
     from memgpt.memory import Memory
@@ -74,7 +74,7 @@ def opened(agent: str | None, dsn: str | None, schema: str | None = None) -> Ite
 @contextmanager
 def agents(dsn: str | None) -> Iterator[Agents]:
     """All the agents of the database a command works on."""
-    from memgpt.agents import Agents
+    from memgpt.agents.agents import Agents
 
     options = chosen(dsn)
     with postponed(options) as database, Agents(options=options, actor=ACTOR, database=database) as all_agents:
@@ -99,7 +99,7 @@ class _Postponed:
 
     @cached_property
     def _database(self) -> Database:
-        from memgpt.opening import open_database
+        from memgpt.scope.opening import open_database
 
         return open_database(None, self._options)
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from memgpt.batches import Problem
+    from memgpt.scope.batches import Problem
 
 from memgpt.errors import InputError
 

@@ -21,9 +21,9 @@ from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.cli.output import private_file
 from memgpt.cli.waiting import wait_for_database
 from memgpt.config import Settings
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
-from memgpt.service import Service
+from memgpt.server.service import Service
 
 if TYPE_CHECKING:
     from memgpt.jobs.worker import Worker
@@ -71,13 +71,13 @@ def serve(
         import uvicorn
         from starlette.routing import Route
 
-        from memgpt.api import create_app
-        from memgpt.api.edge import Limits
-        from memgpt.api.protocol import PatientProtocol
-        from memgpt.api.telemetry import start_traces
         from memgpt.jobs.worker import Worker
-        from memgpt.mcp import create_server
-        from memgpt.mcp.endpoint import Endpoint
+        from memgpt.server.api import create_app
+        from memgpt.server.api.edge import Limits
+        from memgpt.server.api.protocol import PatientProtocol
+        from memgpt.server.api.telemetry import start_traces
+        from memgpt.server.mcp import create_server
+        from memgpt.server.mcp.endpoint import Endpoint
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
     options = chosen(dsn, schema)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from memgpt.cli import given, output
+from memgpt.cli import arguments, output
 from memgpt.cli.options import Agent, Dsn, Json, OnErrorOption, opened
 
 app = typer.Typer(add_completion=False)
@@ -28,9 +28,9 @@ def import_transcript(
     as_json: Json = False,
 ) -> None:
     """Keep the conversations of an export, each message once; again, what is new in it."""
-    from memgpt import transcripts
+    from memgpt.integrations import transcripts
 
-    given.existing_file(file)
+    arguments.existing_file(file)
     with (
         output.interruptible("of a file over 32 MiB what was imported stays; run it again to go on"),
         opened(agent, dsn) as memory,

@@ -14,7 +14,7 @@ from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.cli.serve import log_as_json
 from memgpt.cli.waiting import wait_for_database
 from memgpt.jobs.worker import Worker
-from memgpt.service import Service
+from memgpt.server.service import Service
 
 app = typer.Typer(add_completion=False)
 

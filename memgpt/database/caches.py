@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar, cast
 
-from memgpt import forks
+from memgpt.database import forks
 
 MOST_BYTES: Final = 128_000_000
 """Of all agents of one database; those not used for the longest time go first."""

@@ -19,14 +19,13 @@ from psycopg.types import TypeInfo
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from memgpt import forks
 from memgpt.config import Settings, settings
-from memgpt.database import numbers, queries, times
+from memgpt.database import forks, numbers, queries, times
 from memgpt.database.caches import AgentCaches
 from memgpt.database.driver import Connection
 from memgpt.database.failures import translated
 from memgpt.database.isolation import RequestScope
-from memgpt.database.slow import SlowStatements, timed
+from memgpt.database.slow_queries import SlowStatements, timed
 from memgpt.errors import ConfigurationError, ContentionError, DatabaseError, UnavailableError
 
 __all__ = [

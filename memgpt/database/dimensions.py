@@ -11,8 +11,8 @@ import psycopg
 from psycopg import sql
 
 from memgpt.database import queries
-from memgpt.database.migration import Migration
-from memgpt.database.tracking import Survey
+from memgpt.database.admin.migration import Migration
+from memgpt.database.admin.schema_migrations import Survey
 from memgpt.errors import MigrationError
 
 SQL = queries.beside(__name__)

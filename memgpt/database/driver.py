@@ -15,8 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from memgpt import forks
-from memgpt.database import isolation
+from memgpt.database import forks, isolation
 from memgpt.database.failures import translated, translation
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError

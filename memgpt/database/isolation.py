@@ -86,7 +86,11 @@ def enter(connection: Connection) -> None:
     """Give the transaction that is beginning its role and scope."""
     scope = connection.scope
     assert scope is not None  # noqa: S101 - only isolated connections get here
-    settings = {"memgpt.scope": json.dumps(scope.agents), "memgpt.agent_id": scope.agent_id, "role": connection.role}
+    settings = {
+        "memgpt.scope": json.dumps(scope.agents),
+        "memgpt.agent_id": scope.agent_id,
+        "role": connection.role,
+    }
     cursor = psycopg.Cursor(connection)
     if not connection.citus:
         cursor.execute(SQL.enter, {name.rpartition(".")[2]: value for name, value in settings.items()})

@@ -1,8 +1,8 @@
 """Times on their way from PostgreSQL: always UTC, whatever the server's TimeZone and DateStyle, and never an error.
 
 PostgreSQL keeps times that a datetime cannot hold: before year 1, after 9999, and both infinities. They are refused
-where they come in (:func:`memgpt.inputs.moment`). One that is stored all the same loads as the nearest time that can be
-written in any zone, so that a single row cannot make a whole memory unreadable.
+where they come in (:func:`memgpt.validation.moment`). One that is stored all the same loads as the nearest time
+that can be written in any zone, so that a single row cannot make a whole memory unreadable.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
-from memgpt.inputs import EARLIEST, LATEST
+from memgpt.validation import EARLIEST, LATEST
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(2000, 1, 1).toordinal()

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from memgpt.config import NO_MODEL, OFFLINE_MODEL, Settings
-from memgpt.embeddings.absent import NoModel
-from memgpt.embeddings.contract import (
-    EmbeddingCache,
-    EmbeddingModel,
-    Purpose,
-    Usage,
-    UsageTotals,
-    Vectors,
-    checked,
-)
+from memgpt.embeddings.base import EmbeddingCache, EmbeddingModel, Purpose, Usage, UsageTotals, Vectors, checked
+from memgpt.embeddings.none import NoModel
 from memgpt.embeddings.static import StaticModel
 from memgpt.errors import ConfigurationError
 

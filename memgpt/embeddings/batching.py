@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from semantic_text_splitter import TextSplitter
 
-from memgpt.embeddings.contract import Vectors
+from memgpt.embeddings.base import Vectors
 from memgpt.embeddings.static import count_tokens, encodable, tokenizer
 
 

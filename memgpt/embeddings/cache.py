@@ -10,10 +10,9 @@ from weakref import WeakKeyDictionary
 import psycopg
 from pgvector import Vector
 
-from memgpt import forks
-from memgpt.database import queries
+from memgpt.database import forks, queries
 from memgpt.database.connection import Connection, Database
-from memgpt.embeddings.contract import EmbeddingModel, Purpose, UsageTotals, Vectors, checked
+from memgpt.embeddings.base import EmbeddingModel, Purpose, UsageTotals, Vectors, checked
 from memgpt.embeddings.remote import cache_key
 from memgpt.errors import ReadOnlyError
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memgpt import forks
-from memgpt.embeddings.contract import UNLIMITED, Purpose, Usage, Vectors, checked
+from memgpt.database import forks
+from memgpt.embeddings.base import UNLIMITED, Purpose, Usage, Vectors, checked
 from memgpt.embeddings.static import encodable
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
 

@@ -10,12 +10,13 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from memgpt.bounded_http import MOST_BYTES, bound_provider
 from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings import catalog
-from memgpt.embeddings.contract import EmbeddingCache
+from memgpt.embeddings.base import EmbeddingCache
 from memgpt.embeddings.remote import Description, Limits, RemoteModel
 from memgpt.errors import ConfigurationError, MissingExtraError
+from memgpt.llm.bounded_http import MOST_BYTES, bound_provider
+from memgpt.llm.names import SELF_HOSTED_ADDRESSES
 
 if TYPE_CHECKING:
     from pydantic_ai.embeddings import EmbeddingModel as Client
@@ -69,7 +70,6 @@ _FAMILIES = {
 _ALIASES = {"voyage": "voyageai", "google-gla": "google", "gemini": "google", "google-vertex": "google-cloud"}
 LOCAL = frozenset({"ollama", "vllm", "sentence-transformers", "model2vec"})
 """Prefixes of models that run where the user says: they cost nothing a token."""
-SELF_HOSTED_ADDRESSES = {"ollama": "http://127.0.0.1:11434/v1", "vllm": "http://127.0.0.1:8000/v1"}
 
 
 def load(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memgpt import forks
-from memgpt.embeddings import background
+from memgpt.database import forks
+from memgpt.embeddings.base import EmbeddingCache, Purpose, Usage, Vectors, checked
 from memgpt.embeddings.batching import Piece, batches, joined, pieces
-from memgpt.embeddings.contract import EmbeddingCache, Purpose, Usage, Vectors, checked
-from memgpt.embeddings.patience import explained, retrying
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import EmbeddingError
+from memgpt.llm import event_loop
+from memgpt.llm.retries import explained, retrying
 
 if TYPE_CHECKING:
     from pydantic_ai.embeddings import EmbeddingModel as Client
@@ -115,7 +115,7 @@ class RemoteModel:
         parts = pieces(texts, max(int(self.max_tokens * _HEADROOM), 1))
         cuts = list(batches(parts, max_texts=self._limits.texts, max_tokens=self._limits.tokens))
         connection = self._connected()
-        answers = background.run(self._all(connection, [parts[cut] for cut in cuts], purpose))
+        answers = event_loop.run(self._all(connection, [parts[cut] for cut in cuts], purpose))
         if len({answer.shape[1] for answer in answers}) > 1:
             raise EmbeddingError(f"{self.name} answered vectors of different lengths to one call")
         vectors = joined(parts, np.concatenate(answers), len(texts))
@@ -124,11 +124,11 @@ class RemoteModel:
 
     def _connected(self) -> _Connection:
         with self._lock:
-            loop = background.loop()
+            loop = event_loop.loop()
             if self._connection is None or self._connection.loop is not loop:
                 client, provider = self._connect()
-                background.run(provider.__aenter__())
-                closing = weakref.finalize(self, background.later, partial(provider.__aexit__, *[None] * 3), loop)
+                event_loop.run(provider.__aenter__())
+                closing = weakref.finalize(self, event_loop.later, partial(provider.__aexit__, *[None] * 3), loop)
                 closing.atexit = False  # sockets end with the process anyway
                 slots = asyncio.Semaphore(self._limits.concurrency)
                 self._connection = _Connection(loop, client, slots)

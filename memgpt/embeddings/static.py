@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memgpt import forks
 from memgpt.config import OFFLINE_MODEL
-from memgpt.embeddings.contract import UNLIMITED, Purpose, Usage, Vectors
+from memgpt.database import forks
+from memgpt.embeddings.base import UNLIMITED, Purpose, Usage, Vectors
 from memgpt.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.graph.store import EntityChange, GraphStore, NewEntity
 from memgpt.models import Entity, Json
-from memgpt.scope import Scope
-from memgpt.stores.graph import EntityChange, GraphStore, NewEntity
+from memgpt.scope.scope import Scope
 
 UNTYPED: Final = "thing"
 """The type of an entity nobody has said the type of; it gives way to the first that is said."""
@@ -49,9 +49,9 @@ class Entities:
         entity = NewEntity(
             name=called,
             type=name_of(type, "type"),
-            aliases=_new_names([name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")], {called}),
-            description=inputs.description(description),
-            properties=inputs.json_object(properties, "properties"),
+            aliases=_new_names([name_of(alias, "alias") for alias in validation.texts(aliases, "aliases")], {called}),
+            description=validation.description(description),
+            properties=validation.json_object(properties, "properties"),
         )
         there = _same(self.find(entity.name), entity)
         if there is None:
@@ -73,7 +73,7 @@ class Entities:
             if not found:
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity called {entity!r}")
             return _only(found, entity)
-        id = inputs.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
+        id = validation.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 
     def find(self, name: str) -> Sequence[Entity]:
@@ -86,8 +86,8 @@ class Entities:
 
     def list(self, *, type: str | None = None, limit: int = 50, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
-        limit = inputs.limit(limit)
-        inputs.row(after, "after")
+        limit = validation.limit(limit)
+        validation.row(after, "after")
         return self._scope.read(
             lambda connection: self._store(connection).list_entities(limit=limit, type=type, after=after)
         )
@@ -113,9 +113,9 @@ class Entities:
             type=None if type is None else name_of(type, "type"),
             aliases=None
             if aliases is None
-            else [name_of(alias, "alias") for alias in inputs.texts(aliases, "aliases")],
-            description=None if description is None else inputs.description(description),
-            properties=None if properties is None else inputs.json_object(properties, "properties"),
+            else [name_of(alias, "alias") for alias in validation.texts(aliases, "aliases")],
+            description=None if description is None else validation.description(description),
+            properties=None if properties is None else validation.json_object(properties, "properties"),
         )
         return self._change(there, change)
 
@@ -236,7 +236,7 @@ def _refuse_twin(store: GraphStore, there: Entity, change: EntityChange) -> None
 
 def name_of(value: object, what: str) -> str:
     """A name on one line, with single spaces."""
-    name = inputs.normal(" ".join(inputs.text(value, what).split()))
+    name = validation.normal(" ".join(validation.text(value, what).split()))
     if len(name) > MAX_NAME:
         raise InputError(f"{what} has {len(name)} characters; the limit is {MAX_NAME}")
     return name

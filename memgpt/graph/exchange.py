@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from memgpt import inputs
-from memgpt.batches import Problem
+from memgpt import validation
 from memgpt.errors import InputError, MissingExtraError
 from memgpt.graph import UNTYPED, Graph, files
 from memgpt.models import Entity, Json, Relationship
+from memgpt.scope.batches import Problem
 
 if TYPE_CHECKING:
     import networkx
@@ -75,7 +75,7 @@ def import_triples(
     Raises:
         InputError: names the first bad line; nothing was written.
     """
-    inputs.choice(on_error, ("fail", "skip"), "on_error")
+    validation.choice(on_error, ("fail", "skip"), "on_error")
     file = Path(path)
     content = files.read(file)
     done = 0
@@ -228,7 +228,7 @@ def _name(value: Any, what: str) -> str:
     """A text; a number, such as a year, as it is written."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    return inputs.text(value, what)
+    return validation.text(value, what)
 
 
 def _day(value: Any) -> Any:

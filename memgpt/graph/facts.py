@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
+from memgpt.graph.facts_store import Claim, FactStore, Moments
+from memgpt.graph.store import NewEntity, NewRelationship
 from memgpt.models import Entity, Json, Relationship
-from memgpt.stores.facts import Claim, FactStore, Moments
-from memgpt.stores.graph import NewEntity, NewRelationship
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
 """Kinds of rows a statement can be from."""
@@ -108,7 +108,7 @@ class Facts(Entities):
         Raises:
             NotFoundError: the agent has no relationship of that id.
         """
-        inputs.row_id(id)
+        validation.row_id(id)
         return self._scope.read(lambda connection: self._store(connection).get_relationship(id))
 
     def relationships(
@@ -131,11 +131,11 @@ class Facts(Entities):
             known_at: what we believed at this time, whatever became of it since.
             after: the last one of the page before.
         """
-        inputs.choice(direction, ("both", "out", "in"), "direction")
-        limit = inputs.limit(limit)
+        validation.choice(direction, ("both", "out", "in"), "direction")
+        limit = validation.limit(limit)
         type = None if type is None else name_of(type, "type")
-        inputs.row(after, "after", "recorded_at")
-        moments = Moments(inputs.moment(valid_at, "valid_at"), inputs.moment(known_at, "known_at"))
+        validation.row(after, "after", "recorded_at")
+        moments = Moments(validation.moment(valid_at, "valid_at"), validation.moment(known_at, "known_at"))
         id = None if entity is None else self._id_at(entity, moments.known_at)
         return self._scope.read(
             lambda connection: self._store(connection).list_relationships(
@@ -151,7 +151,7 @@ class Facts(Entities):
 
     def retract(self, id: int) -> Relationship:
         """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
-        inputs.row_id(id)
+        validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             at, _ = FactStore(connection, self._scope.author).begin("")
             return self._store(connection).retract_relationship(id, at=at, change_id=change_id)
@@ -185,7 +185,7 @@ class Facts(Entities):
 
     def delete_relationship(self, id: int) -> None:
         """Remove a statement; the history keeps it and ``undo`` brings it back."""
-        inputs.row_id(id)
+        validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_relationship(id, change_id=change_id)
 
@@ -214,15 +214,15 @@ def checked(
     start, end = _span(*valid)
     from_kind, from_id = provenance or (None, None)
     if from_kind is not None:
-        inputs.choice(from_kind, PROVENANCE, "the kind of provenance")
-        inputs.row_id(from_id, "the id of provenance")
+        validation.choice(from_kind, PROVENANCE, "the kind of provenance")
+        validation.row_id(from_id, "the id of provenance")
     return NewRelationship(
         0,
         0,
         kind,
-        inputs.optional_text(fact, "fact") or "",
-        None if weight is None else inputs.number(weight, "weight"),
-        inputs.json_object(properties, "properties"),
+        validation.optional_text(fact, "fact") or "",
+        None if weight is None else validation.number(weight, "weight"),
+        validation.json_object(properties, "properties"),
         start,
         end,
         from_kind,
@@ -233,7 +233,7 @@ def checked(
 def _span(
     valid_from: datetime | str | None, valid_to: datetime | str | None
 ) -> tuple[datetime | None, datetime | None]:
-    start, end = inputs.moment(valid_from, "valid_from"), inputs.moment(valid_to, "valid_to")
+    start, end = validation.moment(valid_from, "valid_from"), validation.moment(valid_to, "valid_to")
     if start is not None and end is not None and start >= end:
         raise InputError(f"valid_from {start.isoformat()} is not before valid_to {end.isoformat()}")
     return start, end

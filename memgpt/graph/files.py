@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
+from memgpt.documents.formats import encodings
+from memgpt.documents.formats.reading import attribute, local, parse_xml
 from memgpt.errors import InputError
-from memgpt.ingest import encodings
-from memgpt.ingest.reading import attribute, local, parse_xml
 from memgpt.models import Json
 
 FORMS: Final = (".graphml", ".json", ".nt", ".csv", ".tsv", ".jsonl")

@@ -11,15 +11,15 @@ from typing import Final, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.errors import InputError, NotFoundError
 from memgpt.graph.entities import EntityRef
-from memgpt.graph.extracting import Extracting
+from memgpt.graph.extraction.extraction import Extracting
 from memgpt.graph.facts import Direction
-from memgpt.linking import names_in
+from memgpt.graph.facts_store import Moments
+from memgpt.graph.traversal_store import TraversalStore, Walk
 from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
-from memgpt.stores.facts import Moments
-from memgpt.stores.traversal import TraversalStore, Walk
+from memgpt.search.graph_arm import names_in
 
 FAN_OUT: Final = 25
 """Edges of one thing a walk takes in each direction unless told otherwise: a hub would drown what else is near."""
@@ -105,7 +105,7 @@ class Graph(Extracting):
         **filters: Unpack[Filters],
     ) -> Neighbourhood:
         """The subgraph around the things a text names, by name or alias; empty when it names none."""
-        names = names_in(inputs.text(query, "query"))
+        names = names_in(validation.text(query, "query"))
         return self._around(_walk(((), names), hops, limit, fan_out, filters), limit)
 
     def path(
@@ -122,9 +122,9 @@ class Graph(Extracting):
         Edges are taken in both directions unless ``direction`` says otherwise. None when no way of at most
         ``max_hops`` edges exists.
         """
-        inputs.choice(by, ("hops", "weight", "strength"), "by")
-        hops = inputs.limit(max_hops, "max_hops", most=MOST_HOPS)
-        known_at = inputs.moment(filters.get("known_at"), "known_at")
+        validation.choice(by, ("hops", "weight", "strength"), "by")
+        hops = validation.limit(max_hops, "max_hops", most=MOST_HOPS)
+        known_at = validation.moment(filters.get("known_at"), "known_at")
         ids = [self._id_at(end, known_at) for end in (source, target)]
         walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_EDGES, None, {**filters, "direction": "both"})
         edges = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, edges=MOST_EDGES))
@@ -145,7 +145,7 @@ class Graph(Extracting):
 
         ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Edges count by their weight, in both directions.
         """
-        limit = inputs.limit(limit)
+        limit = validation.limit(limit)
         given = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
         found = self._around(_walk(given, hops, among, fan_out, filters), among)
         self._refuse_nothing("seeds", found.start)
@@ -231,19 +231,20 @@ def _refs(given: EntityRef | Sequence[EntityRef]) -> tuple[list[int], list[str]]
 def _walk(
     given: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: Filters
 ) -> Walk:
-    direction = inputs.choice(filters.get("direction", "both"), ("both", "out", "in"), "direction")
+    direction = validation.choice(filters.get("direction", "both"), ("both", "out", "in"), "direction")
     types, weight = filters.get("types"), filters.get("min_weight")
     return Walk(
         *given,
-        hops=inputs.limit(hops + 1, "hops + 1", most=MOST_HOPS + 1) - 1,
-        limit=inputs.limit(limit, most=MOST_EDGES),
-        fan_out=None if fan_out is None else inputs.limit(fan_out, "fan_out", most=MOST_EDGES),
+        hops=validation.limit(hops + 1, "hops + 1", most=MOST_HOPS + 1) - 1,
+        limit=validation.limit(limit, most=MOST_EDGES),
+        fan_out=None if fan_out is None else validation.limit(fan_out, "fan_out", most=MOST_EDGES),
         out=direction != "in",
         into=direction != "out",
-        types=None if types is None else inputs.texts(types, "types"),
-        min_weight=None if weight is None else inputs.number(weight, "min_weight"),
+        types=None if types is None else validation.texts(types, "types"),
+        min_weight=None if weight is None else validation.number(weight, "min_weight"),
         moments=Moments(
-            inputs.moment(filters.get("valid_at"), "valid_at"), inputs.moment(filters.get("known_at"), "known_at")
+            validation.moment(filters.get("valid_at"), "valid_at"),
+            validation.moment(filters.get("known_at"), "known_at"),
         ),
     )
 

@@ -12,14 +12,15 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memgpt import reembed, sleep, transfer
-from memgpt.batches import OnError
+from memgpt import reembed, sleep
+from memgpt.agents import transfer
 from memgpt.errors import InputError
-from memgpt.graph.reading import Extracted
+from memgpt.graph.extraction.run import Extracted
+from memgpt.integrations.transcripts import import_transcript
+from memgpt.jobs.store import JobFile
 from memgpt.memory import Memory
 from memgpt.models import SOURCES, Json, Permission, Source
-from memgpt.stores.jobs import JobFile
-from memgpt.transcripts import import_transcript
+from memgpt.scope.batches import OnError
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 

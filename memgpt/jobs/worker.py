@@ -19,10 +19,10 @@ from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import BusyError, DatabaseError, InputError
 from memgpt.jobs import queue
-from memgpt.jobs.jobs import Jobs
-from memgpt.jobs.running import Again, Runner
+from memgpt.jobs.api import Jobs
+from memgpt.jobs.runner import Again, Runner
+from memgpt.jobs.store import JobStore
 from memgpt.memory import Memory
-from memgpt.stores.jobs import JobStore
 
 log = logging.getLogger("memgpt.jobs")
 

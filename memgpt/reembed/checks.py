@@ -12,7 +12,7 @@ import psycopg
 from pgvector import Vector
 from psycopg import sql
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.database import queries
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import EmbeddingError, InputError
@@ -74,13 +74,13 @@ def _saved(line: str, where: str) -> SavedQuery:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{where} is not JSON: {error}") from None
-    value = inputs.item(value, where, ("agent", "query", "expected", "kind"))
+    value = validation.item(value, where, ("agent", "query", "expected", "kind"))
     expected = value.get("expected")
     if not isinstance(expected, list) or not expected or not all(type(id) is int for id in expected):
         raise InputError(f"{where}: expected must be a list of ids, the rows the query should find")
-    kind = inputs.choice(value.get("kind", "archival"), list(_TABLE_OF), f"{where}: kind")
-    agent = inputs.text(value.get("agent", "default"), f"{where}: agent")
-    return SavedQuery(agent, inputs.text(value.get("query"), f"{where}: query"), expected, kind)
+    kind = validation.choice(value.get("kind", "archival"), list(_TABLE_OF), f"{where}: kind")
+    agent = validation.text(value.get("agent", "default"), f"{where}: agent")
+    return SavedQuery(agent, validation.text(value.get("query"), f"{where}: query"), expected, kind)
 
 
 def verify(

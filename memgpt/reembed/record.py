@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, connect
-from memgpt.embeddings.contract import UsageTotals
+from memgpt.embeddings.base import UsageTotals
 from memgpt.errors import ConfigurationError, ConflictError
 from memgpt.models import Json
 

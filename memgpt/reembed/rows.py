@@ -12,7 +12,7 @@ from pgvector import Vector
 from psycopg import sql
 from psycopg.rows import class_row
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.database import queries
 from memgpt.embeddings import EmbeddingModel, checked
 from memgpt.errors import EmbeddingError
@@ -53,7 +53,7 @@ class Batches:
 
     def embed(self, rows: Sequence[Row]) -> Sequence[Vector]:
         try:
-            vectors = self._model.embed([inputs.normal(row.text) for row in rows])
+            vectors = self._model.embed([validation.normal(row.text) for row in rows])
             return [Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)]
         except EmbeddingError as error:
             raise EmbeddingError(

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 
 from memgpt.database import queries
+from memgpt.database.admin.migration import discover
 from memgpt.database.dimensions import IN_THE_FILES, TABLES, Column, column, index_statements, take_no_samples
 from memgpt.database.dimensions import SQL as DIMENSIONS_SQL
-from memgpt.database.migration import discover
 
 SQL = queries.beside(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memgpt.search.order import Blend, weak
-from memgpt.search.run import Search
+from memgpt.search.fusion import Blend, weak
+from memgpt.search.search import Search
 
 __all__ = ["Blend", "Search", "weak"]

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.agent.chat import ChatModel
 from memgpt.models import Json
 
@@ -46,7 +46,7 @@ def _object(text: str) -> Json | None:
     start, end = text.find("{"), text.rfind("}")
     try:
         value = json.loads(text[start : end + 1]) if 0 <= start < end else None
-        return inputs.json_object(value, "the answer") if isinstance(value, dict) else None
+        return validation.json_object(value, "the answer") if isinstance(value, dict) else None
     except (ValueError, RecursionError):  # no JSON, or what PostgreSQL cannot keep
         return None
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from memgpt.agent.chat import ChatModel
+from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory
 from memgpt.models import Block, Proposal
-from memgpt.proposals import digest
+from memgpt.proposals.proposals import digest
 from memgpt.sleep.asking import asked, invented, lost
-from memgpt.stores.proposals import NewProposal
 
 FULL: Final = 0.75
 """Share of its limit from which a block is rewritten."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from memgpt.agent.chat import ChatModel
+from memgpt.archival.maintenance import Similar, SleepStore
+from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory
 from memgpt.models import ArchivalMemory, Json, Proposal
-from memgpt.proposals import digest
+from memgpt.proposals.proposals import digest
 from memgpt.sleep.asking import asked, invented, lost
 from memgpt.sleep.memories import alike, seen
-from memgpt.stores.proposals import NewProposal
-from memgpt.stores.sleep import Similar, SleepStore
 
 ALIKE: Final = 0.7
 """Cosine similarity from which two memories may be about one thing; whether they are is for the model to say."""

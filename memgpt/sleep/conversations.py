@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from memgpt.extraction import Schema, Statement
+from memgpt.graph.extraction import Schema, Statement
 from memgpt.memory import Memory
 from memgpt.models import Json, Proposal
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from memgpt.agent.chat import ChatModel
-from memgpt.graph.resolution import Judge
+from memgpt.graph.merges_store import Pair
+from memgpt.graph.merging import Judge
 from memgpt.models import Json
 from memgpt.sleep.asking import asked
-from memgpt.stores.merges import Pair
 
 
 def judge(model: ChatModel) -> Judge:

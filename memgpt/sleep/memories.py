@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from memgpt.archival.maintenance import Similar, SleepStore
 from memgpt.database.deadlines import without_deadline
-from memgpt.graph.likeness import key
+from memgpt.graph.name_similarity import key
+from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory
 from memgpt.models import ArchivalMemory, Json, Proposal
-from memgpt.proposals import digest
-from memgpt.stores.proposals import NewProposal
-from memgpt.stores.sleep import Similar, SleepStore
+from memgpt.proposals.proposals import digest
 
 UNUSED_DAYS: Final = 90
 """After so many days without use a memory's importance is halved, and after as many again."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
-from memgpt import inputs
+from memgpt import validation
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.loop import chat_model
 from memgpt.errors import ChatError, InputError
-from memgpt.graph.resolution import SURE
+from memgpt.graph.merging import SURE
 from memgpt.memory import Memory
 from memgpt.models import Proposal, ProposalKind
 from memgpt.sleep import blocks, consolidation, conversations, memories
@@ -120,7 +120,7 @@ def _wanted(memory: Memory, tasks: Sequence[str] | None, model: str | None) -> S
         able = bool(model or memory.scope.options.chat_model)
         return [task for task in TASKS if able or task not in _NEEDS_MODEL]
     for task in tasks:
-        inputs.choice(task, TASKS, "task")
+        validation.choice(task, TASKS, "task")
     return [task for task in TASKS if task in tasks]
 
 

@@ -20,9 +20,9 @@ import pytest
 from memgpt import Agent, Memory
 from memgpt.agent import Ended, Event, Evicted, Limits, Pressure, Restarted, Text, ToolCalled, ToolReturned
 from memgpt.agent.chat import ChatModel
-from memgpt.embeddings import patience
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError
+from memgpt.llm import retries
 from tests.chat_server import BreakOff, ChatServer, Fail, Hang, Page, Say, said
 
 BOTH = pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -44,8 +44,8 @@ def chat() -> Iterator[ChatServer]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "_LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.002)
 
 
 def model(provider: str, chat: ChatServer, name: str = "scripted") -> ChatModel:

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memgpt import Agents, Memory
+from memgpt.database.tables import BY_NAME
 from memgpt.errors import ConflictError, InputError, ModelMismatchError, NotFoundError
-from memgpt.stores.tables import BY_NAME
 
 Edit = Callable[[list[dict[str, Any]]], object]
 

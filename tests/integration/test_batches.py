@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memgpt import Memory, inputs
-from memgpt.batches import Batch, Problem
+from memgpt import Memory, validation
 from memgpt.errors import InputError
+from memgpt.integrations.transcripts import import_transcript
 from memgpt.models import Json
-from memgpt.transcripts import import_transcript
+from memgpt.scope.batches import Batch, Problem
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_one_bad_character_refuses_no_transcript(memory: Memory, bad: str) -> No
     assert memory.messages.count() == 0
     done = import_transcript(memory, file)
     assert (done.messages, [(p.index, p.field, p.outcome) for p in done.problems]) == (6, [(5, "content", "replaced")])
-    assert memory.messages.list()[-1].content == inputs.replaced(bad)
+    assert memory.messages.list()[-1].content == validation.replaced(bad)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_any_memories_come_back_exactly_or_are_refused_by_name(
         return
     for item, answer in zip(items, kept, strict=True):
         row = memory.archival.get(answer.id)
-        if answer.duplicate or sum(inputs.normal(i["text"]) == inputs.normal(item["text"]) for i in items) > 1:
-            assert inputs.normal(row.text) == inputs.normal(item["text"])
+        if answer.duplicate or sum(validation.normal(i["text"]) == validation.normal(item["text"]) for i in items) > 1:
+            assert validation.normal(row.text) == validation.normal(item["text"])
             continue
         assert row.text == item["text"]
         same(row.metadata, item.get("metadata") or {})
         if item.get("created_at") is not None:
-            assert row.created_at == inputs.moment(item["created_at"], "")
-        assert row.expires_at == inputs.moment(item.get("expires_at"), "")
+            assert row.created_at == validation.moment(item["created_at"], "")
+        assert row.expires_at == validation.moment(item.get("expires_at"), "")
 
 
 @MANY
@@ -194,7 +194,7 @@ def test_any_messages_come_back_exactly_or_are_refused_by_name(
         same(row.metadata, item.get("metadata") or {})
         same(row.tool_calls or [], [call or {} for call in item.get("tool_calls") or []])
         if item.get("created_at") is not None:
-            assert row.created_at == inputs.moment(item["created_at"], "")
+            assert row.created_at == validation.moment(item["created_at"], "")
 
 
 def refused(error: str, items: list[Json], fields: set[str]) -> None:

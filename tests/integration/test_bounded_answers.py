@@ -14,9 +14,9 @@ import pytest
 from memgpt import Agent, Memory
 from memgpt.agent import Limits
 from memgpt.agent.chat import MOST_CALLS, ChatModel
-from memgpt.bounded_http import MOST_BYTES
 from memgpt.embeddings import providers
 from memgpt.errors import ChatError, EmbeddingError
+from memgpt.llm.bounded_http import MOST_BYTES
 from tests.chat_server import ChatServer, Say
 
 MEGABYTE = b"x" * 2**20

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memgpt import Memory
-from memgpt.context import TITLES, compose
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Block, Hit, Message
+from memgpt.search.context import TITLES, compose
 
 NOW = datetime(2024, 5, 1, 9, 30, tzinfo=UTC)
 

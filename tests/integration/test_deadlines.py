@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from memgpt import Memory
-from memgpt.agents import Agents
+from memgpt.agents.agents import Agents
 from memgpt.config import Settings
 from memgpt.errors import MemgptError
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgpt import Memory, chunking
+from memgpt import Memory
+from memgpt.documents import chunking
 from memgpt.errors import ConflictError, InputError, NotFoundError
 
 GUIDE = """# Guide

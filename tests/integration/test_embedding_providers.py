@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from memgpt import embeddings
-from memgpt.embeddings import EmbeddingCache, Vectors, patience
+from memgpt.embeddings import EmbeddingCache, Vectors
 from memgpt.embeddings.remote import RemoteModel
 from memgpt.errors import ConfigurationError, EmbeddingError
+from memgpt.llm import retries
 from tests import openai_server as fake
 from tests.openai_server import OpenAIServer
 
@@ -30,8 +31,8 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "_LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.002)
 
 
 def model(
@@ -181,8 +182,8 @@ def test_passing_faults_are_retried(server: OpenAIServer, fault: fake.Reaction) 
 
 
 def test_retry_after_is_honoured(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 1e6)  # our own pause would pass the deadline
-    monkeypatch.setattr(patience, "_LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 1e6)  # our own pause would pass the deadline
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 1e6)
     server.script(fake.fails(429, Retry_After="0"), fake.fails(429, Retry_After_Ms="10"))
     assert len(model(server).embed(["a"])) == 1
 

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from memgpt import Memory, embeddings
 from memgpt.config import Settings
-from memgpt.database import migrate
-from memgpt.embeddings import patience
+from memgpt.database.admin import migrate
 from memgpt.errors import EmbeddingError
+from memgpt.llm import retries
 from memgpt.reembed import reembed
 from tests import openai_server as fake
 from tests.embedding_dialects import TOKENS
@@ -41,8 +41,8 @@ def provider() -> Iterator[OpenAIServer]:
 @pytest.fixture
 def load(provider: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., embeddings.EmbeddingModel]:
     """Models whose clients find their provider at this provider, by the libraries' own settings."""
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "_LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.002)
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.root)
     monkeypatch.setenv("CO_BASE_URL", provider.root)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", provider.root)
@@ -164,7 +164,7 @@ def test_what_fails_to_embed_leaves_nothing(
     provider: OpenAIServer, house_dsn: str, rows: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bad answer, also after good ones: nothing of the call is stored in any table, and the next call works."""
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
     model = embeddings.load("house-model", dimensions=DIMENSIONS, base_url=provider.url, timeout=0.3)
     with Memory("ann", dsn=house_dsn, embedder=model) as memory:
         calls: list[Callable[[], object]] = [
@@ -192,7 +192,7 @@ def test_what_fails_to_embed_leaves_nothing(
 def test_re_embedding_by_a_model_that_fails_keeps_the_memory_as_it_is(
     provider: OpenAIServer, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
     monkeypatch.setitem(embeddings.load.__kwdefaults__, "timeout", 1.0)
     options = Settings(database_url=SecretStr(dsn), embedding_base_url=provider.url)  # type: ignore[call-arg]
     with Memory("ann", dsn=dsn) as memory, psycopg.connect(dsn, autocommit=True) as connection:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr
 from memgpt import Agents, Memory
 from memgpt.config import settings as configured
 from memgpt.errors import ChatError, InputError
-from memgpt.extraction.loading import load
+from memgpt.graph.extraction.loading import load
 from tests.chat_server import ChatServer, Fail, Reaction, Say
 
 MODEL = "openai:gpt-4o-mini"

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from memgpt import Agents, Memory
 from memgpt.config import Settings
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 from memgpt.database.connection import Database
 from memgpt.database.failures import translation
 from memgpt.errors import (

@@ -13,12 +13,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from memgpt.config import Settings
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.database.caches import AgentCaches
 from memgpt.database.connection import Database
 from memgpt.memory import Memory
-from memgpt.ranking import SoftMatcher
-from memgpt.search.order import new_matcher
+from memgpt.search.fusion import new_matcher
+from memgpt.search.ranking import SoftMatcher
 from tests.traces import in_database
 
 SAMPLED = re.compile(
@@ -179,7 +179,7 @@ def test_a_job_under_way_says_nothing_of_what_is_forgotten_meanwhile(dsn: str) -
     from uuid import uuid4
 
     from memgpt.jobs import Jobs, queue
-    from memgpt.stores.jobs import JobFile, JobStore
+    from memgpt.jobs.store import JobFile, JobStore
 
     with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
         queue.install(memory.scope.database)

@@ -22,7 +22,7 @@ from memgpt.agent.chat import ChatModel
 from memgpt.config import Settings
 from memgpt.database.connection import Database, connect
 from memgpt.errors import DatabaseError, MemgptError
-from memgpt.service import Caller, Service
+from memgpt.server.service import Caller, Service
 from tests.chat_dialects import Json
 from tests.chat_server import ChatServer, Say, said
 

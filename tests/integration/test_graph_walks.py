@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from memgpt import Memory
 from memgpt.config import Settings
 from memgpt.errors import InputError, NotFoundError
-from memgpt.stores import traversal
-from memgpt.stores.traversal import Walk
+from memgpt.graph import traversal_store
+from memgpt.graph.traversal_store import Walk
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 
@@ -170,7 +170,7 @@ def test_a_walk_reads_nothing_but_the_covering_indexes(dsn: str) -> None:
         walk = Walk([1], [], hops=2, limit=100, fan_out=25)
         for form in ("within", "around", "between"):
             given = {"agent_id": "ann", **walk.parameters(), "edges": 1000}
-            statement = b"EXPLAIN (FORMAT JSON) " + traversal._statement(form, of_types=False)
+            statement = b"EXPLAIN (FORMAT JSON) " + traversal_store._statement(form, of_types=False)
             [[plan]] = connection.execute(statement, given, prepare=False).fetchall()
             scans = {(s["Node Type"], s.get("Index Name")) for s in _scans(plan[0]["Plan"]) if _on_edges(s)}
             assert scans == {

@@ -16,8 +16,8 @@ import pytest
 from memgpt import Memory
 from memgpt.config import Settings
 from memgpt.errors import InputError
-from memgpt.importers import import_memory
-from memgpt.importers.markdown import front_matter
+from memgpt.integrations.importers import import_memory
+from memgpt.integrations.importers.markdown import front_matter
 from tests.integration.conftest import Run
 
 WITHOUT_MODEL = Settings(embedding_model="none")

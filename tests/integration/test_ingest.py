@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from memgpt import Memory
+from memgpt.documents import files, prepare, workers
+from memgpt.documents.report import Ingested
 from memgpt.errors import InputError, NotFoundError
-from memgpt.ingest import files, prepare, workers
-from memgpt.ingest.report import Ingested
 
 WORDS = "The harbour was quiet while the boats waited for the tide to come back in. "
 
@@ -346,7 +346,7 @@ def test_a_reader_that_dies_or_hangs_takes_only_its_own_file(
         (tmp_path / f"{n}.txt").write_text(f"text {n}")
     trap = f"""
         import sys; sys.path[:] = sys.argv[1:]
-        from memgpt.ingest import worker
+        from memgpt.documents import worker
         answer = worker._answer
         def trapped(path, encoding):
             if "deadly" in path:
@@ -370,7 +370,7 @@ def another_dsn(database: Callable[..., str], template: str) -> str:
 KILLED = """
 import os, signal, sys
 from memgpt import Memory
-from memgpt.stores.documents import DocumentStore
+from memgpt.documents.store import DocumentStore
 
 insert, calls = DocumentStore._insert_chunks, []
 

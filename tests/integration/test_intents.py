@@ -11,7 +11,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError, MemgptError
-from memgpt.intents import UNKNOWN, Examples
+from memgpt.messages.intents import UNKNOWN, Examples
 from memgpt.models import Intent
 
 HELD_OUT = Path(__file__).parents[2] / "benchmarks" / "data" / "intents_held_out.json"

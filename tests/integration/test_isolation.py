@@ -13,13 +13,13 @@ from psycopg.conninfo import make_conninfo
 
 from memgpt import Memory
 from memgpt.config import settings
-from memgpt.database import backup
+from memgpt.database.admin import backup
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError, DeniedError
-from memgpt.stores import graph as graph_store
-from memgpt.stores import traversal
-from memgpt.stores.traversal import Walk
+from memgpt.graph import store as graph_store
+from memgpt.graph import traversal_store
+from memgpt.graph.traversal_store import Walk
 from tests.conftest import Server
 
 OF_THE_SERVICE = {"api_keys", "audit_log", "idempotent_answers", "schema_migrations", "schema_migration_checksums"}
@@ -236,7 +236,7 @@ def test_an_agent_can_leave_a_shared_block(dsn: str, database_of: Database) -> N
 
 
 def test_on_supabase_a_signed_in_user_reads_their_own_agents(empty_dsn: str) -> None:
-    from memgpt.database import migrate
+    from memgpt.database.admin import migrate
     from tests.conftest import MODEL
 
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
@@ -295,7 +295,7 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
             {"agent_id": "acme-1", "name": "ALIAS 7001", "known_at": None},
         ),
         "walk": (
-            traversal._statement("around", of_types=False),
+            traversal_store._statement("around", of_types=False),
             {"agent_id": "acme-1", **walk.parameters(), "edges": 10},
         ),
     }

@@ -14,11 +14,11 @@ from memgpt import embeddings
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
 from memgpt.errors import BusyError
-from memgpt.jobs import Jobs, jobs, queue
-from memgpt.jobs.running import Runner
+from memgpt.jobs import Jobs, api, queue
+from memgpt.jobs.runner import Runner
+from memgpt.jobs.store import JobFile
 from memgpt.jobs.worker import Worker
 from memgpt.memory import Memory
-from memgpt.stores.jobs import JobFile
 
 FILE = JobFile("a.md", b"# A\n\nThe night train to Ulm.")
 
@@ -90,7 +90,7 @@ def added_at_once(many: list[Jobs], files: list[JobFile]) -> int:
 def test_jobs_are_counted_before_they_are_let_in(
     owner: Database, options: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MOST_UNDER_WAY", 3)
+    monkeypatch.setattr(api, "MOST_UNDER_WAY", 3)
     assert added_at_once([jobs_of("ann", options, f"k{n}") for n in range(8)], [FILE]) == 3
     assert added_at_once([jobs_of(f"bob-{n}", options, "one") for n in range(8)], [FILE]) == 3
     with pytest.raises(BusyError, match="this key has 3 jobs under way"):
@@ -102,7 +102,7 @@ def test_waiting_bytes_are_counted_before_they_are_let_in(
     owner: Database, options: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = JobFile("a.txt", b"x" * 1000)
-    monkeypatch.setattr(jobs, "MOST_WAITING_BYTES", 3500)
+    monkeypatch.setattr(api, "MOST_WAITING_BYTES", 3500)
     assert added_at_once([jobs_of("ann", options, f"k{n}") for n in range(6)], [file]) == 3
     assert added_at_once([jobs_of(f"bob-{n}", options, "one") for n in range(6)], [file]) == 3
     with pytest.raises(BusyError, match=r"agent 'ann' has 3,000 bytes of files waiting, of 3,500"):

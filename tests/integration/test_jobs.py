@@ -23,12 +23,12 @@ from memgpt import embeddings
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
 from memgpt.errors import BusyError, ConflictError, DeniedError, InputError, MemgptError, NotFoundError
-from memgpt.jobs import JobKind, Jobs, jobs, kinds, queue
+from memgpt.jobs import JobKind, Jobs, api, kinds, queue
 from memgpt.jobs.kinds import Work
+from memgpt.jobs.store import JobFile
 from memgpt.jobs.worker import Worker
 from memgpt.memory import Memory
 from memgpt.models import Job, Json
-from memgpt.stores.jobs import JobFile
 
 A, B = JobFile("a.md", b"# A\n\nThe night train to Ulm."), JobFile("b.md", b"# B\n\nThe boat to Linz.")
 TALK = JobFile("talk.json", json.dumps([{"role": "user", "content": "I am off to Graz"}]).encode())
@@ -108,8 +108,8 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def add(run: Callable[[Work, Json], Json], **fields: Any) -> None:
         made = JobKind("test", "For a test.", run, **fields)
-        monkeypatch.setattr(jobs, "KINDS", {**kinds.KINDS, "test": made})
-        monkeypatch.setattr("memgpt.jobs.running.KINDS", {**kinds.KINDS, "test": made})
+        monkeypatch.setattr(api, "KINDS", {**kinds.KINDS, "test": made})
+        monkeypatch.setattr("memgpt.jobs.runner.KINDS", {**kinds.KINDS, "test": made})
 
     return add
 
@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_refused(ann: Memory, monkeypatch: pytest.MonkeyP
             mine.add(kind, arguments, files)
     with pytest.raises(NotFoundError):
         mine.get(1)
-    monkeypatch.setattr(jobs, "MOST_UNDER_WAY", 1)
+    monkeypatch.setattr(api, "MOST_UNDER_WAY", 1)
     mine.add("import", files=[TALK])
     with pytest.raises(BusyError):
         mine.add("import", files=[TALK])
@@ -190,7 +190,7 @@ def test_a_file_that_cannot_be_read_is_told(ann: Memory, owner: Database, dsn: s
 
 
 def test_an_exported_agent_is_imported(ann: Memory, owner: Database, dsn: str, tmp_path: Any) -> None:
-    from memgpt.agents import Agents
+    from memgpt.agents.agents import Agents
 
     with Memory("bob", options=options(dsn)) as bob, Agents(options=options(dsn)) as agents:
         bob.remember("Bob sails")
@@ -509,7 +509,7 @@ def test_every_memory_is_put_in_order_at_its_time(ann: Memory, owner: Database, 
 def test_an_agent_with_too_many_jobs_keeps_nobody_else_awake(
     ann: Memory, owner: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MOST_UNDER_WAY", 1)
+    monkeypatch.setattr(api, "MOST_UNDER_WAY", 1)
     ann.remember("Ann likes trains")
     Jobs(ann.scope).add("extract")
     with memory_of("bob", dsn) as bob:

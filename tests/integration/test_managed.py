@@ -12,17 +12,18 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from memgpt import Memory, doctor
+from memgpt import Memory
 from memgpt.config import Settings
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 from memgpt.database.connection import Database
 from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError
-from memgpt.service import Service
-from memgpt.stores import search
-from memgpt.stores.search import Filters, SearchStore
-from memgpt.stores.traversal import TraversalStore, Walk
+from memgpt.graph.traversal_store import TraversalStore, Walk
+from memgpt.reembed import doctor
+from memgpt.search import store
+from memgpt.search.store import Filters, SearchStore
+from memgpt.server.service import Service
 from tests.conftest import MODEL, Server
 
 
@@ -233,7 +234,7 @@ def test_nobody_else_may_look_up(searched: Database, managed: Managed) -> None:
 
 @pytest.mark.parametrize("kind", ["archival", "message", "chunk", "fact"])
 def test_the_statements_differ_in_the_lookup_only(kind: str) -> None:
-    compose: Callable[..., bytes] = search.compose
+    compose: Callable[..., bytes] = store.compose
     plain, looked_up = (compose("ranked", (kind,), False, hidden) for hidden in (frozenset(), TEXTS_AND_ARRAYS))
     assert f"memory_matching_{kind}(".encode() in looked_up
     assert b"memory_matching" not in plain

@@ -12,7 +12,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError, NotFoundError
-from memgpt.speaker import prefix
+from memgpt.messages.speaker import prefix
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from memgpt import Agents, Memory
 from memgpt.config import Settings
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.errors import DatabaseError
 
 

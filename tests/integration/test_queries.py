@@ -12,11 +12,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from memgpt.agents import transfer_store
+from memgpt.archival import store
 from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.queries import Queries
+from memgpt.database.tables import BY_NAME, ROW_KINDS
+from memgpt.graph import mentions_store, traversal_store
+from memgpt.graph import store as graph
+from memgpt.history import store as history
 from memgpt.models import Kind
-from memgpt.stores import archival, graph, history, mentions, search, transfer, traversal
-from memgpt.stores.tables import BY_NAME, ROW_KINDS
+from memgpt.search import store as search
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
 FILES = [file for file in sorted(PACKAGE.rglob("*.sql")) if "migrations" not in file.parts]
@@ -57,10 +62,10 @@ def completed() -> Iterator[object]:
             yield pytest.param(history._statement(form, kind).decode(), id=f"history.{form}_{kind}")
     yield pytest.param(history._entries().decode(), id="history.entries_completed")
     for name in BY_NAME:
-        yield pytest.param(transfer._export(name).decode(), id=f"transfer.export_{name}")
-        yield pytest.param(transfer._take_in(name).decode(), id=f"transfer.take_in_{name}")
-        yield pytest.param(transfer._there(name).decode(), id=f"transfer.there_{name}")
-        yield pytest.param(transfer._same(name).decode(), id=f"transfer.same_{name}")
+        yield pytest.param(transfer_store._export(name).decode(), id=f"transfer.export_{name}")
+        yield pytest.param(transfer_store._take_in(name).decode(), id=f"transfer.take_in_{name}")
+        yield pytest.param(transfer_store._there(name).decode(), id=f"transfer.there_{name}")
+        yield pytest.param(transfer_store._same(name).decode(), id=f"transfer.same_{name}")
     for kind in typing.get_args(Kind):
         for form, filtered in itertools.product(("ranked", "nearest"), (False, True)):
             for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
@@ -71,14 +76,14 @@ def completed() -> Iterator[object]:
             search._occurring(typing.get_args(Kind), hidden).decode(), id=f"search.occurring_{len(hidden)}"
         )
         yield pytest.param(graph._find_entities(hidden).decode(), id=f"graph.find_entities_{len(hidden)}")
-        yield pytest.param(archival._list(hidden).decode(), id=f"archival.list_{len(hidden)}")
-        walk = traversal._statement("within", of_types=True, hidden=hidden).decode()
+        yield pytest.param(store._list(hidden).decode(), id=f"archival.list_{len(hidden)}")
+        walk = traversal_store._statement("within", of_types=True, hidden=hidden).decode()
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
-    for kind, statement in mentions._STATEMENTS.items():
+    for kind, statement in mentions_store._STATEMENTS.items():
         yield pytest.param(statement.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
-        yield pytest.param(traversal._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
+        yield pytest.param(traversal_store._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
 
 
 @pytest.fixture(scope="module")

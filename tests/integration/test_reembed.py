@@ -22,11 +22,11 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from memgpt import Memory, doctor
+from memgpt import Memory
 from memgpt.config import Settings
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 from memgpt.errors import ConflictError, EmbeddingError, InputError, MigrationError, ModelMismatchError
-from memgpt.reembed import finish, plan, reembed, rollback, status
+from memgpt.reembed import doctor, finish, plan, reembed, rollback, status
 from memgpt.reembed.record import guard
 from tests.openai_server import Answer, OpenAIServer, Request, listing, vectors_of
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memgpt import Agents, Memory, sleep
+from memgpt.agents.renumbering import renumbered
+from memgpt.database.tables import BY_NAME
 from memgpt.errors import ConflictError, InputError
-from memgpt.renumbering import renumbered
-from memgpt.stores.tables import BY_NAME
 
 Lines = list[dict[str, Any]]
 

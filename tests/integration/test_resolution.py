@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from memgpt import Agents, Memory
 from memgpt.config import Settings
 from memgpt.errors import ConflictError, NotFoundError
-from memgpt.graph.likeness import agreement
+from memgpt.graph.name_similarity import agreement
+from memgpt.graph.store import GraphStore, NewRelationship
 from memgpt.models import Entity, Proposal
-from memgpt.stores.graph import GraphStore, NewRelationship
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 

@@ -19,9 +19,9 @@ from memgpt.agent.toolbox import WEAK, _archival
 from memgpt.config import Settings
 from memgpt.errors import ConfigurationError, InputError
 from memgpt.models import KINDS, Hit, Kind
-from memgpt.scope import Scope
+from memgpt.scope.scope import Scope
+from memgpt.search import store as store
 from memgpt.search import weak
-from memgpt.stores import search as store
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 TABLES: dict[Kind, str] = {

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from memgpt import Agents, Memory, transfer
+from memgpt import Agents, Memory
+from memgpt.agents import transfer
 from memgpt.config import settings
 from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope

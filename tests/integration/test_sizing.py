@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from memgpt import Memory, sizing
+from memgpt import Memory
 from memgpt.cli import app
 from memgpt.config import NO_MODEL, Settings
 from memgpt.errors import DatabaseError
+from memgpt.reembed import sizing
 
 
 def test_constants_lie_between_those_measured() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.agent.chat import ChatModel
+from memgpt.archival.maintenance import Similar
 from memgpt.cli import app
 from memgpt.config import settings
 from memgpt.errors import ConfigurationError, ConflictError, InputError
@@ -20,7 +21,6 @@ from memgpt.sleep import Progress, judge, run
 from memgpt.sleep.asking import invented, lost
 from memgpt.sleep.consolidation import groups
 from memgpt.sleep.memories import telling
-from memgpt.stores.sleep import Similar
 from tests.chat_server import ChatServer, Fail, Say
 from tests.integration.test_resolution import dump
 

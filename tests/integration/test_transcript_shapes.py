@@ -12,7 +12,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError
-from memgpt.transcripts import import_transcript, source
+from memgpt.integrations.transcripts import import_transcript, source
 
 Kept = list[tuple[str, str | None, str]]
 
@@ -377,7 +377,7 @@ def test_a_large_file_is_read_while_it_is_imported(
     memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(source, "LARGE", 100)
-    monkeypatch.setattr("memgpt.transcripts.imports.LARGE", 100)
+    monkeypatch.setattr("memgpt.integrations.transcripts.run.LARGE", 100)
     messages = [{"id": n, "type": "message", "from": "Ann", "text": f"text {n}", "date_unixtime": n} for n in range(60)]
     file = tmp_path / "big.json"
     if kind == "object":

@@ -12,7 +12,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.errors import InputError
-from memgpt.transcripts import import_transcript
+from memgpt.integrations.transcripts import import_transcript
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from memgpt import Agent, Agents, Memory, inputs
+from memgpt import Agent, Agents, Memory, validation
 from memgpt.agent.chat import ChatModel
 from memgpt.database.connection import Database
 from memgpt.errors import InputError, MemgptError
-from memgpt.extraction import schema
-from memgpt.keys import Keys
+from memgpt.graph.extraction import schema
 from memgpt.models import Json
 from memgpt.reembed import reembed
+from memgpt.server.keys import Keys
 from tests.chat_server import ChatServer, Say
 
 NFC = "Das Café Übermut öffnet um neun."
@@ -79,8 +79,8 @@ def test_times_that_no_datetime_holds_are_read_as_the_nearest(memory: Memory, ds
             "('ann', 'ever', '-infinity', NULL)"
         )
     found = {m.text: m for m in memory.archival.list()}
-    assert found["bc"].created_at == found["ever"].created_at == inputs.EARLIEST
-    assert found["bc"].expires_at == found["far"].created_at == inputs.LATEST
+    assert found["bc"].created_at == found["ever"].created_at == validation.EARLIEST
+    assert found["bc"].expires_at == found["far"].created_at == validation.LATEST
     assert "innocent" in memory.context("innocent").text
 
 
@@ -104,7 +104,7 @@ def test_times_are_utc_whatever_the_server_says(dsn: str, settings: str) -> None
 
 
 def test_a_time_in_another_zone_is_the_same_moment_in_utc() -> None:
-    moment = inputs.moment("2026-11-26T01:30:00+05:30", "it")
+    moment = validation.moment("2026-11-26T01:30:00+05:30", "it")
     assert moment is not None
     assert moment.isoformat() == "2026-11-25T20:00:00+00:00"
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgpt import Agents, Memory, inputs
+from memgpt import Agents, Memory, validation
 from memgpt.config import Settings
 from memgpt.embeddings import StaticModel, Vectors
-from memgpt.embeddings.contract import Purpose
+from memgpt.embeddings.base import Purpose
 from memgpt.errors import EmbeddingError, InputError, MemgptError
 
 SIZE = 256
@@ -91,7 +91,7 @@ def test_an_imported_vector(dsn: str, table: str) -> None:
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
 def test_whatever_is_accepted_can_be_compared(numbers: list[float]) -> None:
     try:
-        vector = inputs.vector(numbers, "vector", dimensions=len(numbers)).to_numpy()
+        vector = validation.vector(numbers, "vector", dimensions=len(numbers)).to_numpy()
     except MemgptError:
         return
     squared = np.float32(0)
@@ -102,9 +102,9 @@ def test_whatever_is_accepted_can_be_compared(numbers: list[float]) -> None:
 
 @pytest.mark.parametrize("number", [1e-9, 1e6], ids=["0 in half precision", "infinite in half precision"])
 def test_vectors_of_columns_of_half_precision(number: float) -> None:
-    assert inputs.vector([number] * 2000, "vector", dimensions=2000)
+    assert validation.vector([number] * 2000, "vector", dimensions=2000)
     with pytest.raises(InputError, match="to compare"):
-        inputs.vector([number] * 3000, "vector", dimensions=3000)
+        validation.vector([number] * 3000, "vector", dimensions=3000)
 
 
 def test_pgvector_agrees_with_the_bounds(dsn: str) -> None:

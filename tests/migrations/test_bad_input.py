@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from memgpt.config import Settings
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from memgpt.errors import ConfigurationError, DatabaseError, MemgptError, MigrationError, ReadOnlyError
 
 FILES = Path(__file__).parents[2] / "database" / "migrations"

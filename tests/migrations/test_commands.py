@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from memgpt.database import backup, migrate, stage, verify
+from memgpt.database.admin import backup, migrate, rehearsal, verify
+from memgpt.database.admin.progress import Progress
 from memgpt.database.embedded import binaries
-from memgpt.database.progress import Progress
 from memgpt.errors import DatabaseError, InputError
 
 COMMAND = [sys.executable, "-c", "from memgpt.cli import main; main()"]
@@ -130,7 +130,7 @@ def test_staging_leaves_the_database_alone(dsn: str, server: Any, busy: bool) ->
     execute(dsn, "INSERT INTO conversations (agent_id, role, content) VALUES ('a', 'user', 'hello')")
     migrate.rollback(dsn, target="1")
     other = psycopg.connect(dsn) if busy else None
-    found = stage.stage(dsn)
+    found = rehearsal.stage(dsn)
     if other:
         other.close()
     assert found.copied_by == ("dump" if busy else "template")

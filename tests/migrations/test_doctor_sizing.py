@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
+from memgpt.database.admin.migrate import ModelSpec
 from memgpt.database.dimensions import TABLES, column
-from memgpt.database.migrate import ModelSpec
 from memgpt.errors import MigrationError
 
 

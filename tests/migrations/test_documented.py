@@ -12,7 +12,7 @@ import psycopg
 import psycopg2
 import pytest
 
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 
 ROOT = Path(__file__).parents[2]
 FILES = ["001_initial_schema", "002_optimize_indexes", "003_embedding_model_migration"]

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 from memgpt.errors import MemgptError, MigrationError
 
 NAMES = [m.name for m in migrate.discover()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from tests.conftest import Server
 
 FORBIDDEN = (

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from memgpt.database import migrate
-from memgpt.database.migrate import ModelSpec
+from memgpt.database.admin import migrate
+from memgpt.database.admin.migrate import ModelSpec
 from memgpt.errors import MigrationError, NotFoundError
 
 ALL = len(migrate.discover())
@@ -98,7 +98,7 @@ def test_vectors_that_older_indexes_cannot_hold_are_kept(empty_dsn: str) -> None
 
 
 def test_the_specifications_rollback_by_hand_is_noticed_and_mended(empty_dsn: str) -> None:
-    from memgpt.database import verify
+    from memgpt.database.admin import verify
 
     migrate.apply(empty_dsn)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:

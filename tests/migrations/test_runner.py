@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from memgpt.database import migrate
-from memgpt.database.migrate import ModelSpec
+from memgpt.database.admin import migrate
+from memgpt.database.admin.migrate import ModelSpec
 
 NAMES = [m.name for m in migrate.discover()]
 

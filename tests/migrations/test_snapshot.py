@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 
 SNAPSHOT = Path(__file__).with_name("schema.sql")
 

@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings
-from memgpt.database import backup, migrate, verify
-from memgpt.database.memory import build_bytes
+from memgpt.database.admin import backup, migrate, verify
+from memgpt.database.admin.index_memory import build_bytes
 from memgpt.errors import MigrationError
 
 ROWS = 10_500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from memgpt.database import migrate, verify
+from memgpt.database.admin import migrate, verify
 from memgpt.errors import DatabaseError, MigrationError
 
 DRIFTS = [

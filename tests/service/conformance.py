@@ -30,7 +30,7 @@ from mcp.types import (
 )
 from pydantic import BaseModel, Field
 
-from memgpt.mcp.endpoint import Endpoint
+from memgpt.server.mcp.endpoint import Endpoint
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SILENCE = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="

@@ -14,15 +14,15 @@ from pydantic import SecretStr
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from memgpt.api import create_app
-from memgpt.api.edge import Limits
-from memgpt.api.protocol import PatientProtocol
 from memgpt.cli.serve import beside
 from memgpt.config import settings
 from memgpt.jobs.worker import Worker
-from memgpt.mcp import create_server
-from memgpt.mcp.endpoint import Endpoint
-from memgpt.service import Service
+from memgpt.server.api import create_app
+from memgpt.server.api.edge import Limits
+from memgpt.server.api.protocol import PatientProtocol
+from memgpt.server.mcp import create_server
+from memgpt.server.mcp.endpoint import Endpoint
+from memgpt.server.service import Service
 
 
 def service_on(dsn: str, *, keys_required: bool = True, **changes: object) -> Service:

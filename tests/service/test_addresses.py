@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 import pytest
 
-from memgpt.service import Service
+from memgpt.server.service import Service
 from tests.service.conftest import app_of, served, service_on
 
 NAMES = ("team/ann", "/", "a//b", "team%2Fann", "%", "50%", "a/../b", "../ann", "a?b#c", "日本/ü", "a b", "a%252Fb")

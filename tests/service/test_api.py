@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.api import readiness
-from memgpt.api.edge import Limits
 from memgpt.errors import DatabaseError
-from memgpt.service import Service
+from memgpt.server.api import readiness
+from memgpt.server.api.edge import Limits
+from memgpt.server.service import Service
 from tests.service.conftest import app_of
 
 A = "/v1/agents/acme-1"

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from memgpt.service import Caller
+from memgpt.server.service import Caller
 from tests.chat_server import ChatServer, Fail, Hang, Say, said
 from tests.service.conftest import app_of, served, service_on
 from tests.service.test_jobs_api import events_of

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route
 
-from memgpt.api import create_app
-from memgpt.mcp import create_server
-from memgpt.mcp.endpoint import Endpoint
+from memgpt.server.api import create_app
+from memgpt.server.mcp import create_server
+from memgpt.server.mcp.endpoint import Endpoint
 from tests.service import conformance
 from tests.service.conftest import served, service_on
 

@@ -23,13 +23,13 @@ from httpx import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from memgpt.agents import Agents
+from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
 from memgpt.jobs import KINDS
+from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
 from memgpt.models import Job
-from memgpt.service import Caller, Service
-from memgpt.stores.jobs import JobStore
+from memgpt.server.service import Caller, Service
 from tests.chat_server import ChatServer, Json, Say
 from tests.service.conftest import service_on
 
@@ -84,7 +84,7 @@ def rows_of(dsn: str, agents: tuple[str, ...]) -> str:
 def forget_statements() -> None:
     """Let the stores put their statements together anew."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("memgpt.stores."):
+        if name.startswith("memgpt.") and name.rpartition(".")[2].endswith("store"):
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
@@ -339,7 +339,7 @@ def test_nothing_of_another_tenant_comes_back(
     if not filtered:
         assert without_filters() > 100
         with service.database.connection() as owner:  # the owner does see them: the filters are gone indeed
-            from memgpt.stores.archival import _list
+            from memgpt.archival.store import _list
 
             given = {"agent_id": "acme-1", "limit": 100, "superseded": True, "tags": None, "before": None}
             found = owner.execute(_list(frozenset()), {**given, "before_id": None}).fetchall()

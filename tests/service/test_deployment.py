@@ -20,9 +20,9 @@ import yaml
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memgpt.config import Settings
-from memgpt.database import backup, migrate
+from memgpt.database.admin import backup, migrate
 from memgpt.jobs import queue
-from memgpt.service import Caller
+from memgpt.server.service import Caller
 from tests.conftest import MODEL, Server, free_port, start_server, wait_for_port
 from tests.conftest import PASSWORD as SERVER_PASSWORD
 from tests.service.conftest import service_on
@@ -148,7 +148,7 @@ def test_the_environment_of_compose_serves_through_pgbouncer(pooled_dsn: str, tm
 
 
 def test_the_unit_of_systemd(tmp_path: Path) -> None:
-    unit = (DEPLOY / "memgpt.service").read_text()
+    unit = (DEPLOY / "memgpt.server.service").read_text()
     [start] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert shlex.split(start)[1:] == ["serve"]
     for name in re.findall(r"^Environment=(\w+)=", unit, re.MULTILINE):
@@ -158,12 +158,12 @@ def test_the_unit_of_systemd(tmp_path: Path) -> None:
     program = tmp_path / "memgpt"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    written = tmp_path / "memgpt.service"
+    written = tmp_path / "memgpt.server.service"
     written.write_text(unit.replace(start, f"{program} serve"))
     verified = analyze("verify", str(written))
     assert [line for line in verified.stderr.splitlines() if "memgpt" in line] == []
     rated = analyze("security", "--offline=true", "--no-pager", str(written))
-    exposure = float(re.findall(r"exposure level for memgpt.service: ([\d.]+)", rated.stdout)[0])
+    exposure = float(re.findall(r"exposure level for memgpt.server.service: ([\d.]+)", rated.stdout)[0])
     assert exposure <= 2.5, rated.stdout
 
 

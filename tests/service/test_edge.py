@@ -17,11 +17,11 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from memgpt.api.edge import Limits
-from memgpt.api.protocol import PatientProtocol
 from memgpt.models import Permission
-from memgpt.service import Service
-from memgpt.stores.keys import KeyStore
+from memgpt.server.api.edge import Limits
+from memgpt.server.api.protocol import PatientProtocol
+from memgpt.server.keys_store import KeyStore
+from memgpt.server.service import Service
 from tests.chat_server import ChatServer, Hang
 from tests.service.conftest import app_of, served, service_on
 

@@ -14,11 +14,15 @@ import anyio
 import pytest
 import typer
 
-from memgpt import archival, core, documents, graph, messages, search
+from memgpt import graph, search
+from memgpt.archival import archival
+from memgpt.blocks import blocks
 from memgpt.cli import app as cli_app
 from memgpt.cli import lazy
-from memgpt.mcp import create_server
+from memgpt.documents import documents
 from memgpt.memory import Memory
+from memgpt.messages import messages
+from memgpt.server.mcp import create_server
 from tests.service.conftest import app_of, service_on
 
 Face = Literal["REST", "MCP", "CLI"]
@@ -169,15 +173,15 @@ OPERATIONS: Final = (
         rest_other={"description": "one request describes an agent", "metadata": "one request describes an agent"},
         cli_other={"agent_id": "the agent, which is an option elsewhere"},
     ),
-    Operation(core.Core.list, "get /core-memory/blocks", "read_blocks", "block list",
+    Operation(blocks.Core.list, "get /core-memory/blocks", "read_blocks", "block list",
               cli_other={"as_of": "Python's memory.as_of(), REST's /as-of"}),
-    Operation(core.Core.create, "post /core-memory/blocks", None, "block create",
+    Operation(blocks.Core.create, "post /core-memory/blocks", None, "block create",
               {"MCP": "append_to_block makes the block"}),
-    Operation(core.CoreBlock.append, "post /core-memory/blocks/{label}/append", "append_to_block", "block append",
+    Operation(blocks.CoreBlock.append, "post /core-memory/blocks/{label}/append", "append_to_block", "block append",
               rest_other=_EXPECTED, mcp_other=_STALE_MODEL),
-    Operation(core.CoreBlock.replace, "post /core-memory/blocks/{label}/replace", "replace_in_block", "block replace",
+    Operation(blocks.CoreBlock.replace, "post /core-memory/blocks/{label}/replace", "replace_in_block", "block replace",
               rest_other=_EXPECTED, mcp_other=_STALE_MODEL),
-    Operation(core.CoreBlock.insert, "post /core-memory/blocks/{label}/insert", None, "block insert",
+    Operation(blocks.CoreBlock.insert, "post /core-memory/blocks/{label}/insert", None, "block insert",
               {"MCP": "append_to_block and replace_in_block do it"}, rest_other=_EXPECTED),
 )  # fmt: skip
 
@@ -209,7 +213,7 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
 }
 """Operations of the memory that are no row of the table, and where the other faces have them."""
 
-LISTED: Final = (Memory, archival.Archival, messages.Messages, core.Core, core.CoreBlock, documents.Documents)
+LISTED: Final = (Memory, archival.Archival, messages.Messages, blocks.Core, blocks.CoreBlock, documents.Documents)
 """What has to be complete; of the graph, of search and of proposals a part is for programs only."""
 
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.api.edge import Limits
-from memgpt.api.protocol import PatientProtocol
-from memgpt.service import Service
+from memgpt.server.api.edge import Limits
+from memgpt.server.api.protocol import PatientProtocol
+from memgpt.server.service import Service
 from tests.service.conftest import app_of, served
 
 A = "/v1/agents/acme-1"

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.api.edge import Limits
-from memgpt.service import Service
-from memgpt.stores.keys import KeyStore
+from memgpt.server.api.edge import Limits
+from memgpt.server.keys_store import KeyStore
+from memgpt.server.service import Service
 from tests.service.conftest import app_of, served, service_on
 
 A = "/v1/agents/acme-1"

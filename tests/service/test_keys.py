@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from memgpt.errors import AccessError, InputError, NotFoundError
-from memgpt.keys import Keys
-from memgpt.service import Rates, Service
+from memgpt.server.keys import Keys
+from memgpt.server.service import Rates, Service
 
 AGENT = "/v1/agents/acme-1"
 
@@ -50,7 +50,7 @@ def test_another_process_notices_a_revoked_key(service: Service, monkeypatch: py
     elsewhere.authenticate(made.token)
     service.keys.revoke(made.key.key_id)
     later = time.monotonic() + 3
-    monkeypatch.setattr("memgpt.keys.time.monotonic", lambda: later)
+    monkeypatch.setattr("memgpt.server.keys.time.monotonic", lambda: later)
     with pytest.raises(AccessError, match="revoked"):
         elsewhere.authenticate(made.token)
 
@@ -129,7 +129,7 @@ def test_the_rate_of_a_key(client_with: Callable[..., TestClient]) -> None:
 
 def test_a_bucket_fills_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     key, rates, now = service.keys.create(requests_per_minute=60).key, Rates(), time.monotonic()
-    monkeypatch.setattr("memgpt.service.time.monotonic", lambda: now)
+    monkeypatch.setattr("memgpt.server.service.time.monotonic", lambda: now)
     assert sum(rates.wait(key) == 0 for _ in range(100)) == 60
     now += 5.5
     assert sum(rates.wait(key) == 0 for _ in range(100)) == 5

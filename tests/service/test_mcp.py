@@ -18,8 +18,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from starlette.testclient import TestClient
 
-from memgpt.mcp import Mode, create_server
-from memgpt.service import Caller, Service
+from memgpt.server.mcp import Mode, create_server
+from memgpt.server.mcp.reference_graph import Nodes
+from memgpt.server.service import Caller, Service
 from tests.service.conftest import app_of, served, service_on
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
@@ -150,7 +151,7 @@ def test_reference_deletion(keyless: Service) -> None:
     reference(keyless, conversation)
     memory = keyless.memory(Caller(None), "ann", "write")
     memory.undo()
-    assert [node.name for node in memory.nodes.read().nodes] == ["Bob"]
+    assert [node.name for node in Nodes(memory.scope).read().nodes] == ["Bob"]
 
 
 def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
@@ -231,7 +232,7 @@ def test_unknown_arguments_are_refused(keyless: Service, mode: Mode, tool: str, 
 
     talk(keyless, mode, conversation)
     memory = keyless.memory(Caller(None), "ann", "read")
-    assert (memory.archival.list(), memory.nodes.read().nodes) == ([], [])
+    assert (memory.archival.list(), Nodes(memory.scope).read().nodes) == ([], [])
 
 
 def test_unknown_arguments_of_a_prompt_are_refused(keyless: Service) -> None:

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from memgpt.api import create_app
-from memgpt.service import Service
+from memgpt.server.api import create_app
+from memgpt.server.service import Service
 from tests.openai_server import Answer, OpenAIServer, Request
 from tests.service.conftest import served
 
@@ -56,7 +56,7 @@ def client(service: Service, upstream: OpenAIServer) -> Iterator[openai.OpenAI]:
 
 
 def service_caller(service: Service):  # type: ignore[no-untyped-def]
-    from memgpt.service import Caller
+    from memgpt.server.service import Caller
 
     return Caller(None)
 

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from memgpt.config import Settings
 from memgpt.errors import ConfigurationError
-from memgpt.service import Service
+from memgpt.server.service import Service
 from tests.service.conftest import app_of, service_on
 
 A = "/v1/agents/me"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from memgpt import inputs
+from memgpt import validation
 
 A = "/v1/agents/acme-1"
 
@@ -55,14 +55,14 @@ def test_any_batch_comes_back_exactly_or_is_refused_by_index_and_field(
     assert answer.status_code in (200, 201), answer.text
     for item, kept in zip(items, answer.json(), strict=True):
         row = client.get(f"{A}/{path}/{kept['id']}").json()
-        alike = [each for each in items if inputs.normal(each[text]) == inputs.normal(item[text])]
+        alike = [each for each in items if validation.normal(each[text]) == validation.normal(item[text])]
         if field == "memories" and (kept["duplicate"] or len(alike) > 1):
-            assert inputs.normal(row[text]) == inputs.normal(item[text])
+            assert validation.normal(row[text]) == validation.normal(item[text])
             continue
         assert row[text] == item[text]
         assert row["metadata"] == item.get("metadata", {})
         for time in {"created_at", "expires_at"} & {*item}:
-            assert inputs.moment(row[time], time) == inputs.moment(item[time], time)
+            assert validation.moment(row[time], time) == validation.moment(item[time], time)
 
 
 def stored(client: TestClient) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from starlette.testclient import TestClient
 
-from memgpt.database import migrate
+from memgpt.database.admin import migrate
 from tests.conftest import MODEL, Server
 from tests.service.conftest import app_of, service_on
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.service import Service
+from memgpt.server.service import Service
 from tests.service.conftest import app_of, service_on
 
 A = "/v1/agents/acme-1"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.asked import plain, understood
+from memgpt.search.query_syntax import plain, understood
 
 NO_OPERATORS = [
     *("how do I pip install -e the project", "what does rm -rf build do", "ls -la", "gcc -O2 main.c", "-5 degrees"),

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memgpt.documents.extract import extract
+from memgpt.documents.files import path_of, source_name
+from memgpt.documents.formats import encodings
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.ingest import encodings
-from memgpt.ingest.extract import extract
-from memgpt.ingest.files import path_of, source_name
 
 TEXTS = {
     "cp1250": "Herbata, zażółć gęślą jaźń",

@@ -7,10 +7,10 @@ import sys
 import document_files as make
 import pytest
 
+from memgpt.documents.extract import extract
+from memgpt.documents.formats import names
+from memgpt.documents.formats.pdf import pdf_text
 from memgpt.errors import MissingExtraError
-from memgpt.ingest import formats
-from memgpt.ingest.extract import extract
-from memgpt.ingest.pdf import pdf_text
 
 
 @pytest.mark.parametrize(
@@ -20,16 +20,16 @@ from memgpt.ingest.pdf import pdf_text
         (b"text", "a", "text/plain"),
         (b"a,b\n1,2\n", "a.csv", "text/csv"),
         (b"<html></html>", "a.html", "text/html"),
-        (make.pdf([[(1, "A", "b")]]), "a.bin", formats.PDF),
-        (make.docx([(1, "A", "b")]), "a.zip", formats.DOCX),
-        (make.xlsx({"A": [["1"]]}), "a.xlsx", formats.XLSX),
-        (make.pptx([("A", "b")]), "", formats.PPTX),
-        (make.epub("A", [(1, "B", "c")]), "a.epub", formats.EPUB),
+        (make.pdf([[(1, "A", "b")]]), "a.bin", names.PDF),
+        (make.docx([(1, "A", "b")]), "a.zip", names.DOCX),
+        (make.xlsx({"A": [["1"]]}), "a.xlsx", names.XLSX),
+        (make.pptx([("A", "b")]), "", names.PPTX),
+        (make.epub("A", [(1, "B", "c")]), "a.epub", names.EPUB),
         (b"{\\rtf1 text}", "a.doc", "application/rtf"),
     ],
 )
 def test_the_content_decides(data: bytes, name: str, media_type: str) -> None:
-    assert formats.detect(data, f".{name.rpartition('.')[2]}") == media_type
+    assert names.detect(data, f".{name.rpartition('.')[2]}") == media_type
 
 
 @pytest.mark.parametrize(

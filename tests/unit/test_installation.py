@@ -58,7 +58,7 @@ def test_no_file_tells_to_install_the_strangers_distribution() -> None:
 def test_the_names_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["name"] == "memgpt-postgres"
-    assert project["scripts"] == {"memgpt": "memgpt.launch:main", "memgpt-postgres": "memgpt.launch:main"}
+    assert project["scripts"] == {"memgpt": "memgpt.__main__:main", "memgpt-postgres": "memgpt.__main__:main"}
     [everything] = project["optional-dependencies"]["all"]
     extras = set(project["optional-dependencies"]) - {"all"}
     assert everything.startswith("memgpt-postgres[")
@@ -93,7 +93,7 @@ def install_stranger(site: Path, files: dict[str, str]) -> None:
 def launch(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command of the installed distribution as its script does."""
     path = f"[{str(site)!r}, *(entry for entry in sys.path if entry not in ('', {str(ROOT)!r}))]"
-    program = f"import sys; sys.path = {path}; from memgpt.launch import main; sys.exit(main())"
+    program = f"import sys; sys.path = {path}; from memgpt.__main__ import main; sys.exit(main())"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=site, capture_output=True, text=True, timeout=60, check=False
     )
@@ -142,7 +142,7 @@ def test_a_missing_extra_names_ours_and_the_stranger(tmp_path: Path, monkeypatch
 
 
 def test_doctor_finds_the_stranger(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from memgpt import doctor
+    from memgpt.reembed import doctor
 
     def findings() -> list[doctor.Finding]:
         return [finding for finding in doctor.examine(dsn) if finding.check == "installation"]

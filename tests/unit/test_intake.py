@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.api.intake import JsonShape
-from memgpt.api.problems import Refused
+from memgpt.server.api.intake import JsonShape
+from memgpt.server.api.problems import Refused
 
 VALUES = st.recursive(
     st.none()

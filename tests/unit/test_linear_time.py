@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 
 import memgpt
-from memgpt import asked, chunking, edits, fences, linking
+from memgpt.blocks import edits
+from memgpt.documents import chunking
 from memgpt.errors import InputError
-from memgpt.graph import likeness
-from memgpt.ranking import analyse
+from memgpt.graph import name_similarity
+from memgpt.llm import fences
+from memgpt.messages.speaker import prefix
+from memgpt.search import graph_arm, query_syntax
+from memgpt.search.ranking import analyse
 from memgpt.sleep import asking, memories
-from memgpt.speaker import prefix
 
 SMALL, LARGE = 10_000, 100_000
 MOST = 20.0
@@ -135,15 +138,15 @@ def test_an_expression_takes_time_with_the_text_and_not_with_its_square(where: s
 
 
 READERS: dict[str, Callable[[str], object]] = {
-    "names_in": linking.names_in,
-    "names_asked": linking.names_asked,
-    "understood": asked.understood,
-    "plain": asked.plain,
+    "names_in": graph_arm.names_in,
+    "names_asked": graph_arm.names_asked,
+    "understood": query_syntax.understood,
+    "plain": query_syntax.plain,
     "analyse": analyse,
     "headings": chunking.headings,
     "telling": memories.telling,
     "lost": lambda text: asking.lost(text, text[::-1]),
-    "agreement": lambda text: likeness.agreement(text, f"{text}b"),
+    "agreement": lambda text: name_similarity.agreement(text, f"{text}b"),
     "replaced": lambda text: edits.replaced("human", text, text[: len(text) // 2], ""),
     "replaced nothing": lambda text: edits.replaced("human", text, f"{text[::-1]}q", ""),
     "inline": fences.inline,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memgpt.database.migration import discover, find
+from memgpt.database.admin.migration import discover, find
 from memgpt.errors import MigrationError
 
 

@@ -9,9 +9,9 @@ import zipfile
 import document_files as make
 import pytest
 
+from memgpt.documents.extract import extract
+from memgpt.documents.formats import legacy, names
 from memgpt.errors import InputError
-from memgpt.ingest import formats, legacy
-from memgpt.ingest.extract import extract
 
 _R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
 
@@ -46,7 +46,7 @@ def slides(body: bytes = b"", user: bytes = b"\x5f\xc0\x91\xe3") -> bytes:
         (rb"{\rtf1 \annotationx}", legacy.RTF, None),
         (
             make.zipped({"xl/workbook.bin": "", "xl/comments1.bin": ""}),
-            formats.XLSB,
+            names.XLSB,
             "comments are not read; save it as .xlsx first",
         ),
         (b"\xd0\xcf\x11\xe0 no compound file", legacy.DOC, None),

@@ -8,9 +8,9 @@ from pathlib import Path
 import document_files as make
 import pytest
 
+from memgpt.documents.extract import extract
+from memgpt.documents.formats import recognition
 from memgpt.errors import InputError, MissingExtraError
-from memgpt.ingest import recognition
-from memgpt.ingest.extract import extract
 
 WORDS = "Boats under ten metres pay nine pounds a night at the east wall."
 

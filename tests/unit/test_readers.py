@@ -11,9 +11,9 @@ import zipfile
 import document_files as make
 import pytest
 
+from memgpt.documents.extract import extract
+from memgpt.documents.formats import embedded
 from memgpt.errors import InputError
-from memgpt.ingest import embedded
-from memgpt.ingest.extract import extract
 
 _ODF = 'xmlns:office="o" xmlns:text="t" xmlns:table="ta" xmlns:draw="d" xmlns:presentation="p" xmlns:dc="c"'
 

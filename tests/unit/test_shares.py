@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.api.problems import Refused
-from memgpt.api.shares import Pool
+from memgpt.server.api.problems import Refused
+from memgpt.server.api.shares import Pool
 
 
 def held(pool: Pool, stack: ExitStack, *holders: str) -> int:

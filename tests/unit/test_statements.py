@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.database.migration import discover
-from memgpt.database.statements import split
+from memgpt.database.admin.migration import discover
+from memgpt.database.admin.sql_split import split
 from memgpt.errors import MigrationError
 
 INNER = st.text(alphabet="aE$'\";-/*\\ \n()1_é", max_size=12)

@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 import psycopg
 from psycopg import sql
 
-from memgpt import forks
+from memgpt.database import forks
 from memgpt.database.embedded import running
 from memgpt.database.embedded.cluster import DATABASE, Cluster
 from memgpt.database.embedded.locks import Deadline, Lock

@@ -1,0 +1,1 @@
+"""Agents: list, create, rename, fork, delete; whole memories as files."""

@@ -1,0 +1,66 @@
+"""Forgetting for good, with a count of what was removed that anybody can verify."""
+
+from __future__ import annotations
+
+from typing import get_args
+from uuid import uuid4
+
+from memgpt import validation
+from memgpt.agents.forget_store import ForgetStore, Texts
+from memgpt.agents.transfer import TEXTS
+from memgpt.database.deadlines import without_deadline
+from memgpt.database.tables import BY_KIND
+from memgpt.embeddings import Purpose
+from memgpt.embeddings.remote import cache_key
+from memgpt.errors import NotFoundError
+from memgpt.history.history import row_kind
+from memgpt.scope.scope import Scope
+
+
+def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
+    """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
+    chosen = row_kind(kind)
+    validation.row_id(id)
+    with scope.transaction() as connection, without_deadline(connection):
+        store = ForgetStore(connection, scope.author)
+        counts, texts = store.rows(chosen, [id], keep_history=keep_history)
+        if not any(counts.values()):
+            raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
+        _forget_vectors(store, texts)
+    scope.database.caches.forget(scope.agent_id)
+    return counts
+
+
+def forget_session(scope: Scope, session: str, *, keep_history: bool = False) -> dict[str, int]:
+    """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
+    name = validation.name(session, "session")
+    with scope.transaction() as connection, without_deadline(connection):
+        store = ForgetStore(connection, scope.author)
+        messages = store.session_messages(name)
+        counts, texts = store.rows("message", messages, keep_history=keep_history)
+        counts |= store.turns(name)
+        if not any(counts.values()):
+            raise NotFoundError(f"agent {scope.agent_id!r} has no session {name!r}, and nothing of it in the history")
+        _forget_vectors(store, texts)
+    scope.database.caches.forget(scope.agent_id)
+    return counts
+
+
+def forget_agent(scope: Scope) -> dict[str, int]:
+    """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
+    with scope.transaction() as connection, without_deadline(connection):
+        counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
+    scope.database.caches.forget(scope.agent_id)
+    return counts
+
+
+def _forget_vectors(store: ForgetStore, texts: Texts) -> None:
+    """Remove the cached vectors of texts that are forgotten, and of no others."""
+    embedded: set[str] = set()
+    for kind, row in texts:
+        if (table := BY_KIND[kind].name) in TEXTS:
+            column, spoken = TEXTS[table]
+            embedded |= {row[column], *spoken([row])}
+    if embedded:
+        ways = [(purpose, dimensions) for purpose in get_args(Purpose) for dimensions in store.dimensions()]
+        store.vectors([cache_key(text, *way) for text in embedded for way in ways])

@@ -1,0 +1,1 @@
+"""Archival memories: free texts that an agent keeps for good."""

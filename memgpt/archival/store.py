@@ -1,0 +1,279 @@
+"""Archival memory: free texts an agent keeps for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pgvector import Vector
+from psycopg import Connection
+from psycopg.errors import UniqueViolation
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt import validation
+from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
+from memgpt.errors import ConflictError, NotFoundError
+from memgpt.models import ArchivalMemory, Author, Json, Remembered
+
+SQL = queries.beside(__name__)
+
+BATCH: Final = 500
+"""Rows sent in one statement: about 3 MB at 1536 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """A text to be kept, checked and embedded."""
+
+    text: str
+    id: int | None = None
+    """Of a memory from a file; absent, it gets one."""
+    embedding: Vector | None = None
+    tags: Sequence[str] = ()
+    importance: float = 0.5
+    source: str | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def merged(self, later: NewMemory) -> NewMemory:
+        """This text with what is new about it the second time, by the rules of the statement ``merge``."""
+        expiries = [m.expires_at for m in (self, later) if m.expires_at is not None]
+        return replace(
+            self,
+            embedding=later.embedding if self.embedding is None else self.embedding,
+            tags=[*dict.fromkeys((*self.tags, *later.tags))],
+            importance=max(self.importance, later.importance),
+            source=self.source or later.source,
+            metadata={**(self.metadata or {}), **(later.metadata or {})},
+            created_at=self.created_at or later.created_at,
+            expires_at=max(expiries) if len(expiries) == 2 else None,
+        )
+
+
+class ArchivalStore:
+    """The rows of ``archival_memories`` of one agent, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def insert(
+        self, memories: Sequence[NewMemory], *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[Remembered]:
+        """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order."""
+        if len(memories) > 1:
+            self.lock_texts()
+        distinct: dict[str, NewMemory] = {}
+        keys = [validation.normal(memory.text) for memory in memories]
+        for key, memory in zip(keys, memories, strict=True):
+            before = distinct.get(key)
+            distinct[key] = memory if before is None else before.merged(memory)
+        answers: dict[str, Remembered] = {}
+        how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        for batch in _batches([*distinct.items()]):
+            kept = self._keep([memory for _, memory in batch], how)
+            answers.update((key, answer) for (key, _), answer in zip(batch, kept, strict=True))
+        first = {key: n for n, key in reversed([*enumerate(keys)])}
+        return [
+            answers[key] if first[key] == n else replace(answers[key], duplicate=True) for n, key in enumerate(keys)
+        ]
+
+    def fold(self, memories: Sequence[NewMemory], *, change_id: UUID, embedding_model: str | None) -> Mapping[int, int]:
+        """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs.
+
+        Expired ones of other ids give up the texts of the rest.
+        """
+        places = self._written(SQL.merge, memories, {"change_id": change_id, "embedding_model": embedding_model})
+        merged = {place for place, _ in places}
+        rest = [memory for place, memory in enumerate(memories) if place not in merged]
+        self._retire_expired([m.text for m in rest], change_id, [m.id for m in rest if m.id is not None])
+        return {id: other for place, other in places if (id := memories[place].id) is not None}
+
+    def lock_texts(self) -> None:
+        """Let nobody else write more than one text of this agent until the transaction ends."""
+        self._connection.execute(SQL.lock_texts, self._given())
+
+    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any]) -> Sequence[Remembered]:
+        answers: dict[int, Remembered] = {}
+        waiting: Sequence[int] = range(len(batch))
+        # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
+        # an expired memory has is free only when that is retired.
+        for _ in range(3):
+            for statement, duplicate in ((SQL.insert, False), (SQL.merge, True)):
+                places = self._written(statement, [batch[n] for n in waiting], how)
+                answers.update((waiting[place], Remembered(id, duplicate)) for place, id in places)
+                waiting = [n for n in waiting if n not in answers]
+                if not waiting:
+                    return [answers[n] for n in range(len(batch))]
+            self._retire_expired([batch[n].text for n in waiting], how["change_id"])
+        raise ConflictError("the same texts are being written and removed by somebody else: try again")
+
+    def _written(
+        self, statement: bytes, batch: Sequence[NewMemory], how: Mapping[str, Any]
+    ) -> Sequence[tuple[int, int]]:
+        """The place in the batch and the id of each text that the statement took in."""
+        given = self._given(
+            id=[m.id for m in batch],
+            text=[m.text for m in batch],
+            tags=[Jsonb(list(m.tags)) for m in batch],
+            importance=[m.importance for m in batch],
+            source=[m.source for m in batch],
+            metadata=[Jsonb(m.metadata or {}) for m in batch],
+            created_at=[m.created_at for m in batch],
+            expires_at=[m.expires_at for m in batch],
+            embedding=[m.embedding for m in batch],
+            **how,
+        )
+        return self._connection.execute(statement, given).fetchall()
+
+    def _retire_expired(self, texts: Sequence[str], change_id: UUID, but: Sequence[int] = ()) -> bool:
+        given = self._given(texts=[*texts], change_id=change_id, but=[*but])
+        return self._connection.execute(SQL.retire_expired, given).rowcount > 0
+
+    def get(self, id: int) -> ArchivalMemory:
+        """One memory.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            memory = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+        if memory is None:
+            raise self._not_found(id)
+        return memory
+
+    def list(
+        self,
+        *,
+        limit: int,
+        tags: Sequence[str] | None = None,
+        after: ArchivalMemory | None = None,
+        superseded: bool = False,
+    ) -> Sequence[ArchivalMemory]:
+        """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
+        given = self._given(
+            limit=limit,
+            tags=None if tags is None else [*tags],
+            superseded=superseded,
+            before=after and after.created_at,
+            before_id=after and after.id,
+        )
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            return cursor.execute(_list(hidden_operators(self._connection)), given).fetchall()
+
+    def update(
+        self,
+        id: int,
+        *,
+        change_id: UUID,
+        text: str | None = None,
+        embedding: Vector | None = None,
+        embedding_model: str | None = None,
+        tags: Sequence[str] | None = None,
+        importance: float | None = None,
+        source: str | None = None,
+        metadata: Json | None = None,
+        expires_at: datetime | None = None,
+        clear_expiry: bool = False,
+        superseded_by: int | None = None,
+    ) -> ArchivalMemory:
+        """Change what is given, keep the rest.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: another memory has the new text, or replaces this one already.
+        """
+        given = self._given(
+            id=id,
+            change_id=change_id,
+            text=text,
+            embedding=embedding,
+            embedding_model=embedding_model if embedding is not None else None,
+            tags=None if tags is None else [*tags],
+            importance=importance,
+            source=source,
+            metadata=None if metadata is None else Jsonb(metadata),
+            expires_at=expires_at,
+            clear_expiry=clear_expiry,
+            superseded_by=superseded_by,
+        )
+        memory = self._update(given) if text is None else self._update_text(text, given)
+        if memory is None:
+            raise self._superseded(id)
+        return memory
+
+    def hold(self, id: int) -> ArchivalMemory:
+        """One memory, which nobody else changes until the transaction ends.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: another memory replaces it already.
+        """
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            memory = cursor.execute(SQL.hold, self._given(id=id)).fetchone()
+        if memory is None:
+            raise self._superseded(id)
+        return memory
+
+    def _update(self, given: Mapping[str, Any]) -> ArchivalMemory | None:
+        with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
+            return cursor.execute(SQL.update, given).fetchone()
+
+    def _update_text(self, text: str, given: Mapping[str, Any]) -> ArchivalMemory | None:
+        try:
+            with self._connection.transaction():  # the caller's transaction outlives a text that is taken
+                return self._update(given)
+        except UniqueViolation as error:
+            if self._retire_expired([text], given["change_id"]):
+                return self._update(given)
+            row = self._connection.execute(SQL.of_text, self._given(text=text)).fetchone()
+            which = f"archival memory {row[0]}" if row else "another archival memory"
+            raise ConflictError(f"{which} says this already: change or delete that one, or supersede it") from error
+
+    def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
+        """Remove memories, keeping them in the history; answers the ids that were there."""
+        rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
+        return [row[0] for row in rows]
+
+    def touch(self, ids: Sequence[int]) -> int:
+        """Record that memories were used; answers how many rows were written (each at most once a minute)."""
+        return self._connection.execute(SQL.touch, self._given(ids=[*ids])).rowcount
+
+    def near_duplicates(self, embedding: Vector, *, threshold: float, limit: int) -> Sequence[tuple[int, float]]:
+        """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
+        given = self._given(embedding=embedding, threshold=threshold, limit=limit)
+        return self._connection.execute(SQL.near_duplicates, given).fetchall()
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+    def _superseded(self, id: int) -> ConflictError:
+        """The error for a memory that only history has to do with.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+        """
+        memory = self.get(id)
+        if memory.superseded_by is None:
+            return ConflictError(f"archival memory {id} expired and was set aside: remember its text again")
+        return ConflictError(
+            f"archival memory {id} was superseded by archival memory {memory.superseded_by}: change that one"
+        )
+
+    def _not_found(self, id: int) -> NotFoundError:
+        return NotFoundError(f"agent {self._author.agent_id!r} has no archival memory {id}")
+
+
+def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tuple[str, NewMemory]]]:
+    for start in range(0, len(memories), BATCH):
+        yield memories[start : start + BATCH]
+
+
+def _list(hidden: frozenset[str]) -> bytes:
+    return SQL.list.replace(b"{tagged}", SQL.tagged if "@>" in hidden else b"")

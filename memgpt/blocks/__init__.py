@@ -1,0 +1,1 @@
+"""Core memory: labelled blocks that are always in an agent's context."""

@@ -1,0 +1,126 @@
+"""Plans of statements that took too long, when an operator asks for them.
+
+The statement is explained on the connection it ran on, as the same role, in the same scope, with the same
+parameters: what only reads is run once more for real times and buffers, what writes is planned only. Kept and logged
+are no parameters: a plan is kept with its literals cut out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import TupleRow
+
+from memgpt.database import forks, queries
+
+if TYPE_CHECKING:
+    from memgpt.database.connection import Connection
+
+SQL = queries.beside(__name__)
+log = logging.getLogger("memgpt.slow")
+
+MOST_KEPT: Final = 100
+EXPLAINED_EVERY: Final = 60.0
+"""Seconds between two plans of one statement: explaining runs it again."""
+
+_LITERAL: Final = re.compile(r"E?'(?:[^'\\]|''|\\.)*+(?:'|\\?\Z)", re.DOTALL)
+"""One that does not end goes to the end of the text."""
+_WRITES: Final = re.compile(
+    rb"\b(?:INSERT|UPDATE|DELETE|MERGE|CALL|COPY|DO|pg_advisory\w*|setval|nextval|set_config)\b", re.IGNORECASE
+)
+_EXPLAINABLE: Final = re.compile(rb"\A\s*+(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+
+Factory = type[psycopg.Cursor[TupleRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowStatement:
+    """One statement that took too long."""
+
+    at: datetime
+    ms: float
+    agent_id: str | None
+    statement: str
+    """With placeholders, as it is in the code."""
+    analyzed: bool
+    """Whether the plan has real times, rows and buffers."""
+    plan: Sequence[str]
+    """Lines of ``EXPLAIN``, without literals; empty where it was explained less than a minute before."""
+
+
+class SlowStatements:
+    """The latest slow statements of a process. Threads may share it."""
+
+    def __init__(self, milliseconds: float) -> None:
+        self.milliseconds = milliseconds
+        self._kept: deque[SlowStatement] = deque(maxlen=MOST_KEPT)
+        self._explained: dict[bytes, float] = {}
+        self._lock = forks.Lock()
+
+    def latest(self) -> Sequence[SlowStatement]:
+        """Newest first."""
+        with self._lock:
+            return [*reversed(self._kept)]
+
+    def note(self, connection: Connection, statement: bytes, given: Any, seconds: float) -> None:
+        """Keep a statement that took so long, with its plan where there is none yet."""
+        analyzed = _WRITES.search(statement) is None
+        plan = _explain(connection, statement, given, analyzed) if self._is_due(statement) else []
+        agent_id = connection.scope.agent_id if connection.scope else None
+        slow = SlowStatement(
+            datetime.now(UTC), round(seconds * 1000, 1), agent_id, statement.decode(), analyzed and bool(plan), plan
+        )
+        with self._lock:
+            self._kept.append(slow)
+        log.warning("a statement took %.0f ms: %s", slow.ms, " ".join(slow.statement.split())[:200])
+
+    def _is_due(self, statement: bytes) -> bool:
+        if not _EXPLAINABLE.match(statement):
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if now - self._explained.get(statement, -EXPLAINED_EVERY) < EXPLAINED_EVERY:
+                return False
+            self._explained[statement] = now
+            return True
+
+
+def timed(factory: Factory, slow: SlowStatements) -> Factory:
+    """A kind of cursor that looks at the clock."""
+
+    class TimedCursor(factory):  # type: ignore[misc, valid-type]
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            started = time.perf_counter()
+            answer = super().execute(query, params, **options)
+            seconds = time.perf_counter() - started
+            if seconds * 1000 >= slow.milliseconds and isinstance(query, bytes):
+                slow.note(self.connection, query, params, seconds)
+            return answer
+
+    return TimedCursor
+
+
+def _explain(connection: Connection, statement: bytes, given: Any, analyzed: bool) -> list[str]:
+    """In a transaction, or a savepoint, of its own: what fails here fails nothing else."""
+    usable = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
+    if connection.info.transaction_status not in usable or connection.info.pipeline_status != PipelineStatus.OFF:
+        return []
+    how = SQL.explain_analyzed if analyzed else SQL.explain
+    try:
+        with connection.transaction():
+            cursor = psycopg.Cursor(connection)
+            found = cursor.execute(how.replace(b"{statement}", statement), given, prepare=False).fetchall()
+    except psycopg.Error as error:
+        log.warning("a slow statement could not be explained: %s", type(error).__name__)
+        return []
+    # as one text: a literal with line breaks goes over several lines
+    return _LITERAL.sub("'…'", "\n".join(line for (line,) in found)).split("\n")

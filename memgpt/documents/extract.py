@@ -1,0 +1,174 @@
+"""From a file's bytes to its text with headings, tables and page boundaries, as Markdown where it has structure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import PurePath
+from typing import Final
+
+from memgpt.documents import chunking
+from memgpt.documents.chunking import MARKDOWN, PLAIN
+from memgpt.documents.formats import (
+    embedded,
+    encodings,
+    leftovers,
+    mail,
+    markup,
+    names,
+    notebook,
+    office,
+    opendocument,
+    subtitles,
+    xml_formats,
+)
+from memgpt.documents.formats.reading import Reading, table, without_declaration
+from memgpt.errors import InputError
+from memgpt.models import Json
+
+MOST_CHARACTERS: Final = 10_000_000
+"""Of one document's text."""
+
+_NO_TITLE: Final = {"", "(anonymous)", "untitled", "unknown", "(unspecified)"}
+_SHEETS: Final = {names.XLSX, names.XLSB, "application/vnd.ms-excel", names.ODS}
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The text of a document and what is known about it."""
+
+    text: str
+    media_type: str
+    title: str = ""
+    structure: str = MARKDOWN
+    """How to read ``text``: as Markdown or as plain text."""
+    pages: Sequence[tuple[int, int]] = ()
+    """Where each page (or slide) begins, as (position, number), in order."""
+    metadata: Json = field(default_factory=dict)
+    note: str | None = None
+    """What its reader should know, such as a name that lies, a guessed encoding or a part that was not read."""
+
+
+def extract(
+    data: bytes, name: str, media_type: str | None = None, encoding: str | None = None, *, ocr: bool = False
+) -> Extracted:
+    """Extract the text of a file's content; its ``name`` helps to tell the format and stands in for a missing title.
+
+    ``encoding`` is that of a text or a page; absent, it is read from the content or detected. ``ocr`` has the
+    characters of scanned pages recognised.
+
+    Raises:
+        InputError: it is empty, damaged, encrypted, too large or no document.
+        MissingExtraError: the format needs the extra ``documents``, or ``ocr`` the extra of that name.
+    """
+    suffix = PurePath(name).suffix.lower()
+    media_type = media_type or names.detect(data, suffix)
+    try:
+        reading = _read(data, media_type, encoding, ocr)
+    except RecursionError:
+        raise InputError("corrupt: its parts are nested too deeply") from None
+    if not reading.text.strip():
+        reason = _WITHOUT_TEXT.get(media_type, "there are no words in it")
+        raise InputError(f"no text: {reason}{f'; {reading.note}' if reading.note else ''}")
+    if len(reading.text) > MOST_CHARACTERS:
+        raise InputError(f"too large: {len(reading.text):,} characters; the limit is {MOST_CHARACTERS:,}: split it")
+    named = names.BY_SUFFIX.get(suffix)
+    lies = named not in (None, media_type) and {named, media_type} != {PLAIN, MARKDOWN}
+    storable, lost = _UNSTORABLE.subn("\ufffd", reading.text)
+    text, pages, dropped = embedded.without(storable, reading.pages)
+    replaced = f"{lost:,} characters cannot be stored and are U+FFFD" if lost else None
+    notes = [f"named {suffix}, but it is {media_type}" if lies else None, reading.note, replaced, dropped]
+    title = reading.title if reading.title.strip().lower() not in _NO_TITLE else ""
+    return Extracted(
+        text,
+        media_type,
+        " ".join((title or _first_heading(reading, media_type) or PurePath(name).stem).split())[:300],
+        reading.structure,
+        pages,
+        reading.metadata,
+        "; ".join(filter(None, notes)) or None,
+    )
+
+
+_WITHOUT_TEXT: Final = {
+    names.PDF: "its pages have no words",
+    names.HTML: "the page has no words outside its scripts",
+}
+
+
+def _first_heading(reading: Reading, media_type: str) -> str:
+    """The first heading, if the text begins with it."""
+    if reading.structure != MARKDOWN or media_type in _SHEETS:
+        return ""
+    outline = chunking.headings(reading.text[:5000])
+    return outline[0].title if outline and not reading.text[: outline[0].start].strip() else ""
+
+
+def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> Reading:
+    if media_type in (names.ODT, names.ODP):
+        return opendocument.read(data)
+    if media_type in _MAIL:
+        return _MAIL[media_type](data, partial(_attached, ocr=ocr))
+    if media_type not in _TEXTS:
+        reading = office.read(data, media_type, ocr=ocr)
+        return replace(reading, text=leftovers.added(data, media_type, reading.text))
+    decoded = encodings.decode(data, encoding=encoding, markup=media_type in names.DECLARING)
+    reading = _TEXTS[media_type](decoded.text)
+    return replace(reading, note="; ".join(filter(None, [decoded.note, reading.note])) or None)
+
+
+def _page(markup: str) -> Reading:
+    data = without_declaration(markup).encode()
+    reading = office.read(data, names.HTML)
+    return replace(reading, text=leftovers.added(data, names.HTML, reading.text))
+
+
+def _attached(data: bytes, name: str, ocr: bool) -> Reading:
+    """A file within another. Its name helps to tell its format."""
+    return _read(data, names.detect(data, PurePath(name).suffix.lower()), None, ocr)
+
+
+def _separated(text: str) -> Reading:
+    """Separated values as a Markdown table; what does not look like a table stays as it is."""
+    try:
+        dialect = csv.Sniffer().sniff(text[:10_000], delimiters=",;\t|")
+    except csv.Error:
+        dialect = csv.excel
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), dialect) if row]
+    except csv.Error:
+        return Reading(text)
+    return Reading(table(rows) + "\n" if rows and len(rows[0]) > 1 else text)
+
+
+def _feed(markup: str) -> Reading:
+    return xml_formats.feed(markup, lambda part: _page(part).text)
+
+
+_MAIL: Final = {names.EMAIL: mail.read, names.MBOX: mail.read_mailbox}
+
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""What PostgreSQL cannot keep. Replaced one by one: positions of pages stay as they are."""
+
+_TEXTS: Final[dict[str, Callable[[str], Reading]]] = {
+    PLAIN: lambda text: Reading(text, structure=PLAIN),
+    MARKDOWN: markup.markdown,
+    names.CSV: _separated,
+    names.TSV: _separated,
+    names.HTML: _page,
+    names.NOTEBOOK: notebook.read,
+    names.ORG: markup.org,
+    names.RST: markup.rst,
+    names.TEX: markup.tex,
+    names.VTT: subtitles.read,
+    names.SRT: subtitles.read,
+    names.FB2: xml_formats.fictionbook,
+    names.OPML: xml_formats.opml,
+    names.RSS: _feed,
+    names.XML: xml_formats.other,
+}
+"""Formats that are text: read from their characters, whatever their encoding."""

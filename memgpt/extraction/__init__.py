@@ -1,9 +1,0 @@
-"""Reading texts with a model: what may be found in them, asking for it, and what an answer says."""
-
-from __future__ import annotations
-
-from memgpt.extraction.default import Knowledge
-from memgpt.extraction.reader import Reader, Reading
-from memgpt.extraction.schema import Schema, Statement, Thing
-
-__all__ = ["Knowledge", "Reader", "Reading", "Schema", "Statement", "Thing"]

@@ -1,0 +1,184 @@
+"""What to look for, as Pydantic classes: their fields tell things and statements apart.
+
+A schema is a class whose fields are lists. A class with a ``name`` is a thing, one with ``source`` and ``target`` a
+statement between two things. Their type is what their field ``type`` says, else the name of the class in snake_case.
+What these classes have beside the fields of :class:`Thing` and :class:`Statement` becomes properties.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from memgpt import validation
+from memgpt.errors import InputError
+from memgpt.models import Json
+
+_THING: Final = ("name", "type", "aliases", "description")
+_STATEMENT: Final = ("source", "type", "target", "fact", "valid_from", "valid_to", "weight")
+_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?$")
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A thing an answer names."""
+
+    name: str
+    type: str
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    properties: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What an answer says of two things, by their names."""
+
+    source: str
+    type: str
+    target: str
+    fact: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    weight: float = 1.0
+    properties: Json = field(default_factory=dict)
+    functional: bool | None = None
+    """From ``functional: ClassVar[bool]`` of the class; None leaves it to the types the agent declared."""
+
+
+class Schema:
+    """A user's class, checked.
+
+    Raises:
+        InputError: the class is not what a schema is.
+    """
+
+    def __init__(self, shape: type[BaseModel]) -> None:
+        if not (isinstance(shape, type) and issubclass(shape, BaseModel)):
+            raise InputError(f"a schema is a Pydantic class, not {shape!r}")
+        self.shape = shape
+        for name, info in shape.model_fields.items():
+            kinds = list(_classes(info.annotation))
+            if not kinds:
+                raise InputError(f"{shape.__name__}.{name} is not a list of Pydantic classes, as a schema's fields are")
+            for kind in kinds:
+                if not (_is_thing(kind) or _is_statement(kind)):
+                    raise InputError(
+                        f"{kind.__name__} has neither a name (a thing) nor source and target (a statement)"
+                    )
+
+    @property
+    def json_schema(self) -> Json:
+        return self.shape.model_json_schema()
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with everything that changes what is asked for or how an answer is understood."""
+        functional = {kind.__name__: getattr(kind, "functional", None) for kind in self._kinds()}
+        text = json.dumps([self.json_schema, functional], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def understood(self, answer: Json) -> tuple[list[Thing], list[Statement]]:
+        """The things and statements of an answer that was checked when it came.
+
+        Raises:
+            InputError: the answer does not fit the schema.
+        """
+        try:
+            checked = self.shape.model_validate(answer)
+        except ValidationError as error:
+            raise InputError(f"the answer does not fit the schema: {error.errors()[0]['msg']}") from None
+        found = [item for name in self.shape.model_fields for item in getattr(checked, name) or ()]
+        things = [_thing(item) for item in found if _is_thing(type(item))]
+        return things, [_statement(item) for item in found if not _is_thing(type(item))]
+
+    def _kinds(self) -> Iterator[type[BaseModel]]:
+        for info in self.shape.model_fields.values():
+            yield from _classes(info.annotation)
+
+
+def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes of ``list[A]``, ``list[A | B]`` and ``list[A] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _classes(inner)
+
+
+def _is_statement(kind: type[BaseModel]) -> bool:
+    return kind.model_fields.keys() >= {"source", "target"}
+
+
+def _is_thing(kind: type[BaseModel]) -> bool:
+    return "name" in kind.model_fields and not _is_statement(kind)
+
+
+def _type(item: BaseModel, given: Mapping[str, Any]) -> str:
+    if given.get("type"):
+        return str(given["type"])
+    return _NEW_WORD.sub("_", type(item).__name__).lower()
+
+
+def _thing(item: BaseModel) -> Thing:
+    given = item.model_dump(mode="json")
+    name = str(given["name"]).strip()
+    aliases = (str(alias).strip() for alias in given.get("aliases") or ())
+    return Thing(
+        name,
+        _type(item, given),
+        tuple(alias for alias in dict.fromkeys(aliases) if alias and alias != name),
+        str(given.get("description") or "").strip(),
+        _rest(given, _THING),
+    )
+
+
+def _statement(item: BaseModel) -> Statement:
+    given = item.model_dump(mode="json")
+    properties = _rest(given, _STATEMENT)
+    valid = {key: _moment(given.get(key)) for key in ("valid_from", "valid_to")}
+    if valid["valid_from"] and valid["valid_to"] and valid["valid_from"] >= valid["valid_to"]:
+        # "in 2024" is said as from 2024 to 2024: kept as it was said, not as a span
+        properties |= {"said_valid_from": given["valid_from"], "said_valid_to": given["valid_to"]}
+        valid["valid_to"] = None
+    return Statement(
+        str(given["source"]).strip(),
+        _type(item, given),
+        str(given["target"]).strip(),
+        str(given.get("fact") or "").strip() or None,
+        weight=float(1.0 if given.get("weight") is None else given["weight"]),
+        properties=properties,
+        functional=getattr(type(item), "functional", None),
+        **valid,
+    )
+
+
+def _rest(given: Mapping[str, Any], known: tuple[str, ...]) -> Json:
+    return {key: value for key, value in given.items() if key not in known and value not in (None, "", [], {})}
+
+
+def _moment(said: Any) -> str | None:
+    """An ISO 8601 time of what may be a year or a month, in UTC.
+
+    Raises:
+        InputError: it is no date.
+    """
+    if said in (None, ""):
+        return None
+    text = str(said).strip()
+    if partial := _PARTIAL_DATE.match(text):
+        text = f"{partial[1]}-{partial[2] or '01'}-01"
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"the model gave {said!r} where a date is meant") from None
+    moment = validation.moment(found, "the date of the model")
+    return None if moment is None else moment.isoformat()

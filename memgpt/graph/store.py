@@ -1,0 +1,235 @@
+"""The knowledge graph: entities, and the statements between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+from pgvector import Vector
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
+from memgpt.errors import NotFoundError
+from memgpt.graph.facts_store import Moments
+from memgpt.models import Author, Entity, Json, Relationship
+
+SQL = queries.beside(__name__)
+
+NOW: Final = Moments()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntity:
+    """A thing to be named, checked and embedded."""
+
+    name: str
+    type: str
+    aliases: Sequence[str]
+    description: str
+    properties: Json
+    embedding: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityChange:
+    """What changes of an entity; None keeps the value, ``more_`` adds to it."""
+
+    name: str | None = None
+    type: str | None = None
+    aliases: Sequence[str] | None = None
+    more_aliases: Sequence[str] = ()
+    description: str | None = None
+    properties: Json | None = None
+    more_properties: Json | None = None
+    described: bool = False
+    """The text that is embedded has changed: ``embedding`` replaces the vector."""
+    embedding: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRelationship:
+    """A statement to be recorded, checked and embedded."""
+
+    source_id: int
+    target_id: int
+    type: str
+    fact: str
+    weight: float | None
+    properties: Json
+    valid_from: datetime | None
+    valid_to: datetime | None
+    provenance_kind: str | None
+    provenance_id: int | None
+    embedding: Vector | None = None
+    recorded_at: datetime | None = None
+    """None: now."""
+    only_lacking: bool = False
+    """What the same statement has already is kept, where it is believed."""
+
+
+class GraphStore:
+    """The rows of ``kg_entities`` and ``kg_relationships`` of one agent, on a connection (and in a transaction) of the
+    caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def lock_names(self) -> None:
+        """Until the end of the transaction, nobody else names a new entity of this agent under this lock."""
+        self._connection.execute(SQL.lock_names, self._given())
+
+    def insert_entity(
+        self, entity: NewEntity, *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Entity:
+        given = self._given(
+            change_id=change_id,
+            language=language,
+            embedding_model=None if entity.embedding is None else embedding_model,
+            **asdict(entity) | {"aliases": [*entity.aliases], "properties": Jsonb(entity.properties)},
+        )
+        with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
+            inserted = cursor.execute(SQL.insert_entity, given).fetchone()
+        assert inserted is not None  # noqa: S101 - one row is inserted, or an error raised
+        return inserted
+
+    def get_entity(self, id: int) -> Entity:
+        """One entity.
+
+        Raises:
+            NotFoundError: the agent has no entity of that id.
+        """
+        return self._entity(_with_aliases(SQL.get_entity), id=id)
+
+    def survivor(self, id: int, *, known_at: datetime | None = None) -> int:
+        """What an entity was, or had turned out to be, at a time; itself where the agent has no such entity."""
+        row = self._connection.execute(SQL.survivor, self._given(id=id, known_at=known_at)).fetchone()
+        return id if row is None else int(row[0])
+
+    def find_entities(self, name: str, *, known_at: datetime | None = None) -> Sequence[Entity]:
+        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest.
+
+        What was merged into another entity stands for the other; at a time before, for itself.
+        """
+        given = self._given(name=name, known_at=known_at)
+        with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
+            return cursor.execute(_find_entities(hidden_operators(self._connection)), given).fetchall()
+
+    def list_entities(self, *, limit: int, type: str | None = None, after: Entity | None = None) -> Sequence[Entity]:
+        """Entities in the order of their names; ``after`` is the last one of the page before."""
+        given = self._given(limit=limit, type=type, after=after and after.name, after_id=after and after.id)
+        with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
+            return cursor.execute(_with_aliases(SQL.list_entities), given).fetchall()
+
+    def update_entity(self, id: int, change: EntityChange, *, change_id: UUID, embedding_model: str | None) -> Entity:
+        """Change what is given, keep the rest."""
+        fields = asdict(change) | {
+            "aliases": None if change.aliases is None else [*change.aliases],
+            "more_aliases": [*change.more_aliases],
+            "properties": None if change.properties is None else Jsonb(change.properties),
+            "more_properties": Jsonb(change.more_properties or {}),
+            "embedding_model": None if change.embedding is None else embedding_model,
+        }
+        return self._entity(_with_aliases(SQL.update_entity), id=id, change_id=change_id, **fields)
+
+    def delete_entity(self, id: int, *, change_id: UUID) -> None:
+        """Remove an entity and every statement about it, keeping them in the history."""
+        if self._connection.execute(SQL.delete_entity, self._given(id=id, change_id=change_id)).fetchone() is None:
+            raise self._not_found("entity", id)
+
+    def insert_relationship(
+        self, relationship: NewRelationship, *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Relationship:
+        """Record a statement; the same one, if it is believed already, learns what is new."""
+        given = self._given(
+            change_id=change_id,
+            language=language,
+            embedding_model=None if relationship.embedding is None else embedding_model,
+            **asdict(relationship) | {"properties": Jsonb(relationship.properties)},
+        )
+        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
+            inserted = cursor.execute(SQL.insert_relationship, given).fetchone()
+        assert inserted is not None  # noqa: S101 - the new row or the one that was there
+        return inserted
+
+    def get_relationship(self, id: int) -> Relationship:
+        """One statement.
+
+        Raises:
+            NotFoundError: the agent has no relationship of that id.
+        """
+        return self._relationship(SQL.get_relationship, id=id)
+
+    def list_relationships(
+        self,
+        *,
+        limit: int,
+        source_id: int | None = None,
+        target_id: int | None = None,
+        type: str | None = None,
+        superseded: bool = False,
+        moments: Moments = NOW,
+        after: Relationship | None = None,
+    ) -> Sequence[Relationship]:
+        """Statements from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
+        given = self._given(
+            limit=limit,
+            source_id=source_id,
+            target_id=target_id,
+            type=type,
+            superseded=superseded,
+            **asdict(moments),
+            before=after and after.recorded_at,
+            before_id=after and after.id,
+        )
+        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
+            # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
+            return cursor.execute(SQL.list_relationships, given, prepare=False).fetchall()
+
+    def retract_relationship(self, id: int, *, at: datetime, change_id: UUID) -> Relationship:
+        """Stop believing a statement from a time on; one that was retracted before is left as it is."""
+        return self._relationship(SQL.retract_relationship, id=id, at=at, change_id=change_id)
+
+    def delete_relationship(self, id: int, *, change_id: UUID) -> None:
+        """Remove a statement, keeping it in the history."""
+        given = self._given(id=id, change_id=change_id)
+        if self._connection.execute(SQL.delete_relationship, given).fetchone() is None:
+            raise self._not_found("relationship", id)
+
+    def _entity(self, query: bytes, *, id: int, **values: Any) -> Entity:
+        with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
+            entity = cursor.execute(query, self._given(id=id, **values)).fetchone()
+        if entity is None:
+            raise self._not_found("entity", id)
+        return entity
+
+    def _relationship(self, query: bytes, *, id: int, **values: Any) -> Relationship:
+        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
+            relationship = cursor.execute(query, self._given(id=id, **values)).fetchone()
+        if relationship is None:
+            raise self._not_found("relationship", id)
+        return relationship
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+    def _not_found(self, what: str, id: int) -> NotFoundError:
+        return NotFoundError(f"agent {self._author.agent_id!r} has no {what} {id}")
+
+
+@cache
+def _with_aliases(query: bytes) -> bytes:
+    return query.replace(b"{aliases}", SQL.aliases)
+
+
+@cache
+def _find_entities(hidden: frozenset[str] = frozenset()) -> bytes:
+    named = SQL.named_looked_up if "@@" in hidden else SQL.named
+    return _with_aliases(SQL.find_entities).replace(b"{named}", named)

@@ -1,0 +1,90 @@
+"""Walks over the graph: each is one statement, so one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Final
+
+from psycopg import Connection
+
+from memgpt.database import queries
+from memgpt.database.driver import hidden_operators
+from memgpt.graph.facts_store import Moments
+from memgpt.models import Author, Edge, Reached
+
+SQL = queries.beside(__name__)
+
+NOW: Final = Moments()
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a walk starts, how far it goes and which edges it takes."""
+
+    start: Sequence[int]
+    names: Sequence[str]
+    """In lower case: things called so are starts too."""
+    hops: int
+    limit: int
+    """Most things beside the starts."""
+    fan_out: int | None = None
+    """Most edges of one thing in one direction; None takes them all."""
+    out: bool = True
+    into: bool = True
+    types: Sequence[str] | None = None
+    min_weight: float | None = None
+    moments: Moments = NOW
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "start": [*self.start],
+            "names": [*self.names],
+            "hops": self.hops,
+            "limit": self.limit,
+            "fan_out": self.fan_out,
+            "out": self.out,
+            "in": self.into,
+            "types": None if self.types is None else [*self.types],
+            "min_weight": self.min_weight,
+            **asdict(self.moments),
+        }
+
+
+class TraversalStore:
+    """Walks over one agent's graph on a connection of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._agent_id = author.agent_id
+
+    def within(self, walk: Walk) -> list[Reached]:
+        """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit."""
+        return [Reached(*row) for row in self._rows("within", walk)]
+
+    def around(self, walk: Walk, *, edges: int) -> tuple[list[Reached], list[Edge]]:
+        """The same, with at most so many edges between them."""
+        rows = self._rows("around", walk, edges=edges)
+        reached = [Reached(*row[:5]) for row in rows if row[5] is None]
+        found = [Edge(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
+        return sorted(reached, key=lambda r: (r.depth, r.id)), found
+
+    def between(self, walk: Walk, *, edges: int) -> list[Edge]:
+        """The edges of everything within the hops of the walk's starts, at most so many."""
+        return [Edge(*row) for row in self._rows("between", walk, edges=edges)]
+
+    def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
+        given = {"agent_id": self._agent_id, **walk.parameters(), **more}
+        statement = _statement(form, walk.types is not None, hidden_operators(self._connection))
+        return self._connection.execute(statement, given, binary=True).fetchall()
+
+
+_FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}
+
+
+@cache
+def _statement(form: str, of_types: bool, hidden: frozenset[str] = frozenset()) -> bytes:
+    edge = SQL.edge.replace(b"{types}", SQL.of_types if of_types else b"")
+    walk = SQL.walk.replace(b"{named}", SQL.named_looked_up if "@@" in hidden else SQL.named)
+    return _FORMS[form].replace(b"{walk}", walk).replace(b"{edge}", edge)

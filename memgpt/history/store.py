@@ -1,0 +1,146 @@
+"""The history of a memory: what was done, how to take it back, and how things were at some time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row, scalar_row
+
+from memgpt.database import queries, times
+from memgpt.database.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions, listed
+from memgpt.models import Author, Change
+
+SQL = queries.beside(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a change did to one row."""
+
+    id: int
+    kind: RowKind
+    row_id: int
+    undoes: UUID | None
+    existed: bool
+    """False where the change made the row."""
+    has_vector: bool
+    """True where the entry keeps the vector the row had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A change of a row after the one that is to be undone."""
+
+    id: int
+    kind: RowKind
+    row_id: int
+    change_id: UUID
+    undoes: UUID | None
+    actor: str
+    changed_at: datetime
+
+
+class HistoryStore:
+    """The rows of ``memory_history`` of one agent, on a connection (and in a transaction) of the caller."""
+
+    def __init__(self, connection: Connection[Any], author: Author) -> None:
+        self._connection = connection
+        self._author = author
+
+    def entries(
+        self,
+        *,
+        limit: int | None,
+        kind: RowKind | None = None,
+        row_id: int | None = None,
+        label: str | None = None,
+        change_id: UUID | None = None,
+        before: int | None = None,
+    ) -> Sequence[Change]:
+        """Changes of rows, newest first."""
+        given = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
+        with self._connection.cursor(row_factory=class_row(Change)) as cursor:
+            return [_in_utc(change) for change in cursor.execute(_entries(), given)]
+
+    def lock_agent(self) -> None:
+        """Let nobody else undo until the end of the transaction."""
+        self._connection.execute(SQL.lock_agent, self._given())
+
+    def undos(self) -> Sequence[tuple[UUID, UUID]]:
+        """Each change that took back another, with that other one, oldest first."""
+        return self._connection.execute(SQL.undos, self._given()).fetchall()
+
+    def last_change(self, undone: Iterable[UUID]) -> UUID | None:
+        """The newest change that is neither an undo nor one of these."""
+        with self._connection.cursor(row_factory=scalar_row) as cursor:
+            return cursor.execute(SQL.last_change, self._given(undone=[*undone])).fetchone()
+
+    def steps(self, change_id: UUID) -> Sequence[Step]:
+        """What a change did, oldest first."""
+        with self._connection.cursor(row_factory=class_row(Step)) as cursor:
+            return cursor.execute(SQL.steps, self._given(change_id=change_id)).fetchall()
+
+    def later(self, entries: Sequence[int], *, undone: UUID, change_id: UUID) -> Sequence[Later]:
+        """What other changes than these two did afterwards to the rows of these entries, newest first."""
+        given = self._given(entries=[*entries], undone=undone, change_id=change_id)
+        with self._connection.cursor(row_factory=class_row(Later)) as cursor:
+            return cursor.execute(SQL.later, given).fetchall()
+
+    def put(
+        self, kind: RowKind, entries: Sequence[int], vectors: Sequence[int], *, change_id: UUID, undoes: UUID
+    ) -> None:
+        """Make rows what these entries say they were, with the vectors those entries kept."""
+        given = self._given(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
+        self._connection.execute(_statement("put", kind), given)
+
+    def delete(self, kind: RowKind, ids: Sequence[int], *, change_id: UUID, undoes: UUID) -> Sequence[int]:
+        """Remove rows; answers those that were there and on which no other row depends."""
+        given = self._given(ids=[*ids], change_id=change_id, undoes=undoes)
+        with self._connection.cursor(row_factory=scalar_row) as cursor:
+            return cursor.execute(_statement("delete", kind), given).fetchall()
+
+    def as_of(self, kind: RowKind, time: datetime, *, id: int | None = None) -> Sequence[Row]:
+        """The rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is given."""
+        with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
+            return cursor.execute(_statement("as_of", kind), self._given(time=time, id=id)).fetchall()
+
+    def _given(self, **values: Any) -> dict[str, Any]:
+        return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
+
+
+def _in_utc(change: Change) -> Change:
+    old, new = change.old, change.new
+    return replace(change, old=old and times.in_utc(old), new=new and times.in_utc(new))
+
+
+@cache
+def _statement(form: str, kind: RowKind) -> bytes:
+    table = BY_KIND[kind]
+    changing = [name for name in table.stored if name not in ("id", *table.counters)]
+    shown = ROW_KINDS[kind].__slots__
+    return table.complete(
+        {"put": SQL.put, "delete": SQL.delete, "as_of": SQL.as_of, "row_now": SQL.row_now}[form],
+        brought_back=listed(table.stored, expressions(SQL, "brought_back", "t")),
+        excluded=listed(changing, lambda name: sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))),
+        unless=_unless(kind),
+        then=listed(shown, expressions(SQL, "of", "t")),
+        now=listed(shown, expressions(SQL, "of", "m")),
+        **{f"{alias}_vector": table.vector_of(alias) for alias in ("b", "g", "t")},
+    )
+
+
+@cache
+def _entries() -> bytes:
+    rows = b"\n".join(_statement("row_now", kind) for kind in ROW_KINDS)
+    return SQL.entries.replace(b"{rows_now}", rows)
+
+
+def _unless(kind: RowKind) -> sql.SQL:
+    """What keeps a row from being deleted."""
+    return sql.SQL({"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b"").decode())

@@ -1,7 +1,0 @@
-"""Other memories, taken over: each system's items read by a module of its own, and written by one."""
-
-from memgpt.importers.items import ImportItem
-from memgpt.importers.kinds import KINDS
-from memgpt.importers.run import ImportedItem, ImportReport, import_memory
-
-__all__ = ["KINDS", "ImportItem", "ImportReport", "ImportedItem", "import_memory"]

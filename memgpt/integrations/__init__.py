@@ -1,0 +1,1 @@
+"""Memories and conversations from elsewhere, and other projects' interfaces over this one."""

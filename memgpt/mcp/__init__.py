@@ -1,5 +1,0 @@
-"""The memory as an MCP server."""
-
-from memgpt.mcp.server import Mode, create_server
-
-__all__ = ["Mode", "create_server"]

@@ -1,0 +1,1 @@
+"""Messages of conversations, their sessions and their intents."""

@@ -1,0 +1,240 @@
+"""Intents as ``memory.intents``: what a user wants with a message, by the nearest labelled examples.
+
+No model is asked: texts are compared by the offline table of token vectors, whatever embedding model the memory has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from memgpt import validation
+from memgpt.database.connection import Connection
+from memgpt.embeddings import Vectors
+from memgpt.embeddings.static import StaticModel
+from memgpt.errors import InputError, MemgptError
+from memgpt.messages.intents_store import IntentStore
+from memgpt.models import Intent, IntentCount
+from memgpt.scope.scope import Scope
+
+UNKNOWN: Final = "unknown"
+
+MOST_LIKE: Final = 5
+"""Examples of each label a text is compared with: the nearest ones."""
+
+_WHOLE, _BEGINNING, _ASKING = 0.5, 0.4, 0.1
+"""Shares of the similarity: the whole text, its first three words ("remember that", "what did I"), a question mark."""
+
+_SPREAD: Final = 0.05
+"""Temperature that turns similarities into a confidence."""
+
+_LEAST_SIMILARITY, _LEAST_CONFIDENCE = 0.12, 0.15
+"""Below either, the intent is unknown."""
+
+_LONGEST_EXAMPLE: Final = 400
+_READ: Final = 300
+"""Characters read at each end of a long message: what is wanted stands there, not in what was pasted between."""
+
+_FRESH: Final = 30.0
+"""Seconds for which the agent's own examples are taken as known."""
+
+_WORD = re.compile(r"[^\W_]+(?:'\w+)?|[?!]")
+
+Examples: TypeAlias = Mapping[str, Sequence[str]]
+Classifier: TypeAlias = Callable[[Sequence[str], Examples], Sequence[Intent]]
+"""Labels texts, given the labels with their examples."""
+
+
+class Intents:
+    """The intents of one agent's conversations. Threads may share it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._classifier: Classifier | None = None
+
+    def classify(self, text: str) -> Intent:
+        """The intent of one text."""
+        return self.classify_many([validation.text(text, "text")])[0]
+
+    def classify_many(self, texts: Sequence[str]) -> Sequence[Intent]:
+        """The intents of many texts; in one batch, which is faster."""
+        if not texts:
+            return []
+        nearest = self._nearest()
+        if self._classifier is not None:
+            try:
+                return _checked(self._classifier(texts, nearest.examples), texts)
+            except MemgptError:
+                pass  # a label is not worth losing a message: the nearest examples decide
+        return nearest.classify(texts)
+
+    def use(self, classifier: Classifier | None) -> None:
+        """Ask this classifier first (``memgpt.agent.intents.by_model`` makes one); None: the nearest examples only."""
+        self._classifier = classifier
+
+    def learn(self, intent: str, *examples: str) -> None:
+        """Add examples to a label, which may be new. More of them, and more varied ones, make it surer.
+
+        Raises:
+            InputError: an example is longer than 400 characters; nothing was written.
+        """
+        label = validation.name(intent, "intent")
+        if label == UNKNOWN:
+            raise InputError(f"{UNKNOWN!r} says that no label fits: it has no examples")
+        texts = validation.texts(examples, "examples")
+        for text in texts:
+            if len(text) > _LONGEST_EXAMPLE:
+                raise InputError(f"an example has {len(text)} characters; at most {_LONGEST_EXAMPLE} are compared")
+        with self._scope.change() as (connection, _):
+            self._store(connection).learn(label, texts)
+        self._drop()
+
+    def unlearn(self, intent: str, *examples: str) -> int:
+        """Take back examples given to :meth:`learn`, or all of a label; answers how many there were."""
+        texts = validation.texts(examples, "examples") or None
+        with self._scope.change() as (connection, _):
+            removed = self._store(connection).unlearn(validation.name(intent, "intent"), texts)
+        self._drop()
+        return removed
+
+    def examples(self) -> Examples:
+        """The labels with all their examples: those that come with memgpt, then the agent's own."""
+        return self._nearest().examples
+
+    def statistics(
+        self, *, since: datetime | str | None = None, until: datetime | str | None = None
+    ) -> Sequence[IntentCount]:
+        """How many messages have each intent, the most frequent first; ``until`` is not included."""
+        start, end = validation.moment(since, "since"), validation.moment(until, "until")
+        return self._scope.read(lambda connection: self._store(connection).statistics(since=start, until=end))
+
+    def _nearest(self) -> _Nearest:
+        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
+            nearest = recent.nearest
+            if nearest is not None and time.monotonic() - recent.read_at < _FRESH:
+                return nearest
+            own = tuple(self._scope.read(lambda connection: self._store(connection).examples()))
+            if nearest is None or nearest.own != own:
+                nearest = _with_own(own) if own else _shipped_only()
+            recent.nearest, recent.read_at = nearest, time.monotonic()
+            return nearest
+
+    def _drop(self) -> None:
+        """Read the examples again the next time."""
+        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
+            recent.nearest = None
+
+    def _store(self, connection: Connection) -> IntentStore:
+        return IntentStore(connection, self._scope.agent_id)
+
+
+@dataclass(frozen=True, eq=False)
+class _Nearest:
+    """Labelled examples and their vectors."""
+
+    examples: Examples
+    own: tuple[tuple[str, str], ...]
+    vectors: Vectors
+    starts: Sequence[int]
+    """Of each label's rows in ``vectors``."""
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Intent]:
+        similarities = _vectors(texts) @ self.vectors.T
+        ends = [*self.starts[1:], len(self.vectors)]
+        scores = np.stack(
+            [_best(similarities[:, start:end]) for start, end in zip(self.starts, ends, strict=True)], axis=1
+        )
+        weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / _SPREAD)
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        labels = list(self.examples)
+        return [
+            _decided(labels[n], float(scores[row, n]), float(shares[row, n]))
+            for row, n in enumerate(scores.argmax(axis=1))
+        ]
+
+
+@dataclass
+class _Recent:
+    """The agent's own examples as they were read last."""
+
+    nearest: _Nearest | None = None
+    read_at: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        return self.nearest.vectors.nbytes if self.nearest is not None and self.nearest.own else 0
+
+
+def _best(similarities: Vectors) -> Vectors:
+    """Mean similarity to the nearest examples of one label."""
+    count = min(MOST_LIKE, similarities.shape[1])
+    best: Vectors = np.partition(similarities, -count, axis=1)[:, -count:].mean(axis=1)
+    return best
+
+
+def _decided(label: str, similarity: float, confidence: float) -> Intent:
+    if similarity < _LEAST_SIMILARITY or confidence < _LEAST_CONFIDENCE:
+        return Intent(UNKNOWN, 1.0 - confidence)
+    return Intent(label, confidence)
+
+
+@cache
+def _shipped() -> dict[str, list[str]]:
+    file = resources.files("memgpt.messages") / "intents.json"
+    shipped: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))
+    return shipped
+
+
+@cache
+def _shipped_vectors() -> Vectors:
+    return _vectors([text for texts in _shipped().values() for text in texts])
+
+
+def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
+    """The examples that come with memgpt and the agent's own; an own one that is also shipped keeps its new label."""
+    taken = {text for _, text in own}
+    shipped = [(label, text) for label, texts in _shipped().items() for text in texts]
+    kept = [n for n, (_, text) in enumerate(shipped) if text not in taken]
+    pairs = [*(shipped[n] for n in kept), *own]
+    vectors = np.concatenate([_shipped_vectors()[kept], _vectors([text for _, text in own])])
+    labels = list(dict.fromkeys(label for label, _ in pairs))
+    order = sorted(range(len(pairs)), key=lambda n: labels.index(pairs[n][0]))
+    examples: dict[str, list[str]] = {label: [] for label in labels}
+    for n in order:
+        examples[pairs[n][0]].append(pairs[n][1])
+    counts = [len(texts) for texts in examples.values()]
+    return _Nearest(examples, own, vectors[order], [0, *np.cumsum(counts)[:-1].tolist()])
+
+
+@cache
+def _shipped_only() -> _Nearest:
+    return _with_own(())
+
+
+def _vectors(texts: Sequence[str]) -> Vectors:
+    """Unit vectors of what is compared: the text, its beginning, whether it asks."""
+    if not texts:
+        return np.empty((0, 2 * StaticModel.dimensions + 1), dtype=np.float32)
+    model = StaticModel()
+    read = [text if len(text) <= 2 * _READ else f"{text[:_READ]} {text[-_READ:]}" for text in texts]
+    whole = model.embed(read)
+    beginning = model.embed([" ".join(_WORD.findall(text.lower())[:3]) or "." for text in read])
+    asking = np.array([[text.rstrip().endswith("?")] for text in read], dtype=np.float32)
+    return np.concatenate(
+        [np.sqrt(_WHOLE) * whole, np.sqrt(_BEGINNING) * beginning, np.sqrt(_ASKING) * asking], axis=1, dtype=np.float32
+    )
+
+
+def _checked(intents: Sequence[Intent], texts: Sequence[str]) -> Sequence[Intent]:
+    if len(intents) != len(texts):
+        raise InputError(f"the classifier labelled {len(intents)} of {len(texts)} texts")
+    return intents

@@ -1,0 +1,1 @@
+"""Proposed changes: listed, applied, rejected, reverted."""

@@ -1,0 +1,26 @@
+"""Opening the database a memory lives in; the embedded server's is migrated on the way."""
+
+from __future__ import annotations
+
+from memgpt import embeddings
+from memgpt.config import Settings
+from memgpt.database import dimensions
+from memgpt.database.admin import migrate
+from memgpt.database.connection import Database
+from memgpt.database.slow_queries import SlowStatements
+
+
+def open_database(dsn: str | None, options: Settings, slow: SlowStatements | None = None) -> Database:
+    """The database of that DSN, else the configured one, else the embedded server's."""
+    if dsn is None and options.uses_embedded_server:
+        _prepare(options)
+    return Database(dsn, options=options, slow=slow)
+
+
+def _prepare(options: Settings) -> None:
+    """Migrate the embedded server's database: it is nobody else's. Any other is migrated by its operator."""
+    found = migrate.status(options=options)
+    if found.pending or found.model is None:
+        embedder = embeddings.from_settings(options)
+        size = embedder.dimensions or dimensions.IN_THE_FILES
+        migrate.apply(options=options, model=dimensions.ModelSpec(embedder.name, size))

@@ -1,0 +1,207 @@
+"""One agent's memory as one actor sees it: where it is stored, how texts become vectors, who is writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from pgvector import Vector
+
+from memgpt import embeddings, validation
+from memgpt.config import Settings
+from memgpt.database import queries
+from memgpt.database.connection import Connection, Database
+from memgpt.embeddings import EmbeddingModel, Purpose
+from memgpt.embeddings.active_model import ActiveModel, Following
+from memgpt.embeddings.cache import DatabaseCache, cached
+from memgpt.models import Author
+from memgpt.scope import units
+from memgpt.scope.units import Unit
+from memgpt.telemetry import span
+
+SQL = queries.beside(__name__)
+
+T = TypeVar("T")
+
+_ZONE_SECONDS: Final = 60.0
+
+
+class Scope:
+    """What every part of a memory works with. Threads and tasks may share it; each has its own open transaction."""
+
+    def __init__(self, database: Database, author: Author, embedder: EmbeddingModel, options: Settings) -> None:
+        self.database = database
+        self.author = author
+        self.options = options
+        self._cache = DatabaseCache(database, author.agent_id, self._connection)
+        self._models = Following(database, cached(embedder, self._cache), self._switched_to)
+        self._zone: tuple[ZoneInfo | None, float] = None, 0.0
+        self.changes = 0
+        """Changes made so far: what was counted before the last one may be out of date."""
+        self.links = 0
+        """Times names were taken from texts: the next search asks whether there are any."""
+
+    @property
+    def language(self) -> str:
+        return self.options.language
+
+    @property
+    def agent_id(self) -> str:
+        return self.author.agent_id
+
+    def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
+        """``work`` on a connection: the open transaction's if the caller is in one, else one of its own.
+
+        ``told`` takes the active embedding model from an answer that tells it, which spares a statement.
+        """
+        unit = units.current(self)
+        if unit is None or unit.connection is None:
+            return self._models.read(work, told)
+        with unit.call() as connection:
+            return work(connection)
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[None]:
+        """One transaction around what the caller does to the memory inside; within another one, a savepoint."""
+        unit = units.current(self)
+        if unit is None:
+            with units.opened(self, self._begin, call=False):
+                yield
+        else:
+            try:
+                with unit.savepoint():
+                    yield
+            finally:
+                self._settle(unit)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the agent's people, read at most once a minute: days of prompts and questions are its."""
+        zone, since = self._zone
+        if zone is None or monotonic() - since > _ZONE_SECONDS:
+            given = {"agent_id": self.agent_id}
+            row = self.read(lambda connection: connection.execute(SQL.time_zone, given).fetchone())
+            zone = ZoneInfo((row and row[0]) or "UTC")
+            self._zone = zone, monotonic()
+        return zone
+
+    def set_zone(self, name: str | None) -> None:
+        """Give the agent a time zone, or UTC again."""
+        with self.transaction() as connection:
+            connection.execute(SQL.set_time_zone, {"agent_id": self.agent_id, "time_zone": name})
+        self.renew_zone()
+
+    def renew_zone(self) -> None:
+        """Read the time zone again when it is needed next."""
+        self._zone = None, 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction around one call, or that call's part of the open one: what fails leaves nothing of itself,
+        and calls inside are parts of it."""
+        unit = units.current(self)
+        if unit is None:
+            with units.opened(self, self._begin, call=True) as unit:
+                assert unit.connection is not None  # noqa: S101 - it has begun
+                yield unit.connection
+        else:
+            with unit.call() as connection:
+                yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything the caller does to the memory inside is one transaction, which begins with the first write: what
+        comes before it, such as embedding a text, holds no connection."""
+        with units.opened(self, self._begin, call=True, at_once=False):
+            yield
+
+    @contextmanager
+    def change(self) -> Iterator[tuple[Connection, UUID]]:
+        """A transaction for one change, with the id its history entries share."""
+        with self.transaction() as connection:
+            connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
+            unit = units.current(self)
+            yield connection, (unit.change_id if unit else None) or uuid4()
+        self.changes += 1
+        if unit:
+            unit.changed = True
+
+    @contextmanager
+    def one_change(self) -> Iterator[UUID]:
+        """One transaction around everything the caller does inside, and one change, which ``undo`` takes back as a
+        whole."""
+        with self.transaction():
+            unit = units.current(self)
+            assert unit is not None  # noqa: S101 - it was just opened
+            unit.change_id = change_id = uuid4()
+            try:
+                yield change_id
+            finally:
+                unit.change_id = None
+
+    def linked(self) -> None:
+        """Note that names were taken from texts: the next search asks whether there are any."""
+        self.links += 1
+        if unit := units.current(self):
+            unit.linked = True
+
+    @contextmanager
+    def _begin(self, unit: Unit) -> Iterator[Connection]:
+        try:
+            with self.database.transaction() as connection:
+                self._models.hold(connection)
+                yield connection
+        finally:
+            self._settle(unit)
+
+    def _settle(self, unit: Unit) -> None:
+        """What was counted inside a transaction may be rolled back, or be what others have not seen yet."""
+        self.changes += unit.changed
+        self.links += unit.linked
+
+    def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
+        """The model the memory was switched to, from the same provider settings."""
+        changes = {"embedding_model": model.name, "embedding_dimensions": model.dimensions}
+        return cached(embeddings.from_settings(self.options.model_copy(update=changes)), self._cache)
+
+    def _connection(self) -> Connection | None:
+        unit = units.current(self)
+        return unit.connection if unit else None
+
+    @property
+    def model(self) -> ActiveModel:
+        """The model of the stored vectors.
+
+        Raises:
+            ConfigurationError: the database has no record of a model.
+            ModelMismatchError: the configured model is another one, or the memory's cannot be used here.
+        """
+        return self._models.active(self._connection())
+
+    @property
+    def embeds(self) -> bool:
+        """False when the caller brings the vectors."""
+        return self._models.embeds
+
+    @property
+    def remembers_vectors(self) -> bool:
+        """Whether a text that was embedded costs nothing the next time: so where a provider is paid for it."""
+        return self._models.remembers
+
+    def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> list[Vector | None]:
+        """One vector per text; all None when the caller brings the vectors. Call it before opening a transaction.
+
+        Where the memory's model is switched meanwhile, the vectors change with it before they are used.
+        """
+        if not self.embeds or not texts:
+            return [None] * len(texts)
+        with span("embed", purpose=purpose):
+            return [*self._models.embed([validation.normal(text) for text in texts], purpose, self._connection())]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by the embedding model's tokenizer."""
+        return self._models.count_tokens(texts)

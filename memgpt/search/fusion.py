@@ -1,0 +1,272 @@
+"""What the arms of a search found, in one order: statistics, ranking, what counts beside relevance, and hits."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+from memgpt import validation
+from memgpt.database import times
+from memgpt.embeddings.static import word_vectors
+from memgpt.errors import InputError
+from memgpt.models import KINDS, Hit, Json, Kind
+from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
+from memgpt.search.ranking.confidence import packaged_calibration
+from memgpt.search.store import Found, Nearest
+
+CONNECTED: Final = 10
+"""Facts that may rise because they are connected with what the query names."""
+
+RISE: Final = 0.5
+"""How far a fact about what the query names rises, where the best hit counts 1 and the last 0; half as far for a fact
+about what stands beside it. Nobody measured it: there are no questions with facts to measure it on."""
+
+_WORD = re.compile(r"\w+")
+_PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What counts beside relevance, as in the memory stream of generative agents (Park et al., 2023).
+
+    A hit's score becomes relevance (0 to 1 among the candidates) + ``recency`` * 0.5 ^ (age / ``half_life``)
+    + ``importance`` * its importance.
+    """
+
+    recency: float = 0.0
+    importance: float = 0.0
+    half_life: timedelta = timedelta(days=30)
+
+    def __post_init__(self) -> None:
+        for what in ("recency", "importance"):
+            if validation.number(getattr(self, what), what) < 0:
+                raise InputError(f"{what} must be 0 or more, not {getattr(self, what)!r}")
+        if not isinstance(self.half_life, timedelta) or self.half_life <= timedelta(0):
+            raise InputError(f"half_life must be a timedelta above zero, not {self.half_life!r}")
+
+    def __bool__(self) -> bool:
+        return bool(self.recency or self.importance)
+
+
+def new_matcher() -> SoftMatcher:
+    """Word vectors of the offline model, whatever model embeds: they are in every installation."""
+    return SoftMatcher(word_vectors)
+
+
+def order(
+    text: str,
+    found: Sequence[Found],
+    most: int,
+    blend: Blend,
+    explain: bool,
+    matcher: SoftMatcher,
+    zone: tzinfo = UTC,
+) -> list[Hit]:
+    """All kinds in one order: their rows are ranked together, by the statistics of all; days are those of ``zone``."""
+    if not found:
+        return []
+    by_key = {_key(f): f for f in found}
+    hops = {} if blend else {(f.kind, f.id): f.hops for f in found if f.hops is not None}
+    by_kind = collections(found)
+    totals = statistics(by_kind)
+    candidates = rows(found, totals.terms)
+    ranked = rank(
+        text,
+        [replace(row, created_at=row.created_at and row.created_at.astimezone(zone)) for row in candidates],
+        totals,
+        limit=len(found) if blend or hops else most,
+        matcher=matcher,
+        now=datetime.now(zone),
+    )
+    if blend:
+        return _blended(ranked, by_key, blend, explain)[:most]
+    arms = _arms(found, by_kind) if explain else {}
+    hits = [
+        hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None, r.confidence) for r in ranked
+    ]
+    return _risen(hits, hops, explain)[:most]
+
+
+def weak(hits: Sequence[Hit]) -> bool:
+    """Tell whether the best of the hits is likely not what was asked for: the question may have no answer here."""
+    sure = hits[0].confidence if hits else None
+    return sure is not None and sure < packaged_calibration().weak
+
+
+def _risen(hits: list[Hit], hops: Mapping[tuple[Kind, int], int], explain: bool) -> list[Hit]:
+    """The best facts about what the query names lifted, nearest first."""
+    connected = [n for n, hit in enumerate(hits) if (hit.kind, hit.id) in hops]
+    if not connected:
+        return hits
+    span = (hits[0].score - hits[-1].score) or 1.0
+    near = sorted(connected, key=lambda n: (hops[hits[n].kind, hits[n].id], n))[:CONNECTED]
+    lifted = {n: RISE * span / hops[hits[n].kind, hits[n].id] for n in near}
+    risen = [
+        replace(
+            hit,
+            score=hit.score + lifted[n],
+            explain={**(hit.explain or {}), "graph": {"hops": hops[hit.kind, hit.id], "score": lifted[n]}}
+            if explain
+            else None,
+        )
+        if n in lifted
+        else hit
+        for n, hit in enumerate(hits)
+    ]
+    return sorted(risen, key=lambda hit: -hit.score)
+
+
+def _key(row: Found) -> int:
+    """One number for kind and id; ids of two kinds may be the same."""
+    return row.id * len(KINDS) + _PLACES[row.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """The statistics of one kind, as its first row tells them."""
+
+    terms: Sequence[str]
+    document_frequencies: Sequence[int]
+    total: int
+    mean_length: float
+
+    def bm25(self, row: Found) -> float:
+        """Of one row (k1 = 0.9, b = 0.3)."""
+        norm = 0.9 * (0.7 + 0.3 * row.length / max(self.mean_length, 1e-9))
+        return sum(
+            math.log1p((self.total - df + 0.5) / (df + 0.5)) * tf * 1.9 / (tf + norm)
+            for tf, df in zip(_frequencies(row, len(self.terms)), self.document_frequencies, strict=True)
+        )
+
+
+def collections(found: Sequence[Found]) -> dict[Kind, _Collection]:
+    return {
+        f.kind: _Collection(f.terms, f.document_frequencies, f.total, f.mean_length)
+        for f in found
+        if f.terms is not None and f.document_frequencies is not None
+    }
+
+
+def statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
+    """Those of all kinds together; lengths count in tenths of the mean length of their kind."""
+    kinds = list(collections.values())
+    return Statistics(
+        terms=kinds[0].terms,
+        document_frequencies=[sum(column) for column in zip(*(k.document_frequencies for k in kinds), strict=True)],
+        total=sum(k.total for k in kinds),
+        mean_length=10.0,
+    )
+
+
+def rows(found: Sequence[Found], terms: Sequence[str]) -> list[Candidate]:
+    before, after = _neighbours(found)
+    named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in found if f.name}}
+    sessions = {f.session: f.session_frequencies for f in found if f.session_frequencies is not None}
+    return [
+        Candidate(
+            id=_key(f),
+            content=f.text,
+            frequencies=_frequencies(f, len(terms)),
+            length=round(f.length * 10 / max(f.mean_length, 1e-9)),
+            created_at=f.created_at,
+            name=f.name,
+            role=f.role,
+            session=f.session,
+            session_frequencies=sessions.get(f.session) or (),
+            in_name=named[f.name] if f.name else (),
+            before=before.get(f.id, ()) if f.kind == "message" else (),
+            after=after.get(f.id, ()) if f.kind == "message" else (),
+            cosine=f.similarity,
+            candidate=f.candidate,
+        )
+        for f in found
+    ]
+
+
+def _frequencies(row: Found, terms: int) -> Sequence[int]:
+    if row.frequencies is not None:
+        return row.frequencies
+    counts = [0] * terms
+    if not row.matches:
+        return counts
+    for n in row.matches:
+        counts[n - 1] = 1
+    return counts
+
+
+def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """The (up to two) neighbours of each message, read off the windows around those the arms found."""
+    index = KINDS.index("message")
+    before: dict[int, list[int]] = {}
+    after: dict[int, list[int]] = {}
+    for row in found:
+        if row.before is None or row.after is None:
+            continue
+        window = [*reversed(row.before), row.id, *row.after]
+        keys = [id * len(KINDS) + index for id in window]
+        for n, id in enumerate(window):
+            if len(before.get(id, ())) < min(n, 2):
+                before[id] = keys[max(0, n - 2) : n][::-1]
+            if len(after.get(id, ())) < min(len(window) - 1 - n, 2):
+                after[id] = keys[n + 1 : n + 3]
+    return before, after
+
+
+def _in_name(term: str, name: str) -> bool:
+    """Whether a stemmed term may be a word of a name: stemming cuts an ending, or makes i of y."""
+    return any(
+        word.startswith(term) or (len(term) > 2 and term.endswith("i") and word == f"{term[:-1]}y")
+        for word in _WORD.findall(name.lower())
+        if len(word) - len(term) <= 3
+    )
+
+
+def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend, explain: bool) -> list[Hit]:
+    best, least = max(r.score for r in ranked), min(r.score for r in ranked)
+    now = datetime.now(UTC)
+    hits = []
+    for r in ranked:
+        row = by_key[r.candidate.id]
+        age = max((now - row.created_at) / blend.half_life, 0.0)
+        parts = {
+            "relevance": (r.score - least) / ((best - least) or 1.0),
+            "recency": blend.recency * math.pow(0.5, age),
+            "importance": blend.importance * float(_source(row).get("importance", 0.5)),
+        }
+        hits.append(hit(row, sum(parts.values()), parts if explain else None, r.confidence))
+    return sorted(hits, key=lambda h: (-h.score, KINDS.index(h.kind), h.id))
+
+
+def _arms(found: Sequence[Found], collections: Mapping[Kind, _Collection]) -> dict[str, dict[int, dict[str, float]]]:
+    """Rank and score of every row in the vector arm (cosine) and in the full-text arm (BM25)."""
+    vector = {_key(f): f.similarity for f in found if f.similarity is not None}
+    words = {_key(f): score for f in found if (score := collections[f.kind].bm25(f)) > 0}
+    return {"vector": _places(vector), "text": _places(words)}
+
+
+def _places(scores: Mapping[int, float]) -> dict[int, dict[str, float]]:
+    order = sorted(scores, key=lambda key: (-scores[key], key))
+    return {key: {"rank": n, "score": scores[key]} for n, key in enumerate(order, start=1)}
+
+
+def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
+    key = ranked.candidate.id
+    return {**{arm: ranks.get(key) for arm, ranks in arms.items()}, "features": dict(ranked.contributions)}
+
+
+def hit(row: Found | Nearest, score: float, explain: Json | None, confidence: float | None = None) -> Hit:
+    metadata = json.loads(row.metadata)
+    return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain, confidence)
+
+
+def _source(row: Found | Nearest) -> Json:
+    if row.source is not None:
+        source: Json = json.loads(row.source)
+        return times.in_utc(source) if row.kind == "fact" else source
+    assert isinstance(row, Found)  # noqa: S101 - what was found by its vector has a source
+    return {"session": row.session, "role": row.role, "name": row.name, "intent": row.intent}

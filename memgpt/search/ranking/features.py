@@ -1,0 +1,178 @@
+"""The features: one column each, zero where their material is missing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+
+from memgpt.search.ranking.candidates import Candidate, Columns, Floats, Statistics
+from memgpt.search.ranking.query import Query, days_from
+from memgpt.search.ranking.words import SoftMatcher, Texts, split
+
+FEATURES = (
+    "bm25",  # of the turn, all terms
+    "bm25_topic",  # of the turn, without the names of the speakers
+    "bm25_before1",  # of the turn before: an answer follows its question
+    "bm25_before2",
+    "coverage",  # idf-weighted share of the topic's terms in the turn and two turns around it
+    "session_bm25",
+    "session_coverage",
+    "soft",  # the same through word vectors: share of the question's words with something near them
+    "soft3",
+    "soft5",
+    "answers",  # the turn before is a question about this
+    "cosine",  # of the turn and, less, its neighbours
+    "speaker",  # the one speaker the question names
+    "date",  # near the date the question names, rather after than before it
+    "when",  # the kind of answer asked for, and words of that kind in the turn
+    "how_many",
+    "who",
+    "where",
+    "why",
+    "opening",  # first turn of its session
+    "length",
+    "informative",  # mean rarity, among the candidates, of its five rarest words
+)
+
+_CUES = {
+    kind: frozenset(words.split())
+    for kind, words in {
+        "when": "yesterday today tonight tomorrow ago last next recently just weekend week weeks month months year"
+        " years day days monday tuesday wednesday thursday friday saturday sunday january february march april june"
+        " july august september october november december since soon earlier",
+        "how_many": "one two three four five six seven eight nine ten eleven twelve twice once dozen dozens hundred"
+        " hundreds couple few several year years time times",
+        "who": "friend friends family mom mother dad father sister brother aunt uncle cousin wife husband kid kids son"
+        " daughter grandma grandmother grandpa grandfather colleague colleagues boss partner team",
+        "where": "here there park beach city town country museum home place restaurant cafe store school church"
+        " shelter center",
+        "why": "because cause since so inspired inspires inspiring motivated motivates motivation reason wanted"
+        " passion passionate why",
+    }.items()
+}
+_NAMES = {
+    "who": re.compile(r"[a-z,] [A-Z][a-z]+"),
+    "where": re.compile(r"\b(?:in|at|to|from) [A-Z][a-z]+"),
+}
+_DIGITS = {"when": 4, "how_many": 1}  # numbers of at least so many digits tell
+_K1, _B = 0.9, 0.3
+_AFTER, _BEFORE = 14.0, 4.0  # days in which the weight of a date fades
+_TYPICAL_LENGTH = 40.0  # words of a turn that says something
+_RAREST, _TYPICAL_RARITY = 5, 6.0
+
+
+def features(
+    query: Query, rows: Sequence[Candidate], statistics: Statistics, matcher: SoftMatcher | None = None
+) -> Floats:
+    """One line per row, one column per name in `FEATURES`, all within about -1..2."""
+    columns = Columns.of(rows, len(statistics.terms))
+    texts = Texts.of([row.content for row in rows], matcher.splits if matcher else None)
+    values = _lexical(columns, statistics)
+    values |= _soft(query, columns, texts, matcher)
+    values |= _vector(columns)
+    values |= _question(query, columns, texts)
+    values["opening"] = np.array([row.session is not None and not row.before for row in rows], float)
+    values["length"] = np.log1p(columns.lengths) / math.log1p(_TYPICAL_LENGTH)
+    values["informative"] = texts.mean_of_largest(texts.rarity(), _RAREST) / _TYPICAL_RARITY
+    nothing = np.zeros(len(rows))
+    return np.stack([values.get(name, nothing) for name in FEATURES], axis=1)
+
+
+def _lexical(columns: Columns, statistics: Statistics) -> dict[str, Floats]:
+    frequency = np.array(statistics.document_frequencies, float)
+    idf = np.log1p((statistics.total - frequency + 0.5).clip(0) / (frequency + 0.5))
+    norm = _K1 * (1 - _B + _B * columns.lengths / max(statistics.mean_length, 1e-9))[:, None]
+    weights = idf * columns.frequencies * (_K1 + 1) / np.maximum(columns.frequencies + norm, 1e-9)
+    topic = ~columns.speaker_terms
+    whole, about = weights.sum(axis=1), weights[:, topic].sum(axis=1)
+    best = max(float(about.max(initial=0.0)), 1e-9)
+    share = idf[topic] / max(float(idf[topic].sum()), 1e-9)
+    present = (columns.frequencies[:, topic] > 0).astype(float)
+    in_session = columns.session_frequencies[:, topic]
+    session = (idf[topic] * in_session / (in_session + 3.0)).sum(axis=1)
+    return {
+        "bm25": _scaled(whole),
+        "bm25_topic": about / best,
+        "bm25_before1": columns.shifted(about, -1) / best,
+        "bm25_before2": columns.shifted(about, -2) / best,
+        "coverage": columns.around(present, 2) @ share,
+        "session_bm25": _scaled(session),
+        "session_coverage": (in_session > 0) @ share,
+    }
+
+
+def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | None) -> dict[str, Floats]:
+    if matcher is None:
+        return {}
+    speakers = {word for name in {row.name for row in columns.rows if row.name} for word in split(name)}
+    asked = [word for word in query.words if word not in speakers]
+    near, weights = matcher.match(asked, texts)
+    soft = near @ weights
+    question = np.array([row.content.rstrip().endswith(("?", "？", "؟")) for row in columns.rows], float)
+    return {
+        "soft": soft,
+        "soft3": columns.around(near, 1) @ weights,
+        "soft5": columns.around(near, 2) @ weights,
+        "answers": columns.shifted(question * soft, -1),
+    }
+
+
+def _vector(columns: Columns) -> dict[str, Floats]:
+    """Cosines between the middle of the candidates (0) and the best of them (1), whatever the model's habits."""
+    known = ~np.isnan(columns.cosines)
+    if not known.any():
+        return {}
+    middle, best = float(np.median(columns.cosines[known])), float(columns.cosines[known].max())
+    scaled = (np.where(known, columns.cosines, middle) - middle) / max(best - middle, 1e-9)
+    scaled = scaled.clip(-1.0, 1.0)
+    window = scaled + 0.7 * (columns.shifted(scaled, -1) + columns.shifted(scaled, 1))
+    return {"cosine": _scaled(window).clip(-1.0, 1.0)}
+
+
+def _question(query: Query, columns: Columns, texts: Texts) -> dict[str, Floats]:
+    rows = columns.rows
+    named = _named_speakers(query, rows)
+    values: dict[str, Floats] = {}
+    if len(named) == 1:
+        values["speaker"] = np.array([row.name in named for row in rows], float)
+    elif query.role and not named and len({row.role for row in rows}) > 1:
+        values["speaker"] = np.array([row.role == query.role for row in rows], float) / 2
+    if query.span is not None:
+        values["date"] = np.array([_nearness(query.span, row) for row in rows])
+    for kind in query.kinds:
+        values[kind] = _cues(kind, rows, texts).clip(max=2.0) / 2
+    return values
+
+
+def _cues(kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
+    """How often each row has what answers that kind of question: words, numbers, capitalised names."""
+    words, digits = _CUES[kind], _DIGITS.get(kind, 0)
+    telling = np.array(
+        [word in words or (word.isdigit() and len(word) >= digits > 0) for word in texts.vocabulary], bool
+    )
+    found = texts.count_of(telling)
+    if pattern := _NAMES.get(kind):
+        found += [len(pattern.findall(row.content)) for row in rows]
+    return found
+
+
+def _nearness(span: tuple[date, date], row: Candidate) -> float:
+    if row.created_at is None:
+        return 0.0
+    days = days_from(span, row.created_at.date())
+    return math.exp(-days / _AFTER) if days >= 0 else math.exp(days / _BEFORE)
+
+
+def _named_speakers(query: Query, rows: Sequence[Candidate]) -> set[str]:
+    """Names of speakers of whom the question mentions a part ("Caroline" for "Caroline Smith")."""
+    asked = set(query.words)
+    names = {row.name for row in rows if row.name}
+    return {name for name in names if asked.intersection(split(name))} if len(names) > 1 else set()
+
+
+def _scaled(values: Floats) -> Floats:
+    return values / max(float(values.max(initial=0.0)), 1e-9)

@@ -1,0 +1,115 @@
+"""The linear model: load, score, explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from memgpt.errors import ConfigurationError
+from memgpt.search.ranking.candidates import Candidate, Floats, Statistics
+from memgpt.search.ranking.confidence import measured, packaged_calibration
+from memgpt.search.ranking.features import FEATURES, features
+from memgpt.search.ranking.query import analyse
+from memgpt.search.ranking.words import SoftMatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weight per feature, and what an earlier hit of the same session costs the next one.
+
+    `several` is that cost for questions that ask for more than one thing, `single` (negative: a reward) for the
+    others: facts about one thing stand together, lists are spread over sessions.
+    """
+
+    weights: Mapping[str, float]
+    several: float = 0.0
+    single: float = 0.0
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.weights) ^ set(FEATURES):
+            raise ConfigurationError(
+                f"the ranking model and this version disagree about the features {sorted(unknown)}: "
+                "learn it again with benchmarks/learn_ranking.py"
+            )
+
+    def vector(self) -> Floats:
+        return np.array([self.weights[name] for name in FEATURES])
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate with its score; `contributions` says how much each feature added, largest first.
+
+    `confidence` compares with hits of other searches; None where the calibration does not know.
+    """
+
+    candidate: Candidate
+    score: float
+    contributions: Mapping[str, float]
+    confidence: float | None
+
+
+@cache
+def packaged_model() -> Model:
+    """The model that ships with this version."""
+    text = resources.files("memgpt.search.ranking").joinpath("weights.json").read_text("utf-8")
+    return Model(**json.loads(text))
+
+
+def rank(
+    text: str,
+    rows: Sequence[Candidate],
+    statistics: Statistics,
+    *,
+    limit: int = 10,
+    matcher: SoftMatcher | None = None,
+    now: datetime | None = None,
+    model: Model | None = None,
+) -> list[Ranked]:
+    """The best `limit` candidates for the question `text`, best first."""
+    if not rows or limit < 1:
+        return []
+    model = model or packaged_model()
+    query = analyse(text, now)
+    matrix = features(query, rows, statistics, matcher)
+    parts = matrix * model.vector()
+    scores = parts.sum(axis=1)
+    chosen = pick(rows, scores, limit, model.several if query.several else model.single)
+    confidence: list[float | None] = [None] * len(chosen)
+    if matcher is not None and measured(text):
+        confidence = [*packaged_calibration().of(matrix[[i for i, _ in chosen]]).tolist()]
+    return [
+        Ranked(rows[i], score, _explained(parts[i]), sure) for (i, score), sure in zip(chosen, confidence, strict=True)
+    ]
+
+
+def _explained(parts: Floats) -> dict[str, float]:
+    order = np.argsort(-np.abs(parts), kind="stable")
+    return {FEATURES[i]: float(parts[i]) for i in order if parts[i]}
+
+
+def pick(rows: Sequence[Candidate], scores: Floats, limit: int, crowding: float) -> list[tuple[int, float]]:
+    """Greedily the best, each hit changing the scores of the rest of its session; ties go to the older id."""
+    eligible = np.array([i for i, row in enumerate(rows) if row.candidate], np.intp)
+    sessions: dict[str, list[int]] = {}
+    for place, i in enumerate(eligible):
+        if (session := rows[i].session) is not None:
+            sessions.setdefault(session, []).append(place)
+    ids = np.array([rows[i].id for i in eligible])
+    left = scores[eligible].copy()
+    chosen: list[tuple[int, float]] = []
+    for _ in range(min(limit, len(eligible))):
+        best = np.flatnonzero(left == left.max())
+        place = int(best[np.argmin(ids[best])])
+        score = min(float(left[place]), chosen[-1][1]) if chosen else float(left[place])
+        chosen.append((int(eligible[place]), score))
+        left[place] = -np.inf
+        if (session := rows[eligible[place]].session) is not None:
+            left[sessions[session]] -= crowding
+    return chosen

@@ -1,0 +1,1 @@
+"""The service: keys, REST, OpenAI's protocol, MCP."""

@@ -1,0 +1,347 @@
+"""What requests carry. Names are those of the glossary; unknown ones are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+
+from memgpt import validation
+from memgpt.errors import InputError
+from memgpt.models import Json, Kind, Role
+from memgpt.scope import batches
+from memgpt.scope.batches import OnError, Outcome, Problem
+
+T = TypeVar("T")
+
+Text = Annotated[str, Field(min_length=1, max_length=validation.MAX_TEXT)]
+Name = Annotated[str, Field(min_length=1, max_length=validation.MAX_NAME)]
+Source = Annotated[str, Field(min_length=1, max_length=validation.MAX_SOURCE)]
+Content = Annotated[str, Field(max_length=validation.MAX_TEXT)] | Annotated[list[str | Json], Field(max_length=1000)]
+Description = Annotated[str, Field(max_length=validation.MAX_DESCRIPTION)]
+Tags = Annotated[list[Name], Field(max_length=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+FileKind = Literal["ingest", "import", "import-agent"]
+ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
+HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """The fields the caller sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+
+
+class AgentBody(Body):
+    model_config = _example(description="Helps Ann plan her travels", metadata={"team": "travel"})
+    description: Description | None = None
+    metadata: Json | None = None
+    time_zone: Name | None = None
+    """Of the agent's people, such as Europe/Vienna: times in prompts and questions are theirs."""
+
+
+class BlockCreate(Body):
+    model_config = _example(label="human", value="Name: Ann", limit=2000)
+    label: Name
+    value: Annotated[str, Field(max_length=1_000_000)] = ""
+    description: Description | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    read_only: bool = False
+
+
+class BlockUpdate(Body):
+    model_config = _example(value="Name: Ann\nLikes: trains")
+    value: Annotated[str | None, Field(max_length=1_000_000)] = None
+    description: Description | None = None
+    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    read_only: bool | None = None
+
+
+class BlockAppend(Body):
+    model_config = _example(text="Lives in Vienna")
+    text: Text
+
+
+class BlockReplace(Body):
+    model_config = _example(old="Vienna", new="Graz")
+    old: Text
+    new: Annotated[str, Field(max_length=1_000_000)]
+
+
+class BlockInsert(Body):
+    model_config = _example(text="Speaks German", line=1)
+    text: Text
+    line: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+
+
+class BlockShare(Body):
+    model_config = _example(agents=["colleague"])
+    agents: Annotated[list[Name], Field(max_length=1000)]
+
+
+class ArchivalCreate(Body):
+    model_config = _example(text="Ann prefers night trains", tags=["travel"], importance=0.8)
+    text: Text
+    tags: Tags = []
+    importance: Share = 0.5
+    source: Source | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class Batch(Body):
+    """Several items, of which one may be bad."""
+
+    on_error: OnError = "fail"
+    _unstorable: list[Problem] = PrivateAttr(default_factory=list)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_characters_replaced(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Half of a surrogate pair is no text to Pydantic, which would refuse the whole body."""
+        given: Any = value.get("on_error") if isinstance(value, dict) else None
+        if given not in ("skip", "replace"):
+            return handler(value)
+        batch = handler(validation.mended(value))
+        outcome: Outcome = "skipped" if given == "skip" else "replaced"
+        for n, item in enumerate(value.get(cls._items()) or []):
+            for field, each in item.items() if isinstance(item, dict) else ():
+                if validation.mended(each) != each:
+                    reason = f"{field} has characters that PostgreSQL cannot store"
+                    batch._unstorable.append(Problem(n, field, reason, outcome))
+        return batch
+
+    @classmethod
+    def _items(cls) -> str:
+        return next(name for name in cls.model_fields if name != "on_error")
+
+    def kept_by(
+        self, keep: Callable[[list[dict[str, Any]], OnError], batches.Batch[T]]
+    ) -> tuple[list[tuple[int, T]], list[Problem]]:
+        """Have the items kept: the place and the answer of each that was, and what was wrong with others."""
+        left_out = {problem.index for problem in self._unstorable if problem.outcome == "skipped"}
+        places = [n for n in range(len(getattr(self, self._items()))) if n not in left_out]
+        done = keep([getattr(self, self._items())[n].given() for n in places], self.on_error)
+        problems = [replace(problem, index=places[problem.index]) for problem in done.problems]
+        skipped = {problem.index for problem in problems if problem.outcome == "skipped"}
+        kept = zip((n for n in places if n not in skipped), done, strict=True)
+        return [*kept], sorted([*self._unstorable, *problems], key=lambda problem: problem.index)
+
+
+class ArchivalBatch(Batch):
+    model_config = _example(memories=[{"text": "Ann prefers night trains"}, {"text": "Ann's dog is called Rex"}])
+    memories: Annotated[list[ArchivalCreate], Field(min_length=1, max_length=1000)]
+
+
+class ArchivalUpdate(Body):
+    model_config = _example(importance=1.0)
+    text: Text | None = None
+    tags: Tags | None = None
+    importance: Share | None = None
+    source: Source | None = None
+    metadata: Json | None = None
+    expires_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class MessageCreate(Body):
+    model_config = _example(role="user", content="I am off to Graz tomorrow", session="2026-11-23")
+    role: Role = "user"
+    content: (
+        Annotated[str, Field(max_length=validation.MAX_TEXT)]
+        | Annotated[list[str | Json], Field(max_length=1000)]
+        | None
+    ) = None
+    """A text, or a list of parts as OpenAI and Anthropic write it."""
+    session: Name = "default"
+    name: Name | None = None
+    intent: Name | None = None
+    intent_confidence: Share | None = None
+    tokens: Annotated[int | None, Field(ge=0, le=2**31 - 1)] = None
+    """Counted when absent."""
+    tool_calls: Annotated[list[Json] | None, Field(max_length=100)] = None
+    tool_call_id: Name | None = None
+    metadata: Json | None = None
+    created_at: datetime | None = None
+    embedding: Vector | None = None
+
+
+class MessageBatch(Batch):
+    model_config = _example(messages=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}])
+    messages: Annotated[list[MessageCreate], Field(min_length=1, max_length=1000)]
+
+
+class MessageUpdate(Body):
+    model_config = _example(intent="plan a trip")
+    content: Text | None = None
+    name: Name | None = None
+    intent: Name | None = None
+    intent_confidence: Share | None = None
+    metadata: Json | None = None
+    embedding: Vector | None = None
+
+
+class DocumentCreate(Body):
+    model_config = _example(text="# Timetable\n\nThe night train leaves at 22:08.", source="timetable.md")
+    text: Annotated[str, Field(min_length=1, max_length=10_000_000)]
+    title: Name | None = None
+    source: Source | None = None
+    media_type: Literal["text/plain", "text/markdown"] | None = None
+    metadata: Json | None = None
+
+
+class DocumentUpdate(Body):
+    model_config = _example(title="Timetable 2026")
+    title: Annotated[str | None, Field(max_length=1000)] = None
+    source: Source | None = None
+    metadata: Json | None = None
+
+
+class EntityCreate(Body):
+    model_config = _example(name="Ann", type="person", aliases=["Anna"])
+    name: Name
+    type: Name = "thing"
+    aliases: Tags = []
+    description: Description = ""
+    properties: Json | None = None
+
+
+class EntityUpdate(Body):
+    model_config = _example(description="Lives in Vienna")
+    name: Name | None = None
+    type: Name | None = None
+    aliases: Tags | None = None
+    description: Description | None = None
+    properties: Json | None = None
+
+
+class RelationshipCreate(Body):
+    model_config = _example(source="Ann", type="works_at", target="Acme", valid_from="2024-05-01T00:00:00Z")
+    source: Name | Id
+    """A name, or the id of an entity."""
+    type: Name
+    target: Name | Id
+    fact: Text | None = None
+    weight: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    """Of a new statement 1, of one that is believed already what it has."""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    properties: Json | None = None
+    provenance: tuple[ProvenanceKind, Id] | None = None
+    """The kind and the id of the row it is from."""
+    functional: bool | None = None
+    """One target at a time; absent, the type decides."""
+
+
+class SearchRequest(Body):
+    model_config = _example(query="how does Ann like to travel?", limit=5)
+    query: Annotated[str | None, Field(max_length=20_000)] = None
+    vector: Vector | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+    offset: Annotated[int, Field(ge=0, le=9000)] = 0
+    kinds: list[Kind] | None = None
+    tags: Tags | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    metadata: Json | None = None
+    roles: Annotated[list[Role] | None, Field(max_length=10)] = None
+    intents: Tags | None = None
+    min_score: float | None = None
+    recency: Annotated[float, Field(ge=0, le=100)] = 0.0
+    importance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    half_life: Annotated[str, Field(max_length=30, examples=["30d"])] = "30d"
+    """Age that halves recency: 12h, 30d, 2w."""
+    graph: bool = True
+    """Whether facts about what the query names rise, and bring their texts."""
+    explain: bool = False
+    operators: Annotated[bool, Field(description='Whether "phrases", -words and OR mean something.')] = True
+
+
+class SearchBatch(Body):
+    model_config = _example(searches=[{"query": "trains"}, {"query": "Ann's dog"}])
+    searches: Annotated[list[SearchRequest], Field(min_length=1, max_length=50)]
+
+
+class ContextRequest(Body):
+    model_config = _example(query="how does Ann like to travel?", budget_tokens=2000)
+    query: Annotated[str | None, Field(max_length=20_000)] = None
+    budget_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    session: Name | None = None
+    recent: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Most messages to include without being recalled."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most hits to recall."""
+    kinds: list[Kind] | None = None
+    summary: Text | None = None
+    """Of the conversation before the recent messages."""
+    said: Annotated[list[Annotated[str, Field(max_length=1_000_000)]], Field(max_length=1000)] = []
+    """Texts of messages that the prompt has already: they are not recalled."""
+
+
+class UndoRequest(Body):
+    model_config = _example(change_id="0b0e5b1c-0000-4000-8000-000000000001")
+    change_id: Annotated[str | None, Field(max_length=100)] = None
+
+
+class ForgetRequest(Body):
+    model_config = _example(kind="archival", id=1)
+    kind: HistoryKind = "archival"
+    id: Id | None = None
+    session: Name | None = None
+    """A whole conversation, in the place of a row."""
+    keep_history: bool = False
+
+
+class JobCreate(Body):
+    model_config = _example(kind="reembed", arguments={"to": "openai:text-embedding-3-small"})
+    kind: Name
+    arguments: Json = {}
+
+
+class ChatTurn(Body):
+    model_config = _example(text="When does my train leave?", session="2026-11-23")
+    text: Text
+    session: Name = "default"
+    stream: bool = False
+    """Server-sent events instead of one answer at the end."""
+    steps: Annotated[int, Field(ge=1, le=100)] = 30
+    """Most requests to the model."""
+    tokens: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    """Most tokens sent and received."""
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+
+
+class ChatResume(Body):
+    model_config = _example(session="2026-11-23")
+    session: Name = "default"
+    stream: bool = False
+
+
+class ChatSession(Body):
+    model_config = _example(session="2026-11-23")
+    session: Name = "default"
+
+
+def json_object(text: str, what: str) -> Json:
+    """A JSON object that comes in a field of a form."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(f"{what} is not JSON") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not a JSON object")
+    return validation.json_object(value, what)

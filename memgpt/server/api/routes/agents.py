@@ -1,0 +1,94 @@
+"""Agents, and what concerns an agent as a whole: history, undo, forgetting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from memgpt.models import Change, Stats
+from memgpt.server.api import bodies, pages
+from memgpt.server.api.access import Administering, AgentId, AnyCaller, Reading, TheService, Writing
+from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.service import AgentRow
+
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
+
+
+@router.get("")
+def list_agents(
+    request: Request,
+    response: Response,
+    service: TheService,
+    caller: AnyCaller,
+    limit: pages.Limit = 50,
+    after: pages.After = None,
+) -> Sequence[AgentRow]:
+    """The agents this key may touch, by id."""
+    last = pages.after(after, pages.Position)
+    rows = service.agents(caller, after=last.name if last else None, limit=limit + 1)
+    return pages.page(request, response, rows, limit, lambda row: pages.written(name=row.agent_id))
+
+
+@router.get("/{agent_id}")
+def get_agent(agent_id: AgentId, service: TheService, caller: AnyCaller) -> AgentRow:
+    """One agent."""
+    return service.agent(caller, agent_id)
+
+
+@router.put("/{agent_id}")
+def describe_agent(agent_id: AgentId, body: bodies.AgentBody, service: TheService, caller: AnyCaller) -> AgentRow:
+    """Describe an agent, which the first write creates too. What is absent stays; a null ``time_zone`` is UTC again."""
+    given = body.given()
+    clear = "time_zone" in given and given["time_zone"] is None
+    return service.describe_agent(caller, agent_id, **given, clear_time_zone=clear)
+
+
+@router.delete("/{agent_id}")
+def forget_agent(memory: Administering) -> dict[str, int]:
+    """Remove everything of an agent for good; answers how many rows of each table. Needs an admin key."""
+    return memory.forget_agent()
+
+
+@router.post("/{agent_id}/forget")
+def forget(memory: Administering, body: bodies.ForgetRequest) -> dict[str, int]:
+    """Remove one row or a whole session, what is derived from it and its history for good. Needs an admin key."""
+    return memory.forget(**body.given())
+
+
+@router.get("/{agent_id}/history")
+def history(
+    request: Request,
+    response: Response,
+    memory: Reading,
+    kind: bodies.HistoryKind | None = None,
+    id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    label: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    limit: pages.Limit = 50,
+    after: pages.After = None,
+) -> Sequence[Change]:
+    """Changes, newest first: all, of one kind, of one row, or of one block."""
+    last = pages.after(after, pages.Position)
+    rows = memory.history(kind, id, label=label, limit=limit + 1, before=last.id if last else None)
+    return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
+
+
+@router.get("/{agent_id}/stats")
+def stats(memory: Reading) -> Stats:
+    """How much there is of each kind, how much of it has a vector, and since when."""
+    return memory.stats()
+
+
+@router.post("/{agent_id}/undo")
+def undo(memory: Writing, body: bodies.UndoRequest) -> Sequence[Change]:
+    """Take back the last change, or the one named, as a whole; answers what the undo did."""
+    return memory.undo(body.change_id)
+
+
+@router.get("/{agent_id}/as-of")
+def as_of(memory: Reading, time: datetime, kind: bodies.HistoryKind) -> Sequence[dict[str, Any]]:
+    """Every row of a kind as it was at a time."""
+    return [asdict(row) for row in memory.as_of(time).rows(kind)]

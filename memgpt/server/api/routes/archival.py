@@ -1,0 +1,112 @@
+"""Archival memory: texts kept for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from memgpt.models import ArchivalMemory, Hit, Remembered
+from memgpt.scope.batches import Problem
+from memgpt.server.api import bodies, pages
+from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.idempotency import IdempotentRoute
+
+router = APIRouter(
+    prefix="/v1/agents/{agent_id}/archival-memory", tags=["archival memory"], route_class=IdempotentRoute
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one text."""
+
+    id: int
+    text: str
+    duplicate: bool
+    """True when the same text was there already."""
+    similar: Sequence[int]
+    """Memories that say nearly the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOf:
+    """What became of a batch of which bad items are skipped or mended."""
+
+    kept: Sequence[Kept]
+    problems: Sequence[Problem]
+
+
+@router.get("")
+def list_archival(
+    request: Request,
+    response: Response,
+    memory: Reading,
+    tags: Annotated[list[str] | None, Query(description="Has all of these.", max_length=100)] = None,
+    superseded: bool = False,
+    limit: pages.Limit = 50,
+    after: pages.After = None,
+) -> Sequence[ArchivalMemory]:
+    """Memories, newest first."""
+    last = pages.after(after, ArchivalMemory)
+    rows = memory.archival.list(limit=limit + 1, tags=tags, after=last, superseded=superseded)
+    cursor = lambda row: pages.written(id=row.id, created_at=row.created_at)  # noqa: E731
+    return pages.page(request, response, rows, limit, cursor)
+
+
+@router.post("", status_code=201)
+def remember(memory: Writing, body: bodies.ArchivalCreate) -> Sequence[Kept]:
+    """Keep one text. A text that is there already is not kept twice."""
+    return [_kept(memory.remember(**body.given()), body)]
+
+
+@router.post("/batch", status_code=201)
+def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[Kept] | KeptOf:
+    """Keep many texts: all or none, one answer per text, in order; with ``on_error`` skip or replace a report."""
+    kept, problems = body.kept_by(lambda items, on_error: memory.remember_many(items, on_error=on_error))
+    answers = [_kept(remembered, body.memories[n]) for n, remembered in kept]
+    return answers if body.on_error == "fail" else KeptOf(answers, problems)
+
+
+@router.get("/search")
+def search_archival(
+    memory: Reading,
+    query: Annotated[str, Query(max_length=20_000)],
+    tags: Annotated[list[str] | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+) -> Sequence[Hit]:
+    """Archival memories that match a query, best first."""
+    return memory.search(query, kinds=["archival"], tags=tags, limit=limit)
+
+
+@router.get("/{id}")
+def get_archival(memory: Reading, id: RowId) -> ArchivalMemory:
+    """One memory."""
+    return memory.archival.get(id)
+
+
+@router.patch("/{id}")
+def update_archival(memory: Writing, id: RowId, body: bodies.ArchivalUpdate) -> ArchivalMemory:
+    """Change what is given and keep the rest; ``"expires_at": null`` keeps it for good."""
+    given = body.given()
+    clear = "expires_at" in given and given["expires_at"] is None
+    return memory.archival.update(id, **given, clear_expiry=clear)
+
+
+@router.put("/{id}/superseded-by", status_code=201)
+def supersede_archival(memory: Writing, id: RowId, body: bodies.ArchivalCreate) -> Sequence[Kept]:
+    """Keep a text that replaces this memory, which no search finds any more."""
+    given = body.given()
+    return [_kept(memory.archival.supersede(id, given.pop("text"), **given), body)]
+
+
+@router.delete("/{id}", status_code=204)
+def delete_archival(memory: Writing, id: RowId) -> None:
+    """Remove one memory; undo brings it back."""
+    memory.archival.delete(id)
+
+
+def _kept(remembered: Remembered, body: bodies.ArchivalCreate) -> Kept:
+    return Kept(remembered.id, body.text, remembered.duplicate, list(remembered.similar))

@@ -1,0 +1,114 @@
+"""The knowledge graph: entities, and dated statements between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from memgpt.models import Entity, Relationship
+from memgpt.server.api import bodies, pages
+from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.idempotency import IdempotentRoute
+
+router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["graph"], route_class=IdempotentRoute)
+
+Name = Annotated[str | None, Query(min_length=1, max_length=1000)]
+
+
+@router.get("/entities")
+def list_entities(
+    request: Request,
+    response: Response,
+    memory: Reading,
+    name: Name = None,
+    type: Name = None,
+    limit: pages.Limit = 50,
+    after: pages.After = None,
+) -> Sequence[Entity]:
+    """Entities by name; with ``name``, those that go by it."""
+    if name is not None:
+        return memory.graph.find(name)
+    rows = memory.graph.list(type=type, limit=limit + 1, after=pages.after(after, Entity))
+    return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id, name=row.name))
+
+
+@router.post("/entities", status_code=201)
+def add_entity(memory: Writing, body: bodies.EntityCreate) -> Entity:
+    """The entity of that name and type, created if the agent has none; one that is there learns what is new."""
+    given = body.given()
+    return memory.graph.add_entity(given.pop("name"), given.pop("type", "thing"), **given)
+
+
+@router.get("/entities/{id}")
+def get_entity(memory: Reading, id: RowId) -> Entity:
+    """One entity."""
+    return memory.graph.get(id)
+
+
+@router.patch("/entities/{id}")
+def update_entity(memory: Writing, id: RowId, body: bodies.EntityUpdate) -> Entity:
+    """Change what is given and keep the rest."""
+    return memory.graph.update(id, **body.given())
+
+
+@router.delete("/entities/{id}", status_code=204)
+def delete_entity(memory: Writing, id: RowId) -> None:
+    """Remove an entity and every statement about it; undo brings them back."""
+    memory.graph.delete(id)
+
+
+@router.get("/relationships")
+def list_relationships(
+    request: Request,
+    response: Response,
+    memory: Reading,
+    entity: Annotated[int | None, Query(description="The id of one end.", ge=1, le=2**63 - 1)] = None,
+    direction: Literal["both", "out", "in"] = "both",
+    type: Name = None,
+    superseded: bool = False,
+    valid_at: Annotated[datetime | None, Query(description="Only what was true then.")] = None,
+    known_at: Annotated[datetime | None, Query(description="What was believed then.")] = None,
+    limit: pages.Limit = 50,
+    after: pages.After = None,
+) -> Sequence[Relationship]:
+    """Statements, newest first: all, or those from or about one entity."""
+    rows = memory.graph.relationships(
+        entity,
+        direction=direction,
+        type=type,
+        superseded=superseded,
+        valid_at=valid_at,
+        known_at=known_at,
+        limit=limit + 1,
+        after=pages.after(after, Relationship),
+    )
+    cursor = lambda row: pages.written(id=row.id, recorded_at=row.recorded_at)  # noqa: E731
+    return pages.page(request, response, rows, limit, cursor)
+
+
+@router.post("/relationships", status_code=201)
+def relate(memory: Writing, body: bodies.RelationshipCreate) -> Relationship:
+    """Record a statement; a name no entity has becomes one."""
+    given = body.given()
+    return memory.graph.relate(given.pop("source"), given.pop("type"), given.pop("target"), **given)
+
+
+@router.get("/relationships/{id}")
+def get_relationship(memory: Reading, id: RowId) -> Relationship:
+    """One statement."""
+    return memory.graph.relationship(id)
+
+
+@router.post("/relationships/{id}/retract")
+def retract(memory: Writing, id: RowId) -> Relationship:
+    """Stop believing a statement from now on; it stays, and no search finds it any more."""
+    return memory.graph.retract(id)
+
+
+@router.delete("/relationships/{id}", status_code=204)
+def delete_relationship(memory: Writing, id: RowId) -> None:
+    """Remove a statement; undo brings it back."""
+    memory.graph.delete_relationship(id)

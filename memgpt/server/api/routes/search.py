@@ -1,0 +1,32 @@
+"""Search over everything an agent knows, and context for a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from memgpt.models import Hit
+from memgpt.search.context import Context
+from memgpt.server.api import bodies
+from memgpt.server.api.access import Reading
+
+router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["search"])
+
+
+@router.post("/search")
+def search(memory: Reading, body: bodies.SearchRequest) -> Sequence[Hit]:
+    """What matches a query, or a vector, best first."""
+    return memory.search(**body.given())
+
+
+@router.post("/search/batch")
+def search_many(memory: Reading, body: bodies.SearchBatch) -> Sequence[Sequence[Hit]]:
+    """Several searches; one list of hits for each, in order."""
+    return [memory.search(**one.given()) for one in body.searches]
+
+
+@router.post("/context")
+def context(memory: Reading, body: bodies.ContextRequest) -> Context:
+    """A prompt-ready text within a budget of tokens, with the source and the cost of each piece."""
+    return memory.context(**body.given())

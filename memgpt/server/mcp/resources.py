@@ -1,0 +1,95 @@
+"""Resources and prompts: what a person can attach to a conversation."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from mcp.server.mcpserver import MCPServer, ResourceSecurity
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+
+from memgpt.errors import NotFoundError
+from memgpt.llm import fences
+from memgpt.models import Message
+from memgpt.server.mcp.access import Door
+from memgpt.server.mcp.reference_graph import Nodes
+
+_NAMES: Final = ResourceSecurity(exempt_params={"label", "session"})
+"""These are names of rows, not paths of files: a conversation may be called ``/plans`` or ``a/../b``."""
+
+
+def offer(server: MCPServer, door: Door) -> None:
+    """Register the resources and the prompts."""
+    _offer_resources(server, door)
+    _offer_prompts(server, door)
+
+
+def _offer_resources(server: MCPServer, door: Door) -> None:
+
+    @server.resource("memory://blocks", title="Core memory", description="Every block.", mime_type="text/markdown")
+    def blocks() -> str:
+        with door.memory("read") as memory:
+            return "\n\n".join(
+                f"## {fences.inline(block.label)}\n{fences.quoted(block.value)}" for block in memory.core.list()
+            )
+
+    @server.resource(
+        "memory://blocks/{label}",
+        title="Block",
+        description="One block of core memory.",
+        mime_type="text/plain",
+        security=_NAMES,
+    )
+    def block(label: str) -> str:
+        with door.memory("read") as memory:
+            try:
+                return memory.core[label].value
+            except NotFoundError as error:
+                raise ResourceNotFoundError(str(error)) from error
+
+    @server.resource(
+        "memory://conversations/{session}",
+        title="Conversation",
+        description="The latest messages of one conversation.",
+        mime_type="text/plain",
+        security=_NAMES,
+    )
+    def conversation(session: str) -> str:
+        with door.memory("read") as memory:
+            messages = memory.messages.list(session=session, limit=200)
+        return "\n".join(map(_line, messages))
+
+    @server.resource(
+        "memory://graph", title="Knowledge graph", description="Entities and facts.", mime_type="application/json"
+    )
+    def graph() -> str:
+        with door.memory("read") as memory:
+            found = Nodes(memory.scope).read()
+        shown = {
+            "entities": [{"name": n.name, "type": n.type, "observations": n.observations} for n in found.nodes],
+            "relations": [{"source": r.source, "type": r.type, "target": r.target} for r in found.relations],
+        }
+        return json.dumps(shown, ensure_ascii=False, indent=2)
+
+
+def _offer_prompts(server: MCPServer, door: Door) -> None:
+    @server.prompt(title="Answer with memory", description="Answer a question from what is remembered.")
+    def answer_with_memory(question: str) -> str:
+        with door.memory("read") as memory:
+            context = memory.context(question, budget_tokens=4000)
+        return (
+            f"{context.text}\n\n# Question\n{fences.quoted(question)}\n\n"
+            "Answer from the memory above. Cite the entries you use, as [archival 3]; say so if they do not tell."
+        )
+
+    @server.prompt(title="Keep what matters", description="Go through this conversation and keep what matters later.")
+    def keep_what_matters() -> str:
+        return (
+            "Go through our conversation. Keep each thing that will matter later with `remember`, one text a thing, "
+            "understandable by itself. Update the block `human` where you learned about me, and `context` where the "
+            "situation changed. Search first: correct what is outdated rather than add to it."
+        )
+
+
+def _line(message: Message) -> str:
+    return f"{fences.inline(message.name or message.role)}: {fences.continued(message.content)}"

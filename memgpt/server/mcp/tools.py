@@ -1,0 +1,384 @@
+"""Tools for the whole memory. Their descriptions are read by models: they say when to use a tool, not how it works."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver import MCPServer
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from memgpt.models import Json, Kind, Role
+from memgpt.server.mcp.access import Door
+from memgpt.server.mcp.answers import (
+    Added,
+    Blocks,
+    Changes,
+    ContextText,
+    Documents,
+    DocumentText,
+    Edited,
+    Forgotten,
+    Found,
+    Kept,
+    Known,
+    Messages,
+    Removed,
+    Saved,
+    Stated,
+)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Time = Annotated[str | None, Field(description="ISO 8601 time.")]
+Metadata = Annotated[Json | None, Field(description="A JSON object of your own.")]
+ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+Limit = Annotated[int, Field(ge=1, le=200, description="Most results.")]
+
+_READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+_WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+_DELETES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
+
+
+def offer(server: MCPServer, door: Door) -> None:
+    """Register the tools."""
+    _offer_recall(server, door)
+    _offer_context(server, door)
+    _offer_archival(server, door)
+    _offer_blocks(server, door)
+    _offer_messages(server, door)
+    _offer_documents(server, door)
+    _offer_graph(server, door)
+    _offer_history(server, door)
+
+
+def _offer_recall(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Search memory", annotations=_READS)
+    def search_memory(
+        query: Annotated[str, Field(description="Words or a question.")],
+        kinds: Annotated[
+            list[Kind] | None, Field(description="Only archival, message, chunk (of documents) or fact.")
+        ] = None,
+        since: Time = None,
+        until: Time = None,
+        limit: Limit = 10,
+        offset: Annotated[int, Field(ge=0, le=9000, description="Results to skip: the next page.")] = 0,
+        tags: Annotated[list[str] | None, Field(description="Kept texts that have all of these.")] = None,
+        roles: Annotated[list[Role] | None, Field(description="Messages of these.")] = None,
+        intents: Annotated[list[str] | None, Field(description="Messages with one of these intents.")] = None,
+        metadata: Annotated[Json | None, Field(description="What has this in its metadata.")] = None,
+        min_score: Annotated[float | None, Field(description="Leaves out what scores less.")] = None,
+        recency: Annotated[float, Field(ge=0, le=100, description="Weight of what is new.")] = 0.0,
+        importance: Annotated[float, Field(ge=0, le=100, description="Weight of what is important.")] = 0.0,
+        half_life: Annotated[str, Field(description="Age that halves recency: 12h, 30d.")] = "30d",
+        graph: Annotated[bool, Field(description="Whether facts about what the query names rise.")] = True,
+        explain: Annotated[bool, Field(description="Tell how each score came about.")] = False,
+    ) -> Found:
+        """Search everything that is remembered: kept texts, earlier conversations, documents, facts. Use it before
+        answering from what you assume about the person or their affairs."""
+        with door.memory("read") as memory:
+            hits = memory.search(
+                query,
+                kinds=kinds,
+                since=since,
+                until=until,
+                limit=limit,
+                offset=offset,
+                tags=tags,
+                roles=roles,
+                intents=intents,
+                metadata=metadata,
+                min_score=min_score,
+                recency=recency,
+                importance=importance,
+                half_life=half_life,
+                graph=graph,
+                explain=explain,
+                operators=False,
+            )
+        return Found(hits=hits)
+
+
+def _offer_context(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Get context", annotations=_READS)
+    def get_context(
+        query: Annotated[str | None, Field(description="What the answer will be about.")] = None,
+        budget_tokens: Annotated[int, Field(ge=1, le=100_000)] = 2000,
+        session: Annotated[str | None, Field(description="The conversation going on.")] = None,
+        recent: Annotated[int, Field(ge=0, le=1000, description="Most of the latest messages.")] = 20,
+        limit: Annotated[Limit, Field(description="Most results of the search.")] = 20,
+        kinds: Annotated[list[Kind] | None, Field(description="Recall only these.")] = None,
+        summary: Annotated[str | None, Field(description="Of the earlier conversation.")] = None,
+    ) -> ContextText:
+        """Everything worth knowing for one answer, within a budget of tokens: the blocks, what the query recalls, the
+        latest messages."""
+        with door.memory("read") as memory:
+            context = memory.context(
+                query,
+                budget_tokens=budget_tokens,
+                session=session,
+                recent=recent,
+                limit=limit,
+                kinds=kinds,
+                summary=summary,
+            )
+        return ContextText(text=context.text, tokens=context.tokens)
+
+
+def _offer_archival(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Remember", annotations=_WRITES)
+    def remember(
+        text: Annotated[str, Field(description="One thing worth keeping, understandable by itself, with names.")],
+        tags: list[str] | None = None,
+        importance: Share = 0.5,
+        source: Annotated[str | None, Field(description="Where it is from.")] = None,
+        metadata: Metadata = None,
+        created_at: Time = None,
+        expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
+    ) -> Kept:
+        """Keep a text for good. Something already kept is merged with what you say of it now; ``similar`` lists what
+        says nearly the same and may need updating instead."""
+        with door.memory("write") as memory:
+            kept = memory.remember(
+                text,
+                tags=tags or [],
+                importance=importance,
+                source=source,
+                metadata=metadata,
+                created_at=created_at,
+                expires_at=expires_at,
+            )
+        return Kept(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+
+    @server.tool(title="Correct a memory", annotations=_WRITES)
+    def correct_memory(
+        id: int,
+        text: Annotated[str, Field(description="What is true now, in full.")],
+        tags: list[str] | None = None,
+        importance: Share = 0.5,
+        source: Annotated[str | None, Field(description="Where it is from.")] = None,
+        metadata: Metadata = None,
+        created_at: Time = None,
+        expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
+    ) -> Kept:
+        """Replace a kept text that is no longer true. The old one stays in the history and is not found any more."""
+        with door.memory("write") as memory:
+            kept = memory.archival.supersede(
+                id,
+                text,
+                tags=tags or [],
+                importance=importance,
+                source=source,
+                metadata=metadata,
+                created_at=created_at,
+                expires_at=expires_at,
+            )
+        return Kept(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+
+    @server.tool(title="Delete a memory", annotations=_DELETES)
+    def delete_memory(id: int) -> Removed:
+        """Remove one kept text; undo brings it back."""
+        with door.memory("write") as memory:
+            memory.archival.delete(id)
+        return Removed()
+
+
+def _offer_blocks(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Read blocks", annotations=_READS)
+    def read_blocks() -> Blocks:
+        """Read core memory: the labelled blocks (human, persona, context…) that belong in every prompt."""
+        with door.memory("read") as memory:
+            return Blocks(blocks=list(memory.core.list()))
+
+    @server.tool(title="Append to a block", annotations=_WRITES)
+    def append_to_block(
+        label: Annotated[str, Field(description="human, persona, context or another.")], text: str
+    ) -> Edited:
+        """Add a line to a block of core memory; the block is made if need be."""
+        with door.memory("write") as memory:
+            return Edited(block=memory.core[label].append(text))
+
+    @server.tool(title="Replace in a block", annotations=_WRITES)
+    def replace_in_block(
+        label: str,
+        old: Annotated[str, Field(description="Text that occurs exactly once in the block.")],
+        new: Annotated[str, Field(description="Its replacement; empty removes it.")],
+    ) -> Edited:
+        """Correct a part of a block of core memory."""
+        with door.memory("write") as memory:
+            return Edited(block=memory.core[label].replace(old, new))
+
+    @server.tool(title="Rewrite a block", annotations=_WRITES)
+    def rewrite_block(label: str, value: Annotated[str, Field(description="The whole new text.")]) -> Edited:
+        """Replace the whole text of a block of core memory, to sum it up or put it in order."""
+        with door.memory("write") as memory:
+            return Edited(block=memory.core[label].rethink(value))
+
+
+def _offer_messages(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Save a message", annotations=_WRITES)
+    def save_message(
+        role: Role,
+        content: str | list[str | Json] | None = None,
+        session: str = "default",
+        name: Annotated[str | None, Field(description="Who speaks.")] = None,
+        created_at: Time = None,
+        metadata: Metadata = None,
+        intent: Annotated[str | None, Field(description="What the user wants with it.")] = None,
+        intent_confidence: Share | None = None,
+        tokens: Annotated[int | None, Field(ge=0, description="Counted when absent.")] = None,
+        tool_calls: Annotated[list[Json] | None, Field(description="Of an assistant.")] = None,
+        tool_call_id: Annotated[str | None, Field(description="Which call a tool answers.")] = None,
+    ) -> Saved:
+        """Keep one turn of a conversation, so that it can be recalled later."""
+        with door.memory("write") as memory:
+            message = memory.messages.append(
+                role,
+                content,
+                session=session,
+                name=name,
+                created_at=created_at,
+                metadata=metadata,
+                intent=intent,
+                intent_confidence=intent_confidence,
+                tokens=tokens,
+                tool_calls=tool_calls,
+                tool_call_id=tool_call_id,
+            )
+        return Saved(message=message)
+
+    @server.tool(title="Read a conversation", annotations=_READS)
+    def read_conversation(
+        session: str | None = None,
+        limit: Limit = 50,
+        before: Annotated[int | None, Field(description="The page before this message's id.")] = None,
+        roles: list[Role] | None = None,
+        intent: str | None = None,
+        since: Time = None,
+        until: Time = None,
+    ) -> Messages:
+        """The latest messages of one conversation, or of all, oldest first."""
+        with door.memory("read") as memory:
+            messages = memory.messages.list(
+                session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
+            )
+        return Messages(messages=list(messages))
+
+    @server.tool(title="Delete a conversation", annotations=_DELETES)
+    def delete_conversation(session: str) -> Removed:
+        """Remove every message of one conversation; undo brings them back."""
+        with door.memory("write") as memory:
+            memory.messages.delete_session(session)
+        return Removed()
+
+
+def _offer_documents(server: MCPServer, door: Door) -> None:
+    @server.tool(title="Add a document", annotations=_WRITES)
+    def add_document(
+        text: Annotated[str, Field(description="Plain text or Markdown.")],
+        title: str | None = None,
+        source: Annotated[str | None, Field(description="Where it is from: a file name or address.")] = None,
+        media_type: Literal["text/plain", "text/markdown"] | None = None,
+        metadata: Metadata = None,
+    ) -> Added:
+        """Keep a longer text as a document, cut into chunks that search_memory finds."""
+        with door.memory("write") as memory:
+            document = memory.documents.add(text, title=title, source=source, media_type=media_type, metadata=metadata)
+        return Added(document=document)
+
+    @server.tool(title="List documents", annotations=_READS)
+    def list_documents(limit: Limit = 50) -> Documents:
+        """The documents there are, newest first."""
+        with door.memory("read") as memory:
+            return Documents(documents=list(memory.documents.list(limit=limit)))
+
+    @server.tool(title="Read a document", annotations=_READS)
+    def read_document(id: int) -> DocumentText:
+        """The text of a document, chunk by chunk."""
+        with door.memory("read") as memory:
+            document, chunks = memory.documents.get(id), memory.documents.chunks(id)
+        return DocumentText(document=document, text="\n\n".join(chunk.chunk_text for chunk in chunks))
+
+
+def _offer_graph(server: MCPServer, door: Door) -> None:
+    @server.tool(title="State a fact", annotations=_WRITES)
+    def state_fact(
+        source: Annotated[str, Field(description="Who or what it is about, by name.")],
+        type: Annotated[str, Field(description="The relation, as in works_at.")],
+        target: Annotated[str, Field(description="The other end, by name.")],
+        fact: Annotated[str | None, Field(description="The statement in words.")] = None,
+        valid_from: Annotated[str | None, Field(description="ISO 8601 time since when it is true.")] = None,
+        valid_to: Annotated[str | None, Field(description="ISO 8601 time until when it was true.")] = None,
+        weight: Annotated[
+            float | None, Field(ge=0, le=1_000_000, description="How much it counts; a new one 1.")
+        ] = None,
+        properties: Metadata = None,
+        provenance: Annotated[
+            tuple[ProvenanceKind, Id] | None, Field(description="The kind and the id of the row it is from.")
+        ] = None,
+        functional: Annotated[bool | None, Field(description="Whether there is one target at a time.")] = None,
+    ) -> Stated:
+        """Record a statement about two named things in the knowledge graph; new names become entities."""
+        with door.memory("write") as memory:
+            stated = memory.graph.relate(
+                source,
+                type,
+                target,
+                fact=fact,
+                weight=weight,
+                valid_from=valid_from,
+                valid_to=valid_to,
+                properties=properties,
+                provenance=provenance,
+                functional=functional,
+            )
+        return Stated(fact=stated)
+
+    @server.tool(title="Look up an entity", annotations=_READS)
+    def look_up_entity(name: str, limit: Limit = 50) -> Known:
+        """Who or what goes by a name, and the facts about it."""
+        with door.memory("read") as memory:
+            entities = list(memory.graph.find(name))
+            facts = [fact for entity in entities for fact in memory.graph.relationships(entity, limit=limit)]
+        return Known(entities=entities, facts=facts)
+
+    @server.tool(title="Retract a fact", annotations=_DELETES)
+    def retract_fact(id: int) -> Stated:
+        """Stop believing a fact that turned out to be wrong. It stays in the history and is not found any more."""
+        with door.memory("write") as memory:
+            return Stated(fact=memory.graph.retract(id))
+
+
+def _offer_history(server: MCPServer, door: Door) -> None:
+    @server.tool(title="History", annotations=_READS)
+    def history(
+        kind: Annotated[RowKind | None, Field(description="Only of this kind of row.")] = None,
+        id: Annotated[int | None, Field(description="Only of this row.")] = None,
+        label: Annotated[str | None, Field(description="Only of the block of this label.")] = None,
+        limit: Limit = 20,
+        before: Annotated[int | None, Field(description="The page after this entry's id.")] = None,
+    ) -> Changes:
+        """What was changed in this memory, by whom, newest first."""
+        with door.memory("read") as memory:
+            return Changes(changes=list(memory.history(kind, id, label=label, limit=limit, before=before)))
+
+    @server.tool(title="Undo", annotations=_WRITES)
+    def undo(
+        change_id: Annotated[str | None, Field(description="Of an entry of the history; absent, the last.")] = None,
+    ) -> Changes:
+        """Take back a change as a whole. An undo can be undone."""
+        with door.memory("write") as memory:
+            return Changes(changes=list(memory.undo(change_id)))
+
+    @server.tool(title="Forget for good", annotations=_DELETES)
+    def forget(
+        id: Annotated[int | None, Field(description="Of one row.")] = None,
+        kind: Annotated[RowKind, Field(description="What kind of row the id is of.")] = "archival",
+        session: Annotated[str | None, Field(description="A whole conversation, in the place of an id.")] = None,
+        keep_history: Annotated[bool, Field(description="Leave the history entries there are.")] = False,
+    ) -> Forgotten:
+        """Remove a row or a whole conversation for good, with everything derived from it and its history. Nothing
+        brings it back: only when the person asks for exactly that. Needs a key with the admin permission."""
+        with door.memory("admin") as memory:
+            return Forgotten(counts=memory.forget(id, kind, session=session, keep_history=keep_history))

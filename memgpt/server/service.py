@@ -1,0 +1,393 @@
+"""What the service's faces (HTTP, MCP) share: keys, isolated memories, rates and the audit log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from memgpt import embeddings, validation
+from memgpt.config import Settings, settings
+from memgpt.database import forks, queries
+from memgpt.database.connection import Connection, Database
+from memgpt.database.isolation import RequestScope
+from memgpt.database.slow_queries import SlowStatements
+from memgpt.errors import AccessError, DatabaseError, ForbiddenError, MemgptError, NotFoundError
+from memgpt.memory import Memory
+from memgpt.models import PERMISSIONS, Json, Key, Permission
+from memgpt.scope.opening import open_database
+from memgpt.server.keys import Keys
+from memgpt.server.keys_store import Entry, KeyStore
+
+if TYPE_CHECKING:
+    from memgpt.agent.chat import ChatModel
+    from memgpt.jobs import Jobs
+
+SQL = queries.beside(__name__)
+
+MOST_MEMORIES: Final = 1000
+"""Open memories kept for the next request; the least used goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as the service lists it."""
+
+    agent_id: str
+    description: str
+    metadata: Json
+    time_zone: str | None
+    """Of its people; null: UTC."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, and what they may touch."""
+
+    key: Key | None
+    """None when the service runs without keys."""
+
+    @property
+    def name(self) -> str:
+        """As the history names the actor."""
+        return "api" if self.key is None else f"key:{self.key.key_id}"
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return ("*",) if self.key is None else tuple(self.key.agents)
+
+    @property
+    def only_agent(self) -> str | None:
+        """The agent of a key that reaches one."""
+        return self.agents[0] if len(self.agents) == 1 and not self.agents[0].endswith("*") else None
+
+    def may(self, permission: Permission, agent_id: str) -> bool:
+        """Whether the key has a permission for an agent; ``*`` is every agent."""
+        held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
+        return permission in held and RequestScope(self.agents).allows(agent_id)
+
+    def require(self, permission: Permission, agent_id: str | None = None) -> None:
+        """
+        Raises:
+            ForbiddenError: the key may not do this, or not to this agent.
+        """
+        held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
+        if permission not in held:
+            raise ForbiddenError(f"this key has no {permission!r} permission")
+        if agent_id is not None and not RequestScope(self.agents).allows(agent_id):
+            raise ForbiddenError(f"this key does not reach agent {agent_id!r}")
+
+
+def token_of(authorization: str | None) -> str | None:
+    """The token of a header ``Authorization: Bearer …``."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+class Service:
+    """One running service. Threads may share it.
+
+    Args:
+        keys_required: False lets everybody do everything; for a loopback address only.
+        explain_slower_than: milliseconds after which a statement is noted with its plan; None: none are.
+    """
+
+    def __init__(
+        self,
+        options: Settings | None = None,
+        *,
+        keys_required: bool = True,
+        explain_slower_than: float | None = None,
+    ) -> None:
+        self.options = options or settings()
+        self.keys_required = keys_required
+        self.slow = None if explain_slower_than is None else SlowStatements(explain_slower_than)
+        self.database = open_database(None, self.options, self.slow)
+        self.embedder = embeddings.from_settings(self.options)
+        self.keys = Keys(self.database)
+        self.rates = Rates()
+        self.audit = Audit(self.database)
+        self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
+        self._lock = forks.Lock()
+        self._setting_up = forks.Lock()
+        self._queue_installed = False
+        self._chat_model: ChatModel | None = None
+
+    def known_caller(self, token: str | None) -> Caller | None:
+        """The caller, if that can be said without asking the database."""
+        if not self.keys_required:
+            return Caller(None)
+        key = self.keys.known(token) if token else None
+        return None if key is None else Caller(key)
+
+    def caller(self, token: str | None) -> Caller:
+        """
+        Raises:
+            AccessError: there is no key, or it is not good.
+        """
+        if not self.keys_required:
+            return Caller(None)
+        if not token:
+            raise AccessError("this needs a key: send the header 'Authorization: Bearer memgpt_…'")
+        return Caller(self.keys.authenticate(token))
+
+    def memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:
+        """The memory of one agent as this caller sees it; the database itself keeps it to that agent.
+
+        Raises:
+            ForbiddenError: the key may not do this.
+        """
+        return self._memory(caller, validation.agent_id(agent_id), permission)
+
+    def _memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:
+        caller.require(permission, agent_id)
+        name = (agent_id, caller.name, caller.agents)
+        with self._lock:
+            memory = self._memories.get(name)
+            if memory is not None:
+                self._memories.move_to_end(name)
+                return memory
+        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        memory = Memory(agent_id, actor=caller.name, options=self.options, database=database, embedder=self.embedder)
+        with self._lock:
+            self._memories[name] = memory
+            if len(self._memories) > MOST_MEMORIES:
+                self._memories.popitem(last=False)
+        return memory
+
+    def jobs(self, caller: Caller, agent_id: str, permission: Permission) -> Jobs:
+        """The jobs of one agent, or those that concern every agent (``*``), as this caller sees them.
+
+        Raises:
+            ForbiddenError: the key may not do this.
+        """
+        from memgpt.jobs import Jobs, queue  # MCP over stdio does without the queue's library
+
+        memory = self._memory(caller, validation.agent_id(agent_id, or_every=True), permission)
+        with self._setting_up:
+            if not self._queue_installed:
+                queue.install(self.database)
+                self._queue_installed = True
+        return Jobs(memory.scope)
+
+    def chat_model(self) -> ChatModel:
+        """The model agents speak through; one for all, with its connections.
+
+        Raises:
+            ConfigurationError: none is configured, or it cannot be used.
+        """
+        from memgpt.agent.loop import chat_model
+
+        with self._setting_up:
+            if self._chat_model is None:
+                self._chat_model = chat_model(None, self.options)
+            return self._chat_model
+
+    def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
+        """The agents of the caller's key, by id."""
+        caller.require("read")
+        limit = validation.limit(limit)
+        database = self.database.isolated(RequestScope(caller.agents))
+        return database.read(lambda c: _agents(c, SQL.list_agents, {"after": after, "limit": limit}))
+
+    def agent(self, caller: Caller, agent_id: str) -> AgentRow:
+        """
+        Raises:
+            NotFoundError: there is no such agent.
+        """
+        caller.require("read", agent_id)
+        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        found = database.read(lambda c: _agents(c, SQL.get_agent, {"agent_id": agent_id}))
+        if not found:
+            raise NotFoundError(f"there is no agent {agent_id!r}")
+        return found[0]
+
+    def describe_agent(
+        self,
+        caller: Caller,
+        agent_id: str,
+        *,
+        description: str | None = None,
+        metadata: Json | None = None,
+        time_zone: str | None = None,
+        clear_time_zone: bool = False,
+    ) -> AgentRow:
+        """Describe an agent, which need not exist yet. What is absent stays; ``clear_time_zone`` makes it UTC again."""
+        caller.require("write", validation.agent_id(agent_id))
+        given = {
+            "agent_id": agent_id,
+            "description": None if description is None else validation.description(description),
+            "metadata": None if metadata is None else Jsonb(validation.json_object(metadata, "metadata")),
+            "time_zone": None if time_zone is None else validation.time_zone(time_zone),
+            "clear_time_zone": clear_time_zone,
+        }
+        with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
+            row = _agents(connection, SQL.describe_agent, given)[0]
+        with self._lock:
+            for (id, *_), memory in self._memories.items():
+                if id == agent_id:
+                    memory.scope.renew_zone()
+        return row
+
+    def check(self) -> None:
+        """
+        Raises:
+            MemgptError: requests cannot be served; the message says why.
+        """
+        role = self.options.db_role
+        row = self.database.read(lambda connection: connection.execute(SQL.ready, {"role": role}).fetchone())
+        if row is None or not row[1]:
+            raise DatabaseError(
+                f"the role {role}, as which requests run, is missing or belongs to somebody else. As an administrator: "
+                f"CREATE ROLE {role} NOLOGIN; GRANT {role} TO the user of this service; then memgpt db migrate. Or set "
+                "MEMGPT_DB_ROLE to another name, and run memgpt db migrate"
+            )
+        if not row[2]:
+            raise DatabaseError(
+                f"the policies of the tables are for another role than {role}: run memgpt db migrate, or set "
+                "MEMGPT_DB_ROLE to that role"
+            )
+
+    def jobs_by_status(self) -> dict[str, int]:
+        """How many jobs wait and run, of all agents; nothing while the database is away."""
+        try:
+            return dict(self.database.read(lambda connection: connection.execute(SQL.unfinished_jobs).fetchall()))
+        except DatabaseError:
+            return {}
+
+    def close(self) -> None:
+        """Write what is left of the audit log and return the connections."""
+        self.audit.close()
+        self.database.close()
+
+
+class Rates:
+    """Token buckets, one a key: a full bucket holds a minute's requests, at most 60 of them at once."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = forks.Lock()
+
+    def wait(self, key: Key | None) -> float:
+        """Take one request from the bucket: 0, or the seconds until there is one."""
+        if key is None or key.requests_per_minute is None:
+            return 0.0
+        return self.take(key.key_id, key.requests_per_minute)
+
+    def take(self, name: str, per_minute: int) -> float:
+        """Take one from a bucket that fills so fast: 0, or the seconds until there is one."""
+        rate, most = per_minute / 60, float(min(per_minute, 60))
+        with self._lock:
+            now = time.monotonic()
+            left, at = self._buckets.get(name, (most, now))
+            left = min(most, left + (now - at) * rate)
+            enough = left >= 1
+            self._buckets[name] = (left - 1 if enough else left, now)
+        return 0.0 if enough else (1 - left) / rate
+
+
+class Audit:
+    """Writes the audit log behind the requests, many lines at once. While the database is away, lines wait.
+
+    Who has no key cannot make it grow: that is for the access log. A key's denials are noted at most so many a minute.
+    """
+
+    MOST_WAITING: Final = 10_000
+    DENIALS: Final = 10
+    """Of a key, in a minute, that are written."""
+    PRUNE_EVERY: Final = 3600.0
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.after_fork()
+        forks.register(self)
+        self.lost = 0
+        """Lines given up because the database was away too long."""
+
+    def after_fork(self) -> None:
+        """Begin empty: what waits is written by the parent, whose thread the writer is."""
+        self._waiting: list[Entry] = []
+        self._closing = False
+        self._changed = threading.Condition()
+        self._writer: threading.Thread | None = None
+        self._denials = Rates()
+        self._prune_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Lines to be written."""
+        return len(self._waiting)
+
+    def add(
+        self, *, request_id: str, key_id: str | None, agent_id: str | None, action: str, status: int, client: str | None
+    ) -> None:
+        """Note one write, or one denial."""
+        if status >= 400 and (key_id is None or self._denials.take(key_id, self.DENIALS)):
+            return
+        line = Entry(
+            datetime.now(UTC), request_id, key_id, _storable(agent_id), _storable(action) or "", status, client
+        )
+        with self._changed:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="memgpt-audit", daemon=True)
+                self._writer.start()
+            if len(self._waiting) >= self.MOST_WAITING:
+                self.lost += 1
+                return
+            self._waiting.append(line)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what is left."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._writer is not None:
+            self._writer.join(timeout=5)
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                lines = self._waiting[:1000]
+                if not lines:
+                    return
+            try:
+                with self._database.transaction() as connection:
+                    KeyStore(connection).audit(lines)
+                    self._prune(connection)
+            except MemgptError:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, timeout=1.0)
+                    if self._closing:
+                        return
+                continue
+            with self._changed:
+                del self._waiting[: len(lines)]
+
+    def _prune(self, connection: Connection) -> None:
+        """Once an hour remove what is too old, or too much: only what is written makes the log grow."""
+        if time.monotonic() >= self._prune_at:
+            KeyStore(connection).prune_audit()
+            self._prune_at = time.monotonic() + self.PRUNE_EVERY
+
+
+def _agents(connection: Connection, statement: bytes, given: Json) -> Sequence[AgentRow]:
+    with connection.cursor(row_factory=class_row(AgentRow)) as cursor:
+        return cursor.execute(statement, given).fetchall()
+
+
+def _storable(text: str | None) -> str | None:
+    """What a stranger sent, as PostgreSQL can keep it."""
+    if text is None:
+        return None
+    return text[:500].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,5 +1,0 @@
-"""Conversations from elsewhere: exports of assistants and messengers, and message lists of their interfaces."""
-
-from memgpt.transcripts.imports import ImportedTranscript, import_transcript
-
-__all__ = ["ImportedTranscript", "import_transcript"]
