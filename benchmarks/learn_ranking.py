@@ -22,7 +22,7 @@ from memgpt.config import OFFLINE_MODEL, Settings
 from memgpt.database.connection import Database
 from memgpt.embeddings.static import word_vectors
 from memgpt.models import KINDS, Author
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.search import Search
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, analyse
 from memgpt.search.ranking.features import features
@@ -69,7 +69,7 @@ def examples(dsn: str, agent: str, conversation: locomo.Conversation, ids: dict[
     """Every question that has evidence. An adversarial one names the wrong speaker: nothing is learned from names."""
     options = Settings()
     database = Database(dsn, options=options)
-    search = Search(Scope(database, Author(agent, "benchmark"), embeddings.from_settings(options), options))
+    search = Search(AgentScope(database, Author(agent, "benchmark"), embeddings.from_settings(options), options))
     found = []
     for question in conversation.questions:
         material = search.material(question.text, ["message"])

@@ -30,7 +30,7 @@ from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
 from memgpt.proposals.proposals import Proposals
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.opening import open_database
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.search import Search
 from memgpt.search.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.telemetry import span
@@ -72,7 +72,7 @@ class Memory:
         self._database = open_database(dsn, options) if database is None else database
         scope = RequestScope((author.agent_id,), author.agent_id)
         seen = self._database.isolated(scope) if isolated else self._database
-        self._scope = Scope(seen, author, embedder or embeddings.from_settings(options), options)
+        self._scope = AgentScope(seen, author, embedder or embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
         self._search = Search(self._scope)
         self.core = Core(self._scope)
@@ -90,7 +90,7 @@ class Memory:
         return self._scope.agent_id
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> AgentScope:
         """What parts of memgpt that build on a memory work with; not for applications."""
         return self._scope
 

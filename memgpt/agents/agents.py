@@ -23,7 +23,7 @@ from memgpt.database.deadlines import without_deadline
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Agent, Author, Imported, Json
 from memgpt.scope.opening import open_database
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 
 class Agents:
@@ -185,9 +185,9 @@ class Agents:
     ) -> None:
         self.close()
 
-    def _scope(self, agent_id: str) -> Scope:
+    def _scope(self, agent_id: str) -> AgentScope:
         author = Author(agent_id, self._actor)
-        return Scope(self._database, author, embeddings.from_settings(self._options), self._options)
+        return AgentScope(self._database, author, embeddings.from_settings(self._options), self._options)
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -14,10 +14,10 @@ from memgpt.embeddings import Purpose
 from memgpt.embeddings.remote import cache_key
 from memgpt.errors import NotFoundError
 from memgpt.history.history import row_kind
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 
-def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
+def forget(scope: AgentScope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
     """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
     chosen = row_kind(kind)
     validation.row_id(id)
@@ -31,7 +31,7 @@ def forget(scope: Scope, id: int, kind: str, *, keep_history: bool = False) -> d
     return counts
 
 
-def forget_session(scope: Scope, session: str, *, keep_history: bool = False) -> dict[str, int]:
+def forget_session(scope: AgentScope, session: str, *, keep_history: bool = False) -> dict[str, int]:
     """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
     name = validation.name(session, "session")
     with scope.transaction() as connection, without_deadline(connection):
@@ -46,7 +46,7 @@ def forget_session(scope: Scope, session: str, *, keep_history: bool = False) ->
     return counts
 
 
-def forget_agent(scope: Scope) -> dict[str, int]:
+def forget_agent(scope: AgentScope) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
     with scope.transaction() as connection, without_deadline(connection):
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())

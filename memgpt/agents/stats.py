@@ -6,10 +6,10 @@ from memgpt.agents.stats_store import StatsStore
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.models import Stats
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 
-def stats(scope: Scope) -> Stats:
+def stats(scope: AgentScope) -> Stats:
     """Count one agent's memory; see :meth:`memgpt.Memory.stats`."""
     model = scope.model
 

@@ -34,7 +34,7 @@ from memgpt.documents import documents
 from memgpt.errors import ConflictError, InputError, ModelMismatchError
 from memgpt.messages import messages
 from memgpt.models import Imported, Json
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 FORMAT: Final = "memgpt-agent"
 ARCHIVAL: Final = "archival_memories"
@@ -58,7 +58,9 @@ class Header:
     history: bool
 
 
-def export(connection: Connection, scope: Scope, file: TextIO, *, vectors: bool, history: bool) -> Mapping[str, int]:
+def export(
+    connection: Connection, scope: AgentScope, file: TextIO, *, vectors: bool, history: bool
+) -> Mapping[str, int]:
     """Write one agent's memory to a file; answers the rows per table. Give it a repeatable-read transaction."""
     store = TransferStore(connection, scope.author)
     header = store.header()
@@ -95,7 +97,7 @@ def header(file: TextIO) -> Header:
     return Header(agent, counts, history=value.get("history") is True)
 
 
-def check(scope: Scope, file: TextIO, *, reembed: bool) -> Header:
+def check(scope: AgentScope, file: TextIO, *, reembed: bool) -> Header:
     """Read a whole file and refuse it for the first bad line; nothing is written."""
     head = header(file)
     seen = Counter(line.table for line in _lines(scope, file, reembed=reembed))
@@ -107,7 +109,7 @@ def check(scope: Scope, file: TextIO, *, reembed: bool) -> Header:
     return head
 
 
-def load(connection: Connection, scope: Scope, file: TextIO, *, reembed: bool) -> Imported:
+def load(connection: Connection, scope: AgentScope, file: TextIO, *, reembed: bool) -> Imported:
     """Write the rows of a checked file; give it a transaction, so that all are written or none."""
     head = header(file)
     store = TransferStore(connection, scope.author)
@@ -192,7 +194,7 @@ class _Ids:
                 self._ids.put(table, old, new)
 
 
-def _lines(scope: Scope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
+def _lines(scope: AgentScope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
     """The rows of a file that stands after its header, each checked."""
     seen: dict[str, array[int]] = {table: array("q") for table in BY_NAME}
     for number, text in _numbered(file, 2):
@@ -226,7 +228,7 @@ def _numbered(file: TextIO, start: int) -> Iterator[tuple[int, str]]:
         raise InputError(f"line {number + 1}, or one soon after it, is not UTF-8") from None
 
 
-def _line(scope: Scope, number: int, value: Json, *, reembed: bool) -> Line:
+def _line(scope: AgentScope, number: int, value: Json, *, reembed: bool) -> Line:
     table, row = value.get("table"), value.get("row")
     if not isinstance(table, str) or table not in BY_NAME:
         _bad(number, f"there is no table {table!r}")
@@ -268,7 +270,7 @@ def _check_times(row: Json, where: str) -> None:
             validation.moment(moment, f"{where}{column}")
 
 
-def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:
+def _embedded(scope: AgentScope, batch: Sequence[Line]) -> Sequence[Line]:
     """The lines, those of texts without a vector with one by the configured model."""
     if batch[0].table not in TEXTS:
         return batch
@@ -281,7 +283,7 @@ def _embedded(scope: Scope, batch: Sequence[Line]) -> Sequence[Line]:
     return ready
 
 
-def _folded(connection: Connection, scope: Scope, batch: Sequence[Line], how: Json) -> Sequence[Line]:
+def _folded(connection: Connection, scope: AgentScope, batch: Sequence[Line], how: Json) -> Sequence[Line]:
     """The lines, and what others of the agent say already merged into those.
 
     Such a memory comes as superseded by the other from its beginning, so that what refers to it finds it.

@@ -15,7 +15,7 @@ from memgpt.errors import InputError
 from memgpt.models import ArchivalMemory, Json, Remembered
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 NEARLY_THE_SAME: Final = 0.95
 """Cosine similarity from which two texts are reported as near-duplicates."""
@@ -26,7 +26,7 @@ _KEYS: Final = ("text", "tags", "importance", "source", "metadata", "created_at"
 class Archival:
     """The archival memories of one agent."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def insert(self, text: str, **fields: Any) -> Remembered:

@@ -16,7 +16,7 @@ from memgpt.blocks.store import BlockStore
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.models import Block
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 DEFAULT_LIMIT: Final = 5000
 """Characters of a block nobody gave a limit."""
@@ -42,7 +42,7 @@ class Core:
     Iteration gives the labels, as in a mapping.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def __getitem__(self, label: str) -> CoreBlock:
@@ -113,7 +113,7 @@ class CoreBlock:
     you have seen: a block that somebody changed since raises ConflictError. Edits answer the block as it is afterwards.
     """
 
-    def __init__(self, scope: Scope, label: str) -> None:
+    def __init__(self, scope: AgentScope, label: str) -> None:
         self._scope = scope
         self.label = label
 

@@ -14,7 +14,7 @@ from memgpt.documents import chunking
 from memgpt.documents.store import DocumentStore, NewChunk, NewDocument
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Chunk, Document, Json
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 MAX_TOKENS: Final = 2**31 - 1
 
@@ -26,7 +26,7 @@ _KEYS: Final = (
 class Documents:
     """The documents of one agent."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def add(

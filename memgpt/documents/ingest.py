@@ -22,14 +22,14 @@ from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocu
 from memgpt.documents.workers import prepare_each
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Document, Json
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.telemetry import span
 
 
 class Ingest:
     """Documents of one agent, from their sources. Each is stored in a transaction of its own."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def one(

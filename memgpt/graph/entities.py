@@ -14,7 +14,7 @@ from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity
 from memgpt.models import Entity, Json
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 UNTYPED: Final = "thing"
 """The type of an entity nobody has said the type of; it gives way to the first that is said."""
@@ -28,7 +28,7 @@ EntityRef: TypeAlias = Entity | int | str
 class Entities:
     """The named things of one agent."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def add_entity(

@@ -16,7 +16,7 @@ from memgpt.database.tables import ROW_KINDS, Row, RowKind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.history.store import HistoryStore, Later, Step
 from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Message, Relationship
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 _DELETED_FIRST: Final[Sequence[RowKind]] = ("fact", "chunk", "message", "archival", "block", "document")
 """Before rows come back, so that a label, a text or a source is free again; the rows that refer to others first."""
@@ -30,7 +30,7 @@ R = TypeVar("R", bound=Row)
 class History:
     """The history of one agent's memory."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def list(
@@ -116,7 +116,7 @@ class AsOf:
     The agent's own rows only. Counters of use (``accessed_at``, ``access_count``) are not in the history.
     """
 
-    def __init__(self, scope: Scope, time: datetime) -> None:
+    def __init__(self, scope: AgentScope, time: datetime) -> None:
         self._scope = scope
         self.time = time
 

@@ -14,7 +14,7 @@ from memgpt.jobs import queue
 from memgpt.jobs.kinds import KINDS, JobKind
 from memgpt.jobs.store import JobFile, JobStore
 from memgpt.models import JOB_STATUSES, Job, JobStatus, Json
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 MOST_UNDER_WAY: Final = 1000
 """Jobs of an agent, or of a key, that wait or run; more are refused until some are done."""
@@ -28,11 +28,11 @@ class Jobs:
     A job and its place in the queue are written in one transaction, the caller's if there is one.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> AgentScope:
         """What these jobs are written through; not for applications."""
         return self._scope
 

@@ -24,7 +24,7 @@ from memgpt.embeddings.static import StaticModel
 from memgpt.errors import InputError, MemgptError
 from memgpt.messages.intents_store import IntentStore
 from memgpt.models import Intent, IntentCount
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 UNKNOWN: Final = "unknown"
 
@@ -57,7 +57,7 @@ Classifier: TypeAlias = Callable[[Sequence[str], Examples], Sequence[Intent]]
 class Intents:
     """The intents of one agent's conversations. Threads may share it."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
         self._classifier: Classifier | None = None
 

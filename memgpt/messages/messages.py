@@ -21,7 +21,7 @@ from memgpt.messages.store import MessageStore, NewMessage
 from memgpt.models import ROLES, Json, Message, Session
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 MAX_TOKENS: Final = 2**31 - 1
 
@@ -34,7 +34,7 @@ _KEYS: Final = (
 class Messages:
     """The messages of one agent. Within a session their order is (created_at, id)."""
 
-    def __init__(self, scope: Scope, intents: Intents) -> None:
+    def __init__(self, scope: AgentScope, intents: Intents) -> None:
         self._scope = scope
         self._intents = intents
 

@@ -29,7 +29,7 @@ from memgpt.models import (
     ProposalKind,
     ProposalStatus,
 )
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 _FACT: Final = (
     *("source", "type", "target", "fact", "weight", "valid_from", "valid_to", "properties", "provenance"),
@@ -40,7 +40,7 @@ _FACT: Final = (
 class Proposals:
     """The proposed changes of one agent's memory."""
 
-    def __init__(self, scope: Scope, archival: Archival, core: Core, graph: Graph, history: History) -> None:
+    def __init__(self, scope: AgentScope, archival: Archival, core: Core, graph: Graph, history: History) -> None:
         self._scope = scope
         self._archival = archival
         self._core = core

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _ZONE_SECONDS: Final = 60.0
 
 
-class Scope:
+class AgentScope:
     """What every part of a memory works with. Threads and tasks may share it; each has its own open transaction."""
 
     def __init__(self, database: Database, author: Author, embedder: EmbeddingModel, options: Settings) -> None:

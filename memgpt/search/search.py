@@ -15,7 +15,7 @@ from memgpt.database.connection import Connection
 from memgpt.embeddings.active_model import ActiveModel
 from memgpt.errors import InputError
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
@@ -56,7 +56,7 @@ class _Count:
 class Search:
     """Finds what an agent knows. Threads may share it."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
         self._counted: _Count | None = None
 

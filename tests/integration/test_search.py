@@ -19,7 +19,7 @@ from memgpt.agent.toolbox import WEAK, _archival
 from memgpt.config import Settings
 from memgpt.errors import ConfigurationError, InputError
 from memgpt.models import KINDS, Hit, Kind
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.search import store as store
 from memgpt.search import weak
 
@@ -429,7 +429,7 @@ def load(memory: Memory, kind: Kind, count: int, agent: str, seed: int = 7) -> n
     vectors = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
     texts = [f"row {n} {'needle' if n % 100 == 0 else 'hay'} of {agent}" for n in range(count)]
     items = [{"text": text, "embedding": v} for text, v in zip(texts, vectors, strict=True)]
-    scope: Scope = memory._scope
+    scope: AgentScope = memory._scope
     if kind == "archival":
         memory.remember_many(items)
     elif kind == "message":

@@ -18,7 +18,7 @@ from memgpt.graph.extraction.store import ExtractionStore, Pending
 from memgpt.graph.facts import Facts
 from memgpt.llm import fences
 from memgpt.models import ExtractionFailure, Source
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 PLANNED: Final = 500
 """Texts counted at a time."""
@@ -71,7 +71,9 @@ class ExtractionPlan:
 class Run:
     """Reads texts with one reader and asserts what it says, or does with it what ``take_over`` does."""
 
-    def __init__(self, graph: Facts, scope: Scope, reader: Reader, take_over: apply.TakeOver | None = None) -> None:
+    def __init__(
+        self, graph: Facts, scope: AgentScope, reader: Reader, take_over: apply.TakeOver | None = None
+    ) -> None:
         self._graph = graph
         self._done_with = take_over or partial(apply.take_over, graph)
         self._scope = scope

@@ -25,7 +25,7 @@ from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
 from memgpt.memory import Memory
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 from memgpt.server.api import access, segments
 from memgpt.server.keys_store import Answer, Claim, KeyStore
 from memgpt.server.service import Caller, Service
@@ -44,7 +44,7 @@ class _Once:
         self._digest = digest
         self._agent_id = agent_id
 
-    def answer(self, work: Callable[[], Response], scope: Scope | None) -> Response:
+    def answer(self, work: Callable[[], Response], scope: AgentScope | None) -> Response:
         """The answer of the first time, or of the work, kept with what it writes through ``scope``."""
         claim, earlier = self._claim()
         if claim is None:
@@ -136,7 +136,7 @@ def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[...,
     return called
 
 
-def _scope(given: dict[str, Any]) -> Scope | None:
+def _scope(given: dict[str, Any]) -> AgentScope | None:
     """What the endpoint writes to."""
     return next((value.scope for value in given.values() if isinstance(value, (Memory, Jobs))), None)
 

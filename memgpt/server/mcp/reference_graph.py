@@ -18,7 +18,7 @@ from memgpt.errors import NotFoundError
 from memgpt.graph import entity_text
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewRelationship
 from memgpt.models import Entity, Relationship
-from memgpt.scope.scope import Scope
+from memgpt.scope.scope import AgentScope
 
 OBSERVATIONS: Final = "observations"
 
@@ -54,7 +54,7 @@ class Graph:
 class Nodes:
     """The nodes of one agent. Every change is one entry of the history and can be undone as a whole."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
     def read(self) -> Graph:
