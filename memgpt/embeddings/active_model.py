@@ -116,17 +116,17 @@ class Following:
         """Keep the model from being switched until this transaction ends, and bring all vectors to it."""
         self._follow(_stored(connection), connection)
 
-    def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
+    def read(self, work: Callable[[Connection], T], model_of: Callable[[T], ActiveModel | None] | None = None) -> T:
         """``work`` on a connection of its own; repeated when the model was switched in the meantime.
 
-        ``told`` takes the active model from an answer that tells it, which spares asking for it.
+        ``model_of`` reads the active model from a result that carries it, which saves a statement.
         """
         for _ in range(_TRIES):
             if not self._made:
                 return self._database.read(work)
             before = self._followed
             try:
-                result, active = self._database.read(lambda connection: _with_model(connection, work, told))
+                result, active = self._database.read(lambda connection: _with_model(connection, work, model_of))
             except MemgptError as error:
                 # vectors of different lengths; the search path's transaction is gone, so look on another connection
                 if not isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction):
@@ -198,10 +198,10 @@ def _embedded(embedder: EmbeddingModel, texts: Sequence[str], purpose: Purpose) 
 
 
 def _with_model(
-    connection: Connection, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None
+    connection: Connection, work: Callable[[Connection], T], model_of: Callable[[T], ActiveModel | None] | None
 ) -> tuple[T, ActiveModel | None]:
     result = work(connection)
-    return result, (told(result) if told else None) or _stored(connection)
+    return result, (model_of(result) if model_of else None) or _stored(connection)
 
 
 def _stored(connection: Connection) -> ActiveModel | None:

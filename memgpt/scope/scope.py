@@ -53,14 +53,14 @@ class AgentScope:
     def agent_id(self) -> str:
         return self.author.agent_id
 
-    def read(self, work: Callable[[Connection], T], told: Callable[[T], ActiveModel | None] | None = None) -> T:
+    def read(self, work: Callable[[Connection], T], model_of: Callable[[T], ActiveModel | None] | None = None) -> T:
         """``work`` on a connection: the open transaction's if the caller is in one, else one of its own.
 
-        ``told`` takes the active embedding model from an answer that tells it, which spares a statement.
+        ``model_of`` reads the active embedding model from a result that carries it, which saves a statement.
         """
         unit = units.current(self)
         if unit is None or unit.connection is None:
-            return self._models.read(work, told)
+            return self._models.read(work, model_of)
         with unit.call() as connection:
             return work(connection)
 
