@@ -113,7 +113,7 @@ class AgentScope:
                 yield connection
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def lazy_transaction(self) -> Iterator[None]:
         """Everything the caller does to the memory inside is one transaction, which begins with the first write: what
         comes before it, such as embedding a text, holds no connection."""
         with units.opened(self, self._begin, call=True, at_once=False):

@@ -55,7 +55,7 @@ class _Once:
                 with self._service.database.transaction() as connection:
                     _keep(connection, claim, answer)
                 return answer
-            with scope.together():
+            with scope.lazy_transaction():
                 answer = work()
                 with scope.transaction() as connection, connection.as_owner():
                     _keep(connection, claim, answer)
