@@ -149,7 +149,11 @@ class Proposals:
         proposal = self.get(id)
         _refuse_unless(proposal, "proposed", "applied")
         self._embed(proposal)
-        with self._scope.one_change() as change_id, self._scope.change() as (connection, _), connection.transaction():
+        with (
+            self._scope.single_change() as change_id,
+            self._scope.change() as (connection, _),
+            connection.transaction(),
+        ):
             store = ProposalStore(connection, self._scope.author)
             _refuse_unless(store.get(id, lock=True), "proposed", "applied")
             self._applied[proposal.kind](proposal)

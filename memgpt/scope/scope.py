@@ -131,7 +131,7 @@ class AgentScope:
             unit.changed = True
 
     @contextmanager
-    def one_change(self) -> Iterator[UUID]:
+    def single_change(self) -> Iterator[UUID]:
         """One transaction around everything the caller does inside, and one change, which ``undo`` takes back as a
         whole."""
         with self.transaction():
