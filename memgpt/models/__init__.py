@@ -1,0 +1,61 @@
+"""The memory's values, as frozen dataclasses whose fields have the names of the columns."""
+
+from memgpt.models.agent_info import Agent, Imported, KindStats, Stats
+from memgpt.models.api_key import PERMISSIONS, Key, Permission
+from memgpt.models.archival_memory import ArchivalMemory, Remembered
+from memgpt.models.block import Block
+from memgpt.models.change import Author, Change
+from memgpt.models.document import Chunk, Document
+from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Relationship, Source
+from memgpt.models.hit import KINDS, Hit, Kind
+from memgpt.models.job import JOB_STATUSES, Job, JobStatus
+from memgpt.models.json_object import Json
+from memgpt.models.message import ROLES, Intent, IntentCount, Message, Role, Session
+from memgpt.models.proposal import PROPOSAL_KINDS, PROPOSAL_STATUSES, Proposal, ProposalKind, ProposalStatus
+from memgpt.models.walk import Edge, Neighbourhood, Path, RankedEntity, Reached
+
+__all__ = [
+    "JOB_STATUSES",
+    "KINDS",
+    "PERMISSIONS",
+    "PROPOSAL_KINDS",
+    "PROPOSAL_STATUSES",
+    "ROLES",
+    "SOURCES",
+    "Agent",
+    "ArchivalMemory",
+    "Author",
+    "Block",
+    "Change",
+    "Chunk",
+    "Document",
+    "Edge",
+    "Entity",
+    "ExtractionFailure",
+    "ExtractionSpent",
+    "Hit",
+    "Imported",
+    "Intent",
+    "IntentCount",
+    "Job",
+    "JobStatus",
+    "Json",
+    "Key",
+    "Kind",
+    "KindStats",
+    "Message",
+    "Neighbourhood",
+    "Path",
+    "Permission",
+    "Proposal",
+    "ProposalKind",
+    "ProposalStatus",
+    "RankedEntity",
+    "Reached",
+    "Relationship",
+    "Remembered",
+    "Role",
+    "Session",
+    "Source",
+    "Stats",
+]

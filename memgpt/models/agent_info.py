@@ -1,0 +1,66 @@
+"""Agents: what they hold, and what was imported into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from memgpt.models.json_object import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The owner of a memory, and how much it holds."""
+
+    agent_id: str
+    description: str
+    metadata: Json
+    created_at: datetime | None
+    """None for an agent that was never described and exists by its rows only."""
+    updated_at: datetime | None
+    time_zone: str | None
+    """Of its people; None: UTC."""
+    rows: dict[str, int]
+    """Rows per table; tables without any are absent."""
+    bytes: int
+    """About: its share, by rows, of the tables and their indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindStats:
+    """How much of one kind of row an agent has."""
+
+    kind: str
+    rows: int
+    embedded: int | None
+    """Rows with a vector; None for kinds that have none."""
+    hidden: int
+    """Rows no search finds, because they are superseded or expired."""
+    tokens: int | None
+    """Of all of them; None for kinds whose tokens are not counted."""
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an agent's memory holds."""
+
+    agent_id: str
+    embedding_model: str
+    dimensions: int
+    kinds: Sequence[KindStats]
+    sessions: int
+    changes: int
+    """Of the history: those ``undo`` can take back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the lines of a file, per table."""
+
+    agent_id: str
+    inserted: dict[str, int]
+    skipped: dict[str, int]
+    """Rows that were there already, the same."""

@@ -1,0 +1,40 @@
+"""Archival memories, and what became of a text that was remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from memgpt.models.json_object import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivalMemory:
+    """A free text the agent keeps for good."""
+
+    id: int
+    text: str
+    tags: list[str]
+    importance: float
+    """From 0 to 1; 0.5 when nobody said."""
+    source: str | None
+    metadata: Json
+    language: str
+    created_at: datetime
+    expires_at: datetime | None
+    superseded_at: datetime | None
+    superseded_by: int | None
+    accessed_at: datetime
+    access_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What became of a text given to ``remember``."""
+
+    id: int
+    duplicate: bool
+    """True when the same text was there already: ``id`` is the existing memory, which was left as it was."""
+    similar: Sequence[int] = ()
+    """Memories that say nearly the same (cosine similarity 0.95 and more), nearest first."""

@@ -1,0 +1,35 @@
+"""Blocks of core memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from memgpt.models.json_object import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A labelled piece of core memory, always in context."""
+
+    agent_id: str
+    id: int
+    label: str
+    value: str
+    description: str
+    limit: int
+    """Most characters ``value`` may have."""
+    read_only: bool
+    shared_with: list[str]
+    """Agents that see (and, unless read-only, edit) this block beside its owner ``agent_id``."""
+    version: int
+    """Grows by one with every edit."""
+    metadata: Json
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of the value: what an editor expects to be replacing."""
+        return hashlib.sha256(self.value.encode()).hexdigest()
