@@ -21,7 +21,7 @@ from memgpt.config import Settings, settings
 from memgpt.database.connection import Connection, Database
 from memgpt.database.deadlines import without_deadline
 from memgpt.errors import ConflictError, InputError, NotFoundError
-from memgpt.models import Agent, Author, Imported, Json
+from memgpt.models import AgentInfo, Author, Imported, Json
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
 
@@ -51,7 +51,7 @@ class Agents:
 
     def create(
         self, agent_id: str, description: str = "", metadata: Json | None = None, *, time_zone: str | None = None
-    ) -> Agent:
+    ) -> AgentInfo:
         """Describe a new agent. Not needed before writing: the first write creates it.
 
         ``time_zone`` is that of its people, such as ``Europe/Vienna``; see :attr:`memgpt.Memory.time_zone`.
@@ -69,7 +69,7 @@ class Agents:
                 raise ConflictError(f"there is an agent {name!r} already")
             return store.list(name)[0]
 
-    def list(self, *, limit: int | None = None, after: str | None = None) -> Sequence[Agent]:
+    def list(self, *, limit: int | None = None, after: str | None = None) -> Sequence[AgentInfo]:
         """Every agent, by id, with its size: also those that nobody created and that have rows only.
 
         ``limit`` is the length of a page; ``after`` is the id of the last agent of the page before.
@@ -77,7 +77,7 @@ class Agents:
         most = None if limit is None else validation.limit(limit)
         return self._database.read(lambda connection: _listed(connection, limit=most, after=after))
 
-    def describe(self, agent_id: str) -> Agent:
+    def describe(self, agent_id: str) -> AgentInfo:
         """One agent with its size.
 
         Raises:
@@ -222,7 +222,7 @@ class Agents:
             return transfer.export(connection, self._scope(agent_id), file, vectors=vectors, history=history)
 
 
-def _listed(connection: Connection, agent_id: str | None = None, **page: Any) -> Sequence[Agent]:
+def _listed(connection: Connection, agent_id: str | None = None, **page: Any) -> Sequence[AgentInfo]:
     with without_deadline(connection):
         return AgentStore(connection).list(agent_id, **page)
 

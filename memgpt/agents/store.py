@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
-from memgpt.models import Agent, Json
+from memgpt.models import AgentInfo, Json
 
 SQL = queries.beside(__name__)
 
@@ -36,9 +36,9 @@ class AgentStore:
 
     def list(
         self, agent_id: str | None = None, *, limit: int | None = None, after: str | None = None
-    ) -> Sequence[Agent]:
+    ) -> Sequence[AgentInfo]:
         """Every agent that is described or has rows, or that one."""
-        with self._connection.cursor(row_factory=class_row(Agent)) as cursor:
+        with self._connection.cursor(row_factory=class_row(AgentInfo)) as cursor:
             return cursor.execute(SQL.list, {"agent_id": agent_id, "limit": limit, "after": after}).fetchall()
 
     def occupied(self, agent_id: str) -> bool:

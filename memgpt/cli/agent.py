@@ -132,7 +132,7 @@ _COUNTED: Final = {
 """What a person counts; chunks, mentions and records of work are parts of them."""
 
 
-def _counts(agent: models.Agent) -> list[int]:
+def _counts(agent: models.AgentInfo) -> list[int]:
     """The agent's rows by what a person calls them."""
     return [sum(agent.rows.get(table, 0) for table in tables) for tables in _COUNTED.values()]
 

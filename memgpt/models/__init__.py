@@ -1,6 +1,6 @@
 """The memory's values, as frozen dataclasses whose fields have the names of the columns."""
 
-from memgpt.models.agent_info import Agent, Imported, KindStats, Stats
+from memgpt.models.agent_info import AgentInfo, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
 from memgpt.models.archival_memory import ArchivalMemory, Remembered
 from memgpt.models.block import Block
@@ -22,7 +22,7 @@ __all__ = [
     "PROPOSAL_STATUSES",
     "ROLES",
     "SOURCES",
-    "Agent",
+    "AgentInfo",
     "ArchivalMemory",
     "Author",
     "Block",

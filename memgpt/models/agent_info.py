@@ -10,7 +10,7 @@ from memgpt.models.json_object import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class AgentInfo:
     """The owner of a memory, and how much it holds."""
 
     agent_id: str
