@@ -76,7 +76,7 @@ class Heading:
 
 
 def spans(text: str, *, media_type: str, tokens: int = CHUNK_TOKENS, overlap: int = OVERLAP_TOKENS) -> Sequence[Span]:
-    """The chunks of a text, in order; blank stretches belong to none. Neighbours share up to ``overlap`` tokens.
+    """Return the chunks of a text, in order; blank stretches belong to none. Neighbours share up to ``overlap`` tokens.
 
     The text falls into sections first, and no chunk crosses from one into the next. Where a section begins depends
     on the words around that place only, so an edit moves the chunks of its own section and leaves the others alone.
@@ -104,7 +104,8 @@ def spans(text: str, *, media_type: str, tokens: int = CHUNK_TOKENS, overlap: in
 
 
 def _stretches(text: str, first: int, last: int) -> Iterator[tuple[int, str]]:
-    """What stands between long runs of white space, on which the splitter takes time with the square of them."""
+    """Yield the parts of a text between long runs of white space: the splitter's time grows with the square of such a
+    run."""
     for blank in _BLANK.finditer(text, first, last):
         yield first, text[first : blank.start()]
         first = blank.end()
@@ -113,7 +114,7 @@ def _stretches(text: str, first: int, last: int) -> Iterator[tuple[int, str]]:
 
 @cache
 def _splitter(markdown: bool, tokens: int, overlap: int) -> MarkdownSplitter | TextSplitter:
-    """Making one copies the whole vocabulary (0.1 s)."""
+    """Return the splitter of these settings, kept: making one copies the whole vocabulary (0.1 s)."""
     kind = MarkdownSplitter if markdown else TextSplitter
     return kind.from_huggingface_tokenizer(tokenizer(), tokens, overlap)
 
@@ -123,7 +124,7 @@ def _count(text: str) -> int:
 
 
 class _Bodies:
-    """Where a text has words that are not a heading: the stretches between its headings, without blanks around them."""
+    """Stretches of a text between its headings, without the blanks around them."""
 
     def __init__(self, text: str, outline: Sequence[Heading]) -> None:
         ends = [0, *(heading.end for heading in outline)]
@@ -141,7 +142,7 @@ class _Bodies:
         """Where the words below a heading begin."""
 
     def first(self, start: int, end: int) -> int | None:
-        """Where such words begin between two places; None if there are none."""
+        """Return where the first words between two places begin that are no heading; None if there are none."""
         at = bisect_right(self._places, start, key=lambda place: place[1])
         found = max(self._places[at][0], start) if at < len(self._places) else end
         return found if found < end else None
@@ -150,7 +151,7 @@ class _Bodies:
 def _joined(
     text: str, chunks: Sequence[tuple[int, int]], bodies: _Bodies, tokens: int, overlap: int
 ) -> Iterator[tuple[int, int]]:
-    """The chunks of a section, none of headings alone where something follows that can be cut."""
+    """Yield the chunks of a section, none of headings alone where something follows that can be cut."""
     above: tuple[int, int] | None = None
     for chunk in chunks:
         body = bodies.first(*chunk)
@@ -187,7 +188,7 @@ def _behind(
 
 
 def _sections(text: str, bodies: _Bodies, outline: Sequence[Heading]) -> Sequence[int]:
-    """Where the sections begin: at headings, and at the paragraphs and table rows a hash of their words picks.
+    """Return where sections begin: at headings, and at the paragraphs and table rows that a hash of their words picks.
 
     None begins right after a heading, so that headings stand with what is below them.
     """
@@ -232,7 +233,7 @@ def _tables(text: str) -> Sequence[tuple[int, int, str]]:
 
 
 def _header(tables: Sequence[tuple[int, int, str]], start: int) -> str | None:
-    """The header of the table that is cut at ``start``."""
+    """Return the header of the table that is cut at ``start``."""
     at = bisect_left(tables, start, key=lambda table: table[0]) - 1
     return tables[at][2] if at >= 0 and start < tables[at][1] else None
 
@@ -240,7 +241,7 @@ def _header(tables: Sequence[tuple[int, int, str]], start: int) -> str | None:
 def _wide_rows(
     text: str, tables: Sequence[tuple[int, int, str]], tokens: int
 ) -> Iterator[tuple[int, tuple[int, str | None]]]:
-    """The rows that do not fit into a chunk: their beginning, their end, and the header above them."""
+    """Yield the rows that do not fit into a chunk: their beginning, their end, and the header above them."""
     for start, end, header in tables:
         begin = start
         for row in text[start:end].splitlines(keepends=True):
@@ -250,7 +251,7 @@ def _wide_rows(
 
 
 def _around(rows: dict[int, tuple[int, str | None]], sections: Sequence[int]) -> Sequence[int]:
-    """Where the sections begin if each wide row is one of its own."""
+    """Return where sections begin if each wide row is a section of its own."""
     stretches = [(begin, end) for begin, (end, _) in rows.items()]
     outside = (start for start in sections if not _inside(stretches, start))
     return sorted({*outside, *(place for stretch in stretches for place in stretch)})
@@ -259,7 +260,7 @@ def _around(rows: dict[int, tuple[int, str | None]], sections: Sequence[int]) ->
 def _cells(
     text: str, first: int, last: int, row: tuple[int, str | None], tokens: int
 ) -> Iterator[tuple[int, int, str | None]]:
-    """A wide row in pieces of whole cells, each with the header of its columns; a cell that does not fit is cut."""
+    """Yield a wide row in pieces of whole cells, each with the header of its columns; cut a cell that does not fit."""
     names = [match[0] for match in _CELL.finditer(row[1] or "")]
     cells = [(first + match.start(), first + match.end()) for match in _CELL.finditer(text[first:last])]
     begin, column, size = first, 0, 0
@@ -278,7 +279,7 @@ def _piece(text: str, start: int, end: int, header: str, tokens: int) -> Iterato
 
 
 def headings(text: str) -> Sequence[Heading]:
-    """The headings of a Markdown text, in order; those inside fenced code are not headings."""
+    """Return the headings of a Markdown text, in order; those inside fenced code are not headings."""
     outline: list[Heading] = []
     above: list[tuple[int, str]] = []
     for start, end, level, title in _headings(text):
@@ -314,14 +315,14 @@ def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
 
 
 def _without_closing(title: str) -> str:
-    """The text of a heading that may end in number signs of its own: ``## Title ##``."""
+    """Return the text of a heading that may end in number signs of its own: ``## Title ##``."""
     title = title.rstrip(" \t")
     shorter = title.rstrip("#")
     return shorter.rstrip(" \t") if shorter.endswith((" ", "\t")) else title
 
 
 def _path(outline: Sequence[Heading], text: str, start: int, end: int) -> Sequence[str]:
-    """The headings over a chunk's first words that are not a heading themselves."""
+    """Return the headings over a chunk's first words that are not a heading themselves."""
     above = bisect_right(outline, start, key=lambda heading: heading.start)
     while above < len(outline):
         heading = outline[above]
@@ -332,6 +333,7 @@ def _path(outline: Sequence[Heading], text: str, start: int, end: int) -> Sequen
 
 
 def context(title: str, heading_path: Sequence[str], table_header: str | None) -> str:
-    """What a reader of the whole document would know on reaching a chunk; it is embedded in front of it."""
+    """Return what a reader of the whole document would know on reaching a chunk; it is embedded in front of the
+    chunk."""
     names = [title, *heading_path] if title and [*heading_path[:1]] != [title] else heading_path
     return "\n".join(part for part in (" > ".join(names), table_header) if part)

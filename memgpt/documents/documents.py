@@ -114,7 +114,7 @@ class Documents:
         return self._scope.read(lambda connection: self._store(connection).get(id))
 
     def find(self, source: str) -> Document | None:
-        """The document from that source, if there is one."""
+        """Return the document from that source, if there is one."""
         wanted = validation.name(source, "source", most=validation.MAX_SOURCE)
         return self._scope.read(lambda connection: self._store(connection).find(wanted))
 
@@ -134,7 +134,7 @@ class Documents:
         return self._scope.read(lambda connection: self._store(connection).get_chunk(id))
 
     def chunks(self, document_id: int, *, limit: int = 1000, after: Chunk | None = None) -> Sequence[Chunk]:
-        """The chunks of a document in its order; ``after`` is the last one of the page before.
+        """Return the chunks of a document in its order; ``after`` is the last one of the page before.
 
         Raises:
             NotFoundError: the agent has no document of that id.
@@ -150,7 +150,7 @@ class Documents:
         return self._scope.read(work)
 
     def text(self, document_id: int) -> str:
-        """The text the chunks were cut from: ``text[chunk.char_start:chunk.char_end]`` is ``chunk.chunk_text``.
+        """Return the text the chunks were cut from: ``text[chunk.char_start:chunk.char_end]`` is ``chunk.chunk_text``.
 
         It is put together from the chunks; blank stretches between them come back as line breaks.
 
@@ -214,7 +214,7 @@ class Documents:
         return DocumentStore(connection, self._scope.author)
 
     def _already(self, document: NewDocument, title: str | None) -> Document | None:
-        """The document, if it was kept before, and learns what is new; another of its source is a conflict."""
+        """Return the document, with what is new about it, if it was kept before; refuse another one of its source."""
         if document.source is None:
             return None
         there = self.find(document.source)
@@ -239,7 +239,7 @@ class Documents:
         return kept
 
     def _prepared(self, given: Sequence[Mapping[str, Any]]) -> Sequence[NewChunk]:
-        """Checked, counted and embedded, before any transaction is opened."""
+        """Check, count and embed chunks, before any transaction is opened."""
         checked = [_checked(value, f"chunk {n}: ") for n, value in enumerate(given)]
         uncounted = [fields for fields in checked if fields["tokens"] is None]
         counts = self._scope.count_tokens([fields["chunk_text"] for fields in uncounted])
@@ -257,12 +257,12 @@ class Documents:
 
 
 def texts_to_embed(chunks: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """What is embedded for each of these rows: the chunk, after its ``metadata["context"]`` if it has one."""
+    """Return what is embedded for each of these rows: the chunk, after its ``metadata["context"]`` if it has one."""
     return ["\n".join(filter(None, ((c.get("metadata") or {}).get("context"), c["chunk_text"]))) for c in chunks]
 
 
 def context_of(title: str, heading_path: Sequence[str], table_header: str | None) -> Json:
-    """The metadata of a chunk that say where in its document it stands."""
+    """Return the metadata of a chunk that say where in its document it stands."""
     context = chunking.context(title, heading_path, table_header)
     return {"context": context} if context else {}
 

@@ -101,7 +101,7 @@ _WITHOUT_TEXT: Final = {
 
 
 def _first_heading(reading: Reading, media_type: str) -> str:
-    """The first heading, if the text begins with it."""
+    """Return the first heading, if the text begins with it."""
     if reading.structure != MARKDOWN or media_type in _SHEETS:
         return ""
     outline = chunking.headings(reading.text[:5000])
@@ -128,7 +128,7 @@ def _page(markup: str) -> Reading:
 
 
 def _attached(data: bytes, name: str, ocr: bool) -> Reading:
-    """A file within another. Its name helps to tell its format."""
+    """Read a file inside another one. Its name helps to tell its format."""
     return _read(data, names.detect(data, PurePath(name).suffix.lower()), None, ocr)
 
 

@@ -1,4 +1,4 @@
-"""Which files a run reads: those named, and those a walk through the named directories finds."""
+"""The files that a run reads: those named, and those that a walk through the named directories finds."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
 
 
 def checked(path: Path) -> Found:
-    """A regular file of bearable size; nothing else is opened, for reading a pipe could wait for ever."""
+    """Return a regular file of bearable size; refuse anything else, for reading a pipe could wait for ever."""
     try:
         status = path.stat()
     except OSError as error:

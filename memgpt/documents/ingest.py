@@ -118,7 +118,8 @@ class Ingest:
         seen: _Seen,
         copies: list[Found] | None,
     ) -> Generator[Ingested]:
-        """What became of these files; those whose content is there from another source go to ``copies``, if given."""
+        """Ingest files and yield their outcomes; collect in ``copies``, if given, those whose content another source
+        has already."""
         settled: list[Ingested] = []
         unread = self._unread(found, encoding, ocr, seen, settled, copies)
         each = prepare_each(unread, lambda found: str(found.path), workers=workers, encoding=encoding, ocr=ocr)
@@ -144,7 +145,7 @@ class Ingest:
         settled: list[Ingested],
         copies: list[Found] | None,
     ) -> Iterator[Found]:
-        """The files whose content is not there yet; what became of the others goes to ``settled``."""
+        """Yield the files whose content is not stored yet; add the outcome of every other one to ``settled``."""
         for item in found:
             source = _source(item.path)
             if item.refused or item.skipped:
@@ -166,7 +167,7 @@ class Ingest:
                 settled.append(there)
 
     def _there(self, seen: _Seen, source: str | None, digest: str) -> Ingested | None:
-        """The answer for a content that is there already."""
+        """Return the outcome for content that is stored already, None if it is not."""
         same = seen.by_source.get(source) if source is not None else None
         if same is not None:
             return Ingested(source, "unchanged", same.id) if same.content_hash == digest else None
@@ -200,7 +201,7 @@ class Ingest:
         raise ConflictError(f"{source or 'the document'} is being written by somebody else: try again")
 
     def _learned(self, there: Ingested, title: str | None, metadata: Json) -> Ingested:
-        """The answer for a content that is there already; what the caller says about it is merged into the document."""
+        """Merge what the caller says about stored content into its document, and return the outcome."""
         title = title if there.outcome == "unchanged" else None  # another source has a title of its own
         if (title is None and not metadata) or there.document_id is None:
             return there
@@ -293,7 +294,7 @@ class _Seen:
 
 
 def _source(path: Path) -> str:
-    """The name a file keeps from run to run, wherever the run was started."""
+    """Return the name a file keeps from run to run, wherever the run was started."""
     return files.source_name(os.path.abspath(path))
 
 
@@ -310,7 +311,7 @@ def _read(path: Path) -> bytes:
 
 
 def _path_or_text(content: Path | bytes | str) -> Path | bytes | str:
-    """A text is told from a path by its white space, unless there is such a file."""
+    """Tell a text from a path: it has white space that no file name has, unless there is such a file."""
     if not isinstance(content, str):
         return content
     path = Path(content)

@@ -1,4 +1,4 @@
-"""What became of what was ingested."""
+"""Reports on what was ingested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUTCOMES: tuple[Outcome, ...] = ("new", "changed", "unchanged", "duplicate", "sk
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of one document."""
+    """Outcome of one document."""
 
     source: str | None
     outcome: Outcome
@@ -34,14 +34,14 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of a run."""
+    """Outcomes of one run."""
 
     results: Sequence[Ingested]
     seconds: float
 
     @property
     def counts(self) -> dict[Outcome, int]:
-        """How many documents came to each outcome."""
+        """Return the number of documents by outcome."""
         found = Counter(result.outcome for result in self.results)
         return {outcome: found[outcome] for outcome in OUTCOMES}
 

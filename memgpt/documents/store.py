@@ -49,7 +49,7 @@ class NewChunk:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What tells whether a document is there already."""
+    """Source and content hash of a document, by which it is recognised."""
 
     id: int
     source: str | None
@@ -149,7 +149,8 @@ class DocumentStore:
             self._connection.execute(SQL.move_chunks, given)
 
     def fingerprints(self, sources: Sequence[str] | None = None, hashes: Sequence[str] = ()) -> Sequence[Fingerprint]:
-        """What tells the documents from one of these sources, or of one of these contents; of all by default."""
+        """Return the fingerprints of the documents from these sources or of these contents; of all documents by
+        default."""
         given = self._given(sources=None if sources is None else [*sources], hashes=[*hashes])
         with self._connection.cursor(row_factory=class_row(Fingerprint)) as cursor:
             return cursor.execute(SQL.fingerprints, given).fetchall()
@@ -172,7 +173,7 @@ class DocumentStore:
         return document
 
     def find(self, source: str) -> Document | None:
-        """The document from that source, if there is one."""
+        """Return the document from that source, if there is one."""
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
             return cursor.execute(SQL.find, self._given(source=source)).fetchone()
 

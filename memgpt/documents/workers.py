@@ -133,14 +133,14 @@ class _Worker:
 
 
 def _ended(process: subprocess.Popen[str]) -> int:
-    """The status of a process that is ending, with its pipes closed."""
+    """Close the pipes of a process that is ending, and return its status."""
     with suppress(BrokenPipeError), process:
         pass
     return process.wait()
 
 
 def _ask(process: subprocess.Popen[str], question: Mapping[str, str | bool | None]) -> dict[str, Any] | None:
-    """The answer; None when the process ended without one."""
+    """Return the process's answer; None if it ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
     try:

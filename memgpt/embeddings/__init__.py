@@ -30,7 +30,7 @@ def load(
     timeout: float = 60.0,
     cache: EmbeddingCache | None = None,
 ) -> EmbeddingModel:
-    """The embedding model of that name: the offline default, ``none``, or ``provider:model``.
+    """Load the embedding model of a name: the offline default, ``none``, or ``provider:model``.
 
     Args:
         name: such as ``wordllama-l2-supercat-256``, ``openai:text-embedding-3-small``,
@@ -64,7 +64,7 @@ def load(
 
 
 def from_settings(settings: Settings, *, cache: EmbeddingCache | None = None) -> EmbeddingModel:
-    """The embedding model the settings name."""
+    """Load the embedding model that the settings name."""
     key = settings.embedding_api_key
     return load(
         settings.embedding_model,

@@ -1,4 +1,4 @@
-"""What memgpt asks of an embedding model, and the check every answer passes before anything is stored."""
+"""The contract of an embedding model, and the check that every vector passes before it is stored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EmbeddingModel(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What this model object was asked to do since it was made."""
+        """Return what this model object has been asked to do since it was made."""
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> Vectors:
         """One finite, non-zero vector per text, in order, of whatever length (norm) the model gives.
@@ -64,7 +64,7 @@ class EmbeddingCache(Protocol):
     """Remembers vectors between processes. A key is ``cache_key(text, purpose)``, 32 bytes."""
 
     def get_many(self, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vectors]:
-        """The vectors known, one-dimensional, by key; keys that are not known are absent."""
+        """Return the known vectors by key, each one-dimensional; unknown keys are absent."""
 
     def put_many(self, model: str, vectors: Mapping[bytes, Vectors]) -> None:
         """Remember these."""

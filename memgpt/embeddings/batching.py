@@ -41,7 +41,7 @@ def pieces(texts: Sequence[str], max_tokens: int) -> list[Piece]:
 
 @cache
 def _splitter(max_tokens: int) -> TextSplitter:
-    """Making one copies the whole vocabulary (0.1 s)."""
+    """Return the splitter of this size, kept: making one copies the whole vocabulary (0.1 s)."""
     room = max(max_tokens - 1, 1)  # a part that begins inside a word is counted without its word mark
     return TextSplitter.from_huggingface_tokenizer(tokenizer(), room)
 

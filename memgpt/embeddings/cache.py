@@ -23,7 +23,7 @@ _accounted: WeakKeyDictionary[EmbeddingModel, UsageTotals] = WeakKeyDictionary()
 
 
 def unaccounted(model: EmbeddingModel) -> UsageTotals:
-    """What the model did since this was last asked; of calls made at the same time, the first to ask gets all."""
+    """Return the model's usage since the last call; of simultaneous calls, the first one gets all."""
     with _lock:
         now, before = model.usage.totals(), _accounted.get(model, UsageTotals())
         _accounted[model] = now
@@ -42,7 +42,7 @@ class DatabaseCache:
     """The :class:`EmbeddingCache` of one agent. Threads may share it; a standby is read and never written."""
 
     def __init__(self, database: Database, agent_id: str, current: Callable[[], Connection | None]) -> None:
-        """``current`` is the calling thread's open transaction: a second connection could be one too many."""
+        """Take ``current``, the calling thread's open transaction: a second connection could be one too many."""
         self._database = database
         self._agent_id = agent_id
         self._current = current
@@ -109,5 +109,5 @@ class Cached:
 
 
 def cached(model: EmbeddingModel, cache: DatabaseCache) -> EmbeddingModel:
-    """The model with the cache in front, unless it costs nothing: then computing is faster than looking up."""
+    """Put the cache in front of the model, unless it is free: then computing is faster than looking up."""
     return model if model.price_per_million_tokens == 0 else Cached(model, cache)

@@ -1,4 +1,4 @@
-"""What is known beforehand about embedding models: ``catalog.toml``."""
+"""Facts known beforehand about embedding models: ``catalog.toml``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Known:
 
 
 def find(model: str) -> Known | None:
-    """The entry for a model as its provider calls it: ``BAAI/bge-m3``, ``nomic-embed-text:latest``."""
+    """Return the entry for a model as its provider calls it: ``BAAI/bge-m3``, ``nomic-embed-text:latest``."""
     catalog = _catalog()
     plain = model.rpartition("/")[2].lower()
     return catalog.get(plain) or catalog.get(plain.partition(":")[0])

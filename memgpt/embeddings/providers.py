@@ -35,7 +35,7 @@ _VECTOR_BYTES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """What one prefix of model names stands for."""
+    """Client and limits behind one prefix of model names."""
 
     package: str
     extra: str
@@ -81,7 +81,7 @@ def load(
     timeout: float,
     cache: EmbeddingCache | None,
 ) -> RemoteModel:
-    """The model behind a provider or an OpenAI-compatible address."""
+    """Load the model behind a provider or an OpenAI-compatible address."""
     family, model = _parsed(name, base_url)
     kind = _FAMILIES[family]
     for package in ("pydantic_ai", kind.package):
@@ -119,7 +119,7 @@ def price(name: str) -> float | None:
 
 
 def _parsed(name: str, base_url: str | None) -> tuple[str, str]:
-    """The family and the model as the provider calls it."""
+    """Return the family and the model as the provider calls it."""
     prefix, colon, rest = name.partition(":")
     family = _ALIASES.get(prefix, prefix)
     if colon and rest and family in _FAMILIES:
@@ -164,14 +164,14 @@ def _connected(family: str, model: str, base_url: str | None, api_key: str | Non
 
 
 def _no_progress_bars() -> None:
-    """Reading a model is no news to whoever asked something else."""
+    """Silence the progress bars of model libraries: nobody asked for them."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
 
 
 def _provider(family: str, base_url: str | None, api_key: str | None) -> Provider[Any]:
-    """Who to talk to, and with which key."""
+    """Return the provider to talk to, with its key."""
     from pydantic_ai.providers import infer_provider_class
 
     arguments: dict[str, str] = {}

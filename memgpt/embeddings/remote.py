@@ -30,7 +30,7 @@ _HEADROOM = 0.9  # token counts are estimates: texts are cut a little before the
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold, and how many may be under way at once."""
+    """Size of one request, and how many requests may run at once."""
 
     texts: int
     tokens: int
@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of a model before it is asked."""
+    """Facts about a model that are known before the first request."""
 
     name: str
     dimensions: int | None
@@ -178,6 +178,6 @@ class RemoteModel:
 
 
 def cache_key(text: str, purpose: Purpose, dimensions: int) -> bytes:
-    """What a cached vector is filed under, beside the model's name."""
+    """Return the key of a cached vector, beside the model's name."""
     content = f"{purpose}\0{dimensions}\0{text}".encode(errors="surrogatepass")
     return hashlib.sha256(content).digest()

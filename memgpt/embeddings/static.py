@@ -70,7 +70,7 @@ class StaticModel:
 
 
 def word_vectors(words: Sequence[str]) -> Vectors:
-    """The sum of each word's token vectors, *not* normalised: the norm says how much the word matters."""
+    """Return the sum of each word's token vectors, *not* normalised: the norm says how much the word matters."""
     table = _table()
     vectors: Vectors = np.zeros((len(words), _SHAPE[1]), dtype=np.float32)
     for row, ids in enumerate(_ids(words)):
@@ -107,7 +107,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def encodable(text: str) -> str:
-    """The text without lone surrogates, which have no UTF-8 form."""
+    """Return the text without lone surrogates, which have no UTF-8 form."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -121,7 +121,7 @@ def _table() -> Vectors:
 
 
 def tokenizer() -> Tokenizer:
-    """The tokenizer behind ``count_tokens``."""
+    """Return the tokenizer behind ``count_tokens``."""
     with _loading:
         return _load_tokenizer()
 

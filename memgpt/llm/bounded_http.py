@@ -38,7 +38,7 @@ def bound(client: Any, most: int = MOST_BYTES) -> Any:
 
 
 def bound_provider(provider: Any, most: int = MOST_BYTES) -> None:
-    """The same for the client that a provider of pydantic-ai makes for itself, which has no public name."""
+    """Bound the client that a provider of pydantic-ai makes for itself, which has no public name."""
     make = provider._http_client_factory
     if make is None:  # its library has no such client: Amazon's, xAI's
         return
@@ -47,7 +47,8 @@ def bound_provider(provider: Any, most: int = MOST_BYTES) -> None:
 
 
 def too_large(error: BaseException | None) -> AnswerTooLargeError | None:
-    """Whether an answer's size is behind an error of a provider's library, which has errors of its own."""
+    """Return the error for an oversized response behind an error of a provider's library; None if that is not the
+    cause."""
     while error is not None and not isinstance(error, AnswerTooLargeError):
         error = error.__cause__ or error.__context__
     return error

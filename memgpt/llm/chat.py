@@ -21,11 +21,11 @@ _EXTRAS: Final = {
 
 
 class BrokenAnswerError(Exception):
-    """What came is no whole answer of a model: a stream that was cut, no JSON, a page of something else."""
+    """Truncated or malformed response of a model: a stream that was cut, no JSON, a page of something else."""
 
 
 def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Model, Provider[Any]]:
-    """The model of a name such as ``openai:gpt-5``, at ``base_url`` if one is given, and its provider.
+    """Return the model of a name such as ``openai:gpt-5``, at ``base_url`` if one is given, and its provider.
 
     Raises:
         MissingExtraError: the provider's package is not installed.
@@ -82,7 +82,7 @@ def price(model: Model, sent: int, answered: int) -> float | None:
 
 
 def why(error: BaseException, seconds: float, attempts: int) -> str:
-    """What happened at the provider, in one line, and what to do."""
+    """Explain a failure at the provider in one line, with what to do."""
     from pydantic_ai import exceptions as failures
 
     brief = " ".join(str(error).split())[:300]

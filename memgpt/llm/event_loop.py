@@ -44,12 +44,12 @@ _loop = _Loop()
 
 
 def loop() -> asyncio.AbstractEventLoop:
-    """The loop, started when first needed."""
+    """Return the event loop, started on first use."""
     return _loop.get()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's result; the calling thread waits. Interrupted, it cancels the work."""
+    """Return a coroutine's result; the calling thread waits. Interrupted, it cancels the coroutine."""
     future = asyncio.run_coroutine_threadsafe(work, loop())
     try:
         return future.result()

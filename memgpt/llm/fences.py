@@ -30,29 +30,29 @@ _BRACKETS: Final = str.maketrans("[]", "()")
 
 
 def quoted(text: str) -> str:
-    """A text of which every line stands behind ``> ``."""
+    """Put ``> `` in front of every line of a text."""
     return "\n".join(f"> {line}".rstrip() for line in _BREAK.split(text))
 
 
 def continued(text: str) -> str:
-    """A text that goes on with a line of ours; every further line stands behind ``> ``."""
+    """Put ``> `` in front of every line of a text but the first, which continues a line of ours."""
     first, *more = _BREAK.split(text)
     return "\n".join([first, *(f"> {line}".rstrip() for line in more)])
 
 
 def inline(text: object) -> str:
-    """A name, a title, a label: on one line, without the brackets of our citations, not endless."""
+    """Fit a name, title or label into one line of bounded length, without the brackets of our citations."""
     words = " ".join(_printable(str(text)).split()).translate(_BRACKETS)
     return words if len(words) <= MOST_INLINE else f"{words[: MOST_INLINE - 1]}…"
 
 
 def attribute(text: object) -> str:
-    """The value of an attribute, between double quotes."""
+    """Quote a text as the value of an attribute."""
     return escaped(inline(text).translate(_ENTITIES))
 
 
 def escaped(text: str, names: Iterable[str] = FENCES) -> str:
-    """A text that opens and closes none of the tags of these names, however it spells them."""
+    """Escape a text so that it opens and closes none of the tags of these names, however it spells them."""
     ours = {_letters(name) for name in names}
 
     def sign(match: re.Match[str]) -> str:
@@ -62,7 +62,7 @@ def escaped(text: str, names: Iterable[str] = FENCES) -> str:
 
 
 def _letters(text: str) -> str:
-    """The letters and digits of a text, whatever width, case or accents they have and whatever stands between them."""
+    """Reduce a text to its letters and digits, whatever their width, case or accents and whatever is between them."""
     plain = unicodedata.normalize("NFKD", text).casefold().translate(_LOOK_ALIKES)
     return "".join(character for character in plain if character.isalnum())
 

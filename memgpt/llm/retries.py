@@ -1,4 +1,4 @@
-"""Which failures of a provider are worth another attempt, when, and what to say about the others."""
+"""Failures of providers: which are worth another attempt, when, and how the others are explained."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _pause(state: RetryCallState) -> float:
 
 
 def explained(model: str, error: Exception, timeout: float | None) -> str:
-    """What happened at the provider, in one line, and what to do."""
+    """Explain a failure at the provider in one line, with what to do."""
     from pydantic_ai import exceptions as failures
 
     if large := too_large(error):

@@ -18,7 +18,7 @@ Attached = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a content says."""
+    """Texts, tool calls and attachments of a message's content."""
 
     text: str = ""
     """Its texts, and the names of what is none, on lines of their own."""
@@ -28,7 +28,7 @@ class Content:
 
 
 def label(part: Mapping[str, Any]) -> str:
-    """The name of an attached file, or what the part is, as ``[image_url]``."""
+    """Return the name of an attached file, or what the part is, as ``[image_url]``."""
     file = next((part[key] for key in ("file", "source") if isinstance(part.get(key), Mapping)), part)
     names = (each.get(key) for each in (part, file) for key in ("title", "filename", "file_name", "name"))
     if name := next((str(given) for given in names if given), None):

@@ -62,11 +62,11 @@ class Intents:
         self._classifier: Classifier | None = None
 
     def classify(self, text: str) -> Intent:
-        """The intent of one text."""
+        """Return the intent of one text."""
         return self.classify_many([validation.text(text, "text")])[0]
 
     def classify_many(self, texts: Sequence[str]) -> Sequence[Intent]:
-        """The intents of many texts; in one batch, which is faster."""
+        """Return the intents of many texts; in one batch, which is faster."""
         if not texts:
             return []
         nearest = self._nearest()
@@ -107,13 +107,13 @@ class Intents:
         return removed
 
     def examples(self) -> Examples:
-        """The labels with all their examples: those that come with memgpt, then the agent's own."""
+        """Return the labels with all their examples: those that come with memgpt, then the agent's own."""
         return self._nearest().examples
 
     def statistics(
         self, *, since: datetime | str | None = None, until: datetime | str | None = None
     ) -> Sequence[IntentCount]:
-        """How many messages have each intent, the most frequent first; ``until`` is not included."""
+        """Count the messages of each intent, the most frequent intent first; ``until`` is not included."""
         start, end = validation.moment(since, "since"), validation.moment(until, "until")
         return self._scope.read(lambda connection: self._store(connection).statistics(since=start, until=end))
 
@@ -200,7 +200,7 @@ def _shipped_vectors() -> Vectors:
 
 
 def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
-    """The examples that come with memgpt and the agent's own; an own one that is also shipped keeps its new label."""
+    """Combine memgpt's examples with the agent's own; an own example that is also shipped keeps its new label."""
     taken = {text for _, text in own}
     shipped = [(label, text) for label, texts in _shipped().items() for text in texts]
     kept = [n for n, (_, text) in enumerate(shipped) if text not in taken]
@@ -221,7 +221,7 @@ def _shipped_only() -> _Nearest:
 
 
 def _vectors(texts: Sequence[str]) -> Vectors:
-    """Unit vectors of what is compared: the text, its beginning, whether it asks."""
+    """Return unit vectors of what is compared: the text, its beginning, whether it asks."""
     if not texts:
         return np.empty((0, 2 * StaticModel.dimensions + 1), dtype=np.float32)
     model = StaticModel()

@@ -116,7 +116,7 @@ class Messages:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
     ) -> Sequence[Message]:
-        """The newest ``limit`` messages that fit, in the order of the conversation: the newest is last.
+        """Return the newest ``limit`` messages that fit, in the order of the conversation: the newest is last.
 
         The page before is ``list(before=page[0])``, with a message or its id. ``since`` is included, ``until`` is
         not. Without ``session``, all conversations are read as one.
@@ -144,7 +144,7 @@ class Messages:
         return self._scope.read(work)
 
     def sessions(self, *, limit: int = 1000) -> Sequence[Session]:
-        """The conversations, the one last spoken in first."""
+        """Return the conversations, the one last spoken in first."""
         limit = validation.limit(limit)
         return self._scope.read(lambda connection: self._store(connection).sessions(limit=limit))
 
@@ -217,7 +217,7 @@ class Messages:
         return count
 
     def count(self, *, session: str | None = None) -> int:
-        """How many messages there are, in one session or in all."""
+        """Count the messages of one session, or all."""
         session = validation.optional_name(session, "session")
         return self._scope.read(lambda connection: self._store(connection).count(session=session))
 
@@ -237,7 +237,7 @@ class Messages:
         return {**fields, "embedding": self._given_vector(value.get("embedding"), where)}
 
     def _prepared(self, checked: Sequence[dict[str, Any]]) -> Sequence[NewMessage]:
-        """Counted and embedded, before any transaction is opened."""
+        """Count the tokens of messages and embed them, before any transaction is opened."""
         uncounted = [fields for fields in checked if fields["tokens"] is None]
         counts = self._scope.count_tokens([fields["content"] for fields in uncounted])
         for fields, tokens in zip(uncounted, counts, strict=True):
@@ -282,9 +282,8 @@ class Messages:
 
 
 def texts_to_embed(messages: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """What is embedded for each of these messages: who says it belongs to the meaning. The place to change it, together
-    with ``text_conversations`` in reembed/tables.sql.
-    """
+    """Return the text that is embedded for each message: who says it belongs to the meaning. Keep it in step with
+    ``text_conversations`` in reembed/tables.sql."""
     return [_spoken(message["content"], message.get("name")) for message in messages]
 
 
@@ -320,7 +319,7 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _content(value: Mapping[str, Any], where: str) -> Content:
-    """The content, which may be a list of parts as providers write it."""
+    """Read content that may be a list of parts as providers write it."""
     given = {value[key] for key in ("content", "text") if isinstance(value.get(key), str)}
     if len(given) > 1:
         raise InputError(f"{where}content and text say different things; they are two words for the same: give one")

@@ -1,4 +1,4 @@
-"""Who spoke, where a message says so in passing: in its metadata, or in a "Name: text" prefix."""
+"""Speakers of messages that are named in passing: in the metadata, or by a "Name: text" prefix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOOKED_AT: Final = 200
 
 
 def named(metadata: Json) -> str | None:
-    """The speaker's name where the metadata has one, as ``speaker`` or ``name``."""
+    """Return the speaker's name in the metadata (``speaker`` or ``name``), if there is one."""
     for key in ("speaker", "name"):
         value = metadata.get(key)
         if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and "\n" not in value.strip():
@@ -40,7 +40,7 @@ def named(metadata: Json) -> str | None:
 
 
 def prefix(role: str, content: str) -> str | None:
-    """What may be the speaker's name in front of a text, as in "Ann Lee: hello", or the subject of a note.
+    """Return what may be the speaker's name in front of a text, as in "Ann Lee: hello", or the subject of a note.
 
     It is one to three capitalised words of a person's own voice (user or assistant); none of them is a common label.
     """

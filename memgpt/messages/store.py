@@ -73,7 +73,7 @@ class MessageStore:
         return message
 
     def transcript_ids(self, session: str) -> set[str]:
-        """What the imported messages of a session are called in the file they are from."""
+        """Return the ids that the imported messages of a session have in their file."""
         return {id for (id,) in self._connection.execute(SQL.transcript_ids, self._given(session=session))}
 
     def list(
@@ -87,7 +87,7 @@ class MessageStore:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Sequence[Message]:
-        """The newest messages that fit, newest last."""
+        """Return the newest messages that fit, newest last."""
         given = self._given(
             limit=limit,
             session=session,
@@ -108,7 +108,7 @@ class MessageStore:
         return self._connection.execute(SQL.voices, given).fetchall()
 
     def sessions(self, *, limit: int) -> Sequence[Session]:
-        """The conversations of the agent, the one last spoken in first."""
+        """Return the conversations of the agent, the one last spoken in first."""
         with self._connection.cursor(row_factory=class_row(Session)) as cursor:
             return cursor.execute(SQL.sessions, self._given(limit=limit)).fetchall()
 

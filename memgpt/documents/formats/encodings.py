@@ -103,7 +103,7 @@ def _as_named(data: bytes, encoding: str) -> Decoded:
 
 
 def _declared(data: bytes) -> str | None:
-    """The encoding in a ``<meta charset>`` or an XML declaration, if Python knows it."""
+    """Return the encoding in a ``<meta charset>`` or an XML declaration, if Python knows it."""
     match = _XML.match(data[:_HEAD]) or _META.search(data[:_HEAD])
     if match is None:
         return None
@@ -121,7 +121,7 @@ def _codec(label: str) -> str:
 
 
 def _is_utf8(data: bytes) -> bool:
-    """True for ASCII too, but for the seven-bit encodings of Japanese and Korean and for NULs."""
+    """Tell whether data is UTF-8 (or ASCII), and neither a seven-bit encoding of Japanese or Korean nor with NULs."""
     if b"\0" in data or b"\x1b$" in data:
         return False
     try:
@@ -132,7 +132,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """A UTF-8 text that was cut in the middle of a character or has a few strange bytes in it."""
+    """Tell whether data is UTF-8 that was cut in the middle of a character or has a few strange bytes in it."""
     if b"\0" in data:
         return False
     text = data[:_SAMPLE].decode("utf-8", "replace")
@@ -141,7 +141,7 @@ def _mostly_utf8(data: bytes) -> bool:
 
 
 def _detect(data: bytes) -> tuple[str, float]:
-    """The likeliest encoding, and chardet's confidence in its own guess, from 0 to 1."""
+    """Return the likeliest encoding, and chardet's confidence in its own guess, from 0 to 1."""
     try:
         import chardet
         from chardetng_py import EncodingDetector
@@ -162,7 +162,7 @@ def _detect(data: bytes) -> tuple[str, float]:
 
 
 def _decoded(data: bytes, encoding: str, note: str | None = None, *, always: bool = False) -> Decoded:
-    """The text; its ``note`` is told ``always``, or where some bytes do not fit."""
+    """Decode data; add ``note`` if ``always``, or where some bytes do not fit the encoding."""
     text = data.decode(encoding, "replace")
     lost = text.count("\ufffd") - (data.count("\ufffd".encode()) if encoding.startswith("utf-8") else 0)
     odd = sum(text.count(chr(code)) for code in range(32) if code not in (9, 10, 12, 13, 27))

@@ -1,4 +1,4 @@
-"""What the extraction library leaves out of Office files, books and pages: found in their own XML, and put at the end.
+"""Passages of Office files, books and pages that the extraction library leaves out, read from the files' own XML.
 
 Comments, notes, headers, text boxes, diagrams, charts, formulas and form fields hold words that somebody looks for.
 """
@@ -56,7 +56,7 @@ _OUT: Final = {"delText", "instrText", "rPh"}
 
 
 def added(data: bytes, media_type: str, text: str) -> str:
-    """The text, followed by the passages of the file that are not in it, each kind below a heading of its own."""
+    """Append to a text the passages of the file that are not in it, each kind below a heading of its own."""
     known = _Known(text)
     sections = []
     for title, passages in _sections(data, media_type):
@@ -111,7 +111,7 @@ def _sections(data: bytes, media_type: str) -> Iterator[tuple[str, Iterator[str]
 
 
 def _open_passages(part: bytes) -> Iterator[str]:
-    """The paragraphs of a sheet's comments and shapes; those of its cells are in the text, as values."""
+    """Yield the paragraphs of a sheet's comments and shapes; those of its cells are in the text, as values."""
     for element in parse_xml(part).iter():
         if local(element) in ("annotation", "custom-shape", "frame"):
             yield from (one_line("".join(each.itertext())) for each in element.iter() if local(each) == "p")
@@ -129,7 +129,8 @@ def _passages(part: bytes) -> Iterator[str]:
 
 
 def _paragraphs(root: Element) -> Iterator[str]:
-    """The text of each paragraph, those inside another (text boxes) apart from it. No recursion: files nest deeply."""
+    """Yield the text of each paragraph, those inside another (text boxes) apart from it. No recursion: files nest
+    deeply."""
     waiting: list[tuple[Element, list[str] | None]] = [(root, None)]
     open_paragraphs: list[list[str]] = []
     while waiting:

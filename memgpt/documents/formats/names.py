@@ -1,4 +1,4 @@
-"""Which format a file has: its content decides where that can be told, else its name."""
+"""Formats of files: told by the content where that is possible, else by the name."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ MOST_MEMBERS: Final = 20_000
 
 
 def detect(data: bytes, suffix: str) -> str:
-    """The media type of a file's content; ``suffix`` is its name's, lower case, with the dot.
+    """Return the media type of a file's content; ``suffix`` is its name's, lower case, with the dot.
 
     Raises:
         InputError: it is empty, damaged, or not what its name says.
@@ -138,7 +138,7 @@ def detect(data: bytes, suffix: str) -> str:
 
 
 def _refined(data: bytes, named: str | None) -> str:
-    """What a text without a name that tells, or an XML file, is by its beginning."""
+    """Return the format of a text whose name does not tell, or of an XML file, by its beginning."""
     head = data[:1024]
     found = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
     return found or named or PLAIN
@@ -153,7 +153,7 @@ def _by_content(data: bytes) -> str | None:
 
 
 def _by_members(data: bytes) -> str:
-    """What a zip file holds, after a look at what it would unpack to."""
+    """Return the format of a zip file by its members, after checking what it would unpack to."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()

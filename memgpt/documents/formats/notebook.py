@@ -45,7 +45,7 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _cell(cell: Mapping[str, Any], language: str) -> tuple[list[str], int]:
-    """The text blocks of a cell, and how many of its outputs have no text."""
+    """Return the text blocks of a cell, and how many of its outputs have no text."""
     source = _text(cell.get("source", cell.get("input")))
     if cell.get("cell_type") != "code":
         return [source], len(cell.get("attachments") or ())
@@ -56,7 +56,7 @@ def _cell(cell: Mapping[str, Any], language: str) -> tuple[list[str], int]:
 
 
 def _output(output: Mapping[str, Any]) -> str | None:
-    """The text of an output; None where it has none, such as a picture."""
+    """Return the text of an output; None where it has none, such as a picture."""
     if "traceback" in output:
         return f"{output.get('ename', '')}: {output.get('evalue', '')}"
     data = output.get("data")
@@ -66,5 +66,5 @@ def _output(output: Mapping[str, Any]) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """A multi-line string, which notebooks write as one text or as a list of lines."""
+    """Return a multi-line string, which notebooks write as one text or as a list of lines."""
     return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, Sequence) else ""

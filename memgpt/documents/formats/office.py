@@ -63,7 +63,7 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
 
 
 def _printed(data: bytes, contents: Sequence[str], ocr: bool) -> tuple[Sequence[str], str | None]:
-    """The text of each page of a PDF with what stands beside it, and a note on what is not read."""
+    """Return the text of each page of a PDF with what stands beside it, and a note on what is not read."""
     beside = pdf_annotations.read(data)
     empty = [n for n, content in enumerate(contents) if not content.strip()]
     drawn = len(empty) == len(contents) and not beside.pictured  # letters can be drawn without a picture
@@ -96,7 +96,7 @@ def _numbered(pages: Sequence[int]) -> str:
 
 
 def _title(metadata: Json) -> str:
-    """The document's own title, unless it is the name of a file it was made from."""
+    """Return the document's own title, unless it is the name of a file it was made from."""
     title = str(metadata.get("title") or metadata.get("subject") or "")
     return "" if _FILE_NAME.search(title) else title
 
@@ -134,7 +134,7 @@ def _reason(words: str) -> str:
 
 
 def _with_attachments(text: str, result: ExtractionResult) -> tuple[str, str | None]:
-    """A message with the text of its attachments, and a note on those without one."""
+    """Return a message with the text of its attachments, and a note on those without text."""
     parts, unread = [text.rstrip("\n")], []
     for child in result.children or ():
         name, content = child["path"], _ESCAPED.sub(r"\1", child["result"].content).strip()
@@ -148,7 +148,7 @@ def _with_attachments(text: str, result: ExtractionResult) -> tuple[str, str | N
 
 
 def _with_pages(result: ExtractionResult) -> tuple[str, Sequence[tuple[int, int]]]:
-    """The Markdown, and the pages where the extractor marked them or gives all the text by page."""
+    """Return the Markdown, and the pages that the extractor marked or gives one by one."""
     text = _FRONT_MATTER.sub("", result.content)
     if _PAGE.search(text):
         return _paged(text)
@@ -159,7 +159,7 @@ def _with_pages(result: ExtractionResult) -> tuple[str, Sequence[tuple[int, int]
 
 
 def _paged(marked: str) -> tuple[str, Sequence[tuple[int, int]]]:
-    """A text with page marks, without them and the escapes of Markdown; and where the pages begin."""
+    """Strip page marks and the escapes of Markdown from a text; return it and where its pages begin."""
     first, *rest = _PAGE.split(marked)
     parts, pages, length = [first], [], len(first)
     for number, content in zip(rest[::2], rest[1::2], strict=True):

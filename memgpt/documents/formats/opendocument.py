@@ -106,7 +106,7 @@ class _Reader:
         self.aside.clear()
 
     def _inline(self, element: Element) -> str:
-        """The text of a paragraph or heading with its notes and comments in place."""
+        """Return the text of a paragraph or heading with its notes and comments in place."""
         parts = [element.text or ""]
         for child in element:
             kind = local(child)
@@ -142,7 +142,7 @@ class _Reader:
 
 
 def _joined(parts: list[str | int]) -> tuple[str, list[tuple[int, int]]]:
-    """The text of the blocks, and where the slides begin."""
+    """Return the text of the blocks, and where the slides begin."""
     pages: list[tuple[int, int]] = []
     slides: list[list[str]] = [[]]
     numbers = [0]

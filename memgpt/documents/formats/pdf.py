@@ -18,7 +18,7 @@ _FAR: Final = 40_000
 
 
 def pdf_text(pages: Sequence[str], markdown: str) -> tuple[str, Sequence[tuple[int, int]]]:
-    """The text as Markdown, and where each page begins in it as (position, page number)."""
+    """Return the text as Markdown, and where each page begins in it as (position, page number)."""
     cleaned = [page.replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", "-").strip("\n ") for page in pages]
     lines = [line for page in cleaned for line in page.split("\n")]
     levels = _heading_lines(lines, _headings(markdown))
@@ -42,7 +42,7 @@ def _headings(markdown: str) -> Sequence[tuple[int, str]]:
 
 
 def _heading_lines(lines: Sequence[str], headings: Sequence[tuple[int, str]]) -> Sequence[int]:
-    """The level of each line that is a heading, or a part of one on several lines; else 0."""
+    """Return for each line the level of the heading it is (or is part of); 0 for all other lines."""
     levels = [0] * len(lines)
     keys = [_key(line) for line in lines]
     at = 0
@@ -61,7 +61,7 @@ def _heading_lines(lines: Sequence[str], headings: Sequence[tuple[int, str]]) ->
 
 
 def _spelt(keys: Sequence[str], first: int, wanted: str) -> int:
-    """The line after those from ``first`` on that spell a title together; 0 if they do not."""
+    """Return the line after those from ``first`` on that spell a title together; 0 if they do not."""
     found = keys[first]
     last = first + 1
     while found and wanted.startswith(found):
@@ -109,5 +109,5 @@ def _paragraphs(lines: Sequence[str], levels: Sequence[int]) -> Iterator[str]:
 
 
 def _harmless(line: str) -> str:
-    """A printed line that only looks like a Markdown heading, kept from being one."""
+    """Escape a printed line that only looks like a Markdown heading."""
     return f"\\{line}" if _LIKE_HEADING.match(line) else line

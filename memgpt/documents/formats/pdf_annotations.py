@@ -1,4 +1,4 @@
-"""What stands on the pages of a PDF but not in their text: comments, form fields, pictures, attached files."""
+"""Content of PDF pages beside their text: comments, form fields, pictures, attached files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEEPEST: Final = 50
 
 @dataclass(slots=True)
 class Beside:
-    """What the pages of a PDF have beside their text."""
+    """Content of a PDF's pages beside their text."""
 
     passages: list[list[str]] = field(default_factory=list)
     """Of each page: comments as ``[comment: …]``, fields as ``name: value``."""
@@ -85,7 +85,7 @@ def _resolved(value: Any, absent: Any) -> Any:
 
 
 def _field(annotation: Any) -> str:
-    """The name and value of a form field; names and values are inherited from the fields above."""
+    """Return the name and value of a form field; names and values are inherited from the fields above."""
     names: list[str] = []
     value = label = ""
     for each in _above(annotation):
@@ -116,7 +116,7 @@ def _value(value: Any) -> str:
 
 
 def _form(packets: dict[str, Any], beside: Beside) -> None:
-    """An XFA form, which a viewer draws from XML: its data go to the end."""
+    """Append the data of an XFA form, which a viewer draws from XML."""
     if not packets:
         return
     data = packets.get("datasets")

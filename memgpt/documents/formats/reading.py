@@ -1,4 +1,4 @@
-"""What a reader of one format returns, and what several of them share."""
+"""The result of a format's reader, and what several readers share."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def parse_xml(markup: str | bytes) -> ElementTree.Element:
 
 
 def local(element: ElementTree.Element) -> str:
-    """The name of an element without its namespace."""
+    """Return the name of an element without its namespace."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def attribute(element: ElementTree.Element, name: str) -> str:
-    """The value of an attribute, whatever its namespace; empty where there is none."""
+    """Return the value of an attribute, whatever its namespace; empty where there is none."""
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
 def one_line(text: str) -> str:
-    """A text on one line, as headings and cells are."""
+    """Join a text into one line, as headings and cells are."""
     return " ".join(text.split())
 
 
@@ -76,8 +76,8 @@ MOST_CELLS: Final = 5_000_000
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, its first row the header; a bar within a cell becomes a slash. What is too wide for one, or
-    would be by one long row, stays lines of cells."""
+    """Format rows as a Markdown table with a header; a bar inside a cell becomes a slash. Rows too wide for one stay
+    lines of cells."""
     width = max(map(len, rows), default=0)
     if width > MOST_COLUMNS or width * len(rows) > MOST_CELLS:
         return "\n".join("\t".join(map(one_line, row)) for row in rows)
@@ -95,7 +95,7 @@ def blocks(parts: Sequence[str]) -> str:
 
 
 def code(text: str, language: str = "") -> str:
-    """A fenced block of code, its fence longer than any inside."""
+    """Format a text as a fenced block of code, its fence longer than any inside."""
     longest = max((len(found) for found in _TICKS.findall(text)), default=2)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -53,7 +53,7 @@ def engine() -> Any:
 
 
 def _lines(result: Any) -> str:
-    """The words in the order of lines; boxes at the same height are one line."""
+    """Return the words in reading order; boxes at the same height are one line."""
     if result.txts is None:
         return ""
     lines: list[tuple[float, float, list[str]]] = []

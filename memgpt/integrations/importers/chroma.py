@@ -26,13 +26,13 @@ _SQL: Final = Queries((resources.files(__package__) / "chroma.sqlite").read_text
 
 
 def find(path: Path) -> Path | None:
-    """The database file of a directory, or the file itself."""
+    """Return the database file of a directory, or the file itself."""
     file = path / FILE if path.is_dir() else path
     return file if file.name == FILE and file.is_file() else None
 
 
 def read(path: Path) -> Iterator[ImportItem]:
-    """The records of all collections: their documents, with their metadata."""
+    """Yield the records of all collections: their documents, with their metadata."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(_SQL.items.decode())

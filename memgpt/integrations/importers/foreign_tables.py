@@ -33,7 +33,7 @@ def is_dsn(source: str) -> bool:
 
 
 def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, Table]:
-    """The kind and the table of a memory.
+    """Return the kind and the table of a memory.
 
     Raises:
         InputError: the database cannot be read, or has none or several.
@@ -57,7 +57,7 @@ def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, Table]:
 
 
 def read(dsn: str, table: Table) -> Iterator[ImportItem]:
-    """The items in a table."""
+    """Yield the items in a table."""
     return mem0.rows(_rows(dsn, table)) if table.is_mem0 else langgraph.rows(_rows(dsn, table))
 
 
@@ -74,7 +74,7 @@ def _rows(dsn: str, table: Table) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _connected(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """A connection that can only read.
+    """Open a connection that can only read.
 
     Raises:
         InputError: the database cannot be reached, or refuses.

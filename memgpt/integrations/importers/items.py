@@ -1,4 +1,4 @@
-"""What every other memory is read into."""
+"""Items into which every other memory is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ImportItem:
 
 
 def memory(id: Any, text: Any, metadata: Json, **values: Any) -> ImportItem:
-    """A text to keep, which is its own name where it has no id; what says nothing is left out of its metadata."""
+    """Make an item of a text to keep, named by its id or else by its words; empty metadata is left out."""
     if id in (None, ""):
         id = hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     about = {key: value for key, value in metadata.items() if value not in (None, "", [], {})}
@@ -37,5 +37,5 @@ def memory(id: Any, text: Any, metadata: Json, **values: Any) -> ImportItem:
 
 
 def relation(source: Any, type: Any, target: Any) -> ImportItem:
-    """A statement, which its words name."""
+    """Make an item of a fact, named by its words."""
     return ImportItem("relation", f"{source} {type} {target}", {"source": source, "type": type, "target": target})

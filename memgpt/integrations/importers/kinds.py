@@ -48,8 +48,8 @@ class ImportKind:
 
 
 def _json(path: Path, sign: re.Pattern[bytes]) -> Any:
-    """The JSON value of a file; None where it is none, or has no sign at its beginning: large transcripts are not read
-    as a whole to find out that they are some."""
+    """Return the JSON value of a file; None if it is not JSON, or lacks the sign at its beginning (no large transcript
+    is read as a whole to find out)."""
     if not path.is_file() or path.stat().st_size > _MOST:
         return None
     with path.open("rb") as file:

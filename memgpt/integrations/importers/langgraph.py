@@ -13,7 +13,7 @@ _TEXTS: Final = ("text", "content", "memory", "data", "value", "summary")
 
 
 def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
-    """The items of a store: ``prefix`` (the namespace), ``key``, ``value`` and times."""
+    """Yield the items of a store: ``prefix`` (the namespace), ``key``, ``value`` and times."""
     for row in found:
         id, value, expiry = f"{row['prefix']}:{row['key']}", row["value"], row.get("expires_at")
         if expiry is not None and expiry <= datetime.now(UTC):
@@ -35,7 +35,8 @@ def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
 
 
 def _text(value: Any) -> str | None:
-    """The text of a value, where it has one under a usual name: ``{"content": {"content": "…"}}`` of LangMem too."""
+    """Return the text of a value, where it has one under a usual name: ``{"content": {"content": "…"}}`` of LangMem
+    too."""
     if isinstance(value, str):
         return value
     inner = [value[key] for key in _TEXTS if value.get(key)] if isinstance(value, Mapping) else []

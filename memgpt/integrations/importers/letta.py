@@ -25,7 +25,7 @@ def has_messages(value: Any) -> bool:
 
 
 def read(value: Mapping[str, Any]) -> Iterator[ImportItem]:
-    """The blocks, passages and files of an agent file."""
+    """Yield the blocks, passages and files of an agent file."""
     agents = [value, *_objects(value.get("agents"))]
     for key in ("blocks", "core_memory", "memory_blocks"):
         for agent in agents:

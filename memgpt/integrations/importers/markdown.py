@@ -26,7 +26,7 @@ _LINK: Final = re.compile(
 
 
 def files(path: Path) -> list[Path]:
-    """The notes of a folder, without what lies in hidden ones, or the file itself."""
+    """Return the notes of a folder, without what lies in hidden ones, or the file itself."""
     if path.is_file():
         return [path] if path.suffix.lower() in SUFFIXES else []
     return sorted(
@@ -39,7 +39,7 @@ def files(path: Path) -> list[Path]:
 
 
 def read(path: Path) -> Iterator[ImportItem]:
-    """A document and an entity for each note, then a statement for each link from one to another."""
+    """Yield a document and an entity for each note, then a fact for each link from one note to another."""
     root = path if path.is_dir() else path.parent
     notes, links = files(path), []
     folder = _Notes(root, notes)
@@ -61,7 +61,7 @@ def read(path: Path) -> Iterator[ImportItem]:
 
 
 def front_matter(text: str) -> Json:
-    """The properties at the head of a note: texts, and lists of texts, as Obsidian has them."""
+    """Return the properties at the head of a note: texts, and lists of texts, as Obsidian has them."""
     match = _FRONT.match(text)
     properties: Json = {}
     last = ""
@@ -104,7 +104,8 @@ class _Notes:
         self._by_name |= {paths[file].lower(): name for file, name in self.names.items()}
 
     def linked(self, text: str, file: Path) -> Iterator[str]:
-        """The notes a text links to: by name or path in brackets, or by file; of one that is not there, the name."""
+        """Yield the notes a text links to: by name or path in brackets, or by file; of one that is not there, the
+        name."""
         prose = _CODE.sub(" ", text)
         for match in _WIKI.finditer(prose):
             target = match[1].strip().removesuffix(".md")

@@ -21,7 +21,7 @@ def is_answer(value: Any) -> bool:
 
 
 def answer(value: Any) -> Iterator[ImportItem]:
-    """The memories in what ``get_all`` returned, and its relations where it has any."""
+    """Yield the memories in what ``get_all`` returned, and its relations where it has any."""
     for each in _results(value):
         yield _memory(each.get("id"), each) if isinstance(each, Mapping) else _none(each)
     relations = value.get("relations") if isinstance(value, Mapping) else None
@@ -32,7 +32,7 @@ def answer(value: Any) -> Iterator[ImportItem]:
 
 
 def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
-    """The memories of a pgvector table: ``id`` and ``payload``."""
+    """Yield the memories of a pgvector table: ``id`` and ``payload``."""
     for row in found:
         payload = row["payload"]
         yield _memory(row["id"], payload) if isinstance(payload, Mapping) else _none(row["id"])

@@ -20,7 +20,7 @@ def is_line(value: Any) -> bool:
 
 
 def read(path: Path) -> Iterator[ImportItem]:
-    """The items of a file; an observation is a memory that names what it is about."""
+    """Yield the items of a file; an observation is a memory that names what it is about."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):

@@ -31,7 +31,7 @@ OUTCOMES: Final[Sequence[ImportOutcome]] = ("new", "merged", "there", "problem")
 
 @dataclass(frozen=True, slots=True)
 class ImportedItem:
-    """What became of one item."""
+    """Outcome of one item."""
 
     id: str
     """In the other system."""
@@ -42,7 +42,7 @@ class ImportedItem:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of an import."""
+    """Outcomes of one import."""
 
     kind: str
     """The system it is from."""
@@ -54,7 +54,7 @@ class ImportReport:
 
     @property
     def counts(self) -> dict[ImportOutcome, int]:
-        """How many items came to each outcome."""
+        """Return the number of items by outcome."""
         found = Counter(item.outcome for item in self.items)
         return {outcome: found[outcome] for outcome in OUTCOMES}
 
@@ -108,7 +108,7 @@ class _Rehearsed(Exception):
 
 
 def _batches(items: Iterable[ImportItem]) -> Iterator[Sequence[ImportItem]]:
-    """Runs of items of one kind, at most 500 of them."""
+    """Yield runs of items of one kind, at most 500 in each."""
     for _, same in groupby(items, key=lambda item: item.kind):
         while batch := [*islice(same, BATCH)]:
             yield batch
@@ -153,7 +153,8 @@ class _Run:
         self.items += [ImportedItem(i.id, i.kind, outcome) for i, outcome in zip(batch, outcomes, strict=True)]
 
     def _is_new(self, item: ImportItem) -> bool:
-        """Whether an item may be new: none of that id was imported. Documents are compared whole, blocks by labels."""
+        """Tell whether an item may be new: none of its id was imported. Documents are compared whole, blocks by
+        label."""
         if item.kind == "block" or (item.kind == "document" and not self._dry_run):
             return not self._dry_run or item.values["label"] not in self._memory.core
         key = (item.kind, self._id(item))
@@ -207,7 +208,7 @@ class _Run:
         return outcomes
 
     def _one(self, index: int, item: ImportItem) -> ImportOutcome:
-        """An item that is written alone: what fails leaves nothing of itself."""
+        """Write one item by itself; a failure leaves nothing of it."""
         values = validation.mended(item.values) if self._on_error == "replace" else item.values
         write = {"block": self._block, "entity": self._entity, "relation": self._relation, "document": self._document}
         try:
@@ -253,5 +254,5 @@ class _Run:
 
 
 def _name(value: Any) -> Any:
-    """A name; a number, such as a year, as it is written."""
+    """Return a name; a number, such as a year, as it is written."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

@@ -1,4 +1,4 @@
-"""What was imported from other memories, by the ids it has there."""
+"""Records of what was imported from other memories, by the ids used there."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ImportStore:
         self._author = author
 
     def known(self, system: str) -> set[tuple[str, str]]:
-        """The kind and id of everything that was imported from a system."""
+        """Return the kind and id of everything that was imported from a system."""
         given = {"agent_id": self._author.agent_id, "system": system}
         return {(kind, id) for kind, id in self._connection.execute(SQL.known, given)}
 
     def imported_texts(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is that of a living memory that was imported."""
+        """Tell for each text whether a living memory with it was imported."""
         given = {"agent_id": self._author.agent_id, "texts": [*texts]}
         there = {place for (place,) in self._connection.execute(SQL.imported_texts, given)}
         return [n in there for n in range(len(texts))]

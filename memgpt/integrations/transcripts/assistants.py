@@ -46,7 +46,7 @@ _TIMES: Final = ("created_at", "create_time", "timestamp", "time", "date")
 
 
 def _calls(item: Item) -> list[Any]:
-    """The tool calls of a message; what is none is left for the check to name."""
+    """Return the tool calls of a message; malformed ones stay for the later check to name."""
     found = item.get("tool_calls") or []
     return [call(each) if isinstance(each, Mapping) else each for each in found] if isinstance(found, list) else [found]
 
@@ -56,12 +56,12 @@ def _joined(*texts: str) -> str:
 
 
 def _files(item: Item, *keys: str) -> list[str]:
-    """The texts of the files attached to a message."""
+    """Return the texts of the files attached to a message."""
     return [attachments.attachment(each) for key in keys for each in objects(item.get(key))]
 
 
 def _with_results(turn: Turn, content: Content, answers: str | None = None) -> Iterator[Turn]:
-    """The turn, and one of a tool for each result that its content holds."""
+    """Yield the turn, and a tool's turn for each result in its content."""
     for number, (call_id, said) in enumerate(content.results):
         id = f"{turn.id}-{number}" if turn.id else None
         yield Turn("tool", said, when=turn.when, id=id, tool_call_id=call_id, about=turn.about)
@@ -70,7 +70,7 @@ def _with_results(turn: Turn, content: Content, answers: str | None = None) -> I
 
 
 def _plain(item: Item) -> Item:
-    """A message of LangChain, saved by ``messages_to_dict`` or ``dumps``, as a plain one."""
+    """Convert a message of LangChain, saved by ``messages_to_dict`` or ``dumps``, to a plain one."""
     if item.get("lc") and isinstance(item.get("kwargs"), Mapping):
         kind = str((item.get("id") or [""])[-1])
         return (
@@ -84,7 +84,7 @@ def _plain(item: Item) -> Item:
 
 
 def chatgpt(conversation: Item, branches: bool) -> Conversation:
-    """A conversation of ChatGPT's export: the branch shown last, or with ``branches`` every one."""
+    """Read a conversation of ChatGPT's export: the branch shown last, or with ``branches`` all branches."""
     nodes = mapping(conversation["mapping"])
     order = list(nodes) if branches else _shown_branch(conversation, nodes)
     found = [mapping(mapping(nodes[id]).get("message")) for id in order]
@@ -100,7 +100,7 @@ def chatgpt(conversation: Item, branches: bool) -> Conversation:
 
 
 def _shown_branch(conversation: Item, nodes: Item) -> list[str]:
-    """The nodes from the root to the one shown last."""
+    """Return the nodes from the root to the one shown last."""
     at = conversation.get("current_node") or next(
         (id for id in reversed(list(nodes)) if not mapping(nodes[id]).get("children")), None
     )
@@ -145,7 +145,7 @@ def _chatgpt_content(content: Item) -> Content:
 
 
 def claude_ai(conversation: Item) -> Conversation:
-    """A conversation of Claude.ai's export."""
+    """Read a conversation of Claude.ai's export."""
     found = objects(conversation["chat_messages"])
     turns = (turn for message in found for turn in _claude_ai_turns(message))
     return Conversation(text_of(conversation.get("uuid")), turns, text_of(conversation.get("name")))
@@ -160,7 +160,7 @@ def _claude_ai_turns(message: Item) -> Iterator[Turn]:
 
 
 def claude_code(rows: Iterable[Item]) -> Iterator[Conversation]:
-    """The log of Claude Code: a line for each message of a session."""
+    """Read a log of Claude Code: a line for each message of a session."""
     for session, of in _grouped(rows, lambda row: text_of(row.get("sessionId"))):
         yield Conversation(session, (turn for row in of for turn in _claude_code_turns(row)))
 
@@ -177,7 +177,7 @@ def _claude_code_turns(row: Item) -> Iterator[Turn]:
 
 
 def codex(rows: Iterable[Item]) -> Iterator[Conversation]:
-    """A session of Codex: lines with a ``payload``, or, in older ones, the items themselves."""
+    """Read a session of Codex: lines with a ``payload``, or, in older logs, the items themselves."""
     session: str | None = None
     items: list[Item] = []
     for row in rows:
@@ -214,14 +214,14 @@ def _response_turns(item: Item) -> Iterator[Turn]:
 
 
 def sharegpt(conversation: Item, number: int) -> Conversation:
-    """A conversation of the ShareGPT form, ``from`` and ``value``."""
+    """Read a conversation of the ShareGPT form, ``from`` and ``value``."""
     found = objects(conversation.get("conversations") or conversation.get("items"))
     turns = (Turn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in found)
     return Conversation(text_of(conversation.get("id")) or f"conversation {number}", turns)
 
 
 def letta(agent: Item) -> Conversation:
-    """The messages of an agent file (``.af``) of Letta."""
+    """Read the messages of an agent file (``.af``) of Letta."""
     turns = (turn for message in objects(agent.get("messages")) for turn in _letta_turns(message))
     return Conversation(text_of(agent.get("id") or agent.get("name")), turns, text_of(agent.get("name")))
 
@@ -241,7 +241,7 @@ def _letta_turns(message: Item) -> Iterator[Turn]:
 
 
 def _letta_said(text: str, role: str) -> tuple[str, str]:
-    """What is inside the object that a message of Letta's user or system is wrapped in."""
+    """Unwrap the object in which Letta puts a message of the user or the system."""
     value = mapping(_parsed(text)) if text.startswith("{") else {}
     if "message" not in value:
         return text, role
@@ -258,7 +258,7 @@ def _parsed(value: Any) -> Any:
 
 
 def gemini_activity(entries: Sequence[Item]) -> Conversation:
-    """The activity of Gemini in Google's Takeout: prompts with their answers, the newest first in the file."""
+    """Read the activity of Gemini in Google's Takeout: prompts with their answers, newest first in the file."""
     found = sorted(entries, key=lambda entry: str(entry.get("time") or ""))
     return Conversation("Gemini Apps", (turn for entry in found for turn in _activity_turns(entry)))
 
@@ -274,7 +274,7 @@ def _activity_turns(entry: Item) -> Iterator[Turn]:
 
 
 def ai_studio(prompt: Item) -> Conversation:
-    """A prompt saved by Google's AI Studio."""
+    """Read a prompt saved by Google's AI Studio."""
     chunks = objects(mapping(prompt["chunkedPrompt"]).get("chunks"))
     turns = (
         Turn(role_of(each.get("role")) or "user", attachments.read(each.get("text")).text)

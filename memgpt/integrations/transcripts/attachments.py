@@ -12,7 +12,7 @@ from memgpt.messages import content
 
 
 def attachment(part: Mapping[str, Any]) -> str:
-    """The text of an attached file below its name; its name, or what it is, where no text can be had."""
+    """Return the text of an attached file below its name; without a text, its name or what it is."""
     file = next((part[key] for key in ("file", "source") if isinstance(part.get(key), Mapping)), part)
     label = content.label(part)
     text = _text(file, label.strip("[]").removeprefix("attachment ")).strip()

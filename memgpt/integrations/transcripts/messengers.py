@@ -15,7 +15,7 @@ _OMITTED = re.compile(r"^<(.{1,60}) omitted>$")
 
 
 def telegram(chat: Item, messages: Iterable[Any]) -> Conversation:
-    """A chat of Telegram Desktop's export."""
+    """Read a chat of Telegram Desktop's export."""
     turns = (turn for message in messages if isinstance(message, Mapping) for turn in _telegram_turns(message))
     return Conversation(text_of(chat.get("id")), turns, text_of(chat.get("name")))
 
@@ -75,7 +75,7 @@ def _slack_turn(message: Item, people: Mapping[str, str]) -> Turn:
 
 
 def discord(export: Item, messages: Iterable[Any]) -> Conversation:
-    """A channel as DiscordChatExporter writes it."""
+    """Read a channel as DiscordChatExporter writes it."""
     channel = mapping(export.get("channel"))
     turns = (_discord_turn(message) for message in messages if isinstance(message, Mapping))
     return Conversation(text_of(channel.get("id")), turns, text_of(channel.get("name")))
@@ -91,7 +91,7 @@ def _discord_turn(message: Item) -> Turn:
 
 
 def discord_package(messages: Iterable[Item]) -> Conversation:
-    """A channel of the data that Discord sends on request: one's own messages."""
+    """Read a channel of the data that Discord sends on request: one's own messages."""
     turns = (
         Turn(
             "user",
@@ -111,13 +111,13 @@ _WHATSAPP = re.compile(
 
 
 def is_whatsapp(text: str) -> bool:
-    """Whether a text begins as a chat exported by WhatsApp does."""
+    """Tell whether a text begins as a chat exported by WhatsApp does."""
     lines = [line for line in text[:4000].splitlines() if line.strip()]
     return bool(lines) and _WHATSAPP.match(lines[0]) is not None
 
 
 def whatsapp(text: str) -> Conversation:
-    """A chat exported by WhatsApp. Its times have no zone and are taken as UTC."""
+    """Read a chat exported by WhatsApp. Its times have no zone and are taken as UTC."""
     entries: list[tuple[re.Match[str], list[str]]] = []
     for line in text.splitlines():
         found = _WHATSAPP.match(line)
@@ -130,7 +130,7 @@ def whatsapp(text: str) -> Conversation:
 
 
 def _day_first(entries: list[re.Match[str]]) -> bool:
-    """Whether dates begin with the day: a number over 12 tells, else a clock of twelve hours means the month."""
+    """Tell whether dates begin with the day: a number over 12 decides, else a clock of twelve hours means the month."""
     if any(int(entry[1]) > 12 for entry in entries):
         return True
     return not any(int(entry[2]) > 12 or entry[7] for entry in entries)

@@ -35,7 +35,7 @@ _MOST_PROBLEMS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class ImportedTranscript:
-    """What became of a file."""
+    """Outcome of importing a file."""
 
     sessions: int
     messages: int
@@ -93,7 +93,7 @@ Opened = Callable[[bool], Iterator[Conversation]]
 
 
 def _opened(source: Path | str | Json | Sequence[Any]) -> tuple[Opened, bool]:
-    """What gives the conversations, and whether they are read while they are imported."""
+    """Open a source of conversations, and tell whether they are read while they are imported."""
     if not isinstance(source, (str, Path)):
         found = of_value(source)
         return lambda branches: shapes.conversations(found, branches=branches), False
@@ -115,7 +115,7 @@ def _named(found: Iterator[Conversation], source: Source, path: Path) -> Iterato
 
 
 def _slack_folder(path: Path) -> Iterator[Conversation]:
-    """The channels of an unpacked Slack export: a folder each, a file a day."""
+    """Yield the channels of an unpacked Slack export: a folder each, a file a day."""
     try:
         people = {
             str(user.get("id")): str(user.get("real_name") or user.get("name") or user.get("id"))
@@ -170,7 +170,7 @@ class _Import:
             self._progress(self.messages + self.skipped)
 
     def _fresh(self, conversation: Conversation, session: str) -> Iterator[Json]:
-        """The messages of a conversation that are not there yet, in the form of ``Messages.append_many``."""
+        """Yield the messages of a conversation that are not stored yet, in the form of ``Messages.append_many``."""
         known = self._known[session]
         seen: dict[str, int] = {}
         turns = iter(conversation.turns)
@@ -187,7 +187,7 @@ class _Import:
                 yield {**message, "session": session, "metadata": {**turn.about, "transcript_id": id}}
 
     def _message(self, turn: Turn, number: int, session: str, last: datetime | None) -> Json | None:
-        """The message of a turn; None where it is left out."""
+        """Return the message of a turn; None if it is left out."""
         found = _Checked(number)
         known = turn.role in ROLES and not turn.problem
         if not known:
@@ -211,7 +211,7 @@ class _Import:
 
 
 def _session_name(given: str | None) -> str:
-    """What a file calls a conversation, as far as it is a name."""
+    """Return the file's name of a conversation, if it is a valid name."""
     name = validation.normal(validation.replaced(given or "")).strip()
     while len(name.encode()) > validation.MAX_NAME:
         name = name[: len(name) * 3 // 4]
@@ -223,7 +223,7 @@ def _not_before(last: datetime | None, when: datetime | None) -> datetime | None
 
 
 def _fingerprint(turn: Turn, seen: dict[str, int]) -> str:
-    """What names a message without an id: its words, and how many like it came before."""
+    """Identify a message without an id by its words and how many equal ones came before."""
     said = json.dumps([turn.role, turn.text, turn.name, str(turn.when), [*turn.tool_calls]], default=str)
     digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     seen[digest] = seen.get(digest, 0) + 1
@@ -269,7 +269,7 @@ class _Checked:
         return kept
 
     def time(self, value: Any) -> datetime | None:
-        """A time as files have it: a date of ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970."""
+        """Parse a time as files have it: a date of ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970."""
         if value is None or value == "":
             return None
         try:

@@ -1,4 +1,4 @@
-"""Which system a transcript is from, told by its shape, and its conversations."""
+"""Shapes of transcripts: tells which system a file is from, and reads its conversations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESPONSES: Final = {
 
 
 def conversations(source: Source, *, branches: bool = False) -> Iterator[Conversation]:
-    """The conversations in a file.
+    """Yield the conversations in a file.
 
     Raises:
         InputError: its shape is none of those known, which the message names.

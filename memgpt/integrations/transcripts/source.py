@@ -71,7 +71,7 @@ def open_source(path: Path) -> Source:
 
 
 def of_value(value: Any) -> Source:
-    """What was read from a file already."""
+    """Wrap a value that was read from a file already."""
     return (
         Source(dict(value)) if isinstance(value, Mapping) else of_items(value if isinstance(value, list) else [value])
     )
@@ -103,7 +103,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def _root(path: Path, before: str) -> Json:
-    """The texts and numbers at the root of an object, up to a list."""
+    """Return the texts and numbers at the root of an object, up to a list."""
     root: Json = {}
     with path.open("rb") as file:
         for prefix, event, value in ijson.parse(file, use_float=True):

@@ -1,4 +1,4 @@
-"""What every shape of transcript is read into: conversations and their turns."""
+"""Conversations and their turns, into which every shape of transcript is read."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def role_of(word: Any) -> str | None:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; none where it is no list."""
+    """Return the objects in a list; none if it is no list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
