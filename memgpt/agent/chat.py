@@ -33,7 +33,7 @@ _LOOKS_EVERY: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one request cost."""
+    """Cost of one request."""
 
     input_tokens: int
     output_tokens: int
@@ -72,11 +72,12 @@ class ChatModel:
 
     @property
     def priced(self) -> bool:
-        """Whether the cost of an answer will be known."""
+        """Tell whether the cost of an answer will be known."""
         return chat.price(self._model, 1, 1) is not None
 
     def spent(self, response: ModelResponse, seconds: float, sent: int, answered: int) -> Spent:
-        """The tokens and the price of a response; where the endpoint does not count, ``sent`` and ``answered``."""
+        """Return the tokens and the price of a response; where the endpoint does not count, ``sent`` and
+        ``answered``."""
         usage = response.usage
         if usage.unmeasured_requests or not (usage.input_tokens or usage.output_tokens):
             return Spent(sent, answered, chat.price(self._model, sent, answered), seconds)
@@ -95,7 +96,7 @@ class ChatModel:
         seconds: float,
         stop: threading.Event | None = None,
     ) -> Iterator[Text | Restarted | ModelResponse]:
-        """What the model says, piece by piece; the whole response last.
+        """Yield the model's words, piece by piece, and the whole response last.
 
         Passing failures (429, 5xx, silence, lost connections, answers that are not whole) are tried again, at most
         three times and within ``seconds``. Closing the iterator ends the request; so does ``stop``, after which no
@@ -163,7 +164,7 @@ class ChatModel:
 
 
 def _next(pieces: queue.Queue[Any], stop: threading.Event | None) -> Any:
-    """The next piece; None at the end and when it is to stop."""
+    """Return the next piece; None at the end and on a stop."""
     while stop is None or not stop.is_set():
         try:
             return pieces.get(timeout=None if stop is None else _LOOKS_EVERY)
@@ -183,7 +184,7 @@ def _request(model: Model, messages: Sequence[ModelMessage], parameters: ModelRe
 
 
 def _whole(response: ModelResponse) -> ModelResponse:
-    """The response, if the model said that it had ended: a stream may be cut where it looks complete."""
+    """Return the response if the model said that it had ended: a stream may be cut where it looks complete."""
     ended = (response.provider_details or {}).get("finish_reason")  # OpenAI's client makes up a "stop" without it
     if ended or response.finish_reason not in (None, "stop") or response.provider_name == "xai":
         return response
@@ -191,7 +192,7 @@ def _whole(response: ModelResponse) -> ModelResponse:
 
 
 def _cut(response: ModelResponse) -> ModelResponse:
-    """The response up to its last call that is taken."""
+    """Return the response up to its last call that is taken."""
     from pydantic_ai.messages import ToolCallPart
 
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]

@@ -1,4 +1,4 @@
-"""What is sent to the model: system prompt, core blocks, summary, the latest messages; counted by part."""
+"""The request to the model: system prompt, core blocks, summary, the latest messages; counted by part."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Sent:
         return hashlib.sha256(json.dumps([self.system, [*self.tools], shown], sort_keys=True).encode()).hexdigest()
 
     def model_messages(self) -> list[ModelMessage]:
-        """The messages in the words of the client library, well-formed whatever was stored or evicted."""
+        """Return the messages in the words of the client library, well-formed whatever was stored or evicted."""
         return _model_messages(self.messages, self.longest)
 
     def parameters(self) -> ModelRequestParameters:
@@ -68,7 +68,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was sent in a past step, put together again from what is stored."""
+    """Request of a past step, put together again from what is stored."""
 
     step: Step
     system: str | None
@@ -84,7 +84,7 @@ class Inspection:
 def system_text(
     blocks: Sequence[Block], summary: str | None, instructions: str | None, pressure: bool
 ) -> dict[str, str]:
-    """The parts of the system prompt, in order."""
+    """Return the parts of the system prompt, in order."""
     parts = {"instructions": instructions or prompt("system"), "core": _core(blocks)}
     if summary:
         shown = fences.escaped(summary)
@@ -97,7 +97,7 @@ def system_text(
 def put_together(
     parts: Mapping[str, str], tools: Sequence[Json], messages: Sequence[Message], longest: int, count: Count
 ) -> Sent:
-    """A request with the tokens of each of its parts."""
+    """Build a request and count the tokens of each of its parts."""
     tokens = {part: count(text) + FRAME for part, text in parts.items()}
     tokens["tools"] = count(json.dumps([*tools])) if tools else 0
     tokens["messages"] = sum(message_tokens(message, longest, count) for message in messages)
@@ -119,7 +119,7 @@ def message_tokens(message: Message, longest: int, count: Count) -> int:
 
 
 def inspect(step: Step, messages: Sequence[Message], answer: Message | None) -> Inspection:
-    """A step and the messages it referred to."""
+    """Rebuild a step and the messages it referred to."""
     sent = Sent(step.system or "", step.tools, messages, step.longest, step.tokens_by_part)
     shown = [_shown(message, step.longest) for message in messages]
     exact = step.system is not None and sent.hash == step.sent_hash
@@ -128,7 +128,7 @@ def inspect(step: Step, messages: Sequence[Message], answer: Message | None) -> 
 
 @cache
 def prompt(name: str) -> str:
-    """A prompt of ``memgpt/agent/prompts``."""
+    """Read a prompt of ``memgpt/agent/prompts``."""
     file = resources.files("memgpt.agent") / "prompts" / f"{name}.md"
     return file.read_text(encoding="utf-8").strip()
 
@@ -151,7 +151,7 @@ def _core(blocks: Sequence[Block]) -> str:
 
 
 def _shown(message: Message, longest: int) -> Json:
-    """A message as the model sees it."""
+    """Return a message as the model sees it."""
     return {
         "role": message.role,
         "content": _cut(message, longest),
@@ -162,7 +162,7 @@ def _shown(message: Message, longest: int) -> Json:
 
 
 def _cut(message: Message, longest: int) -> str:
-    """The content, its end replaced by a note where it is too long; every character kept is one token at most."""
+    """Shorten the content if it is too long, with a note at its end; every character kept is one token at most."""
     tokens = max(message.tokens or 0, len(message.content) // 12)
     if tokens <= longest:
         return message.content

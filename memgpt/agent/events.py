@@ -1,4 +1,4 @@
-"""What happens in a turn, as it happens."""
+"""Events of a turn, as they happen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class ToolReturned:
-    """What a tool answered. Its effect and this answer are committed together."""
+    """Result of a tool. Its effect and this result are committed together."""
 
     name: str
     result: str

@@ -22,7 +22,7 @@ _TASK: Final = (
 
 
 def by_model(model: ChatModel, *, seconds: float = 30.0) -> Classifier:
-    """A classifier that asks a chat model, 50 messages at once. Where it fails, the nearest examples decide."""
+    """Return a classifier that asks a chat model, 50 messages at once. If it fails, the nearest examples decide."""
 
     def classify(texts: Sequence[str], examples: Examples) -> Sequence[Intent]:
         shown = json.dumps({label: [*some[:_SHOWN]] for label, some in examples.items()}, ensure_ascii=False)

@@ -47,7 +47,7 @@ _MOST_COUNTS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one turn may take; reaching a limit ends the turn with what there is."""
+    """Limits of one turn; reaching one ends the turn with what there is."""
 
     steps: int = 30
     """Requests to the model for answers."""
@@ -155,7 +155,7 @@ class Agent:
         return True
 
     def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[Step]:
-        """The latest steps of the agent or of a turn, newest first: what each sent and took."""
+        """Return the latest steps of the agent or of a turn, newest first: what each sent and took."""
         return self._record.steps(validation.optional_id(turn_id, "turn_id"), validation.limit(limit))
 
     def inspect(self, step_id: int) -> Inspection:
@@ -167,7 +167,7 @@ class Agent:
         return self._record.inspect(step_id)
 
     def context(self) -> Sent:
-        """What would be sent now."""
+        """Return the request that would be sent now."""
         return self._fitting(*self._record.window(self._rows), self.memory.core.list())
 
     def _run(self, progress: Progress, last: Step | None) -> Generator[Event]:
@@ -357,7 +357,7 @@ class Agent:
         return self.model.spent(response, seconds, sent.tokens, self._count(response.text or ""))
 
     def _calibrate(self, sent: Sent, counted: int) -> None:
-        """Where the provider counts more than we do, believe the provider."""
+        """Believe the provider's count of tokens where it is higher than ours."""
         if counted > sent.tokens * self._scale:
             self._rescale(counted / (sent.tokens * self._scale))
 
@@ -370,7 +370,7 @@ class Agent:
 
 
 def chat_model(model: ChatModel | str | None, options: Settings) -> ChatModel:
-    """The model given, or named, or else configured.
+    """Return the chat model that was passed, or named, or else configured.
 
     Raises:
         ConfigurationError: there is none, or it cannot be used.
@@ -392,5 +392,5 @@ def _last(events: Iterator[Event]) -> Turn:
 
 
 def _clean(text: str) -> str:
-    """What PostgreSQL can hold."""
+    """Replace what PostgreSQL cannot hold in a text."""
     return text.replace("\0", "").encode(errors="replace").decode().strip()

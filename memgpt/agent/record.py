@@ -1,4 +1,4 @@
-"""How a turn is kept while it goes on: every step is one transaction, every tool call with its effect another."""
+"""The record of a turn while it goes on: every step is one transaction, every tool call with its effect another."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Record:
         return progress, answers[0] if answers else None
 
     def window(self, limit: int) -> tuple[str | None, Sequence[Message]]:
-        """The summary of what was evicted, and the messages since."""
+        """Return the summary of what was evicted, and the messages since."""
         return self._scope.read(lambda connection: self._store(connection).window(self._session, limit=limit))
 
     def answered(
@@ -176,7 +176,7 @@ class Record:
         return progress.turn(status, reason)
 
     def inspect(self, step_id: int) -> Inspection:
-        """What was sent in a step."""
+        """Return the request of a step."""
         validation.row_id(step_id, "step_id")
 
         def work(connection: Connection) -> Inspection:
@@ -188,7 +188,7 @@ class Record:
         return self._scope.read(work)
 
     def steps(self, turn_id: int | None, limit: int) -> Sequence[Step]:
-        """Steps, newest first."""
+        """Return steps, newest first."""
         return self._scope.read(lambda connection: self._store(connection).steps(turn_id=turn_id, limit=limit))
 
     def _answer_rest(self, store: TurnStore, progress: Progress, step: Step) -> None:
@@ -260,7 +260,8 @@ def _tried(connection: Connection, call: Json, tools: Mapping[str, Tool]) -> tup
 
 
 def _calls(response: ModelResponse) -> list[Json]:
-    """The tool calls of a response as they are stored: ids that differ, and nothing that PostgreSQL cannot hold."""
+    """Return the tool calls of a response as they are stored: ids that differ, and nothing that PostgreSQL cannot
+    hold."""
     from pydantic_ai.messages import ToolCallPart
 
     calls: list[Json] = []
@@ -275,7 +276,7 @@ def _calls(response: ModelResponse) -> list[Json]:
 
 
 def _storable(call: Json) -> Json:
-    """A tool call that JSON and PostgreSQL can hold; arguments that they cannot are kept as the text they are."""
+    """Return a tool call that JSON and PostgreSQL can hold; keep arguments that they cannot as plain text."""
     clean: Json = validation.mended(call)
     try:
         return validation.json_object(clean, "the call", most=validation.MAX_TEXT)

@@ -101,7 +101,7 @@ class TurnStore:
         self._agent_id = author.agent_id
 
     def begin(self, session: str, message_id: int, runner: UUID) -> TurnRow:
-        """A new turn.
+        """Begin a turn.
 
         Raises:
             ConflictError: the session is in a turn already.
@@ -117,7 +117,7 @@ class TurnStore:
         return turn
 
     def latest(self, session: str) -> TurnRow | None:
-        """The turn a session is in, or was in last."""
+        """Return the turn a session is in, or was in last."""
         return self._turn(SQL.latest, session=session)
 
     def take_over(self, turn_id: int, runner: UUID) -> TurnRow | None:
@@ -151,7 +151,7 @@ class TurnStore:
         return self._connection.execute(SQL.claim, given).fetchone() is not None
 
     def steps(self, *, turn_id: int | None = None, limit: int = 1000) -> Sequence[Step]:
-        """Steps, newest first."""
+        """Return steps, newest first."""
         return self._steps(turn_id=turn_id, step_id=None, limit=limit)
 
     def step(self, id: int) -> Step:
@@ -166,7 +166,7 @@ class TurnStore:
         return found[0]
 
     def window(self, session: str, *, limit: int) -> tuple[str | None, Sequence[Message]]:
-        """The last summary of a session, and its newest messages after what was summarised, oldest first."""
+        """Return the last summary of a session, and its newest messages after what was summarised, oldest first."""
         with self._connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(SQL.window, self._given(session=session, limit=limit)).fetchall()
         summary = rows[0]["summary"] if rows else None

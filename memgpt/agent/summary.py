@@ -23,7 +23,7 @@ Answered = Callable[[Sent, "ModelResponse", float], None]
 
 
 def to_evict(messages: Sequence[Message], room: int, longest: int, count: Count) -> Sequence[Message]:
-    """The oldest messages that have to go so that the rest takes half of the room; the last one stays.
+    """Return the oldest messages that have to go so that the rest takes half of the room; the last one stays.
 
     What stays begins with a user's message, or where a turn is longer than that, with an answer of the model: never
     with the result of a call that is gone.
@@ -96,7 +96,7 @@ def most_tokens(window: int) -> int:
 
 
 def cut(text: str, tokens: int, count: Count) -> str:
-    """The beginning of a text, so short that it has at most so many tokens."""
+    """Cut a text so short that it has at most so many tokens."""
     while (has := count(text)) > tokens:
         text = text[: int(len(text) * min(0.95, tokens / has))]
     return text
@@ -113,7 +113,7 @@ def _asked(model: ChatModel, sent: Sent, text: str, most: int, seconds: float) -
 
 
 def _pieces(messages: Sequence[Message], room: int, count: Count, zone: ZoneInfo) -> Iterator[str]:
-    """The messages as lines, in pieces that fit."""
+    """Yield the messages as lines, in pieces that fit."""
     lines: list[str] = []
     left = room
     for message in messages:

@@ -28,7 +28,7 @@ WEAK = "(even the best of these is a weak match: what was asked for may not be r
 
 
 def memory_tools(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Tool]:
-    """The tools on one memory. ``moment`` tells when the turn began: what is searched was said before."""
+    """Return the tools on one memory. ``moment`` tells when the turn began: only what was said before is searched."""
     return [tool(function) for function in [*_core(memory), *_archival(memory), *_recall(memory, moment)]]
 
 

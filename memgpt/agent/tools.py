@@ -59,7 +59,7 @@ class Tool:
 
 
 def tool(function: Callable[..., Any]) -> Tool:
-    """A function as a tool: its name, its docstring, its annotated parameters (and their lines under ``Args:``).
+    """Make a function a tool: its name, its docstring, its annotated parameters (and their lines under ``Args:``).
 
     Raises:
         InputError: the function cannot be called by name with JSON values.

@@ -46,7 +46,7 @@ class Core:
         self._scope = scope
 
     def __getitem__(self, label: str) -> CoreBlock:
-        """A handle on the block of that label, which need not exist yet: the first write creates it."""
+        """Return a handle on the block of that label, which need not exist yet: the first write creates it."""
         return CoreBlock(self._scope, validation.label(label))
 
     def __iter__(self) -> Iterator[str]:
@@ -71,7 +71,7 @@ class Core:
         limit: int = DEFAULT_LIMIT,
         read_only: bool = False,
     ) -> Block:
-        """A new block of the agent's own.
+        """Create a block of the agent's own.
 
         Raises:
             ConflictError: the agent has a block of that label.
@@ -286,7 +286,7 @@ class CoreBlock:
         )
 
     def _owned(self, connection: Connection, expected: _Expected) -> Block:
-        """The block, locked, where it is the agent's own and as expected."""
+        """Lock and return the block, if it is the agent's own and as expected."""
         block = BlockStore(connection, self._scope.author).get(self.label, lock=True)
         if block is None:
             raise self._absent()
@@ -310,7 +310,7 @@ class CoreBlock:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What the caller has seen, if it says so."""
+    """State of the block that the caller has seen, if it says so."""
 
     version: int | None = None
     sha256: str | None = None

@@ -44,7 +44,7 @@ def replaced(label: str, value: str, old: str, new: str) -> str:
 
 
 def _occurrences(value: str, old: str) -> Iterator[tuple[int, int]]:
-    """The parts of a value that read like ``old``, as (start, end)."""
+    """Yield the parts of a value that read like ``old``, as (start, end)."""
     text, origins = _normal(value)
     wanted = validation.normal(old)
     place = text.find(wanted)
@@ -56,7 +56,8 @@ def _occurrences(value: str, old: str) -> Iterator[tuple[int, int]]:
 
 
 def _normal(value: str) -> tuple[str, Sequence[int | None]]:
-    """A text in NFC, and where each position of that is in the text; None between what was composed of one."""
+    """Return a text in NFC, and the position of each of its characters in the original; None between what was composed
+    of one."""
     if unicodedata.is_normalized("NFC", value):
         return value, range(len(value) + 1)
     starts = [n for n, character in enumerate(value) if not n or not _continues(character)]
@@ -70,14 +71,14 @@ def _normal(value: str) -> tuple[str, Sequence[int | None]]:
 
 
 def _continues(character: str) -> bool:
-    """Whether a character may be composed with, or change places with, those before it."""
+    """Tell whether a character may be composed with, or change places with, those before it."""
     first = unicodedata.normalize("NFD", character)[0]
     return unicodedata.combining(first) > 0 or first in _composed()
 
 
 @cache
 def _composed() -> Set[str]:
-    """The characters that are the second of two which NFC makes one: accents, vowel signs, Korean letters."""
+    """Return the characters that are the second of two which NFC makes one: accents, vowel signs, Korean letters."""
     pairs = (unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1))
     seconds = {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and not pair[0].startswith("<")}
     return seconds | {chr(code) for code in range(0x1160, 0x1200)}
@@ -103,7 +104,7 @@ def _not_there(label: str, value: str, old: str) -> str:
 
 
 def _pairs(line: str) -> set[str]:
-    """The pairs of neighbouring characters: a quick look at what may be alike."""
+    """Return the pairs of neighbouring characters: a quick test of what may be alike."""
     return {first + second for first, second in pairwise(line.lower())}
 
 

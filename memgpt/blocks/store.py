@@ -24,8 +24,8 @@ class BlockStore:
         self._author = author
 
     def get(self, label: str, *, lock: bool = False) -> Block | None:
-        """The block seen under a label, the agent's own before a shared one. Locked, it stays as read until the end of
-        the transaction."""
+        """Return the block seen under a label, the agent's own before a shared one. Locked, it stays as read until the
+        transaction ends."""
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
             query = SQL.get_locked if lock else SQL.get
             return cursor.execute(query, {"agent_id": self._author.agent_id, "label": label}).fetchone()
@@ -36,14 +36,14 @@ class BlockStore:
             return cursor.execute(SQL.list, {"agent_id": self._author.agent_id}).fetchall()
 
     def seen_by(self, agents: builtins.list[str], label: str) -> Sequence[str]:
-        """Which of these agents see a block of that label already that is not this agent's."""
+        """Return those of these agents that already see a block of that label which is not this agent's."""
         given = {"agents": agents, "label": label, "agent_id": self._author.agent_id}
         return [row[0] for row in self._connection.execute(SQL.seen_by, given)]
 
     def insert(
         self, label: str, *, change_id: UUID, value: str, description: str, limit: int, read_only: bool = False
     ) -> Block | None:
-        """A new block; None where the agent has one of that label."""
+        """Insert a block; return None if the agent has one of that label."""
         given = {
             "label": label,
             "value": value,

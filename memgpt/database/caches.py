@@ -1,4 +1,4 @@
-"""What a process remembers of the texts of a database's agents, so that it can be forgotten."""
+"""Caches in which a process keeps texts of a database's agents, with one way to forget an agent in all of them."""
 
 from __future__ import annotations
 

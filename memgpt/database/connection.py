@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """What a pool's connections do at this moment."""
+    """Use of a pool's connections at this moment."""
 
     connections: dict[str, int]
     """How many are ``used`` and how many ``idle``."""
@@ -70,7 +70,7 @@ class PoolUse:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What one look at a server told."""
+    """Facts about a server, read in one round trip."""
 
     version: int
     backend_pid: int
@@ -88,7 +88,8 @@ class Server:
 
 
 def locate(options: Settings | None = None) -> str:
-    """The connection string: ``DATABASE_URL``, libpq's variables, else the embedded server, started if need be."""
+    """Return the connection string: ``DATABASE_URL``, libpq's variables, else the embedded server, started if need
+    be."""
     options = options or settings()
     if options.database_url is not None:
         return options.database_url.get_secret_value()
@@ -107,7 +108,7 @@ def connect(
     deadline: float | None = None,
     vectors: bool = True,
 ) -> Connection:
-    """A single connection, safe behind a transaction pooler: nothing is prepared, nothing set for the session.
+    """Open a single connection, safe behind a transaction pooler: nothing is prepared, nothing set for the session.
 
     ``vectors=False`` also accepts a database without pgvector, as the first migration must.
 
@@ -129,7 +130,7 @@ def connect(
 
 
 def get_db_connection() -> Connection:
-    """A new connection to the configured database, in a transaction of its own: ``commit()`` keeps the work."""
+    """Open a connection to the configured database, in a transaction of its own: ``commit()`` keeps the work."""
     connection = connect(vectors=False)
     connection.in_binary = False
     return connection
@@ -150,7 +151,7 @@ def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
 
 
 def conninfo(dsn: str, options: Settings) -> str:
-    """The connection string with what it leaves open (how long to wait, and our name), and in UTF-8 in any case."""
+    """Complete a connection string: how long to wait, our name, and UTF-8 in any case."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
@@ -162,7 +163,7 @@ def conninfo(dsn: str, options: Settings) -> str:
 
 
 def _reason(error: psycopg.Error) -> str:
-    """The server's words on one line, with what usually helps."""
+    """Return the server's words on one line, with what usually helps."""
     text = " ".join(str(error).split())
     hints = {
         "password authentication failed": "check the user and password in DATABASE_URL",
@@ -177,7 +178,7 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def describe(connection: psycopg.Connection[Any]) -> Server:
-    """What this server is. One round trip."""
+    """Describe the server, in one round trip."""
     with connection.cursor(row_factory=class_row(Server)) as cursor:
         server = cursor.execute(SQL.describe_server, {"session": Jsonb(SESSION)}).fetchone()
     assert server is not None  # noqa: S101 - the statement always gives one row
@@ -185,9 +186,10 @@ def describe(connection: psycopg.Connection[Any]) -> Server:
 
 
 def check_encoding(encoding: str) -> None:
-    """
+    """Refuse a database whose encoding cannot hold every text.
+
     Raises:
-        DatabaseError: the database cannot hold every text.
+        DatabaseError: the database is not encoded in UTF-8.
     """
     if encoding != "UTF8":
         raise DatabaseError(
@@ -235,7 +237,7 @@ class _Pool:
 
     @contextmanager
     def lease(self) -> Iterator[Connection]:
-        """A connection of its own for the caller."""
+        """Lend the caller a connection of its own."""
         self._connect_once()
         connections = self._connections
         with translated():
@@ -259,7 +261,7 @@ class _Pool:
         self._connections.close()
 
     def set_session(self, *, local: bool) -> sql.Composed | None:
-        """The statement that gives a session what our SQL relies on; None where it has all of that."""
+        """Return the statement that gives a session what our SQL relies on; None where it has all of that."""
         wanted: dict[str, sql.Composable] = {name: sql.SQL(SESSION[name]) for name in self.server.settings}
         schemas, vector_schema = self.server.schemas, self.server.vector_schema
         if self.options.db_schema != (schemas[0] if schemas else None) or vector_schema not in schemas:
@@ -331,7 +333,7 @@ class Database:
 
     @property
     def server(self) -> Server:
-        """What the server is; connects on first use."""
+        """Describe the server; connects on first use."""
         return self._pool.server
 
     @property
@@ -344,14 +346,14 @@ class Database:
         return self._pool.dsn
 
     def isolated(self, scope: RequestScope) -> Database:
-        """The same pool for one request: its role and scope go with every transaction."""
+        """Return the same pool for one request: its role and scope go with every transaction."""
         twin = copy.copy(self)
         twin._scope = scope
         return twin
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection in autocommit: each statement is a transaction and one round trip."""
+        """Lend a connection in autocommit: each statement is a transaction and one round trip."""
         with self._pool.lease() as connection, connection.scoped(self._scope):
             statement = self._pool.set_session(local=True) if self._pool.pooled else None
             if statement is None:
@@ -363,7 +365,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection in one transaction: everything is committed at the end, or nothing is."""
+        """Lend a connection in one transaction: everything is committed at the end, or nothing is."""
         with self.connection() as connection, connection.transaction():
             yield connection
 

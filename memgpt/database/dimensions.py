@@ -48,7 +48,7 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a vector of some dimensions is stored: type, storage, and IVFFlat operator class if there is one."""
+    """Storage of vectors of some dimensions: type, storage mode, and IVFFlat operator class if there is one."""
 
     type: str
     dimensions: int
@@ -57,7 +57,8 @@ class Column:
 
 
 def column(dimensions: int) -> Column:
-    """The column for vectors of this length: IVFFlat takes 2,000 dimensions of ``vector``, 4,000 of ``halfvec``."""
+    """Return the column for vectors of this length: IVFFlat takes 2,000 dimensions of ``vector``, 4,000 of
+    ``halfvec``."""
     half = _INDEXABLE_VECTOR < dimensions <= _INDEXABLE_HALFVEC
     name = "halfvec" if half else "vector"
     fits = dimensions * (2 if half else 4) <= _BYTES_IN_A_PAGE or dimensions == IN_THE_FILES
@@ -66,7 +67,7 @@ def column(dimensions: int) -> Column:
 
 
 def recorded(connection: psycopg.Connection[Any], found: Survey) -> ModelSpec | None:
-    """The model the columns are for, as the database records it."""
+    """Return the model the columns are for, as the database records it."""
     if _RECORD not in (found.relations or ()):
         return None
     row = connection.execute(SQL.active).fetchone()
@@ -74,7 +75,8 @@ def recorded(connection: psycopg.Connection[Any], found: Survey) -> ModelSpec | 
 
 
 def plan(connection: psycopg.Connection[Any], found: Survey, model: ModelSpec) -> Sizing | None:
-    """What has to be done for ``model``; None when nothing has, or when stored vectors keep another model of this size.
+    """Return what has to be done for ``model``; None if nothing has, or if stored vectors keep another model of this
+    size.
 
     Raises:
         MigrationError: vectors of another size are stored.

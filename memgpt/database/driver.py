@@ -92,7 +92,7 @@ class Connection(psycopg.Connection[TupleRow]):
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:
-        """What a request may not do itself, done for it in its transaction: fixed statements of ours."""
+        """Run fixed statements of ours as the owner, in the transaction of a request that may not run them itself."""
         if self.scope is not None:
             self.execute(isolation.SQL.leave)
         yield
@@ -154,7 +154,7 @@ class Connection(psycopg.Connection[TupleRow]):
 
 
 def hidden_operators(connection: psycopg.Connection[Any]) -> frozenset[str]:
-    """The operators that a policy keeps from the indexes, so that functions of the owner look up in their place.
+    """Return the operators that a policy keeps from the indexes, so that functions of the owner look up in their place.
 
     Those of arrays for every request; ``@@`` where no superuser has declared that it tells nothing.
     """

@@ -32,7 +32,7 @@ def translated() -> Iterator[None]:
 
 
 def translation(error: psycopg.Error) -> MemgptError:
-    """The error of memgpt for one of the driver's. Of rows and values it says what PostgreSQL's first line says."""
+    """Translate an error of the driver to one of memgpt. Of rows and values it keeps PostgreSQL's first line."""
     words = _words(error)
     specific = _specific(error, words)
     if specific is not None:

@@ -1,4 +1,4 @@
-"""What a forked child needs anew: one hook, with which every resource registers.
+"""One hook for everything that a forked child needs anew; every such resource registers with it.
 
 A fork copies the memory of a process, not its threads, and shares its sockets. So a child that goes on using what its
 parent opened reads its parent's answers, waits for threads that are not there, and for locks that nobody will release.
@@ -40,7 +40,7 @@ def register(resource: Resource) -> None:
 
 
 def hand_on(resource: Inheritance) -> None:
-    """The same for a resource that the child gets a part of."""
+    """Register a resource that the child takes over in part."""
     _inheritances.add(resource)
     register(resource)
 

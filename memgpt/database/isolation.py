@@ -29,7 +29,7 @@ SQL = queries.beside(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RequestScope:
-    """What one request may touch."""
+    """Agents that one request may touch."""
 
     agents: tuple[str, ...]
     """Agents of the caller's key: exact names, or beginnings that end in ``*``."""
@@ -37,7 +37,7 @@ class RequestScope:
     """The agent of the request; the rows of no other are seen. Empty: only the list of the key's agents is."""
 
     def allows(self, agent_id: str) -> bool:
-        """The same rule as the policies'."""
+        """Tell whether the request may touch an agent; the same rule as the policies'."""
         return any(
             agent_id == pattern or (pattern.endswith("*") and agent_id.startswith(pattern[:-1]))
             for pattern in self.agents
@@ -76,7 +76,7 @@ class ScopedCursor(psycopg.Cursor[TupleRow]):
 
 
 def scoped(factory: type[psycopg.Cursor[TupleRow]]) -> type[psycopg.Cursor[TupleRow]]:
-    """The kind of cursor for the statements of a request. One that traces goes around the whole round trip."""
+    """Return the kind of cursor for the statements of a request. One that traces goes around the whole round trip."""
     if factory is psycopg.Cursor:
         return ScopedCursor
     return type("ScopedCursor", (factory, ScopedCursor), {})

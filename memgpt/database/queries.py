@@ -38,7 +38,7 @@ def _statement(body: str) -> bytes:
 
 
 def beside(module: str) -> Queries:
-    """The queries of the ``.sql`` file that has a module's name: call it with ``__name__``."""
+    """Return the queries of the ``.sql`` file that has a module's name: call it with ``__name__``."""
     package, _, noun = module.rpartition(".")
     file = resources.files(package) / f"{noun}.sql"
     return Queries(file.read_text(encoding="utf-8"), f"{noun}.sql")

@@ -95,7 +95,7 @@ class SlowStatements:
 
 
 def timed(factory: Factory, slow: SlowStatements) -> Factory:
-    """A kind of cursor that looks at the clock."""
+    """Return a kind of cursor that measures each statement."""
 
     class TimedCursor(factory):  # type: ignore[misc, valid-type]
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:

@@ -50,7 +50,7 @@ class Table:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What a row says, whatever its id: columns that refer to no row, and that reading does not change."""
+        """Columns that say something by themselves: they refer to no row, and reading does not change them."""
         left_out = {"id", "embedding_model", *self.counters, *self.references, *self.refers}
         return tuple(column for column in self.columns if column not in left_out)
 
@@ -65,7 +65,7 @@ class Table:
         return self.columns if self.vector is None else (*self.columns, self.vector)
 
     def complete(self, template: bytes, **parts: sql.Composable) -> bytes:
-        """The statement for this table, once and for all."""
+        """Complete a template for this table."""
         names = {
             "table": sql.Identifier(self.name),
             "kind": sql.Literal(self.kind),
@@ -75,7 +75,7 @@ class Table:
         return sql.SQL(template.decode()).format(**names, **parts).as_bytes(None)
 
     def vector_of(self, alias: str) -> sql.Composable:
-        """The vector of a row, NULL where rows have none."""
+        """Return the vector of a row, NULL where rows have none."""
         return sql.SQL("NULL::vector") if self.vector is None else sql.Identifier(alias, self.vector)
 
 
@@ -85,7 +85,7 @@ def listed(names: Iterable[str], write: Callable[[str], sql.Composable] = sql.Id
 
 
 def expressions(queries: Queries, prefix: str, alias: str) -> Callable[[str], sql.Composable]:
-    """A column's value is the query ``PREFIX_COLUMN`` of a file; where there is none, the column of that alias."""
+    """Return the expression for a column: the query ``PREFIX_COLUMN`` of a file, or else the column of that alias."""
 
     def write(name: str) -> sql.Composable:
         if f"{prefix}_{name}" not in queries:

@@ -66,7 +66,7 @@ def register(context: AdaptContext) -> None:
 
 
 def in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row that PostgreSQL wrote as JSON, which it does in the session's zone, with its times in UTC."""
+    """Convert the times of a row that PostgreSQL wrote as JSON from the session's zone to UTC."""
     return {name: _utc(value) if name in COLUMNS else value for name, value in row.items()}
 
 

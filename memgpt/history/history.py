@@ -1,4 +1,4 @@
-"""What was done to a memory, taking it back, and reading the memory as it was."""
+"""The history: what was done to a memory, taking it back, and reading the memory as it was."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class History:
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Change]:
-        """Changes, newest first: of one kind of row, of one row (``kind`` and ``id``), or of the block ``label``.
+        """Return changes, newest first: of one kind of row, of one row (``kind`` and ``id``), or of the block
+        ``label``.
 
         Args:
             kind: block, archival, message, document, chunk, entity or fact.
@@ -105,7 +106,7 @@ class History:
             return store.entries(change_id=undo_id, limit=None)
 
     def stands(self, change_id: UUID) -> bool:
-        """Whether a change is not taken back."""
+        """Tell whether a change is not taken back."""
         undos = self._scope.read(lambda connection: HistoryStore(connection, self._scope.author).undos())
         return change_id not in _undone(undos)
 
@@ -121,11 +122,11 @@ class AsOf:
         self.time = time
 
     def blocks(self) -> Sequence[Block]:
-        """The agent's own blocks."""
+        """Return the agent's own blocks."""
         return self._rows("block", Block)
 
     def block(self, label: str) -> Block:
-        """The agent's own block of that label.
+        """Return the agent's own block of that label.
 
         Raises:
             NotFoundError: there was none.
@@ -175,7 +176,7 @@ class AsOf:
 
 
 def row_kind(value: str) -> RowKind:
-    """A kind of row the history keeps, or an InputError that names them all."""
+    """Check a kind of row that the history keeps; the error names them all."""
     validation.choice(value, tuple(ROW_KINDS), "kind")
     return next(kind for kind in ROW_KINDS if kind == value)
 
@@ -190,7 +191,7 @@ def _uuid(value: UUID | str) -> UUID:
 
 
 def _undone(undos: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
-    """Changes that are taken back: by an undo that is not taken back itself."""
+    """Return the changes that are taken back: by an undo that is not taken back itself."""
     undone: set[UUID] = set()
     for undo, undoes in reversed(undos):  # what undid an undo is newer, so it is decided already
         if undo not in undone:

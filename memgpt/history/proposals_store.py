@@ -47,7 +47,7 @@ class ProposalStore:
         self._author = author
 
     def insert(self, proposal: NewProposal, *, status: ProposalStatus = "proposed") -> Proposal | None:
-        """The new proposal; None where the same was proposed before, whatever became of it."""
+        """Insert a proposal; return None if the same was proposed before, whatever became of it."""
         given = self._given(
             kind=proposal.kind,
             status=status,
@@ -61,7 +61,7 @@ class ProposalStore:
         return self._one(SQL.insert, given)
 
     def known(self, fingerprints: Sequence[UUID]) -> set[UUID]:
-        """Which of these were proposed before."""
+        """Return those of these fingerprints that were proposed before."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return set(cursor.execute(SQL.known, self._given(fingerprints=[*fingerprints])).fetchall())
 

@@ -21,7 +21,7 @@ SQL = queries.beside(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a change did to one row."""
+    """Effect of a change on one row."""
 
     id: int
     kind: RowKind
@@ -63,7 +63,7 @@ class HistoryStore:
         change_id: UUID | None = None,
         before: int | None = None,
     ) -> Sequence[Change]:
-        """Changes of rows, newest first."""
+        """Return changes of rows, newest first."""
         given = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
             return [_in_utc(change) for change in cursor.execute(_entries(), given)]
@@ -77,17 +77,17 @@ class HistoryStore:
         return self._connection.execute(SQL.undos, self._given()).fetchall()
 
     def last_change(self, undone: Iterable[UUID]) -> UUID | None:
-        """The newest change that is neither an undo nor one of these."""
+        """Return the newest change that is neither an undo nor one of these."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.last_change, self._given(undone=[*undone])).fetchone()
 
     def steps(self, change_id: UUID) -> Sequence[Step]:
-        """What a change did, oldest first."""
+        """Return the effects of a change, oldest first."""
         with self._connection.cursor(row_factory=class_row(Step)) as cursor:
             return cursor.execute(SQL.steps, self._given(change_id=change_id)).fetchall()
 
     def later(self, entries: Sequence[int], *, undone: UUID, change_id: UUID) -> Sequence[Later]:
-        """What other changes than these two did afterwards to the rows of these entries, newest first."""
+        """Return what other changes than these two did afterwards to the rows of these entries, newest first."""
         given = self._given(entries=[*entries], undone=undone, change_id=change_id)
         with self._connection.cursor(row_factory=class_row(Later)) as cursor:
             return cursor.execute(SQL.later, given).fetchall()
@@ -106,7 +106,8 @@ class HistoryStore:
             return cursor.execute(_statement("delete", kind), given).fetchall()
 
     def as_of(self, kind: RowKind, time: datetime, *, id: int | None = None) -> Sequence[Row]:
-        """The rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is given."""
+        """Return the rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is
+        given."""
         with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
             return cursor.execute(_statement("as_of", kind), self._given(time=time, id=id)).fetchall()
 
@@ -142,5 +143,5 @@ def _entries() -> bytes:
 
 
 def _unless(kind: RowKind) -> sql.SQL:
-    """What keeps a row from being deleted."""
+    """Return the condition that keeps a row from being deleted."""
     return sql.SQL({"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b"").decode())

@@ -33,7 +33,7 @@ class Jobs:
 
     @property
     def scope(self) -> AgentScope:
-        """What these jobs are written through; not for applications."""
+        """Scope through which these jobs are written; not for applications."""
         return self._scope
 
     def add(self, kind: str, arguments: Mapping[str, Any] | None = None, files: Sequence[JobFile] = ()) -> Job:
@@ -107,7 +107,8 @@ class Jobs:
 
 
 def kind_of(name: str) -> JobKind:
-    """
+    """Return the kind of work of that name.
+
     Raises:
         InputError: there is no such kind of work.
     """
@@ -115,7 +116,7 @@ def kind_of(name: str) -> JobKind:
 
 
 def checked(kind: JobKind, arguments: Mapping[str, Any], files: Sequence[JobFile]) -> Json:
-    """The arguments as the kind takes them.
+    """Check the arguments of a job against its kind.
 
     Raises:
         InputError: names what is wrong.

@@ -33,7 +33,7 @@ class OnProgress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one job has to work with."""
+    """Everything that one job works with."""
 
     memory: Memory
     """The agent's; PostgreSQL itself keeps it to that agent."""
@@ -195,7 +195,7 @@ KINDS: Final[Mapping[str, JobKind]] = {kind.name: kind for kind in _ALL}
 
 @contextmanager
 def _on_disk(files: Sequence[JobFile]) -> Iterator[Mapping[Path, str]]:
-    """Where the files lie meanwhile, each alone under its own name, and what they were called."""
+    """Write files to a temporary directory, each alone under its own name, and return their paths with their names."""
     with tempfile.TemporaryDirectory(prefix="memgpt-job-") as directory:
         paths = {}
         for number, file in enumerate(files):
@@ -208,7 +208,7 @@ def _on_disk(files: Sequence[JobFile]) -> Iterator[Mapping[Path, str]]:
 
 
 def _file_name(name: str) -> str:
-    """The last part of a name somebody sent, as a file system takes it: its suffix tells the format."""
+    """Return the last part of a sent name, as a file system takes it: its suffix tells the format."""
     last = PurePath(name.replace("\\", "/")).name.lstrip(".") or "file"
     plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)
     stem, dot, suffix = plain.rpartition(".")

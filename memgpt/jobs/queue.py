@@ -67,7 +67,7 @@ def defer(connection: Connection, queue: str, agent_id: str, job_id: int) -> Non
 
 @contextmanager
 def _inside(connection: Connection) -> Iterator[None]:
-    """The library's schema, whose tables are the owner's, also in a transaction of a request."""
+    """Use the queue library's schema, whose tables are the owner's, also in a transaction of a request."""
     with connection.as_owner():
         row = connection.execute(SQL.path).fetchone()
         assert row is not None  # noqa: S101 - there is always a path
@@ -93,7 +93,7 @@ class QueueCursor(psycopg.AsyncCursor[Any]):
 
 
 def connector(dsn: str) -> procrastinate.PsycopgConnector:
-    """The worker's own connections; few, for it asks little."""
+    """Return the worker's own connector, with few connections, for it needs few."""
     return procrastinate.PsycopgConnector(
         conninfo=dsn,
         min_size=0,

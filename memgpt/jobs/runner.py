@@ -151,7 +151,7 @@ class _Attempt:
             self.write_end(JobStore(connection, self._agent_id), status, error, result)
 
     def write_end(self, store: JobStore, status: str, error: str | None = None, result: Json | None = None) -> None:
-        """The end, in the caller's transaction."""
+        """Record the end of the attempt in the caller's transaction."""
         if not store.finish(self._id, self._runner, status, error=error, result=result):  # type: ignore[arg-type]
             raise _Lost
         store.remove_files(self._id)
@@ -167,5 +167,5 @@ def _run(kind: JobKind, work: Work, job: Job) -> Json:
 
 
 def _told(error: Exception) -> str:
-    """What the owner of the job reads; ."""
+    """Return the error as the owner of the job reads it."""
     return str(error)[:1000].replace("\0", "")

@@ -42,7 +42,7 @@ class JobStore:
         return self._pair(SQL.under_way, {})
 
     def under_way_of(self, requested_by: str) -> tuple[int, int]:
-        """The same of whoever asked, for every agent: for the owner."""
+        """Count what one requester has under way for all agents: for the owner."""
         return self._pair(SQL.under_way_of, {"requested_by": requested_by})
 
     def insert(self, kind: str, arguments: Json, *, requested_by: str) -> Job:
@@ -58,7 +58,8 @@ class JobStore:
             return cursor.execute(SQL.files, self._given(job_id=job_id)).fetchall()
 
     def get(self, id: int) -> Job:
-        """
+        """Return a job.
+
         Raises:
             NotFoundError: the agent has no job of that id.
         """
@@ -79,11 +80,11 @@ class JobStore:
         return [row[0] for row in self._connection.execute(SQL.without, {"kind": kind})]
 
     def start(self, id: int, runner: UUID, *, most: int) -> Job | None:
-        """The job as it is now: running, or ended before it began. None when it ended already, or is gone."""
+        """Start a job and return it: running, or ended before it began. None if it ended already, or is gone."""
         return self._job(SQL.start, {"id": id, "runner": runner, "most": most})
 
     def progress(self, id: int, runner: UUID, *, done: int, total: int | None, message: str) -> bool | None:
-        """Whether it is to be cancelled; None when the job is no longer this runner's."""
+        """Record progress; return whether the job is to be cancelled, None if it is no longer this runner's."""
         given = {"id": id, "runner": runner, "done": done, "total": total, "message": message}
         row = self._run(SQL.progress, given)
         return None if row is None else bool(row[0])
@@ -91,7 +92,7 @@ class JobStore:
     def finish(
         self, id: int, runner: UUID, status: JobStatus, *, result: Json | None = None, error: str | None = None
     ) -> bool:
-        """False when the job is no longer this runner's."""
+        """Record a job's end; return False if it is no longer this runner's."""
         given = {"id": id, "runner": runner, "status": status, "error": error}
         return self._run(SQL.finish, given | {"result": None if result is None else Jsonb(result)}) is not None
 

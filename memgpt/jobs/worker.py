@@ -129,7 +129,7 @@ class Worker:
         self._runner.run(agent_id, job_id, context.should_abort)
 
     def _all_sleep(self, timestamp: int) -> None:
-        """A job for each agent that has none under way."""
+        """Ask for a job for each agent that has none under way."""
         with self._database.connection() as connection:
             agents = JobStore(connection, "").without("sleep")
         for agent_id in agents:

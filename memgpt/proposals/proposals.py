@@ -100,7 +100,7 @@ class Proposals:
             return ProposalStore(connection, self._scope.author).insert(proposal, status=status)
 
     def known(self, proposal: NewProposal) -> bool:
-        """Whether the same was proposed before."""
+        """Tell whether the same was proposed before."""
         return bool(
             self._scope.read(
                 lambda connection: ProposalStore(connection, self._scope.author).known([proposal.fingerprint])
@@ -269,7 +269,7 @@ _ENDS: Final = ("source", "type", "target", "source_type", "target_type")
 
 
 def digest(text: str) -> str:
-    """What tells whether a text is still the one that was looked at."""
+    """Return the digest by which a text is recognised as the one that was looked at."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -53,7 +53,7 @@ OnProgress = Callable[[Progress], None] | None
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did."""
+    """Outcome of a run."""
 
     switched: bool
     """False where the memory had that model already and only gaps were filled."""
@@ -179,7 +179,7 @@ def finish(*, dsn: str | None = None, options: Settings | None = None) -> Switch
 
 
 def plan(to: str | EmbeddingModel, *, dsn: str | None = None, options: Settings | None = None) -> Plan:
-    """What a switch will take; embeds a small sample and changes nothing."""
+    """Estimate what a switch will take; embeds a small sample and changes nothing."""
     options = options or settings()
     model = _model(to, options)
     with Session(dsn, options) as session, session.alone() as connection:
@@ -187,7 +187,7 @@ def plan(to: str | EmbeddingModel, *, dsn: str | None = None, options: Settings 
 
 
 def status(*, dsn: str | None = None, options: Settings | None = None) -> Status:
-    """The memory's model, the last switch and how far it is; from any process."""
+    """Return the memory's model, the last switch and its progress; from any process."""
     options = options or settings()
     with Session(dsn, options) as session, session.alone() as connection:
         return Status(*active(connection), last(connection), at_work(connection, options.db_schema))
@@ -216,7 +216,7 @@ def _loaded(name: str, dimensions: int, options: Settings) -> EmbeddingModel:
 
 
 def _model_if_any(now: tuple[str, int], options: Settings) -> EmbeddingModel | None:
-    """The old model, to compare with; None where it is not to be had any more."""
+    """Load the old model, to compare with; None if it is no longer available."""
     if now[0] == NO_MODEL:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What is looked at before the new vectors take over: counts, neighbours of a sample, the user's own queries."""
+"""Checks before the new vectors take over: counts, neighbours of a sample, the user's own queries."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Verification:
 
 
 def read_queries(file: Path) -> list[SavedQuery]:
-    """The queries of a file of JSON lines.
+    """Read the queries of a file of JSON lines.
 
     Raises:
         InputError: the file cannot be read; the message names the line.

@@ -1,4 +1,4 @@
-"""Is the memory in order? Each check looks at one thing and says what to do about it.
+"""Checks of a memory's health. Each looks at one thing and says what to do about it.
 
 A check is a function from an :class:`Examination` to findings; a new one is added to ``CHECKS``.
 """
@@ -30,7 +30,7 @@ _VISIBLE: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found; ``action`` is what to run, empty where nothing is to be done."""
+    """Result of a check; ``action`` is what to run, empty where nothing is to be done."""
 
     check: str
     level: Level
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What every check may look at."""
+    """Everything that a check may look at."""
 
     connection: psycopg.Connection[Any]
     options: Settings
@@ -151,7 +151,7 @@ def switch(about: Examination) -> Iterator[Finding]:
 
 
 def cache(about: Examination) -> Iterator[Finding]:
-    """What is kept so that it is not paid for again."""
+    """Report what is cached so that it is not paid for again."""
     for model, count, size in about.connection.execute(SQL.cache).fetchall():
         kept = f"{count:,} vectors of {model} in the cache ({size / 1e6:.1f} MB)"
         if model == about.model or (about.switch and model in (about.switch.from_model, about.switch.to_model)):

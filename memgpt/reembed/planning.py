@@ -1,4 +1,4 @@
-"""What a switch will take: rows, tokens, money, time, disk."""
+"""The cost of a switch: rows, tokens, money, time, disk."""
 
 from __future__ import annotations
 

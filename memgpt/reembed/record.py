@@ -1,4 +1,4 @@
-"""What the database knows of a switch, and the guard that lets one process work on it."""
+"""The database's record of a switch, and the guard that lets one process work on it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Switch:
 
 
 def current(connection: psycopg.Connection[Any]) -> Switch | None:
-    """The switch that is under way, or whose old vectors are still kept."""
+    """Return the switch that is under way, or whose old vectors are still kept."""
     with connection.cursor(row_factory=class_row(Switch)) as cursor:
         return cursor.execute(SQL.current).fetchone()
 
@@ -92,7 +92,7 @@ class Guard:
 
 @contextmanager
 def guard(dsn: str, options: Settings) -> Iterator[Guard]:
-    """The right to work on a switch.
+    """Acquire the right to work on a switch.
 
     Raises:
         ConflictError: another process has it.

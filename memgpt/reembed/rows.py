@@ -45,7 +45,7 @@ class Batches:
         self._statement: Any = table.compose(SQL.mend, held=table.compose(SQL.held)) if mending else None
 
     def after(self, connection: psycopg.Connection[Any], last: Row | None, limit: int) -> Sequence[Row]:
-        """The next rows in key order."""
+        """Return the next rows in key order."""
         agent_id, id = (last.agent_id, last.id) if last else _FIRST
         given = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
         with connection.cursor(row_factory=class_row(Row)) as cursor:

@@ -42,7 +42,7 @@ class Session:
 
     @contextmanager
     def alone(self, *, dimensions: int = 0) -> Iterator[Connection]:
-        """A connection for what may not run in a transaction and may take long: index builds, vacuums.
+        """Lend a connection for what may not run in a transaction and may take long: index builds, vacuums.
 
         With ``dimensions`` it has the memory that building a vector index takes. Behind a transaction pooler nothing
         can be set for a session, so there it is what the server gives everybody.
@@ -99,7 +99,7 @@ class Retry(Exception):
 
 
 def rate_limited(per_second: float | None) -> Callable[[int], None]:
-    """A function to call after each piece of work with its size: it sleeps where that was faster than allowed."""
+    """Return a function to call after each piece of work with its size: it sleeps if that was faster than allowed."""
     state: dict[str, Any] = {"started": time.monotonic(), "done": 0}
 
     def pause(done: int) -> None:

@@ -1,4 +1,5 @@
-"""How much room a memory takes, and will take: the live database's own bytes, and constants where it has few rows yet.
+"""Sizing: the room that a memory takes and will take, from the live database's bytes and, where it has few rows yet,
+constants.
 
 The constants are measured by ``benchmarks/sizing.py``, which writes ``sizing.json`` and ``docs/sizing.md``.
 """
@@ -84,7 +85,7 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What :func:`examine` found."""
+    """Sizes that :func:`examine` found."""
 
     dimensions: int
     database_bytes: int
@@ -94,7 +95,7 @@ class Sizes:
 
 
 def examine(dsn: str | None = None, *, rows: int = 1_000_000, options: Settings | None = None) -> Sizes:
-    """The live database now, and each of its tables at so many rows; only reads.
+    """Measure the live database, and estimate each of its tables at so many rows; only reads.
 
     Raises:
         DatabaseError: there is no memory in this database.
@@ -134,7 +135,7 @@ def _size(name: str, rows: int, size: int, indexes: Mapping[str, int], dimension
 
 
 def per_row(table: str, dimensions: int) -> PerRow:
-    """The constants of a table for vectors of this length, between those that were measured."""
+    """Return the constants of a table for vectors of this length, between those that were measured."""
     stored = dimensions * (2 if column(dimensions).type == "halfvec" else 4)
     measured = {int(length): values[table] for length, values in constants()["dimensions"].items()}
 
@@ -166,7 +167,7 @@ def _between(values: Mapping[float, float], where: float) -> float:
 
 
 def advice(tables: Sequence[TableSize], shared_buffers: int) -> list[str]:
-    """What the numbers mean for memory, replicas and partitions."""
+    """Return what the numbers mean for memory, replicas and partitions."""
     rows = tables[0].then_rows
     searched = sum(table.then_searched for table in tables)
     total = sum(table.then_bytes for table in tables)

@@ -88,7 +88,7 @@ def invalid_indexes(connection: psycopg.Connection[Any], table: Table) -> list[s
 
 
 def exchange(connection: psycopg.Connection[Any], table: Table, size: Column) -> None:
-    """The live columns and indexes become the previous ones, the next ones live. The tables must be locked."""
+    """Make the live columns and indexes the previous ones, and the next ones live. The tables must be locked."""
     _rename(connection, table, "", "_previous")
     _rename(connection, table, "_next", "")
     _rename_column(connection, table, "embedding_next_hash", "embedding_previous_hash")
@@ -101,7 +101,7 @@ def exchange(connection: psycopg.Connection[Any], table: Table, size: Column) ->
 
 
 def bring_back(connection: psycopg.Connection[Any], table: Table) -> None:
-    """The previous columns and indexes become the next ones: a switch in the other direction can begin."""
+    """Make the previous columns and indexes the next ones, so that a switch in the other direction can begin."""
     _rename(connection, table, "_previous", "_next")
     _rename_column(connection, table, "embedding_previous_hash", "embedding_next_hash")
 

@@ -39,7 +39,7 @@ _SHARE_BETWEEN_VACUUMS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: rows of the phase, or no total where that is not known."""
+    """Progress of a run: rows of the phase, or no total where that is not known."""
 
     phase: str
     done: int
@@ -190,7 +190,7 @@ class Work:
         return stored
 
     def _last_rows(self, connection: Connection, table: Table) -> None:
-        """What was written since the last pass, while nobody writes; not when it takes long."""
+        """Embed what was written since the last pass, while nobody writes; not when it takes long."""
         batches = Batches(table, self._model)
         rows = batches.after(connection, None, 10 * _NEARLY_DONE)
         if not rows:

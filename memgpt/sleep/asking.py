@@ -25,7 +25,7 @@ def prompt(name: str) -> str:
 
 
 def asked(model: ChatModel, task: str, material: Json) -> Json | None:
-    """The object a model answers; None where it is none.
+    """Ask a model for a JSON object; return None if its answer is none.
 
     Raises:
         ChatError: the model failed.
@@ -67,7 +67,7 @@ def invented(sources: str, text: str) -> list[str]:
 
 
 def _words(text: str) -> list[tuple[bool, str]]:
-    """The words and numbers of a text, and whether each begins a sentence or a line."""
+    """Return the words and numbers of a text, and whether each begins a sentence or a line."""
     return [
         (_SENTENCE_START.search(text[max(0, m.start() - 4) : m.start()]) is not None, m[0])
         for m in _WORD.finditer(text)

@@ -14,7 +14,7 @@ AT_ONCE: Final = 100
 
 
 def facts(memory: Memory, model: str) -> Sequence[Proposal]:
-    """What messages state that this model has not read yet, a proposal for each message.
+    """Propose the facts that messages state and that this model has not read yet, a proposal for each message.
 
     The types of things go along; their descriptions and other names do not (``memory.graph.extract`` asserts them too).
 

@@ -10,7 +10,8 @@ from memgpt.sleep.asking import asked
 
 
 def judge(model: ChatModel) -> Judge:
-    """A judge for ``memory.graph.propose_merges``: asks a model. An answer that cannot be read decides nothing."""
+    """Return a judge for ``memory.graph.propose_merges`` that asks a model. An answer that cannot be read decides
+    nothing."""
 
     def decide(pair: Pair) -> tuple[bool, str] | None:
         answer = asked(model, "judge", _material(pair))

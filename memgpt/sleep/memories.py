@@ -1,4 +1,4 @@
-"""What can be put in order in archival memory without a model: what is expired, there twice, or unused."""
+"""Work on archival memory that needs no model: memories that are expired, kept twice, or unused."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ def _duplicates(group: Sequence[ArchivalMemory]) -> NewProposal:
 
 
 def seen(memory: ArchivalMemory) -> Json:
-    """A memory as a proposal refers to it: applying refuses if it says something else by then."""
+    """Return a memory as a proposal refers to it: applying refuses if its text has changed by then."""
     return {"id": memory.id, "sha256": digest(memory.text)}
 
 
 def telling(text: str) -> str:
-    """The words of a text in their order, without those that say nothing. A question stays one."""
+    """Return the words of a text in order, without those that carry no information. A question stays a question."""
     plain = _NOT.sub(" not", text)
     words = [word for word in key(plain).split() if word not in _FILLERS]
     signs = "".join(sorted({*_SIGN.findall(text)}))

@@ -36,7 +36,7 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """What one task did."""
+    """Outcome of one task."""
 
     proposed: int = 0
     """New proposals."""
@@ -50,7 +50,7 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did."""
+    """Outcomes of a run."""
 
     agent_id: str
     apply: bool
@@ -67,7 +67,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: ``done`` tasks of ``total``, and the report so far."""
+    """Progress of a run: ``done`` tasks of ``total``, and the report so far."""
 
     done: int
     total: int

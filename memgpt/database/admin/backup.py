@@ -98,14 +98,15 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
 
 
 def _policies(dsn: str, options: Settings) -> Sequence[str]:
-    """What lets pg_dump read tables whose row-level security is forced, for an owner who sees all their rows."""
+    """Return the options that let pg_dump read tables under forced row-level security, for an owner who sees all their
+    rows."""
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         owns = connection.execute(SQL.owns).fetchone()
     return ["--enable-row-security"] if owns and owns[0] else []
 
 
 def _contents(command: str, path: Path, present: set[tuple[str, str]]) -> str:
-    """The table of contents of a dump without the schemas and extensions that are there already."""
+    """Return the table of contents of a dump without the schemas and extensions that exist already."""
     done = subprocess.run([command, "--list", str(path)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise DatabaseError(f"{path} cannot be read as a dump: {' '.join(done.stderr.split())}")
@@ -117,8 +118,8 @@ def _contents(command: str, path: Path, present: set[tuple[str, str]]) -> str:
 
 
 def program(name: str, version: int) -> str:
-    """A client program for the server's major version: the wheel's of that version, else the one on PATH when it is
-    not older, else a newer one of the wheel.
+    """Return a client program for the server's major version: the wheel's of that version, else one on PATH that is not
+    older, else a newer one of the wheel.
 
     Raises:
         DatabaseError: none of these is there.
@@ -140,7 +141,7 @@ def program(name: str, version: int) -> str:
 
 
 def _bundled(name: str, oldest: int, newest: int) -> str | None:
-    """The wheel's oldest program of these versions."""
+    """Return the wheel's oldest program of these versions."""
     for version in VERSIONS:
         if oldest <= version <= newest:
             with suppress(ServerError):  # the wheel is not installed

@@ -21,7 +21,8 @@ _MEGABYTE: Final = 1024 * 1024
 
 
 def build_bytes(dimensions: int, lists: int, *, rows: bool) -> int:
-    """What pgvector's k-means asks of ``maintenance_work_mem``: samples, centers and Elkan's bounds (ivfkmeans.c).
+    """Return the bytes that pgvector's k-means needs of ``maintenance_work_mem``: samples, centers and Elkan's bounds
+    (ivfkmeans.c).
 
     The samples are allocated in full for the first row already; an empty table has none.
     """

@@ -43,7 +43,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """What goes on, and how the sample search is executed (empty while no chunk has an embedding)."""
+    """Running work, and the plan of the sample search (empty while no chunk has an embedding)."""
 
     running: tuple[Work, ...]
     blocked: tuple[Blocked, ...]
@@ -62,7 +62,8 @@ class Tokens:
 
 
 def monitor(dsn: str | None = None, *, options: Settings | None = None) -> Monitor:
-    """Running index builds and vacuums, waiting sessions, and EXPLAIN ANALYZE of a search for the largest agent."""
+    """Report running index builds and vacuums, waiting sessions, and EXPLAIN ANALYZE of a search for the largest
+    agent."""
     with _inside(dsn, options or settings(), "document_chunks") as connection:
         with connection.cursor(row_factory=class_row(Work)) as cursor:
             running = cursor.execute(SQL.running).fetchall()
@@ -88,7 +89,7 @@ def vacuum(dsn: str | None = None, *, options: Settings | None = None) -> Iterat
 
 
 def tokens(dsn: str | None = None, *, options: Settings | None = None) -> list[Tokens]:
-    """The tokens stored, table by table."""
+    """Count the tokens stored, table by table."""
     with (
         _inside(dsn, options or settings(), "kg_relationships") as connection,
         connection.cursor(row_factory=class_row(Tokens)) as cursor,
@@ -98,7 +99,7 @@ def tokens(dsn: str | None = None, *, options: Settings | None = None) -> list[T
 
 @contextmanager
 def _inside(dsn: str | None, options: Settings, needs: str) -> Iterator[Connection]:
-    """A transaction with the search path of a migrated schema."""
+    """Open a transaction with the search path of a migrated schema."""
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
         found = schema_migrations.survey(connection, options.db_schema)
         if needs not in (found.relations or ()):

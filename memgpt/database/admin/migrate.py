@@ -35,7 +35,7 @@ SQL = queries.beside(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do: the migrations to apply (or to undo), and the sizing of the embedding columns."""
+    """Work of a run: the migrations to apply (or to undo), and the sizing of the embedding columns."""
 
     schema: str
     pending: tuple[Migration, ...]
@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did; of a dry run, what it would have done (no seconds passed)."""
+    """Work that a run did; of a dry run, what it would have done (no seconds passed)."""
 
     schema: str
     direction: str
@@ -67,7 +67,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a database stands."""
+    """Applied and pending migrations of a database."""
 
     database: str
     schema: str
@@ -82,7 +82,7 @@ class Status:
 
 
 def status(dsn: str | None = None, *, options: Settings | None = None, directory: Path | None = None) -> Status:
-    """Which migrations are applied, pending, edited or unknown. Works on a standby."""
+    """Report which migrations are applied, pending, edited or unknown. Works on a standby."""
     options = options or settings()
     migrations = discover(directory)
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
@@ -106,7 +106,7 @@ def plan(
     model: ModelSpec | None = None,
     directory: Path | None = None,
 ) -> Plan:
-    """What ``apply`` would do; raises what it would raise before touching anything."""
+    """Plan what ``apply`` would do; raise what it would raise before touching anything."""
     options = options or settings()
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         return _plan(connection, discover(directory), options.db_schema, target, model)

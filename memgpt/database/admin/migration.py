@@ -35,7 +35,7 @@ class Migration:
 
     @cached_property
     def statements(self) -> list[Statement]:
-        """What to run, without the file's own BEGIN and COMMIT."""
+        """Statements to run, without the file's own BEGIN and COMMIT."""
         return _work(self.source)
 
     @cached_property
@@ -99,7 +99,7 @@ def _read(name: str, up: Traversable, down: Traversable) -> Migration:
 
 
 def find(migrations: list[Migration], target: str) -> Migration:
-    """The migration meant by ``2``, ``002`` or ``002_optimize_indexes``."""
+    """Find the migration meant by ``2``, ``002`` or ``002_optimize_indexes``."""
     for migration in migrations:
         if target == migration.name or (target.isdecimal() and int(target) == migration.number):
             return migration

@@ -1,4 +1,4 @@
-"""What a long statement is doing right now, watched from a second connection."""
+"""Progress of a long statement, watched from a second connection."""
 
 from __future__ import annotations
 

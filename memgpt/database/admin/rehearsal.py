@@ -27,7 +27,7 @@ Method = Literal["template", "dump"]
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """How the migrations went on the copy."""
+    """Outcome of the migrations on the copy."""
 
     copied_by: Method
     copy_seconds: float

@@ -1,4 +1,4 @@
-"""What a database says about its migrations, and whether that and the files go together."""
+"""A database's own record of its migrations, compared with the files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def set_schema(connection: psycopg.Connection[Any], schema: str, vector_schema: 
 
 
 def has_checksums(connection: psycopg.Connection[Any], schema: str) -> bool:
-    """True from the migration on that brings the table of checksums."""
+    """Tell whether the migration that brings the table of checksums was applied."""
     exists = connection.execute(SQL.tracking_tables, {"schema": schema}).fetchone()
     return exists is not None and bool(exists[1])
 

@@ -39,7 +39,7 @@ class Statement:
 
 
 def split(source: str) -> list[Statement]:
-    """The statements of a file. Comments between them are dropped, comments inside kept.
+    """Split a file into statements. Comments between them are dropped, comments inside kept.
 
     Raises:
         MigrationError: a string, quoted name, dollar quote or comment never ends.
@@ -66,7 +66,7 @@ def split(source: str) -> list[Statement]:
 
 
 def _nesting(previous: str, word: str, depth: int) -> int:
-    """How a word changes the depth of a SQL-standard function body (BEGIN ATOMIC ... CASE ... END ... END)."""
+    """Return how a word changes the depth of a SQL-standard function body (BEGIN ATOMIC ... CASE ... END ... END)."""
     if depth == 0:
         return int(previous == "BEGIN" and word == "ATOMIC")
     return {"CASE": 1, "END": -1}.get(word, 0)
@@ -87,7 +87,7 @@ def _tokens(source: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _comment_end(source: str, start: int) -> int:
-    """The end of a block comment; they nest."""
+    """Return the end of a block comment; they nest."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(source, start):
         depth += 1 if edge.group() == "/*" else -1

@@ -1,4 +1,5 @@
-"""Is the live schema what the migrations define? They are run in a scratch schema that is rolled back, and compared."""
+"""Verification of the live schema: the migrations are run in a scratch schema that is rolled back, and both are
+compared."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What ``verify`` found. ``extras`` are things on memgpt's tables that no migration made: not an error."""
+    """Differences that ``verify`` found. ``extras`` are things on memgpt's tables that no migration made: not an
+    error."""
 
     schema: str
     migrations: int
@@ -124,7 +126,7 @@ def _objects(connection: Connection, schema: str) -> dict[Key, Object]:
 def _expected(
     connection: Connection, found: Survey, applied: list[Migration], migrations: list[Migration]
 ) -> dict[Key, Object]:
-    """What the applied migrations make, with the columns sized for the recorded model."""
+    """Return what the applied migrations make, with the columns sized for the recorded model."""
     model = dimensions.recorded(connection, found)
     row = connection.execute(SQL.scratch_name).fetchone()
     scratch = str(row[0]) if row else ""
@@ -186,7 +188,7 @@ def _differences(
 
 
 def _create(wanted: Object, schema: str, applied: list[Migration]) -> str:
-    """The statement that makes a missing object, to be run with this search path."""
+    """Return the statement that makes a missing object, to be run with this search path."""
     table = f"{_quote(schema)}.{_quote(wanted.owner)}"
     match wanted.kind:
         case "table":
@@ -226,7 +228,7 @@ def _change(wanted: Object, found: Object, schema: str) -> str:
 
 
 def _table_clauses(wanted: Object, found: Object) -> Iterator[str]:
-    """What makes the options and the row-level security of a table those of another."""
+    """Yield the clauses that turn the options and the row-level security of a table into those wanted."""
     (options, security), (options_found, security_found) = map(_table_parts, (wanted, found))
     if set_ := [f"{name}={value}" for name, value in options.items() if options_found.get(name) != value]:
         yield f"SET ({', '.join(set_)})"
@@ -238,13 +240,13 @@ def _table_clauses(wanted: Object, found: Object) -> Iterator[str]:
 
 
 def _table_parts(table: Object) -> tuple[dict[str, str], str]:
-    """The options of a table by their names, and the rest of its definition."""
+    """Return the options of a table by name, and the rest of its definition."""
     options, _, rest = table.definition.removeprefix("WITH (").rpartition(")")
     return dict(option.split("=", 1) for option in options.split(", ") if option), rest
 
 
 def _alter_column(wanted: Object, found: Object, table: str) -> str:
-    """The one clause that differs, where it can be altered in place."""
+    """Return the one clause that differs, where it can be altered in place."""
     column = f"ALTER TABLE {table} ALTER COLUMN {_quote(wanted.name)}"
     if wanted.definition.replace(" STORAGE PLAIN", "") == found.definition:
         return f"{column} SET STORAGE PLAIN;"

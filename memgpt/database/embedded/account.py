@@ -1,4 +1,4 @@
-"""Which operating-system account runs the server, and what that account can reach.
+"""The operating-system account that runs the server, and the files it can reach.
 
 PostgreSQL refuses to run as root. A root process therefore runs it as the owner of the directory or, where
 that is root too, as a number nobody else uses: a shared account such as ``nobody`` would give every other
@@ -30,7 +30,7 @@ class Account:
         return (self.uid, self.gid, []) if self.switch else (None, None, None)
 
     def has_name(self) -> bool:
-        """Whether the account is in the user database; ``initdb`` insists."""
+        """Tell whether the account is in the user database; ``initdb`` insists."""
         try:
             pwd.getpwuid(self.uid)
         except KeyError:
@@ -51,11 +51,11 @@ class Account:
             self.own(path)
 
     def reaches(self, path: Path) -> bool:
-        """Whether the account may enter every directory above `path`."""
+        """Tell whether the account may enter every directory above `path`."""
         return not self.switch or all(self._enters(parent) for parent in path.resolve().parents)
 
     def reads(self, path: Path) -> bool:
-        """Whether the account may read and run the file `path`, in a directory it can enter."""
+        """Tell whether the account may read and run the file `path`, in a directory it can enter."""
         return not self.switch or path.stat().st_mode & 0o005 == 0o005
 
     def _enters(self, folder: Path) -> bool:
@@ -68,7 +68,7 @@ class Account:
 
 
 def account_for(home: Path) -> Account:
-    """The account for the server whose private directory is, or will be, `home`."""
+    """Return the account for the server whose private directory is, or will be, `home`."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), switch=False)
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -81,6 +81,6 @@ def account_for(home: Path) -> Account:
 
 
 def named_account() -> Account:
-    """An account with a name and no rights, for ``initdb``, which insists that its user has a name."""
+    """Return an account with a name and no rights, for ``initdb``, which insists that its user has a name."""
     entry = pwd.getpwnam("nobody")
     return Account(entry.pw_uid, entry.pw_gid, switch=True)

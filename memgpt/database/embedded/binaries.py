@@ -19,7 +19,7 @@ VERSIONS = tuple(sorted(_FOLDERS))
 
 
 def binaries(version: int = 18) -> Path:
-    """The directory of ``postgres``, ``psql``, ``pg_dump`` and the rest, for major `version` (16 or 18).
+    """Return the directory of ``postgres``, ``psql``, ``pg_dump`` and the rest, for major `version` (16 or 18).
 
     Raises:
         ServerError: the wheel is not installed, or brings no such version.

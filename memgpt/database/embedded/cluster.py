@@ -74,7 +74,7 @@ _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What ``postmaster.pid`` says of a server that runs."""
+    """Content of ``postmaster.pid`` of a running server."""
 
     pid: int
     port: int
@@ -161,7 +161,7 @@ class Cluster:
             )
 
     def state(self) -> dict[str, object]:
-        """What the server was last started with."""
+        """Return the settings with which the server was last started."""
         try:
             found = json.loads((self.home / "server.json").read_text("utf-8"))
         except (FileNotFoundError, ValueError):
@@ -176,7 +176,7 @@ class Cluster:
         fresh.replace(self.home / "server.json")
 
     def postmaster(self) -> Postmaster | None:
-        """The running postmaster; None when it is down.
+        """Return the running postmaster; None when it is down.
 
         A number used again by another process, after a reboot or in a container, is not our server: ours is
         called postgres and works in the data directory. (Start times would drift with the wall clock.)
@@ -204,7 +204,7 @@ class Cluster:
                 path.write_text(f"{2**31 - 1}\n{rest}", "utf-8")
 
     def log_tail(self, lines: int = 12) -> str:
-        """The last lines of the log, for messages."""
+        """Return the last lines of the log, for messages."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(0, self.log.stat().st_size - 8192))
@@ -247,7 +247,7 @@ class Cluster:
         fresh.rename(self.data)
 
     def command(self, version: int, socket_dir: Path, settings: Mapping[str, str]) -> dict[str, object]:
-        """How to start the server: the part of the supervisor's instructions about the process."""
+        """Return the part of the supervisor's instructions that says how to start the server."""
         folder, argument = _where(self.account, self.data)
         chosen = {name: value for name, value, _ in SETTINGS} | {"unix_socket_directories": str(socket_dir)}
         chosen |= settings
@@ -258,7 +258,7 @@ class Cluster:
         return {"argv": argv, "cwd": str(folder), "env": environment(), "uid": uid, "gid": gid}
 
     def socket_dir(self) -> Path:
-        """A private directory for the socket: in `home` where its path suits, else a short temporary one.
+        """Return a private directory for the socket: in `home` if its path suits, else a short temporary one.
 
         The one used last is used again where it still is: other processes may wait for the server there.
         """
@@ -323,7 +323,8 @@ def _initdb_options(version: int) -> Sequence[str]:
 
 
 def environment() -> dict[str, str]:
-    """The variables PostgreSQL and its supervisor get: none of ours, which hold keys, nor libpq's or a locale's."""
+    """Return the environment of PostgreSQL and its supervisor: without our variables, which hold keys, and without
+    libpq's or a locale's."""
     passed = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
     return passed | {"LC_ALL": "C", "TZ": "UTC"}
 

@@ -20,7 +20,7 @@ from memgpt.errors import ServerError
 
 
 def supervised(cluster: Cluster) -> bool:
-    """Whether a supervisor runs the server of the cluster."""
+    """Tell whether a supervisor runs the server of the cluster."""
     path = cluster.home / "supervisor.lock"
     if not path.exists():
         return False
@@ -136,7 +136,7 @@ def _tell_supervisor(cluster: Cluster, number: signal.Signals) -> None:
 
 
 def dsn(cluster: Cluster, dbname: str) -> str:
-    """Connection string of the superuser."""
+    """Return the connection string of the superuser."""
     running = cluster.postmaster()
     return make_conninfo(
         host=str(cluster.state().get("socket_dir", "")),

@@ -125,7 +125,7 @@ class EmbeddedServer:
         return self.dsn_for(DATABASE)
 
     def dsn_for(self, dbname: str) -> str:
-        """Connection string of the superuser for another database of the server."""
+        """Return the superuser's connection string for another database of the server."""
         return running.dsn(self._cluster, dbname)
 
     @property

@@ -1,4 +1,4 @@
-"""What there is to know about an embedded server without starting it."""
+"""Facts about an embedded server that can be read without starting it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def status(data_dir: Path) -> ServerStatus:
 
 
 def owners(cluster: Cluster) -> tuple[int, ...]:
-    """Processes that have ``owners.lock`` open; the supervisor, which waits for it, is none."""
+    """Return the processes that have ``owners.lock`` open, but for the supervisor, which waits for it."""
     lock = str(cluster.home / "owners.lock")
     running = cluster.postmaster()
     supervisor = psutil.Process(running.pid).ppid() if running else None
