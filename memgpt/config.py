@@ -148,7 +148,7 @@ def misspelt() -> list[str]:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once from the environment.
+    """Return the settings of this process, read once from the environment.
 
     Warns:
         UserWarning: a variable with our prefix sets nothing.

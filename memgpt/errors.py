@@ -88,7 +88,7 @@ class ChatError(MemgptError):
 
 
 class WindowExceededError(ChatError):
-    """What has to be sent is longer than the model reads."""
+    """The request is longer than the model's context window."""
 
 
 class BusyError(MemgptError):

@@ -64,7 +64,8 @@ def _installed(name: str) -> Distribution | None:
 
 
 def _is_of_this_source(other: Distribution) -> bool:
-    """True for an editable install of this very checkout, made before the distribution had a name of its own."""
+    """Tell whether this is an editable install of this very checkout, made before the distribution had a name of its
+    own."""
     origin = json.loads(other.read_text("direct_url.json") or "{}")
     return "editable" in origin.get("dir_info", {}) and origin.get("url") == SOURCE.as_uri()
 

@@ -137,7 +137,7 @@ class Memory:
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Change]:
-        """What was done to this memory, newest first; see :meth:`memgpt.history.history.History.list`."""
+        """Return what was done to this memory, newest first; see :meth:`memgpt.history.history.History.list`."""
         return self._history.list(kind, id, label=label, limit=limit, before=before)
 
     def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:
@@ -145,7 +145,7 @@ class Memory:
         return self._history.undo(change_id)
 
     def as_of(self, time: datetime | str) -> AsOf:
-        """This memory as it was at a time: ``memory.as_of("2026-01-31T12:00Z").block("human")``."""
+        """Return this memory as it was at a time: ``memory.as_of("2026-01-31T12:00Z").block("human")``."""
         moment = validation.moment(time, "time")
         if moment is None:
             raise InputError("time is missing: give a datetime or an ISO 8601 text")
@@ -192,11 +192,11 @@ class Memory:
         return forget.forget_agent(self._scope)
 
     def stats(self) -> Stats:
-        """How much there is of each kind, how much of it has a vector, and since when."""
+        """Count each kind, how much of it has a vector, and since when."""
         return stats.stats(self._scope)
 
     def search(self, query: str | None = None, **options: Any) -> list[Hit]:
-        """What matches a query (or ``vector=``) best; see :meth:`memgpt.search.Search.search`."""
+        """Search by a query (or ``vector=``), best first; see :meth:`memgpt.search.Search.search`."""
         return self._search.search(query, **options)
 
     def context(
@@ -212,7 +212,7 @@ class Memory:
         said: Sequence[str] = (),
         count_tokens: CountTokens | None = None,
     ) -> Context:
-        """A prompt-ready text within a budget: core memory, what a query recalls, the latest messages.
+        """Build a prompt-ready text within a budget: core memory, what a query recalls, the latest messages.
 
         Args:
             query: what to recall; absent, nothing is.

@@ -1,4 +1,4 @@
-"""What a memory does and how long it takes, for OpenTelemetry where that is installed and set up; nothing otherwise.
+"""Traces and durations of a memory's operations, where OpenTelemetry is installed and set up; nothing otherwise.
 
 Names and numbers only: never a text, a query, a name or a key of somebody's.
 """
@@ -23,7 +23,7 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 @contextmanager
 def span(operation: str, **attributes: str | int) -> Iterator[None]:
-    """A span ``memgpt.<operation>`` around what is inside, and its duration as a metric by the same attributes."""
+    """Put a span ``memgpt.<operation>`` around what is inside, and record its duration with the same attributes."""
     if not _installed:
         yield
         return

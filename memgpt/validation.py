@@ -1,4 +1,4 @@
-"""What a caller may give: checked once, at the door, with errors that name the value and the remedy."""
+"""Validation of callers' values: once, at the door, with errors that name the value and the remedy."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _EXACT = 2**53
 
 
 def text(value: object, what: str, *, empty: bool = False, most: int = MAX_TEXT) -> str:
-    """A string PostgreSQL can hold: not empty unless allowed, no NUL, no half of a surrogate pair."""
+    """Check a string that PostgreSQL can hold: not empty unless allowed, no NUL, no half of a surrogate pair."""
     if not isinstance(value, str):
         raise InputError(f"{what} must be a text, not {type(value).__name__}")
     if not empty and not value.strip():
@@ -98,12 +98,13 @@ def unstorable(value: str) -> str | None:
 
 
 def replaced(value: str) -> str:
-    """The string with U+FFFD where PostgreSQL cannot hold it; two halves of a pair that stand together are joined."""
+    """Replace what PostgreSQL cannot hold by U+FFFD; two halves of a surrogate pair that stand together are joined."""
     return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def mended(value: Any, *, depth: int = MAX_DEPTH) -> Any:
-    """A JSON value with :func:`replaced` strings; what is nested too deep stays, for the check to refuse."""
+    """Mend the strings of a JSON value with :func:`replaced`; what is nested too deep stays, for the check to
+    refuse."""
     if isinstance(value, str):
         return replaced(value) if unstorable(value) else value
     if isinstance(value, Mapping) and depth:
@@ -114,12 +115,12 @@ def mended(value: Any, *, depth: int = MAX_DEPTH) -> Any:
 
 
 def normal(value: str) -> str:
-    """The form in which texts are compared, hashed and searched: NFC. What is stored stays as it was written."""
+    """Return the form in which texts are compared, hashed and searched: NFC. What is stored stays as it was written."""
     return unicodedata.normalize("NFC", value)
 
 
 def name(value: object, what: str, *, most: int = MAX_NAME, empty: bool = False) -> str:
-    """A name that an index can hold, in NFC: two spellings that look the same are one name."""
+    """Check a name that an index can hold, and return it in NFC: two spellings that look the same are one name."""
     checked = normal(text(value, what, empty=empty, most=most))
     if (size := len(checked.encode())) > most:
         raise InputError(f"{what} has {size:,} bytes in UTF-8; the limit is {most:,}")
@@ -127,7 +128,7 @@ def name(value: object, what: str, *, most: int = MAX_NAME, empty: bool = False)
 
 
 def label(value: object) -> str:
-    """The label of a block: it stands on a line of a prompt and in an address."""
+    """Check the label of a block: it stands on a line of a prompt and in an address."""
     checked = name(value, "label")
     if checked in _DOTS:
         raise InputError(f"label {checked!r} has a meaning of its own in addresses: choose another")
@@ -145,17 +146,18 @@ def optional_name(value: object, what: str) -> str | None:
 
 
 def names(values: object, what: str) -> list[str]:
-    """A list of names, in order, each once."""
+    """Check a list of names; return them in order, each once."""
     return list(dict.fromkeys(name(value, f"{what}[{n}]") for n, value in enumerate(_listed(values, what))))
 
 
 def source(value: object, what: str = "source") -> str | None:
-    """Where something is from, if that is known: a path or an address."""
+    """Check where something is from, a path or an address; None if that is not known."""
     return None if value is None else name(value, what, most=MAX_SOURCE)
 
 
 def agent_id(value: object, what: str = "agent_id", *, or_every: bool = False) -> str:
-    """An agent's id, exactly as it was written: keys allow agents by it. ``or_every`` takes :data:`EVERY_AGENT` too."""
+    """Check an agent's id, exactly as it was written: keys allow agents by it. ``or_every`` takes :data:`EVERY_AGENT`
+    too."""
     checked = text(value, what, most=MAX_AGENT_ID)
     if or_every and checked == EVERY_AGENT:
         return checked
@@ -177,12 +179,12 @@ def optional_text(value: object, what: str) -> str | None:
 
 
 def description(value: object, what: str = "description") -> str:
-    """What something is for; may be empty."""
+    """Check what something is for; may be empty."""
     return text(value, what, empty=True, most=MAX_DESCRIPTION)
 
 
 def texts(values: object, what: str) -> list[str]:
-    """A list of non-empty strings, in order, each once."""
+    """Check a list of non-empty strings; return them in order, each once."""
     return list(dict.fromkeys(text(value, f"{what}[{n}]") for n, value in enumerate(_listed(values, what))))
 
 
@@ -193,14 +195,14 @@ def _listed(values: object, what: str) -> Iterable[object]:
 
 
 def row_id(value: object, what: str = "id") -> int:
-    """The id of a row: a whole number that PostgreSQL's bigint holds."""
+    """Check the id of a row: a whole number that PostgreSQL's bigint holds."""
     if isinstance(value, bool) or not isinstance(value, int) or not -MAX_ID <= value <= MAX_ID:
         raise InputError(f"{what} must be a whole number below 2^63, not {_shown(value)}")
     return value
 
 
 def _shown(value: object) -> str:
-    """A value for an error: not all of it where it is long."""
+    """Return a value as errors show it: not all of it where it is long."""
     if isinstance(value, int) and value.bit_length() > 100:
         return f"a number of {value.bit_length()} bits"
     return repr(value)[:100]
@@ -211,7 +213,7 @@ def optional_id(value: object, what: str = "id") -> int | None:
 
 
 def row(value: object, what: str, *fields: str) -> None:
-    """A row of a list, or its position on a page, after which the next page begins; None for the first page."""
+    """Check a row of a list, or its position on a page, after which the next page begins; None for the first page."""
     if value is None:
         return
     row_id(getattr(value, "id", None), f"the id of {what}")
@@ -221,14 +223,14 @@ def row(value: object, what: str, *fields: str) -> None:
 
 
 def offset(value: object, what: str = "offset") -> int:
-    """A whole number from 0, below the most results there may be."""
+    """Check a whole number from 0, below the most results there may be."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_LIMIT:
         raise InputError(f"{what} must be a whole number from 0 to {MAX_LIMIT - 1:,}, not {_shown(value)}")
     return value
 
 
 def moment(value: object, what: str) -> datetime | None:
-    """A time in UTC. A datetime without a zone, and an ISO 8601 text without one, are UTC.
+    """Check a time and return it in UTC. A datetime without a zone, and an ISO 8601 text without one, are UTC.
 
     The first and last days of the calendar are refused: in some zone they are in year 0 or 10000, which Python has not.
     """
@@ -251,7 +253,7 @@ def moment(value: object, what: str) -> datetime | None:
 
 
 def duration(value: object, what: str) -> timedelta:
-    """A span of time above zero: a timedelta, or a text such as ``90s``, ``12h``, ``30d``, ``1.5w``."""
+    """Check a span of time above zero: a timedelta, or a text such as ``90s``, ``12h``, ``30d``, ``1.5w``."""
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is None:
@@ -266,7 +268,7 @@ def duration(value: object, what: str) -> timedelta:
 
 
 def time_zone(value: object, what: str = "time_zone") -> str:
-    """The name of a time zone of the IANA database, such as ``Europe/Vienna``."""
+    """Check the name of a time zone of the IANA database, such as ``Europe/Vienna``."""
     checked = name(value, what)
     try:
         ZoneInfo(checked)
@@ -276,7 +278,7 @@ def time_zone(value: object, what: str = "time_zone") -> str:
 
 
 def json_object(value: object, what: str, *, most: int = MAX_JSON) -> Json:
-    """A JSON object: string keys, values that JSON and PostgreSQL can hold, not too deep and not too long."""
+    """Check a JSON object: string keys, values that JSON and PostgreSQL can hold, not too deep and not too long."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -288,7 +290,7 @@ def json_object(value: object, what: str, *, most: int = MAX_JSON) -> Json:
 
 
 def _json_value(value: object, what: str, depth: int) -> Any:
-    """A value of a JSON object, looked at as it is, not as it is encoded."""
+    """Check a value of a JSON object as it is, before it is encoded."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -320,7 +322,7 @@ def _key(key: object, what: str) -> str:
 
 
 def share(value: object, what: str) -> float:
-    """A number from 0 to 1."""
+    """Check a number from 0 to 1."""
     part = number(value, what)
     if not 0 <= part <= 1:
         raise InputError(f"{what} must be from 0 to 1, not {value!r}")
@@ -328,7 +330,7 @@ def share(value: object, what: str) -> float:
 
 
 def number(value: object, what: str) -> float:
-    """A finite number, rounded to the single precision it is stored with."""
+    """Check a finite number, and round it to the single precision it is stored with."""
     most = float(np.finfo(np.float32).max)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= most:
         raise InputError(f"{what} must be a finite number, not {_shown(value)}")
@@ -336,7 +338,7 @@ def number(value: object, what: str) -> float:
 
 
 def limit(value: object, what: str = "limit", *, most: int = MAX_LIMIT) -> int:
-    """A whole number from 1 to ``most``."""
+    """Check a whole number from 1 to ``most``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InputError(f"{what} must be a whole number from 1 to {most:,}, not {_shown(value)}")
     return value
@@ -349,7 +351,7 @@ def choice(value: object, choices: Sequence[str], what: str) -> str:
 
 
 def vector(value: object, what: str, *, dimensions: int) -> Vector:
-    """A comparable vector of the memory's dimensions, from any sequence of numbers or array."""
+    """Check a comparable vector of the memory's dimensions, from any sequence of numbers or array."""
     try:
         with np.errstate(over="ignore"):
             array = np.asarray(value.to_numpy() if isinstance(value, Vector) else value, dtype=np.float32)
@@ -388,7 +390,7 @@ def uncomparable(vectors: NDArray[np.float32]) -> tuple[int, str] | None:
 
 
 def item(value: object, what: str, known: Sequence[str]) -> Mapping[str, Any]:
-    """A mapping with known keys only: a misspelt key would otherwise be lost silently."""
+    """Check a mapping for unknown keys: a misspelt key would otherwise be lost silently."""
     if not isinstance(value, Mapping):
         raise InputError(f"{what} must be a mapping, not {type(value).__name__}")
     unknown = [key for key in value if key not in known]

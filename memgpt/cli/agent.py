@@ -133,7 +133,7 @@ _COUNTED: Final = {
 
 
 def _counts(agent: models.AgentInfo) -> list[int]:
-    """The agent's rows by what a person calls them."""
+    """Return the agent's row counts under the names that people use."""
     return [sum(agent.rows.get(table, 0) for table in tables) for tables in _COUNTED.values()]
 
 

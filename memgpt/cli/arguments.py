@@ -1,4 +1,4 @@
-"""What a person types, as the values the library takes."""
+"""Command-line arguments, converted to library values."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ STDIN: Final = "-"
 
 
 def text(value: str) -> str:
-    """A text as it is, or all of standard input, without the line's end that commands put there."""
+    """Return a text as it is, or all of standard input, without the line's end that commands put there."""
     return value if value != STDIN else _read().removesuffix("\n")
 
 
 def lines(key: str) -> list[dict[str, Any]]:
-    """Standard input as mappings: JSON Lines if the first line is a JSON object, else each line a text under ``key``.
+    """Read standard input as mappings: JSON Lines if the first line is a JSON object, else each line a text under
+    ``key``.
 
     Empty lines are left out.
     """
@@ -33,12 +34,12 @@ def lines(key: str) -> list[dict[str, Any]]:
 
 
 def json_object(value: str | None, what: str) -> dict[str, Any] | None:
-    """A JSON object typed as an option."""
+    """Parse an option as a JSON object."""
     return None if value is None else _parsed(value, what)
 
 
 def row(value: str | None, what: str) -> tuple[str, int] | None:
-    """A row of the memory typed as an option: its kind and its id, as ``message:12``."""
+    """Parse an option that names a row by kind and id, as ``message:12``."""
     if value is None:
         return None
     kind, _, id = value.partition(":")
@@ -48,7 +49,7 @@ def row(value: str | None, what: str) -> tuple[str, int] | None:
 
 
 def json_list(value: str | None, what: str) -> list[dict[str, Any]] | None:
-    """A JSON list of objects typed as an option."""
+    """Parse an option as a JSON list of objects."""
     if value is None:
         return None
     values = _decoded(value, what)
@@ -67,7 +68,7 @@ def confirmed(question: str, yes: bool) -> None:
 
 
 def new_file(path: str | Path) -> Path:
-    """A file to write, in a directory that is there."""
+    """Return the path of a file to write, in a directory that exists."""
     file = Path(path)
     if not file.parent.is_dir():
         raise InputError(f"cannot write {file}: there is no directory {file.parent}; make it first")
@@ -77,7 +78,7 @@ def new_file(path: str | Path) -> Path:
 
 
 def existing_file(path: str | Path) -> Path:
-    """A file to read."""
+    """Return the path of a file to read."""
     file = Path(path)
     if not file.exists():
         raise InputError(f"there is no file {file}")

@@ -26,7 +26,7 @@ Edit: TypeAlias = Callable[..., Block]
 
 
 def _edits(function: Callable[..., Edit]) -> Callable[..., None]:
-    """A command that edits one block, from what is its own: the options all edits have are added."""
+    """Make a command that edits one block: add the options that all edits have."""
 
     def command(
         label: Label,

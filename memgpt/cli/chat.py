@@ -64,7 +64,7 @@ def chat(
 
 
 def _lines() -> Iterator[str]:
-    """What the user types, until the end of the input."""
+    """Yield what the user types, until the end of the input."""
     while True:
         try:
             line = input("> " if sys.stdin.isatty() else "").strip()
@@ -159,7 +159,7 @@ def _quote(memory: Memory, session: str, line: str) -> None:
 
 
 def _passage(text: str, query: str) -> str:
-    """The part of a long text around the words of the query."""
+    """Return the part of a long text around the words of the query."""
     text = " ".join(text.split())
     if len(text) <= 2 * _SHOWN:
         return text

@@ -128,7 +128,8 @@ def _show_verification(found: verify.Verification) -> None:
 
 
 def configured_model(options: Settings) -> ModelSpec:
-    """The embedding model of the settings. Who brings vectors and does not say their length gets the files' size."""
+    """Return the embedding model of the settings. Vectors of the caller's without a stated length have the files'
+    size."""
     if options.embedding_model == NO_MODEL:
         return ModelSpec(NO_MODEL, options.embedding_dimensions or IN_THE_FILES)
     dimensions = embeddings.from_settings(options).dimensions

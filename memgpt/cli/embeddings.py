@@ -28,7 +28,7 @@ def cost(
     schema: Schema = None,
     as_json: Json = False,
 ) -> None:
-    """What two models cost for the tokens this database stores, at list prices."""
+    """Compare what two models cost for the tokens this database stores, at list prices."""
     prices = {name: _price(name) for name in (old, new)}
     tables = maintenance.tokens(options=chosen(dsn, schema))
     stored = sum(t.counted + t.estimated for t in tables)

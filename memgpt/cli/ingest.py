@@ -91,7 +91,7 @@ def _show(report: IngestReport) -> None:
 
 @contextmanager
 def _shown() -> Iterator[Callable[[Ingested, int, int], None]]:
-    """A bar on a terminal, a line now and then elsewhere; both on standard error."""
+    """Show progress as a bar on a terminal, as a line now and then elsewhere; both on standard error."""
     if not output.errors.is_terminal:
         yield _Lines()
         return

@@ -64,7 +64,7 @@ class LazyGroup(TyperGroup):
         return sorted([*super().list_commands(ctx), *COMMANDS], key=[*_PANEL_OF].index)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command, or what a list of commands needs to know of one that is not loaded."""
+        """Return a command, or for one that is not loaded what a list of commands needs to know of it."""
         if cmd_name in COMMANDS:
             return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1], rich_help_panel=_PANEL_OF[cmd_name])
         command: Any = super().get_command(ctx, cmd_name)
@@ -93,7 +93,7 @@ def _hint_at_texts(error: Any) -> None:
 
 
 def load(name: str) -> Any:
-    """The command itself."""
+    """Load a command."""
     command = typer.main.get_command(import_module(COMMANDS[name][0]).app)
     command.name = name
     return command

@@ -22,7 +22,7 @@ from memgpt.server.service import Service
 
 
 class ModeName(StrEnum):
-    """Which tools the MCP server has."""
+    """Set of tools that the MCP server offers."""
 
     memory = "memory"
     reference = "reference"

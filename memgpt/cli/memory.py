@@ -287,7 +287,7 @@ def _what(change: Change) -> str:
 
 
 def _words(row: Mapping[str, Any] | None) -> str:
-    """The words of a row, cut to a table's cell."""
+    """Return the words of a row, cut to a table's cell."""
     row = row or {}
     words = next((str(row[key]) for key in ("value", "text", "content", "chunk_text", "fact", "name", "title")
                   if row.get(key)), "")  # fmt: skip
@@ -325,7 +325,7 @@ def forget(
 
 
 def show_removed(counts: Any, as_json: bool) -> None:
-    """How many rows of each table went."""
+    """Print how many rows of each table were removed."""
     if as_json:
         output.show_json(counts)
         return

@@ -48,7 +48,7 @@ OnErrorOption = Annotated[
 
 
 def chosen(dsn: str | None = None, schema: str | None = None) -> Settings:
-    """The settings of the environment, with what the command line says instead."""
+    """Return the settings of the environment, overridden by the command line."""
     from pydantic import SecretStr
 
     from memgpt.config import settings
@@ -63,7 +63,7 @@ def chosen(dsn: str | None = None, schema: str | None = None) -> Settings:
 
 @contextmanager
 def opened(agent: str | None, dsn: str | None, schema: str | None = None) -> Iterator[Memory]:
-    """The memory a command works on."""
+    """Open the memory that a command works on."""
     from memgpt.memory import Memory
 
     options = chosen(dsn, schema)
@@ -83,7 +83,7 @@ def agents(dsn: str | None) -> Iterator[Agents]:
 
 @contextmanager
 def postponed(options: Settings) -> Iterator[Database]:
-    """The database of a command, opened when it is first needed: no server is started for arguments that are wrong."""
+    """Open the database of a command when it is first needed: wrong arguments start no server."""
     database = _Postponed(options)
     try:
         yield cast("Database", database)

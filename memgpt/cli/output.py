@@ -1,4 +1,4 @@
-"""What every command prints: tables for people, JSON for machines, one line for an error."""
+"""Output of all commands: tables for people, JSON for machines, one line for an error."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _HIDING = frozenset(
 
 
 def safe(text: str) -> str:
-    """A stored text without what a terminal would obey: control characters and marks of direction as JSON's escapes."""
+    """Escape what a terminal would obey in a stored text: control characters and marks of direction, as JSON does."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"\\u{ord(c):04x}" if _obeyed(c) else c for c in text)
@@ -60,17 +60,17 @@ def _obeyed(character: str) -> bool:
 
 
 def write(text: str) -> None:
-    """A piece of a text on standard output: as it is, but on a terminal without what that would obey."""
+    """Write a piece of text to standard output; on a terminal, without what it would obey."""
     sys.stdout.write(safe(text) if sys.stdout.isatty() else text)
 
 
 def show_text(text: str) -> None:
-    """A text of a user."""
+    """Print a user's text."""
     write(text if text.endswith("\n") else text + "\n")
 
 
 def show_fields(value: object) -> None:
-    """The fields of a dataclass, one to a line, without those that say nothing."""
+    """Print the fields of a dataclass, one to a line, without the empty ones."""
     fields = _plain(value)
     assert isinstance(fields, dict)  # noqa: S101 - only dataclasses are shown
     shown = [(name, cell(field)) for name, field in fields.items() if field not in (None, "", [], {})]
@@ -82,7 +82,7 @@ def show_fields(value: object) -> None:
 
 
 def cell(value: object) -> str:
-    """A value as people read it in a table."""
+    """Format a value for a table."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -104,7 +104,7 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A running count on a terminal; quiet elsewhere."""
+    """Show a running count on a terminal; quiet elsewhere."""
     if not errors.is_terminal:
         yield lambda _: None
         return
@@ -113,7 +113,7 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table; text of users is printed as it is, never read as markup."""
+    """Print a table; text of users is printed as it is, never read as markup."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(safe(cell(value))) for value in row))
@@ -121,23 +121,23 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
 
 
 def say(line: str, style: str = "") -> None:
-    """A line on standard output."""
+    """Print a line on standard output."""
     console.print(Text(safe(line), style=style), soft_wrap=True)
 
 
 def note(line: str) -> None:
-    """A line beside the result, on standard error."""
+    """Print a line beside the result, on standard error."""
     errors.print(Text(safe(line), style="yellow"), soft_wrap=True)
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """What was wrong with which item, on standard error."""
+    """Print what was wrong with which item, on standard error."""
     for problem in problems:
         note(f"item {problem.index} {problem.outcome}: {problem.reason}")
 
 
 def fail(message: str) -> None:
-    """The one line of an error, on standard error."""
+    """Print the one line of an error, on standard error."""
     line = Text("error: ", style="bold red")
     line.append(safe(" ".join(message.split())), style="red")
     errors.print(line, soft_wrap=True)
@@ -171,7 +171,7 @@ def discard() -> None:
 
 @contextmanager
 def private_file(path: Path) -> Iterator[TextIO]:
-    """A new file that only this user can read; it appears under its name when it is complete."""
+    """Open a new file that only this user can read; it appears under its name when it is complete."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
     try:

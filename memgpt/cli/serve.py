@@ -117,7 +117,7 @@ def serve(
 
 @asynccontextmanager
 async def beside(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
-    """What runs beside the routes, and is stopped gracefully with them."""
+    """Run what accompanies the routes, and stop it gracefully with them."""
     work = asyncio.ensure_future(worker.run()) if worker else None
     if work is not None:
         work.add_done_callback(_mourn)
@@ -136,7 +136,7 @@ def _mourn(work: asyncio.Future[None]) -> None:
 
 
 def _migrate(options: Settings) -> None:
-    """An embedded database is ours to migrate; one of the operator's only when it is empty."""
+    """Migrate an embedded database, which is ours; one of the operator's only if it is empty."""
     found = migrate.status(options=options)
     if options.uses_embedded_server or not any(record.applied_at for record in found.records):
         migrate.apply(options=options, model=configured_model(options))

@@ -20,7 +20,7 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Its data; else
 
 @app.callback()
 def server() -> None:
-    """The embedded PostgreSQL, for whoever names no other."""
+    """Manage the embedded PostgreSQL, used where no other database is named."""
 
 
 @app.command()

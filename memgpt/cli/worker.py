@@ -51,7 +51,7 @@ def worker(
 
 
 async def _until_stopped(made: Worker, once: bool) -> None:
-    """A signal ends it gracefully."""
+    """Run the worker until a signal ends it gracefully."""
     work = asyncio.ensure_future(made.run(wait=not once))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -60,7 +60,7 @@ class Keys:
         requests_per_minute: int | None = None,
         expires_at: datetime | str | None = None,
     ) -> NewKey:
-        """A new key. ``agents`` are exact names, or beginnings that end in ``*``; ``*`` alone is all."""
+        """Create a key. ``agents`` are exact names, or beginnings that end in ``*``; ``*`` alone is all."""
         expires = validation.moment(expires_at, "expires_at")
         if expires is not None and expires <= datetime.now(UTC):
             raise InputError(f"expires_at {expires.isoformat()} is in the past")
@@ -82,11 +82,11 @@ class Keys:
         return self._database.read(lambda connection: KeyStore(connection).list())
 
     def any(self) -> bool:
-        """True when a key was ever made."""
+        """Tell whether a key was ever created."""
         return self._database.read(lambda connection: KeyStore(connection).any())
 
     def rotate(self, key_id: str, *, grace: timedelta = timedelta(0)) -> NewKey:
-        """A new key like an old one, which works for ``grace`` more.
+        """Create a key like an old one, which works for ``grace`` more.
 
         Raises:
             NotFoundError: there is no such key.
@@ -127,12 +127,12 @@ class Keys:
         return revoked
 
     def known(self, token: str) -> Key | None:
-        """The key of a token that was found a moment ago; no question to the database."""
+        """Return the key of a token that was looked up a moment ago, without asking the database."""
         key = self._remembered(_hash(token))
         return None if key is None or _ended(key) else key
 
     def authenticate(self, token: str) -> Key:
-        """The key of a token. Only one that has the secret of a key is looked up.
+        """Return the key of a token. Only a token that has the secret of a key is looked up.
 
         Raises:
             AccessError: no key has this token, or it has ended.
@@ -163,7 +163,7 @@ class Keys:
         return key
 
     def _secret_hash(self, key_id: str) -> bytes:
-        """What the secret of a key hashes to, which never changes; nothing's hash where there is no such key."""
+        """Return the hash of a key's secret, which never changes; for an unknown key, the hash of nothing."""
         with self._lock:
             if key_id not in self._hashes and time.monotonic() >= self._hashes_until:
                 self._hashes = self._database.read(lambda connection: KeyStore(connection).secret_hashes())

@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered to a request with an Idempotency-Key; without a status it is still being answered."""
+    """Response to a request with an Idempotency-Key; without a status it is still under way."""
 
     request_hash: bytes
     status: int | None
@@ -106,7 +106,7 @@ class KeyStore:
             return cursor.execute(SQL.answer, {"key_id": key_id, "idempotency_key": idempotency_key}).fetchone()
 
     def keep_answer(self, claim: Claim, status: int, headers: Json, body: bytes) -> bool:
-        """False where the claim has become another request's."""
+        """Keep the response of a claim; return False if the claim has become another request's."""
         given = {**asdict(claim), "status": status, "headers": Jsonb(headers), "body": body}
         return self._connection.execute(SQL.keep_answer, given).fetchone() is not None
 

@@ -1,4 +1,4 @@
-"""What the service's faces (HTTP, MCP) share: keys, isolated memories, rates and the audit log."""
+"""Service shared by its faces (HTTP, MCP): keys, isolated memories, rates and the audit log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, and what they may touch."""
+    """Sender of a request, and the agents and permissions of their key."""
 
     key: Key | None
     """None when the service runs without keys."""
@@ -71,12 +71,13 @@ class Caller:
         return self.agents[0] if len(self.agents) == 1 and not self.agents[0].endswith("*") else None
 
     def may(self, permission: Permission, agent_id: str) -> bool:
-        """Whether the key has a permission for an agent; ``*`` is every agent."""
+        """Tell whether the key has a permission for an agent; ``*`` is every agent."""
         held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
         return permission in held and RequestScope(self.agents).allows(agent_id)
 
     def require(self, permission: Permission, agent_id: str | None = None) -> None:
-        """
+        """Refuse a caller whose key lacks a permission or has no access to an agent.
+
         Raises:
             ForbiddenError: the key may not do this, or not to this agent.
         """
@@ -88,7 +89,7 @@ class Caller:
 
 
 def token_of(authorization: str | None) -> str | None:
-    """The token of a header ``Authorization: Bearer …``."""
+    """Return the token of a header ``Authorization: Bearer …``."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
@@ -123,16 +124,17 @@ class Service:
         self._chat_model: ChatModel | None = None
 
     def known_caller(self, token: str | None) -> Caller | None:
-        """The caller, if that can be said without asking the database."""
+        """Return the caller, if they are known without asking the database."""
         if not self.keys_required:
             return Caller(None)
         key = self.keys.known(token) if token else None
         return None if key is None else Caller(key)
 
     def caller(self, token: str | None) -> Caller:
-        """
+        """Return the caller with this token.
+
         Raises:
-            AccessError: there is no key, or it is not good.
+            AccessError: there is no key, or it is not valid.
         """
         if not self.keys_required:
             return Caller(None)
@@ -141,7 +143,7 @@ class Service:
         return Caller(self.keys.authenticate(token))
 
     def memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:
-        """The memory of one agent as this caller sees it; the database itself keeps it to that agent.
+        """Open the memory of one agent as this caller sees it; the database itself keeps it to that agent.
 
         Raises:
             ForbiddenError: the key may not do this.
@@ -165,7 +167,7 @@ class Service:
         return memory
 
     def jobs(self, caller: Caller, agent_id: str, permission: Permission) -> Jobs:
-        """The jobs of one agent, or those that concern every agent (``*``), as this caller sees them.
+        """Open the jobs of one agent, or those that concern every agent (``*``), as this caller sees them.
 
         Raises:
             ForbiddenError: the key may not do this.
@@ -180,7 +182,7 @@ class Service:
         return Jobs(memory.scope)
 
     def chat_model(self) -> ChatModel:
-        """The model agents speak through; one for all, with its connections.
+        """Return the model agents speak through; one for all, with its connections.
 
         Raises:
             ConfigurationError: none is configured, or it cannot be used.
@@ -193,14 +195,15 @@ class Service:
             return self._chat_model
 
     def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
-        """The agents of the caller's key, by id."""
+        """List the agents of the caller's key, by id."""
         caller.require("read")
         limit = validation.limit(limit)
         database = self.database.isolated(RequestScope(caller.agents))
         return database.read(lambda c: _agents(c, SQL.list_agents, {"after": after, "limit": limit}))
 
     def agent(self, caller: Caller, agent_id: str) -> AgentRow:
-        """
+        """Return one agent.
+
         Raises:
             NotFoundError: there is no such agent.
         """
@@ -239,7 +242,8 @@ class Service:
         return row
 
     def check(self) -> None:
-        """
+        """Check that requests can be served.
+
         Raises:
             MemgptError: requests cannot be served; the message says why.
         """
@@ -258,7 +262,7 @@ class Service:
             )
 
     def jobs_by_status(self) -> dict[str, int]:
-        """How many jobs wait and run, of all agents; nothing while the database is away."""
+        """Count waiting and running jobs of all agents; nothing while the database is away."""
         try:
             return dict(self.database.read(lambda connection: connection.execute(SQL.unfinished_jobs).fetchall()))
         except DatabaseError:
@@ -387,7 +391,7 @@ def _agents(connection: Connection, statement: bytes, given: Json) -> Sequence[A
 
 
 def _storable(text: str | None) -> str | None:
-    """What a stranger sent, as PostgreSQL can keep it."""
+    """Make a stranger's text one that PostgreSQL can keep."""
     if text is None:
         return None
     return text[:500].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Who calls, and the memory they get: the dependencies of the routes."""
+"""Dependencies of the routes: the caller, and the memory they may use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def get_caller(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Caller:
-    """The caller, as the edge found them by their key."""
+    """Return the caller, whom the edge identified by their key."""
     caller: Caller = request.state.caller
     return caller
 
@@ -66,9 +66,10 @@ WritingJobs = Annotated[Jobs, Depends(_jobs_for("write"))]
 
 
 def allow(caller: Caller, agent_id: str, kind: str) -> None:
-    """
+    """Refuse work of a kind that the caller's key may not ask for.
+
     Raises:
-        ForbiddenError: the key may not ask for work of this kind.
+        ForbiddenError: this API key may not ask for work of this kind.
         InputError: there is no such kind, or it is not an agent's.
     """
     what = kind_of(kind)

@@ -58,7 +58,7 @@ def create_app(
     lifespan: Lifespan | None = None,
     traces: TracerProvider | None = None,
 ) -> FastAPI:
-    """The HTTP application of a service, which is closed with it.
+    """Create the HTTP application of a service, which is closed with it.
 
     Args:
         hosts: names under which clients reach it, beside those of the loopback address.

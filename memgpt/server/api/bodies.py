@@ -1,4 +1,4 @@
-"""What requests carry. Names are those of the glossary; unknown ones are refused."""
+"""Bodies of requests. Names are those of the glossary; unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     def given(self) -> dict[str, Any]:
-        """The fields the caller sent."""
+        """Return the fields the caller sent."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
@@ -337,7 +337,7 @@ class ChatSession(Body):
 
 
 def json_object(text: str, what: str) -> Json:
-    """A JSON object that comes in a field of a form."""
+    """Parse a JSON object that comes in a field of a form."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,5 +1,5 @@
-"""Who is let in, in what order: the key is checked by the head, then its rate is counted, then the body is read, and
-only a whole request takes a place among those at work. For strangers nothing is waited for and nothing is held."""
+"""The edge: a request's key is checked by its head, then its rate is counted, then the body is read; only a whole
+request takes a place among those at work. Strangers are never waited for, and hold nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STREAM: Final = re.compile(r"/v1/agents/[^/]+/jobs/[^/]+/events|/mcp")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one process takes on; more is answered at once with what to do."""
+    """Limits of one process; beyond them a request is refused at once, with what to do."""
 
     head_bytes: int = 16_384
     """Of all headers."""
@@ -127,7 +127,7 @@ class Edge:
             raise Refused(problems.status_of(error), problems.detail_of(error)) from error
 
     def _pool(self, scope: Scope) -> tuple[Pool, bool]:
-        """Where a request works, and whether its answer may take as long as it takes."""
+        """Return the pool a request works in, and whether its answer may take any time."""
         method, path = scope["method"], scope["path"]
         if method == "POST" and _UPLOAD.fullmatch(path):
             return self._uploads, False
@@ -140,7 +140,7 @@ class Edge:
     async def _read(
         self, scope: Scope, headers: Headers, receive: Receive, holders: tuple[str, ...], places: ExitStack
     ) -> bytes:
-        """The body. One that is uploaded takes its place before it arrives: it is what the place is for."""
+        """Read the body. An upload takes its place before it arrives: that is what the place is for."""
         upload = self._pool(scope)[0] is self._uploads
         intake = self._files if upload else self._bodies
         size = intake.size(headers.get("content-length"), "transfer-encoding" in headers)
@@ -216,7 +216,7 @@ def _agent(scope: Scope, headers: Headers, caller: Caller) -> str | None:
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    """A body that was read already; after it, what the connection says."""
+    """Replay a body that was read already; after it, pass on what the connection says."""
     given = False
 
     async def replay() -> Message:

@@ -37,7 +37,7 @@ def stream(events: AsyncIterator[bytes]) -> StreamingResponse:
 
 
 def watched(request: Request, jobs: Jobs, job: Job) -> StreamingResponse:
-    """A job's progress until its end, for ten minutes at most, or until the service stops."""
+    """Stream a job's progress until its end, for ten minutes at most, or until the service stops."""
     return stream(_progress(jobs, job, lambda: bool(request.app.state.stopping())))
 
 

@@ -222,7 +222,7 @@ _IDEMPOTENCY: Final = {
 
 
 def added(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with examples on every schema and answer, and with the header every write takes."""
+    """Add examples to every schema and response of the document, and the header that every write takes."""
     schemas = document.get("components", {}).get("schemas", {})
     for name, schema in schemas.items():
         if name in OF_SCHEMAS:

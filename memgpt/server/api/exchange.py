@@ -46,7 +46,7 @@ class Said:
 
     @property
     def key(self) -> Key:
-        """What makes it the same message; clients trim texts and write arguments anew."""
+        """Return the identity of a message; clients trim texts and write arguments anew."""
         return self.role, compared(self.content), "\n".join(map(_call_key, self.tool_calls)), self.tool_call_id or ""
 
     def fields(self, session: str) -> Json:
@@ -63,7 +63,7 @@ class Said:
 
 
 def said(message: Mapping[str, Any]) -> Said | None:
-    """A message of OpenAI's protocol; None for instructions, and where nothing is said."""
+    """Read a message of OpenAI's protocol; None for instructions, and for one without content."""
     role = _ROLES.get(str(message.get("role")))
     if role is None:
         return None
@@ -80,7 +80,7 @@ def said(message: Mapping[str, Any]) -> Said | None:
 
 
 def _call(call: Mapping[str, Any]) -> Json:
-    """A tool call with what it is about."""
+    """Return a tool call with its arguments."""
     function = call.get("function") or call.get("custom")
     function = function if isinstance(function, Mapping) else {}
     arguments = function.get("arguments", function.get("input"))
@@ -93,7 +93,7 @@ def _name(value: Any) -> str | None:
 
 
 def text_of(content: Any) -> str:
-    """The text of a content, which may be a list of parts; others are named."""
+    """Return the text of a content, which may be a list of parts; others are named."""
     if isinstance(content, list):
         return "\n".join(_part(part) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""
@@ -105,7 +105,7 @@ def _part(part: Mapping[str, Any]) -> str:
 
 
 def storable(value: Any) -> str:
-    """A text that can be kept: with U+FFFD for what PostgreSQL cannot hold, and not too long."""
+    """Make a text storable: replace what PostgreSQL cannot hold by U+FFFD, and bound its length."""
     return validation.replaced(value if isinstance(value, str) else str(value))[: validation.MAX_TEXT]
 
 
@@ -119,8 +119,8 @@ def _call_key(call: Mapping[str, Any]) -> str:
 
 
 def align(stored: Sequence[Key], sent: Sequence[Key]) -> tuple[int, int]:
-    """How many of the sent messages are stored, and how many of the stored ones stand: what comes after them is the
-    last reply, which the client does not know."""
+    """Return how many of the sent messages are stored, and how many of the stored ones stand: after them comes the last
+    reply, which the client does not know."""
     last_user = max((n for n, key in enumerate(stored) if key[0] == "user"), default=-1)
     best, known, standing = 0, 0, len(stored)
     for end in range(len(stored), max(last_user, len(stored) - _LONGEST_REPLY), -1):
@@ -131,8 +131,8 @@ def align(stored: Sequence[Key], sent: Sequence[Key]) -> tuple[int, int]:
 
 
 def _is_continued(stored: Sequence[Key], sent: Sequence[Key], length: int) -> bool:
-    """Whether what was sent before the part that is the same belongs to it: a client leaves out and shortens what is
-    old, but one equal message alone does not make the same conversation."""
+    """Tell whether what was sent before the equal part belongs to it: a client leaves out and shortens what is old, but
+    a single equal message does not make the same conversation."""
     if length > 1 or not sent:
         return True
     earlier = iter(reversed(stored))
@@ -175,12 +175,12 @@ class Exchange:
 
     @property
     def texts(self) -> Sequence[str]:
-        """What is no memory: what the prompt has already, and a reply to it that did not arrive."""
+        """Return the texts that are no memory: what the prompt has already, and a reply to it that did not arrive."""
         return [*(each.content for each in self._sent), *(message.content for message in self._lost)]
 
     @property
     def question(self) -> str:
-        """What the user said last."""
+        """Return what the user said last."""
         return next((each.content for each in reversed(self._sent) if each.role == "user"), "")
 
     def keep(self, reply: Said | None) -> bool:
@@ -214,12 +214,13 @@ class Exchange:
             self._memory.messages.append_many([{**each.fields(self._session), "created_at": now} for each in fresh])
 
     def _is_late(self, stored: Sequence[Message]) -> bool:
-        """Whether the client asked again meanwhile, was answered, and went on: then this belongs to no conversation."""
+        """Tell whether the client has asked again, was answered, and went on: then this reply belongs to no
+        conversation."""
         asked = self._sent[-1].key
         return any(message.id > self._last_id and _stored_key(message) == asked for message in stored)
 
     def _replaces(self, lost: Sequence[Message], reply: Said) -> bool:
-        """Whether a reply takes the place of one that was stored before: not the same again, nor a part of one."""
+        """Tell whether a reply takes the place of a stored one: it is neither the same again nor a part of it."""
         return not lost or (not reply.interrupted and [_stored_key(message) for message in lost] != [reply.key])
 
     def _stored(self) -> Sequence[Message]:
@@ -236,7 +237,7 @@ def _stored_key(message: Message) -> Key:
 
 
 class Reply:
-    """What a model answers, put together from the pieces of a stream or taken whole; of several choices the first."""
+    """Answer of a model, put together from the pieces of a stream or taken whole; of several choices the first."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -246,7 +247,7 @@ class Reply:
 
     @classmethod
     def whole(cls, content: bytes) -> Said | None:
-        """The reply of an answer that is no stream; None where there is none in it."""
+        """Read the reply of a response that is no stream; None if there is none in it."""
         choice = _first_choice(content)
         message = choice.get("message")
         return said({**message, "role": "assistant"}) if isinstance(message, Mapping) else None
@@ -278,7 +279,7 @@ class Reply:
                 call["function"][name] += function[name]
 
     def said(self, *, interrupted: bool = False) -> Said | None:
-        """The message so far; of an interrupted one the text only, for a part of a call is none."""
+        """Return the message so far; of an interrupted one the text only, for a part of a call is none."""
         text = "".join(self._texts) or "".join(self._refusals)
         calls = [] if interrupted else [self._calls[place] for place in sorted(self._calls)]
         message = said({"role": "assistant", "content": text, "tool_calls": calls})

@@ -45,7 +45,7 @@ class _Once:
         self._agent_id = agent_id
 
     def answer(self, work: Callable[[], Response], scope: AgentScope | None) -> Response:
-        """The answer of the first time, or of the work, kept with what it writes through ``scope``."""
+        """Return the first time's answer, or do the work and keep its answer with what it writes through ``scope``."""
         claim, earlier = self._claim()
         if claim is None:
             return self._again(earlier)
@@ -116,8 +116,8 @@ class IdempotentRoute(APIRoute):
 
 
 def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
-    """The endpoint; for a request with the header, once. It is called when the request was found good and its caller
-    may make it: who is refused claims nothing."""
+    """Wrap an endpoint so that a request with the header runs once. It is called after the request was found good and
+    its caller allowed: a refused caller claims nothing."""
     answers: TypeAdapter[Any] = TypeAdapter(typing.get_type_hints(endpoint, include_extras=True)["return"])
 
     @functools.wraps(endpoint)
@@ -137,7 +137,7 @@ def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[...,
 
 
 def _scope(given: dict[str, Any]) -> AgentScope | None:
-    """What the endpoint writes to."""
+    """Return the scope the endpoint writes to."""
     return next((value.scope for value in given.values() if isinstance(value, (Memory, Jobs))), None)
 
 
@@ -169,7 +169,8 @@ async def _asked(request: Request, key: str) -> _Once:
 
 
 def _digest(request: Request, body: bytes) -> bytes:
-    """What tells one request from another; the boundary between the parts of a form is new each time."""
+    """Return the digest that tells one request from another; the boundary between the parts of a form is new each
+    time."""
     kind, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
     if kind.startswith("multipart/") and boundary:
         body = body.replace(boundary.strip('"').encode(), b"")

@@ -69,7 +69,7 @@ class Intake:
         self._quiet_seconds = quiet_seconds
 
     def size(self, length: str | None, chunked: bool) -> int:
-        """The bytes to expect, by the head.
+        """Return the bytes to expect, by the head.
 
         Raises:
             Refused: they are too many.
@@ -81,7 +81,7 @@ class Intake:
         return int(length)
 
     async def read(self, receive: Receive, shape: JsonShape | None) -> bytes:
-        """The whole body.
+        """Read the whole body.
 
         Raises:
             Refused: it is too large, too slow, ends early, or has a shape it must not have.

@@ -111,5 +111,5 @@ class _Exchange:
 
 
 def _mounted(path: str) -> str:
-    """What is not a route of the API: the MCP endpoint, or an address that does not exist."""
+    """Name an address that is no route of the API: the MCP endpoint, or one that does not exist."""
     return "/mcp" if path == "/mcp" or path.startswith("/mcp/") else "unknown"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 
 class OpenAIErrorDetail(BaseModel):
-    """What went wrong, in the words of OpenAI's protocol."""
+    """Error in the words of OpenAI's protocol."""
 
     message: str
     type: str
@@ -42,12 +42,12 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 
 
 def speaks(path: str) -> bool:
-    """Whether what is at an address answers in OpenAI's protocol."""
+    """Tell whether an address answers in OpenAI's protocol."""
     return _ADDRESSES.fullmatch(path) is not None
 
 
 def error(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
-    """The body of an error."""
+    """Return the body of an error."""
     kind, usual = _KINDS.get(status, ("server_error" if status >= 500 else "invalid_request_error", None))
     text = message.encode("utf-8", "replace").decode()
     return {"error": {"message": text, "type": kind, "param": param, "code": code or usual}}
@@ -61,13 +61,13 @@ def response(
     code: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """An error as a response. OpenAI answers what it cannot read with 400, not with 422."""
+    """Make the response of an error. OpenAI answers what it cannot read with 400, not with 422."""
     status = 400 if status == 422 else status
     return JSONResponse(error(status, message, param=param, code=code), status, headers)
 
 
 def is_error(content: bytes) -> bool:
-    """Whether an upstream's answer is an error in this shape."""
+    """Tell whether an upstream's response is an error in this shape."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):

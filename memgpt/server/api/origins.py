@@ -76,7 +76,7 @@ def cross_origin(app: ASGIApp, pages: Sequence[str]) -> ASGIApp:
 
 
 def _address(origin: str) -> str:
-    """The host and port of an origin; empty where it is none, such as ``null``."""
+    """Return the host and port of an origin; empty where it is none, such as ``null``."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -85,6 +85,6 @@ def _address(origin: str) -> str:
 
 
 def _name(address: str) -> str:
-    """A host without its port."""
+    """Return a host without its port."""
     name, colon, port = address.rpartition(":")
     return (name if colon and port.isdigit() else address).lower()

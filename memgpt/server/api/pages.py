@@ -35,7 +35,7 @@ class Position:
 
 
 def after(cursor: str | None, of: type[T]) -> T | None:  # noqa: ARG001 - the type of what is stood for
-    """What a cursor stands for, in the place of the row itself.
+    """Decode a cursor to the position it stands for.
 
     Raises:
         InputError: it is not a cursor of ours.

@@ -38,7 +38,7 @@ log = logging.getLogger("memgpt.server.api")
 
 
 class Problem(BaseModel):
-    """What went wrong, for people (``detail``) and for machines (``status``, ``title``)."""
+    """Error for people (``detail``) and for machines (``status``, ``title``)."""
 
     type: str = "about:blank"
     title: str
@@ -90,8 +90,8 @@ async def refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -
 def response(
     status: int, detail: str, *, request_id: str | None = None, headers: Mapping[str, str] | None = None, path: str = ""
 ) -> JSONResponse:
-    """A problem as a response, at OpenAI's addresses in OpenAI's words; what may pass by itself says when to try
-    again."""
+    """Make the response of a problem, at OpenAI's addresses in OpenAI's words; one that may pass by itself says when to
+    try again."""
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", "1")
@@ -118,14 +118,14 @@ def handle(app: FastAPI) -> None:
 
 
 def status_of(error: Exception) -> int:
-    """The status an error is answered with."""
+    """Return the status an error is answered with."""
     if isinstance(error, MemgptError):
         return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
     return 500
 
 
 def detail_of(error: Exception) -> str:
-    """What a caller is told of an error; of PostgreSQL's own words only where they are about the request."""
+    """Return what a caller is told of an error; PostgreSQL's own words only where they are about the request."""
     if isinstance(error, DatabaseError) or isinstance(error.__cause__, psycopg.Error):
         log.warning("database: %s", error)
         told = {

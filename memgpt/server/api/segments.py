@@ -35,7 +35,7 @@ def _escaped(segment: bytes) -> str:
 
 
 def decoded(segment: str) -> str:
-    """A segment of the address that is routed, as the caller means it."""
+    """Decode a segment of the routed address."""
     return segment.replace(_SLASH, "/").replace(_PERCENT, "%")
 
 
@@ -44,5 +44,5 @@ Segment = Annotated[str, BeforeValidator(decoded)]
 
 
 def address(request: Request) -> str:
-    """The address of a request, without its query, as it can be sent again."""
+    """Return the address of a request, without its query, as it can be sent again."""
     return quote(request.scope["path"], safe="/%")

@@ -1,4 +1,4 @@
-"""What callers share of one process: places for requests, and bytes of bodies that are on their way."""
+"""Shares of callers in one process: places for requests, and bytes of bodies that are on their way."""
 
 from __future__ import annotations
 

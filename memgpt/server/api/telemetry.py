@@ -28,7 +28,7 @@ log = logging.getLogger("memgpt.server.api")
 
 
 class Metrics:
-    """What ``/metrics`` tells, and OTLP where that is asked for."""
+    """Metrics for ``/metrics``, and for OTLP where that is asked for."""
 
     def __init__(self, service: Service) -> None:
         self.registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Which memory a call is for, and its errors in words a model can use."""
+"""Access of calls to memories, and errors in words that a model can use."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Door:
 
     @contextmanager
     def memory(self, permission: Permission) -> Iterator[Memory]:
-        """
+        """Open the memory that a call is for.
+
         Raises:
             ToolError, ResourceError, MCPError: with what the model, or the person, can do about it.
         """
@@ -86,7 +87,7 @@ class Door:
 
 
 def _error(method: str, words: str) -> Exception:
-    """The kind of error the SDK expects where it asked."""
+    """Return the kind of error that the SDK expects where it asked."""
     if method == "tools/call":
         return ToolError(words)
     return ResourceError(words) if method == "resources/read" else MCPError(INVALID_PARAMS, words)

@@ -1,4 +1,4 @@
-"""What the tools of the whole memory answer."""
+"""Results of the tools on the whole memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Found(BaseModel):
 
 
 class Kept(BaseModel):
-    """What became of a text."""
+    """Outcome of remembering a text."""
 
     id: int
     duplicate: bool
@@ -73,7 +73,7 @@ class Changes(BaseModel):
 
 
 class Forgotten(BaseModel):
-    """How many rows of each table were removed for good."""
+    """Rows of each table that were removed for good."""
 
     counts: dict[str, int]
 

@@ -218,7 +218,7 @@ def _offer_reads(server: MCPServer, door: Door) -> None:
 
 
 def _told(tool: Callable[P, CallToolResult]) -> Callable[P, CallToolResult]:
-    """The bare message of an error, as the reference server answers it."""
+    """Answer with the bare message of an error, as the reference server does."""
 
     @wraps(tool)
     def answered(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:

@@ -62,7 +62,7 @@ class Nodes:
         return self._scope.read(lambda connection: _graph(*self._rows(connection)))
 
     def open(self, names: Iterable[str]) -> Graph:
-        """The nodes of these names, and the relations from and to them."""
+        """Return the nodes of these names, and the relations from and to them."""
         wanted = set(names)
         return self._scope.read(lambda c: _graph(*self._rows(c), keep=lambda node: node.name in wanted))
 
@@ -228,7 +228,7 @@ class Nodes:
     def _write(
         self, store: GraphStore, change_id: UUID, entities: Mapping[str, Entity], nodes: Mapping[str, Node]
     ) -> None:
-        """The observations of nodes, where they changed."""
+        """Write the observations of nodes whose observations changed."""
         for name, node in nodes.items():
             if node == _node(entities[name]):
                 continue

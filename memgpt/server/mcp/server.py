@@ -23,7 +23,7 @@ INSTRUCTIONS = (
 
 
 def create_server(service: Service, *, mode: Mode = "memory", agent: str | None = None) -> MCPServer:
-    """An MCP server. ``agent`` is whose memory it is where a call does not say."""
+    """Create an MCP server. ``agent`` is whose memory it is where a call does not say."""
     door = Door(service, agent)
     server = StrictServer(
         name="memgpt" if mode == "memory" else "memory-server",

@@ -38,7 +38,7 @@ class StrictServer(MCPServer):
 
 
 def _unknown(arguments: Iterable[str], known: Iterable[str]) -> str | None:
-    """What is wrong with the names of arguments, if anything is."""
+    """Describe unknown names among arguments; None if there are none."""
     names = list(known)
     for argument in arguments:
         if argument not in names:

@@ -258,7 +258,7 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
         since: Time = None,
         until: Time = None,
     ) -> Messages:
-        """The latest messages of one conversation, or of all, oldest first."""
+        """Read the latest messages of one conversation, or of all, oldest first."""
         with door.memory("read") as memory:
             messages = memory.messages.list(
                 session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
@@ -289,13 +289,13 @@ def _offer_documents(server: MCPServer, door: Door) -> None:
 
     @server.tool(title="List documents", annotations=_READS)
     def list_documents(limit: Limit = 50) -> Documents:
-        """The documents there are, newest first."""
+        """List the documents, newest first."""
         with door.memory("read") as memory:
             return Documents(documents=list(memory.documents.list(limit=limit)))
 
     @server.tool(title="Read a document", annotations=_READS)
     def read_document(id: int) -> DocumentText:
-        """The text of a document, chunk by chunk."""
+        """Read the text of a document, chunk by chunk."""
         with door.memory("read") as memory:
             document, chunks = memory.documents.get(id), memory.documents.chunks(id)
         return DocumentText(document=document, text="\n\n".join(chunk.chunk_text for chunk in chunks))
@@ -337,7 +337,7 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
 
     @server.tool(title="Look up an entity", annotations=_READS)
     def look_up_entity(name: str, limit: Limit = 50) -> Known:
-        """Who or what goes by a name, and the facts about it."""
+        """Look up who or what goes by a name, and the facts about it."""
         with door.memory("read") as memory:
             entities = list(memory.graph.find(name))
             facts = [fact for entity in entities for fact in memory.graph.relationships(entity, limit=limit)]
@@ -359,7 +359,7 @@ def _offer_history(server: MCPServer, door: Door) -> None:
         limit: Limit = 20,
         before: Annotated[int | None, Field(description="The page after this entry's id.")] = None,
     ) -> Changes:
-        """What was changed in this memory, by whom, newest first."""
+        """List what was changed in this memory, by whom, newest first."""
         with door.memory("read") as memory:
             return Changes(changes=list(memory.history(kind, id, label=label, limit=limit, before=before)))
 

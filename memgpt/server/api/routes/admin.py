@@ -1,4 +1,4 @@
-"""What an operator asks a running service."""
+"""Routes for the operator of a running service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"])
 
 @router.get("/slow-queries")
 def slow_queries(service: TheService, caller: AnyCaller) -> Sequence[SlowStatement]:
-    """The latest statements that took longer than `memgpt serve --explain-slower-than`, with their plans, newest first.
+    """List the latest statements that took longer than `memgpt serve --explain-slower-than`, with their plans, newest
+    first.
 
     They are of all agents, so this is for keys with `admin` for every agent (`*`)."""
     caller.require("admin")

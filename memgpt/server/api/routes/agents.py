@@ -27,7 +27,7 @@ def list_agents(
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[AgentRow]:
-    """The agents this key may touch, by id."""
+    """List the agents this key may touch, by id."""
     last = pages.after(after, pages.Position)
     rows = service.agents(caller, after=last.name if last else None, limit=limit + 1)
     return pages.page(request, response, rows, limit, lambda row: pages.written(name=row.agent_id))
@@ -70,7 +70,7 @@ def history(
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Change]:
-    """Changes, newest first: all, of one kind, of one row, or of one block."""
+    """List changes, newest first: all, of one kind, of one row, or of one block."""
     last = pages.after(after, pages.Position)
     rows = memory.history(kind, id, label=label, limit=limit + 1, before=last.id if last else None)
     return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
@@ -78,7 +78,7 @@ def history(
 
 @router.get("/{agent_id}/stats")
 def stats(memory: Reading) -> Stats:
-    """How much there is of each kind, how much of it has a vector, and since when."""
+    """Count each kind, how much of it has a vector, and since when."""
     return memory.stats()
 
 

@@ -21,7 +21,7 @@ router = APIRouter(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one text."""
+    """Outcome of one text."""
 
     id: int
     text: str
@@ -33,7 +33,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class KeptOf:
-    """What became of a batch of which bad items are skipped or mended."""
+    """Outcomes of a batch of which bad items are skipped or mended."""
 
     kept: Sequence[Kept]
     problems: Sequence[Problem]
@@ -77,7 +77,7 @@ def search_archival(
     tags: Annotated[list[str] | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> Sequence[Hit]:
-    """Archival memories that match a query, best first."""
+    """Search archival memories, best first."""
     return memory.search(query, kinds=["archival"], tags=tags, limit=limit)
 
 

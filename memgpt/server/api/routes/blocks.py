@@ -34,7 +34,7 @@ def list_blocks(memory: Reading) -> Sequence[Block]:
 
 @router.post("", status_code=201)
 def create_block(memory: Writing, body: bodies.BlockCreate, response: Response) -> Block:
-    """A new block."""
+    """Create a block."""
     given = body.given()
     return _tagged(response, memory.core.create(given.pop("label"), given.pop("value", ""), **given))
 
@@ -137,7 +137,7 @@ def _tagged(response: Response, block: Block) -> Block:
 
 
 def _edited(edit: Callable[[int | None], T], if_match: str | None) -> T:
-    """An edit of the version the caller has seen."""
+    """Edit the version that the caller has seen."""
     if if_match is None or if_match.strip() == "*":
         return edit(None)
     match = _ETAG.fullmatch(if_match.strip())

@@ -81,7 +81,7 @@ class ChatAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Whether there was a turn to cancel."""
+    """Tells whether there was a turn to cancel."""
 
     cancelled: bool
 
@@ -114,7 +114,7 @@ def cancel_chat(request: Request, service: TheService, memory: Writing, body: bo
 
 
 async def _answered(request: Request, agent: Agent, happening: Generator[Event], streamed: bool) -> Response:
-    """What is wrong from the start is a problem with a status of its own, also where events were asked for."""
+    """Answer an error at the start as a problem with a status of its own, also where events were asked for."""
     pieces = _pieces(request.app.state.turns, agent, happening)
     gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
     try:
@@ -130,7 +130,7 @@ async def _answered(request: Request, agent: Agent, happening: Generator[Event],
 
 
 async def _unless(gone: asyncio.Future[Any], work: Awaitable[T]) -> T | None:
-    """What work gives; None, with the work cancelled, where the caller goes away first."""
+    """Return the result of work; None, with the work cancelled, if the caller goes away first."""
     task: asyncio.Future[Any] = asyncio.ensure_future(work)
     try:
         await asyncio.wait({gone, task}, return_when=asyncio.FIRST_COMPLETED)
@@ -189,8 +189,8 @@ async def _chained(first: Event | Change, rest: AsyncIterator[Event | Change]) -
 
 
 async def _pieces(turns: Turns, agent: Agent, happening: Generator[Event]) -> AsyncIterator[Event | Change]:
-    """What happens in a turn, and after each tool call what it changed. Who stops reading cancels the turn, also while
-    the model is silent."""
+    """Yield the events of a turn, and after each tool call what it changed. If the reader stops, the turn is cancelled,
+    also while the model is silent."""
     name = (agent.memory.agent, agent.session)
     turns.setdefault(name, agent)
     step: Future[Event | None] | None = None
@@ -231,7 +231,7 @@ def _changes(memory: Memory, last: int) -> Sequence[Change]:
 
 
 def _cancelled(agent: Agent, happening: Generator[Event], step: Future[Event | None] | None) -> None:
-    """Ends a turn nobody reads. A step that waits for the model notices within a moment."""
+    """End a turn that nobody reads. A step that waits for the model notices within a moment."""
     try:
         if step is not None and not step.done():
             agent.cancel()

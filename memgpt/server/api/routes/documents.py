@@ -53,7 +53,7 @@ def delete_document(memory: Writing, id: RowId) -> None:
 def list_chunks(
     request: Request, response: Response, memory: Reading, id: RowId, limit: pages.Limit = 50, after: pages.After = None
 ) -> Sequence[Chunk]:
-    """The chunks of a document, in its order."""
+    """List the chunks of a document, in its order."""
     rows = memory.documents.chunks(id, limit=limit + 1, after=pages.after(after, Chunk))
     cursor = lambda row: pages.written(id=row.id, chunk_index=row.chunk_index)  # noqa: E731
     return pages.page(request, response, rows, limit, cursor)

@@ -37,7 +37,7 @@ def list_entities(
 
 @router.post("/entities", status_code=201)
 def add_entity(memory: Writing, body: bodies.EntityCreate) -> Entity:
-    """The entity of that name and type, created if the agent has none; one that is there learns what is new."""
+    """Create the entity of that name and type if the agent has none; else add what is new to it."""
     given = body.given()
     return memory.graph.add_entity(given.pop("name"), given.pop("type", "thing"), **given)
 

@@ -1,4 +1,4 @@
-"""Is the process alive, can it serve, what has it done."""
+"""Health of the process: is it alive, can it serve, what has it done."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Health(BaseModel):
 
 @router.get("/health/live")
 async def live() -> Health:
-    """The process answers. No database is asked: restarting this process would not mend one."""
+    """Answer that the process is alive. No database is asked: restarting this process would not mend one."""
     return Health()
 
 
 @router.get("/health/ready", response_model=Health)
 async def ready(request: Request) -> Health | Response:
-    """Requests can be served: the database answers, is migrated, and requests can take their role."""
+    """Answer whether requests can be served: the database answers, is migrated, and requests can take their role."""
     problem = await request.app.state.readiness.problem()
     if problem is not None:
         return problems.response(503, problem, request_id=problems.request_id(request))

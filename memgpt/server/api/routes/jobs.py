@@ -114,7 +114,7 @@ def cancel_job(jobs: CancellingJobs, id: RowId) -> Job:
     responses={200: {"content": {events.EVENT_STREAM: {}}, "description": "Events `job`: the job, as it changes."}},
 )
 def watch_job(request: Request, jobs: ReadingJobs, id: RowId) -> Response:
-    """The job as server-sent events: now, with every change, and at its end, which ends the stream."""
+    """Stream a job as server-sent events: now, with every change, and at its end, which ends the stream."""
     return events.watched(request, jobs, jobs.get(id))
 
 

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/agents/{agent_id}/messages", tags=["messages"], r
 
 @dataclass(frozen=True, slots=True)
 class AppendedOf:
-    """What became of a batch of which bad messages are skipped or mended."""
+    """Outcomes of a batch of which bad messages are skipped or mended."""
 
     kept: Sequence[Message]
     problems: Sequence[Problem]
@@ -39,7 +39,7 @@ def list_messages(
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Message]:
-    """The newest messages, in the order of the conversation; the next page is the one before."""
+    """List the newest messages, in the order of the conversation; the next page is the one before."""
     last = pages.after(after, Message)
     rows = memory.messages.list(
         session=session, roles=roles, intent=intent, since=since, until=until, limit=limit + 1, before=last
@@ -75,7 +75,7 @@ def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Mess
 
 @router.get("/sessions")
 def list_sessions(memory: Reading, limit: pages.Limit = 1000) -> Sequence[Session]:
-    """The conversations, the one last spoken in first."""
+    """List the conversations, the one last spoken in first."""
     return memory.messages.sessions(limit=limit)
 
 

@@ -102,7 +102,7 @@ async def chat(
     memgpt_session: SessionHeader = None,
     memgpt_budget: BudgetHeader = 2000,
 ) -> Response:
-    """A reply with memory: what is known goes in front, the upstream model answers, the turn is kept."""
+    """Reply with memory: what is known goes in front, the upstream model answers, the turn is kept."""
     if not service.options.chat_base_url:
         return openai_errors.response(
             503, "no upstream model is configured: set MEMGPT_CHAT_BASE_URL (and MEMGPT_CHAT_API_KEY)"
@@ -143,7 +143,7 @@ async def _whole(answer: httpx.Response, exchange: Exchange) -> Response:
 
 
 async def _failed(answer: httpx.Response) -> Response:
-    """What the upstream refuses is passed on; about its own keys and failures no more than the status is told."""
+    """Pass on what the upstream refuses; of its own keys and failures, only the status."""
     try:
         content = await answer.aread()
     except (httpx.HTTPError, AnswerTooLargeError):
@@ -161,7 +161,7 @@ async def _failed(answer: httpx.Response) -> Response:
 
 @router.get("/models", response_model=None)
 async def models(request: Request, service: TheService, caller: AnyCaller) -> Response:
-    """The models of the upstream, and the memory's own embedding model."""
+    """List the models of the upstream, and the memory's own embedding model."""
     caller.require("read")
     return JSONResponse({"object": "list", "data": await _models(request, service)})
 
@@ -208,8 +208,8 @@ def embeddings(service: TheService, caller: AnyCaller, body: EmbeddingRequest) -
 
 
 async def _streamed(answer: httpx.Response, exchange: Exchange) -> AsyncIterator[bytes]:
-    """The upstream's events as they come; what they say is kept before the last one is passed on, and what was said
-    until then where the upstream breaks off or the client goes away."""
+    """Pass on the upstream's events as they come; keep what they say before the last one is passed on, and what was
+    said until then if the upstream breaks off or the client goes away."""
     reply = Reply()
     kept = False
     try:
@@ -236,7 +236,7 @@ async def _streamed(answer: httpx.Response, exchange: Exchange) -> AsyncIterator
 
 
 async def _keep(exchange: Exchange, reply: Said | None) -> bool:
-    """False where the turn is not kept, or not yet."""
+    """Keep the turn; return False if it is not kept, or not yet."""
     with anyio.move_on_after(_TO_KEEP):
         return await run_sync(exchange.keep, reply, abandon_on_cancel=True)
     return False
@@ -245,7 +245,7 @@ async def _keep(exchange: Exchange, reply: Said | None) -> bool:
 async def _upstream(
     request: Request, service: Service, method: str, path: str, content: bytes | None = None
 ) -> httpx.Response:
-    """What the upstream answers; the body is yet to be read."""
+    """Send a request to the upstream; the body of its response is yet to be read."""
     client: httpx.AsyncClient = request.app.state.upstream
     key = service.options.chat_api_key
     headers = {"Content-Type": "application/json"} if content is not None else {}
@@ -273,7 +273,7 @@ async def _models(request: Request, service: Service) -> Sequence[Json]:
 
 
 def _encoded(value: Json) -> bytes:
-    """A request as it is sent on, halves of surrogate pairs joined or replaced."""
+    """Encode a request to be sent on, halves of surrogate pairs joined or replaced."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         return text.encode()
@@ -282,7 +282,7 @@ def _encoded(value: Json) -> bytes:
 
 
 def _shortens(name: str) -> bool:
-    """Whether the beginnings of a model's vectors are vectors too (Matryoshka)."""
+    """Tell whether the beginnings of a model's vectors are vectors too (Matryoshka)."""
     known = find(name)
     return name == OFFLINE_MODEL or (known is not None and known.shortens)
 
@@ -314,7 +314,7 @@ def _known(memory: Memory, exchange: Exchange, budget: int) -> str:
 
 
 def _with(known: str, messages: Sequence[Json]) -> Sequence[Json]:
-    """The messages with what is known, after the caller's own instructions."""
+    """Insert what is known after the caller's own instructions."""
     if not known:
         return messages
     ahead = 0

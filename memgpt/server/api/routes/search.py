@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["search"])
 
 @router.post("/search")
 def search(memory: Reading, body: bodies.SearchRequest) -> Sequence[Hit]:
-    """What matches a query, or a vector, best first."""
+    """Search by a query, or a vector, best first."""
     return memory.search(**body.given())
 
 
@@ -28,5 +28,5 @@ def search_many(memory: Reading, body: bodies.SearchBatch) -> Sequence[Sequence[
 
 @router.post("/context")
 def context(memory: Reading, body: bodies.ContextRequest) -> Context:
-    """A prompt-ready text within a budget of tokens, with the source and the cost of each piece."""
+    """Build a prompt-ready text within a budget of tokens, with the source and the cost of each piece."""
     return memory.context(**body.given())
