@@ -169,7 +169,7 @@ def _two_databases(server: EmbeddedServer, sizes: dict[str, int]) -> tuple[str, 
         for agent, size in sizes.items():
             vectors.load(connection, SQL.copy_chunks, agent, source, size, first=start, dated=True)
             start += size
-        for name in ("conversations", "entities", "relationships"):
+        for name in ("conversations", "entities", "facts"):
             connection.execute(getattr(SQL, name).replace(b"%%", b"%"))
         connection.execute(SQL.vector_index)
         connection.execute("VACUUM ANALYZE")

@@ -15,8 +15,8 @@ SELECT agent_id, 'user', 'message ' || id, created_at FROM document_chunks
 -- entities --
 INSERT INTO kg_entities (agent_id, name) SELECT 'agent 0', 'entity ' || n FROM generate_series(1, 5000) n
 
--- relationships --
--- Some entities have many statements about them, most have few.
+-- facts --
+-- Some entities have many facts about them, most have few.
 INSERT INTO kg_relationships (agent_id, source_id, target_id, type, fact)
 SELECT 'agent 0', e.ids[1 + floor(5000 * random() ^ 3)], e.ids[1 + floor(5000 * random())], 'knows', ''
 FROM (SELECT array_agg(id ORDER BY id) AS ids FROM kg_entities WHERE agent_id = 'agent 0') e, generate_series(1, 25000)

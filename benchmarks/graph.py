@@ -72,7 +72,7 @@ class OneByOne:
 def main() -> None:
     options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
     plan = TINY if options.tiny else FULL if options.full else QUICK
-    question = f"What does a walk over {plan.entities:,} entities and {plan.edges:,} relationships take?"
+    question = f"What does a walk over {plan.entities:,} entities and {plan.edges:,} facts take?"
     result = fixtures.Result("graph", question)
     random.seed(1)
     edges = _edges(plan)
@@ -89,7 +89,7 @@ def main() -> None:
         "little. Over a network each of its round trips waits: ten at 1 ms are 10 ms, where one statement waits 1."
     )
     result.remarks.append(
-        f"{HUBS} hubs have {plan.hub_edges:,} relationships each; a walk follows at most {FAN_OUT} of one thing and "
+        f"{HUBS} hubs have {plan.hub_edges:,} facts each; a walk follows at most {FAN_OUT} of one thing and "
         f"answers with at most {LIMIT} things, and says when that left something out. In memory means that the whole "
         "graph of one agent is loaded already and that nobody else changes it."
     )
@@ -109,7 +109,7 @@ def _load(connection: Connection, plan: Plan, edges: list[tuple[int, int]]) -> N
         with cursor.copy(SQL.copy_entities) as copy:
             for id in range(1, plan.entities + 1):
                 copy.write_row((AGENT, id, f"entity {id}"))
-        with cursor.copy(SQL.copy_relationships) as copy:
+        with cursor.copy(SQL.copy_facts) as copy:
             for source, target in edges:
                 copy.write_row((AGENT, source, target, "t"))
     connection.execute("VACUUM ANALYZE kg_relationships, kg_entities")

@@ -12,7 +12,7 @@ SELECT id, name, type FROM kg_entities WHERE agent_id = %(agent_id)s::text AND i
 -- copy_entities --
 COPY kg_entities (agent_id, id, name) FROM STDIN
 
--- copy_relationships --
+-- copy_facts --
 COPY kg_relationships (agent_id, source_id, target_id, type) FROM STDIN
 
 -- nothing --

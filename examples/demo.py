@@ -90,9 +90,9 @@ def ingest(memory: Any) -> None:
     with timed() as took, memory.transaction():
         for entity in given["entities"]:
             memory.graph.add_entity(**entity)
-        for relationship in given["relationships"]:
-            memory.graph.relate(**relationship)
-        line("graph", f"{len(memory.graph.list())} entities, {len(given['relationships'])} dated facts", took())
+        for fact in given["facts"]:
+            memory.graph.add_fact(**fact)
+        line("graph", f"{len(memory.graph.list())} entities, {len(given['facts'])} dated facts", took())
 
 
 def ask(memory: Any) -> tuple[int, int, float]:
@@ -164,7 +164,7 @@ def show_totals(memory: Any) -> None:
         "archival memories": len(memory.archival.list()),
         "messages": memory.messages.count(),
         "chunks": len(memory.documents.chunks(document.id)),
-        "facts": len(memory.graph.relationships()),
+        "facts": len(memory.graph.facts()),
         "changes in the history": len({change.change_id for change in memory.history(limit=10_000)}),
     }
     console.print("  " + ", ".join(f"{count} {what}" for what, count in counts.items()))

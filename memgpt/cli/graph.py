@@ -18,7 +18,7 @@ from memgpt.graph.extraction.loading import load
 from memgpt.graph.facts import Direction
 from memgpt.graph.mentions import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, Filters
-from memgpt.models import SOURCES, ExtractionFailure, Relationship, Source
+from memgpt.models import SOURCES, ExtractionFailure, Fact, Source
 
 app = typer.Typer(help="The knowledge graph: statements, neighbourhoods, paths, files.", no_args_is_help=True)
 
@@ -31,7 +31,7 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="A type; repeata
 
 
 @app.command()
-def relate(
+def add_fact(
     source: Name,
     type: Annotated[str, typer.Argument(help="Such as works_at.")],
     target: Name,
@@ -55,7 +55,7 @@ def relate(
     """Record a statement; names without an entity become one."""
     about, row = arguments.json_object(properties, "--properties"), arguments.row(provenance, "--provenance")
     with opened(agent, dsn) as memory:
-        told = memory.graph.relate(
+        told = memory.graph.add_fact(
             source,
             type,
             target,
@@ -74,12 +74,12 @@ def relate(
 
 
 @app.command()
-def retract(
+def retract_fact(
     id: Annotated[int, typer.Argument(help="The statement's id.")], agent: Agent = None, dsn: Dsn = None
 ) -> None:
     """Stop believing a statement; it stays, with the time."""
     with opened(agent, dsn) as memory:
-        told = memory.graph.retract(id)
+        told = memory.graph.retract_fact(id)
     output.say(f"✓ fact {told.id} is not believed since {told.superseded_at}")
 
 
@@ -98,7 +98,7 @@ def facts(
 ) -> None:
     """Show statements, newest first."""
     with opened(agent, dsn) as memory:
-        found = memory.graph.relationships(
+        found = memory.graph.facts(
             entity,
             direction=cast(Direction, direction),
             type=type,
@@ -153,7 +153,7 @@ def path(
     """Show the shortest or cheapest way between two entities; status 1 when there is none."""
     with opened(agent, dsn) as memory:
         found = memory.graph.path(source, target, by=cast(Cost, by))
-        told = [memory.graph.relationship(edge.id) for edge in found.edges] if found else []
+        told = [memory.graph.fact(edge.id) for edge in found.edges] if found else []
     if as_json:
         output.show_json(found)
     for r in told if not as_json else ():
@@ -184,7 +184,7 @@ def export_command(
     arguments.new_file(file)
     with output.writing(file), opened(agent, dsn) as memory:
         counts = exchange.export(memory.graph, file)
-    output.say(f"✓ {counts['entities']:,} entities and {counts['relationships']:,} relationships in {file}")
+    output.say(f"✓ {counts['entities']:,} entities and {counts['facts']:,} facts in {file}")
 
 
 @app.command("import")
@@ -375,5 +375,5 @@ def communities(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> 
         output.show_table(("entities", "names"), [(len(group), ", ".join(group[:12])) for group in found])
 
 
-def _row(r: Relationship) -> tuple[object, ...]:
+def _row(r: Fact) -> tuple[object, ...]:
     return r.id, r.fact, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at

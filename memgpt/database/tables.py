@@ -9,9 +9,9 @@ from typing import Final, Literal
 from psycopg import sql
 
 from memgpt.database.queries import Queries
-from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Message, Relationship
+from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Message
 
-Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Relationship
+Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact
 
 RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
 """What the history keeps."""
@@ -23,7 +23,7 @@ ROW_KINDS: Final[Mapping[RowKind, type[Row]]] = {
     "document": Document,
     "chunk": Chunk,
     "entity": Entity,
-    "fact": Relationship,
+    "fact": Fact,
 }
 """Each kind with the class of its rows. A row comes after those it refers to."""
 

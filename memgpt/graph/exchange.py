@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from memgpt import validation
 from memgpt.errors import InputError, MissingExtraError
 from memgpt.graph import UNTYPED, Graph, files
-from memgpt.models import Entity, Json, Relationship
+from memgpt.models import Entity, Fact, Json
 from memgpt.scope.batches import Problem
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
-    """Every entity and every statement we believe now; nodes are entity ids, edge keys relationship ids."""
+    """Every entity and every statement we believe now; nodes are entity ids, edge keys fact ids."""
     nx = _networkx()
     found = nx.MultiDiGraph()
     for entity in _entities(graph):
         found.add_node(entity.id, **_plain(name=entity.name, type=entity.type, aliases=entity.aliases,
                                            description=entity.description, properties=entity.properties))  # fmt: skip
-    for r in _relationships(graph):
+    for r in _facts(graph):
         found.add_edge(r.source_id, r.target_id, key=r.id, **_plain(
             type=r.type, fact=r.fact, weight=r.weight, properties=r.properties, valid_from=r.valid_from,
             valid_to=r.valid_to, recorded_at=r.recorded_at))  # fmt: skip
@@ -39,7 +39,7 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
 
 
 def export(graph: Graph, path: Path | str) -> dict[str, int]:
-    """Write GraphML (``.graphml``) or node-link JSON (``.json``); how many entities and relationships it holds."""
+    """Write GraphML (``.graphml``) or node-link JSON (``.json``); how many entities and facts it holds."""
     nx, target = _networkx(), Path(path)
     form = target.suffix.lower()
     if form not in (".graphml", ".json"):
@@ -50,7 +50,7 @@ def export(graph: Graph, path: Path | str) -> dict[str, int]:
         target.write_text(text, encoding="utf-8")
     else:
         target.write_text(_graphml(nx, found), encoding="utf-8", newline="")
-    return {"entities": found.number_of_nodes(), "relationships": found.number_of_edges()}
+    return {"entities": found.number_of_nodes(), "facts": found.number_of_edges()}
 
 
 def import_triples(
@@ -66,7 +66,7 @@ def import_triples(
     ``.jsonl`` with the columns ``source``, ``type``, ``target`` and, if known, ``fact``, ``weight``, ``valid_from``,
     ``valid_to``, ``source_type``, ``target_type``, ``functional`` and ``properties``. A table's cells are separated by
     commas, semicolons, tabs or bars, and its header may be absent. Ends are names, numbers and years too. What is
-    believed already learns what is new, as by ``Graph.relate``.
+    believed already learns what is new, as by ``Graph.add_fact``.
 
     Args:
         on_error: "fail" asserts all or, if a line is bad, none; "skip" leaves bad lines out.
@@ -140,9 +140,9 @@ def _entities(graph: Graph) -> Iterator[Entity]:
         after = page[-1]
 
 
-def _relationships(graph: Graph) -> Iterator[Relationship]:
-    after: Relationship | None = None
-    while page := graph.relationships(limit=PAGE, after=after):
+def _facts(graph: Graph) -> Iterator[Fact]:
+    after: Fact | None = None
+    while page := graph.facts(limit=PAGE, after=after):
         yield from page
         after = page[-1]
 
@@ -194,7 +194,7 @@ def _assert(graph: Graph, row: Json | files.Bad, entities: Mapping[str, Entity |
         weight = float(values["weight"]) if "weight" in values else None
     except (TypeError, ValueError):
         raise InputError(f"weight is not a number: {row['weight']!r}") from None
-    graph.relate(
+    graph.add_fact(
         ends[0],
         _name(values.get("type", ""), "type"),
         ends[1],

@@ -14,8 +14,8 @@ from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
 from memgpt.graph.facts_store import Claim, FactStore, Moments
-from memgpt.graph.store import NewEntity, NewRelationship
-from memgpt.models import Entity, Json, Relationship
+from memgpt.graph.store import NewEntity, NewFact
+from memgpt.models import Entity, Fact, Json
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
 """Kinds of rows a statement can be from."""
@@ -26,7 +26,7 @@ Direction = Literal["both", "out", "in"]
 class Facts(Entities):
     """The statements of one agent's graph."""
 
-    def relate(
+    def add_fact(
         self,
         source: EntityRef,
         type: str,
@@ -39,8 +39,8 @@ class Facts(Entities):
         properties: Json | None = None,
         provenance: tuple[str, int] | None = None,
         functional: bool | None = None,
-    ) -> Relationship:
-        """Record a statement: ``relate("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
+    ) -> Fact:
+        """Record a statement: ``add_fact("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
 
         A name no entity has becomes one. ``fact`` is the statement in words, "Ann works at Acme" when absent; it is
         what is embedded and searched. ``valid_from`` and ``valid_to`` say when it was true in the world. ``provenance``
@@ -61,9 +61,7 @@ class Facts(Entities):
         statement = checked(type, fact, weight, (valid_from, valid_to), properties, provenance)
         return self.record(source, target, statement, functional)
 
-    def record(
-        self, source: EntityRef, target: EntityRef, statement: NewRelationship, functional: bool | None
-    ) -> Relationship:
+    def record(self, source: EntityRef, target: EntityRef, statement: NewFact, functional: bool | None) -> Fact:
         """Record a :func:`checked` statement about these ends, in words if it has none."""
         ends = [self._end(source), self._end(target)]
         words = statement.fact or f"{ends[0].name} {_in_words(statement.type)} {ends[1].name}"
@@ -84,7 +82,7 @@ class Facts(Entities):
             relationship = replace(
                 statement, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at
             )
-            return self._store(connection).insert_relationship(relationship, change_id=change_id, **self._how())
+            return self._store(connection).insert_fact(relationship, change_id=change_id, **self._how())
 
     def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:
         """Say that a type of statement has one target at a time (``lives_in``, ``works_at``), or that it has not.
@@ -102,16 +100,16 @@ class Facts(Entities):
         """The types of which a thing has one target at a time."""
         return self._scope.read(lambda connection: FactStore(connection, self._scope.author).declared())
 
-    def relationship(self, id: int) -> Relationship:
+    def fact(self, id: int) -> Fact:
         """One statement.
 
         Raises:
-            NotFoundError: the agent has no relationship of that id.
+            NotFoundError: the agent has no fact of that id.
         """
         validation.row_id(id)
-        return self._scope.read(lambda connection: self._store(connection).get_relationship(id))
+        return self._scope.read(lambda connection: self._store(connection).get_fact(id))
 
-    def relationships(
+    def facts(
         self,
         entity: EntityRef | None = None,
         *,
@@ -121,8 +119,8 @@ class Facts(Entities):
         valid_at: datetime | str | None = None,
         known_at: datetime | str | None = None,
         limit: int = 100,
-        after: Relationship | None = None,
-    ) -> Sequence[Relationship]:
+        after: Fact | None = None,
+    ) -> Sequence[Fact]:
         """Statements from (``out``) or about (``in``) an entity, or all of them, newest first.
 
         Args:
@@ -138,7 +136,7 @@ class Facts(Entities):
         moments = Moments(validation.moment(valid_at, "valid_at"), validation.moment(known_at, "known_at"))
         id = None if entity is None else self._id_at(entity, moments.known_at)
         return self._scope.read(
-            lambda connection: self._store(connection).list_relationships(
+            lambda connection: self._store(connection).list_facts(
                 limit=limit,
                 source_id=None if direction == "in" else id,
                 target_id=None if direction == "out" else id,
@@ -149,12 +147,12 @@ class Facts(Entities):
             )
         )
 
-    def retract(self, id: int) -> Relationship:
+    def retract_fact(self, id: int) -> Fact:
         """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             at, _ = FactStore(connection, self._scope.author).begin("")
-            return self._store(connection).retract_relationship(id, at=at, change_id=change_id)
+            return self._store(connection).retract_fact(id, at=at, change_id=change_id)
 
     def end(
         self,
@@ -183,11 +181,11 @@ class Facts(Entities):
             at, _ = store.begin("")
             return store.clear(claim, at=at, change_id=change_id)
 
-    def delete_relationship(self, id: int) -> None:
+    def delete_fact(self, id: int) -> None:
         """Remove a statement; the history keeps it and ``undo`` brings it back."""
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
-            self._store(connection).delete_relationship(id, change_id=change_id)
+            self._store(connection).delete_fact(id, change_id=change_id)
 
     def _end(self, ref: EntityRef) -> Entity | NewEntity:
         """An end of a statement: the entity, or the one its name will become."""
@@ -204,7 +202,7 @@ def checked(
     valid: tuple[datetime | str | None, datetime | str | None],
     properties: Json | None,
     provenance: tuple[str, int] | None,
-) -> NewRelationship:
+) -> NewFact:
     """A statement without its ends.
 
     Raises:
@@ -216,7 +214,7 @@ def checked(
     if from_kind is not None:
         validation.choice(from_kind, PROVENANCE, "the kind of provenance")
         validation.row_id(from_id, "the id of provenance")
-    return NewRelationship(
+    return NewFact(
         0,
         0,
         kind,

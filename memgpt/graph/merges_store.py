@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from memgpt.database import queries
-from memgpt.models import Author, Entity, Relationship
+from memgpt.models import Author, Entity, Fact
 
 SQL = queries.beside(__name__)
 
@@ -69,9 +69,9 @@ class MergeStore:
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
             return cursor.execute(SQL.lock, self._given(ids=[*ids])).fetchall()
 
-    def contradicting(self, ids: Sequence[int]) -> Sequence[Relationship]:
+    def contradicting(self, ids: Sequence[int]) -> Sequence[Fact]:
         """Statements of two entities that could not both be true of one, the older belief first."""
-        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
+        with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
             return cursor.execute(SQL.contradicting, self._given(ids=[*ids])).fetchall()
 
     def merge(self, merged: int, survivor: int, *, at: datetime, change_id: UUID) -> int:

@@ -19,7 +19,7 @@ from memgpt.graph.merges_store import MergeStore, Pair
 from memgpt.graph.name_similarity import agreement, key, signs
 from memgpt.graph.store import GraphStore
 from memgpt.history.proposals_store import NewProposal, ProposalStore
-from memgpt.models import Json, Proposal, Relationship
+from memgpt.models import Fact, Json, Proposal
 
 SURE: Final = 0.8
 """Score from which ``memgpt.sleep`` merges without asking: all 21 of our development pairs above it are one, and all 16
@@ -168,7 +168,7 @@ def _judged(proposal: NewProposal, same: bool, why: str) -> NewProposal:
     return replace(proposal, score=score, evidence={**proposal.evidence, "judge": f"{said}: {why}"})
 
 
-def _conflicts(statements: Sequence[Relationship]) -> Sequence[tuple[Relationship, Relationship]]:
+def _conflicts(statements: Sequence[Fact]) -> Sequence[tuple[Fact, Fact]]:
     """Of statements, the older belief first: which newer one takes the place of which older one of the other entity."""
     return [
         (older, newer)
@@ -181,7 +181,7 @@ def _conflicts(statements: Sequence[Relationship]) -> Sequence[tuple[Relationshi
     ]
 
 
-def _overlap(older: Relationship, newer: Relationship) -> Claim:
+def _overlap(older: Fact, newer: Fact) -> Claim:
     starts = [r.valid_from for r in (older, newer) if r.valid_from is not None]
     ends = [r.valid_to for r in (older, newer) if r.valid_to is not None]
     return Claim(older.source_id, older.type, max(starts, default=None), min(ends, default=None), only=older.target_id)

@@ -18,7 +18,7 @@ from memgpt.database import queries
 from memgpt.database.driver import hidden_operators
 from memgpt.errors import NotFoundError
 from memgpt.graph.facts_store import Moments
-from memgpt.models import Author, Entity, Json, Relationship
+from memgpt.models import Author, Entity, Fact, Json
 
 SQL = queries.beside(__name__)
 
@@ -54,7 +54,7 @@ class EntityChange:
 
 
 @dataclass(frozen=True, slots=True)
-class NewRelationship:
+class NewFact:
     """A statement to be recorded, checked and embedded."""
 
     source_id: int
@@ -144,30 +144,28 @@ class GraphStore:
         if self._connection.execute(SQL.delete_entity, self._given(id=id, change_id=change_id)).fetchone() is None:
             raise self._not_found("entity", id)
 
-    def insert_relationship(
-        self, relationship: NewRelationship, *, change_id: UUID, language: str, embedding_model: str | None
-    ) -> Relationship:
+    def insert_fact(self, fact: NewFact, *, change_id: UUID, language: str, embedding_model: str | None) -> Fact:
         """Record a statement; the same one, if it is believed already, learns what is new."""
         given = self._given(
             change_id=change_id,
             language=language,
-            embedding_model=None if relationship.embedding is None else embedding_model,
-            **asdict(relationship) | {"properties": Jsonb(relationship.properties)},
+            embedding_model=None if fact.embedding is None else embedding_model,
+            **asdict(fact) | {"properties": Jsonb(fact.properties)},
         )
-        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
-            inserted = cursor.execute(SQL.insert_relationship, given).fetchone()
+        with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
+            inserted = cursor.execute(SQL.insert_fact, given).fetchone()
         assert inserted is not None  # noqa: S101 - the new row or the one that was there
         return inserted
 
-    def get_relationship(self, id: int) -> Relationship:
+    def get_fact(self, id: int) -> Fact:
         """One statement.
 
         Raises:
-            NotFoundError: the agent has no relationship of that id.
+            NotFoundError: the agent has no fact of that id.
         """
-        return self._relationship(SQL.get_relationship, id=id)
+        return self._fact(SQL.get_fact, id=id)
 
-    def list_relationships(
+    def list_facts(
         self,
         *,
         limit: int,
@@ -176,8 +174,8 @@ class GraphStore:
         type: str | None = None,
         superseded: bool = False,
         moments: Moments = NOW,
-        after: Relationship | None = None,
-    ) -> Sequence[Relationship]:
+        after: Fact | None = None,
+    ) -> Sequence[Fact]:
         """Statements from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
         given = self._given(
             limit=limit,
@@ -189,19 +187,19 @@ class GraphStore:
             before=after and after.recorded_at,
             before_id=after and after.id,
         )
-        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
+        with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
             # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
-            return cursor.execute(SQL.list_relationships, given, prepare=False).fetchall()
+            return cursor.execute(SQL.list_facts, given, prepare=False).fetchall()
 
-    def retract_relationship(self, id: int, *, at: datetime, change_id: UUID) -> Relationship:
+    def retract_fact(self, id: int, *, at: datetime, change_id: UUID) -> Fact:
         """Stop believing a statement from a time on; one that was retracted before is left as it is."""
-        return self._relationship(SQL.retract_relationship, id=id, at=at, change_id=change_id)
+        return self._fact(SQL.retract_fact, id=id, at=at, change_id=change_id)
 
-    def delete_relationship(self, id: int, *, change_id: UUID) -> None:
+    def delete_fact(self, id: int, *, change_id: UUID) -> None:
         """Remove a statement, keeping it in the history."""
         given = self._given(id=id, change_id=change_id)
-        if self._connection.execute(SQL.delete_relationship, given).fetchone() is None:
-            raise self._not_found("relationship", id)
+        if self._connection.execute(SQL.delete_fact, given).fetchone() is None:
+            raise self._not_found("fact", id)
 
     def _entity(self, query: bytes, *, id: int, **values: Any) -> Entity:
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
@@ -210,12 +208,12 @@ class GraphStore:
             raise self._not_found("entity", id)
         return entity
 
-    def _relationship(self, query: bytes, *, id: int, **values: Any) -> Relationship:
-        with self._connection.cursor(row_factory=class_row(Relationship)) as cursor:
-            relationship = cursor.execute(query, self._given(id=id, **values)).fetchone()
-        if relationship is None:
-            raise self._not_found("relationship", id)
-        return relationship
+    def _fact(self, query: bytes, *, id: int, **values: Any) -> Fact:
+        with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
+            fact = cursor.execute(query, self._given(id=id, **values)).fetchone()
+        if fact is None:
+            raise self._not_found("fact", id)
+        return fact
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

@@ -163,7 +163,7 @@ logged AS (
 )
 SELECT id FROM gone
 
--- insert_relationship --
+-- insert_fact --
 -- Records a statement. The same one, if it is believed already, learns what is new: properties are merged (of a key that
 -- both have the new value counts, unless only what it lacks is wanted), a weight that is named counts, provenance and a
 -- vector come to one that had none; nothing is written where nothing is new. An end that was merged into another entity
@@ -254,14 +254,14 @@ SELECT
 FROM there
 WHERE NOT EXISTS (SELECT FROM changed)
 
--- get_relationship --
+-- get_fact --
 SELECT
     id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
     provenance_kind, provenance_id
 FROM kg_relationships
 WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
 
--- list_relationships --
+-- list_facts --
 -- Newest first; a page goes on after the last row of the one before.
 SELECT
     id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,
@@ -282,7 +282,7 @@ WHERE agent_id = %(agent_id)s::text
 ORDER BY recorded_at DESC, id DESC
 LIMIT %(limit)s::integer
 
--- retract_relationship --
+-- retract_fact --
 -- The statement is not believed any more; when that began is kept, and a second retraction changes nothing.
 WITH before AS (
     SELECT
@@ -314,7 +314,7 @@ SELECT
 FROM before
 WHERE superseded_at IS NOT NULL
 
--- delete_relationship --
+-- delete_fact --
 WITH gone AS (
     DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text AND id = %(id)s::bigint
     RETURNING

@@ -15,7 +15,7 @@ from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import ROW_KINDS, Row, RowKind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.history.store import HistoryStore, Later, Step
-from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Message, Relationship
+from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
 from memgpt.scope.scope import AgentScope
 
 _DELETED_FIRST: Final[Sequence[RowKind]] = ("fact", "chunk", "message", "archival", "block", "document")
@@ -151,8 +151,8 @@ class AsOf:
     def entity(self, id: int) -> Entity:
         return self._row("entity", Entity, id)
 
-    def fact(self, id: int) -> Relationship:
-        return self._row("fact", Relationship, id)
+    def fact(self, id: int) -> Fact:
+        return self._row("fact", Fact, id)
 
     def rows(self, kind: str) -> Sequence[Row]:
         """All rows of a kind, in the order of their ids."""

@@ -6,7 +6,7 @@ from memgpt.models.archival_memory import ArchivalMemory, Remembered
 from memgpt.models.block import Block
 from memgpt.models.change import Author, Change
 from memgpt.models.document import Chunk, Document
-from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Relationship, Source
+from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Fact, Source
 from memgpt.models.hit import KINDS, Hit, Kind
 from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
@@ -33,6 +33,7 @@ __all__ = [
     "Entity",
     "ExtractionFailure",
     "ExtractionSpent",
+    "Fact",
     "Hit",
     "Imported",
     "Intent",
@@ -52,7 +53,6 @@ __all__ = [
     "ProposalStatus",
     "RankedEntity",
     "Reached",
-    "Relationship",
     "Remembered",
     "Role",
     "Session",

@@ -28,7 +28,7 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Relationship:
+class Fact:
     """A typed, directed, dated statement between two entities."""
 
     id: int

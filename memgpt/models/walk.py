@@ -21,7 +21,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A relationship as a walk sees it; :meth:`memgpt.graph.Graph.relationship` tells the rest."""
+    """A relationship as a walk sees it; :meth:`memgpt.graph.Graph.fact` tells the rest."""
 
     id: int
     source_id: int

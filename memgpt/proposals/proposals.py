@@ -53,7 +53,7 @@ class Proposals:
             "expiry": self._retire,
             "consolidation": self._consolidate,
             "tidying": self._tidy,
-            "facts": self._relate,
+            "facts": self._add_facts,
         }
 
     def list(
@@ -115,9 +115,9 @@ class Proposals:
         score: float | None = None,
         evidence: Json | None = None,
     ) -> Proposal | None:
-        """Propose statements, to be recorded together; None where the same were proposed before.
+        """Propose facts, to be added together; None where the same were proposed before.
 
-        Each fact has ``source``, ``type`` and ``target``, and may have what :meth:`memgpt.graph.Graph.relate` takes
+        Each fact has ``source``, ``type`` and ``target``, and may have what :meth:`memgpt.graph.Graph.add_fact` takes
         (``provenance`` is the kind and id of the row it is from) and the types of its ends.
 
         Raises:
@@ -238,7 +238,7 @@ class Proposals:
         change = proposal.change
         self._core[change["label"]].rethink(change["value"], expected_sha256=change["sha256"])
 
-    def _relate(self, proposal: Proposal) -> None:
+    def _add_facts(self, proposal: Proposal) -> None:
         for fact in proposal.change["facts"]:
             given = dict(fact)
             ends = [
@@ -248,7 +248,7 @@ class Proposals:
             more = {name: value for name, value in given.items() if name not in _ENDS}
             if more.get("provenance") is not None:
                 more["provenance"] = tuple(more["provenance"])
-            self._graph.relate(ends[0], given["type"], ends[1], **more)
+            self._graph.add_fact(ends[0], given["type"], ends[1], **more)
 
     def _unchanged(self, expected: Sequence[Json]) -> dict[int, ArchivalMemory]:
         """Memories of a proposal, locked, if all still say what they said then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from memgpt.graph.extraction import Schema, Statement
+from memgpt.graph.extraction import ExtractedFact, Schema
 from memgpt.memory import Memory
 from memgpt.models import Json, Proposal
 
@@ -36,7 +36,7 @@ def facts(memory: Memory, model: str) -> Sequence[Proposal]:
     return made
 
 
-def _fact(said: Statement, types: dict[str, str], source: tuple[str, int]) -> dict[str, Any]:
+def _fact(said: ExtractedFact, types: dict[str, str], source: tuple[str, int]) -> dict[str, Any]:
     given = {
         "source": said.source,
         "type": said.type,

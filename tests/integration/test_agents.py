@@ -36,7 +36,7 @@ def fill(dsn: str, agent: str) -> None:
         memory.messages.append("assistant", None, tool_calls=[{"name": "f", "arguments": {"a": 1}}])
         memory.messages.append("user", "own vector", embedding=np.linspace(-1, 1, 256))
         memory.documents.add("# Title\n\nSome text.\n\n## Part\n\nMore text.", source="a.md")
-        memory.graph.relate("Ann", "works_at", "Acme", valid_from="2024-01-01", provenance=("message", 1))
+        memory.graph.add_fact("Ann", "works_at", "Acme", valid_from="2024-01-01", provenance=("message", 1))
     with psycopg.connect(dsn) as connection:
         connection.execute(
             "INSERT INTO core_memories (agent_id, label, value, shared_with) VALUES (%s, 'human', 'Ann', %s)",
@@ -266,7 +266,7 @@ def test_a_text_that_is_there_already_is_merged(agents: Agents, dsn: str) -> Non
         for n in range(3):
             memory.remember(f"one of {n}")
         tea = memory.remember("Ann likes tea", tags=["drinks"], importance=0.9, metadata={"n": 1})
-        memory.graph.relate("Ann", "likes", "Tea", provenance=("archival", tea.id))
+        memory.graph.add_fact("Ann", "likes", "Tea", provenance=("archival", tea.id))
     file = exported(agents, "ann")
     with Memory("copy", dsn=dsn) as memory:
         there = memory.remember("Ann likes tea", tags=["ann"], expires_at="2999-01-01")
@@ -274,7 +274,7 @@ def test_a_text_that_is_there_already_is_merged(agents: Agents, dsn: str) -> Non
         [row] = [m for m in memory.archival.list() if m.text == "Ann likes tea"]
         assert (row.id, row.tags, row.importance) == (there.id, ["ann", "drinks"], pytest.approx(0.9))
         assert (row.metadata, row.expires_at) == ({"n": 1}, None)
-        [fact] = memory.graph.relationships("Ann")
+        [fact] = memory.graph.facts("Ann")
         assert memory.archival.get(fact.provenance_id or 0).superseded_by == there.id
         count = len(memory.archival.list(superseded=True))
         agents.import_(file, "copy")

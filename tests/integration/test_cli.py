@@ -159,11 +159,11 @@ def test_options_as_in_python(run: Run) -> None:
     hits = rows(run("search", "see tea", "--roles", "assistant", "--intents", "plan", "--no-graph", "--json"))
     assert [hit["id"] for hit in hits] == [first["id"]]
     fact = json.loads(
-        run("graph", "relate", "Ann", "likes", "Tea", "--fact", "Ann likes tea", "--weight", "2", "--provenance",
+        run("graph", "add-fact", "Ann", "likes", "Tea", "--fact", "Ann likes tea", "--weight", "2", "--provenance",
             "message:1", "--properties", '{"n": 1}', "--json")
     )  # fmt: skip
     assert (fact["weight"], fact["provenance_id"], fact["properties"]) == (2, 1, {"n": 1})
-    assert "write message:12" in run("graph", "relate", "Ann", "likes", "Tea", "--provenance", "message", status=1)
+    assert "write message:12" in run("graph", "add-fact", "Ann", "likes", "Tea", "--provenance", "message", status=1)
     assert json.loads(run("graph", "facts", "Tea", "--direction", "out", "--json")) == []
     old = json.loads(run("remember", "a", "--json"))["id"]
     new = json.loads(run("archival", "supersede", str(old), "b", "--source", "mail", "--json"))["id"]
@@ -215,7 +215,7 @@ def test_stats_count_every_kind(run: Run, dsn: str) -> None:
         memory.archival.supersede(first.id, "new")
         memory.messages.append("user", "Hello there")
         memory.documents.add("# Guide\n\nRead me.")
-        memory.graph.relate("Ann", "knows", "Bob")
+        memory.graph.add_fact("Ann", "knows", "Bob")
         found = memory.stats()
     kinds = {k.kind: k for k in found.kinds}
     assert {k: v.rows for k, v in kinds.items()} == {

@@ -162,7 +162,7 @@ def memory(dsn: str) -> Iterator[Memory]:
         memory.core["human"].append("Ann, prefers metric units.")
         memory.remember("The flight to Oslo leaves on 3 May at 9:40.")
         memory.documents.add("# Oslo\n\nThe airport train takes 19 minutes.", title="Oslo guide")
-        memory.graph.relate("Ann", "flies to", "Oslo")
+        memory.graph.add_fact("Ann", "flies to", "Oslo")
         memory.messages.append("user", "When do I fly to Oslo?", session="s1")
         memory.messages.append("user", "What is for dinner?", session="s2")
         yield memory

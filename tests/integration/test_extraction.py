@@ -91,7 +91,7 @@ def by_text(**answers: Reaction) -> Reaction:
 
 
 def facts(memory: Memory) -> list[str]:
-    return sorted(r.fact for r in memory.graph.relationships())
+    return sorted(r.fact for r in memory.graph.facts())
 
 
 def test_a_schema_of_the_users_becomes_entities_and_facts_with_their_source(memory: Memory, chat: ChatServer) -> None:
@@ -120,7 +120,7 @@ def test_a_schema_of_the_users_becomes_entities_and_facts_with_their_source(memo
         "a pilot",
         {"birthplace": "Ulm"},
     )
-    told = {r.fact: r for r in memory.graph.relationships()}
+    told = {r.fact: r for r in memory.graph.facts()}
     assert told.keys() == {"Ann Lee works at Acme", "Bob works at Beta", "Eve works at Zeta"}
     chunk = memory.documents.chunks(document.id)[0].id
     assert {(r.provenance_kind, r.provenance_id) for r in told.values()} == {
@@ -151,7 +151,7 @@ def test_what_was_read_costs_nothing_and_what_changed_is_read_again(memory: Memo
     assert memory.graph.extract(MODEL, Staff).texts == 1
     # the type is functional: what was believed before is superseded, not lost
     assert facts(memory) == ["Ann works at Zeta", "Bob works at Beta"]
-    assert len(memory.graph.relationships(superseded=True)) == 3
+    assert len(memory.graph.facts(superseded=True)) == 3
     assert memory.graph.plan_extraction("openai:gpt-4o", Staff).texts == 2
     assert memory.graph.plan_extraction(MODEL).texts == 2
 
@@ -185,7 +185,7 @@ def test_the_same_text_is_paid_for_once(memory: Memory, chat: ChatServer) -> Non
 def test_a_bad_answer_fails_its_own_text_and_is_tried_again(
     memory: Memory, chat: ChatServer, bad: Reaction, reason: str
 ) -> None:
-    memory.graph.relate("Ann", "knows", "Bob")
+    memory.graph.add_fact("Ann", "knows", "Bob")
     memory.remember("Ann works at Acme.")
     memory.remember("Bob works at Beta.")
     chat.script(otherwise=by_text(Acme=bad, Beta=works("Bob", "Beta")))
@@ -289,13 +289,13 @@ def test_what_the_graph_knows_is_not_overwritten(memory: Memory, chat: ChatServe
 
 def test_what_is_believed_gets_only_what_it_lacks(memory: Memory, chat: ChatServer) -> None:
     said: dict[str, Any] = {"valid_from": "1990-01-01", "weight": 0.5, "properties": {"said_valid_from": "1991"}}
-    told = memory.graph.relate("Ann", "born_in", "Ulm", **said)
+    told = memory.graph.add_fact("Ann", "born_in", "Ulm", **said)
     memory.remember("Ann was born in Ulm in 1990, and left it in 1990.")
     born = {"source": "Ann", "type": "born_in", "target": "Ulm", "fact": told.fact, "valid_from": "1990"}
     entities = [{"name": "Ann", "type": "person"}, {"name": "Ulm", "type": "place"}]
-    chat.script(otherwise=answered(entities=entities, relationships=[{**born, "valid_to": "1990"}]))
+    chat.script(otherwise=answered(entities=entities, facts=[{**born, "valid_to": "1990"}]))
     assert memory.graph.extract(MODEL).failed == 0
-    [fact] = memory.graph.relationships()
+    [fact] = memory.graph.facts()
     assert (fact.id, fact.weight, fact.provenance_kind) == (told.id, 0.5, "archival")
     assert fact.properties == {"said_valid_from": "1991", "said_valid_to": "1990"}
 
@@ -304,9 +304,9 @@ def test_the_default_schema_takes_any_type(memory: Memory, chat: ChatServer) -> 
     memory.remember("Ann was born in Ulm in 1990, and left it in 1990.")
     born = {"source": "Ann", "type": "born_in", "target": "Ulm", "fact": "Ann was born in Ulm.", "valid_from": "1990"}
     entities = [{"name": "Ann", "type": "person"}, {"name": "Ulm", "type": "place"}]
-    chat.script(answered(entities=entities, relationships=[{**born, "valid_to": "1990"}]))
+    chat.script(answered(entities=entities, facts=[{**born, "valid_to": "1990"}]))
     assert memory.graph.extract(MODEL).facts == 1
-    [fact] = memory.graph.relationships()
+    [fact] = memory.graph.facts()
     assert (fact.fact, fact.type, fact.valid_to) == ("Ann was born in Ulm.", "born_in", None)
     assert fact.properties == {"said_valid_from": "1990", "said_valid_to": "1990"}
 
@@ -317,7 +317,7 @@ def test_without_a_model_nothing_is_asserted(memory: Memory, chat: ChatServer) -
     assert (done.texts, done.facts, done.entities) == (2, 0, 0)
     assert done.names > 0
     assert [(n.name, n.texts) for n in memory.graph.named_with("Ann")][:2] == [("karl", 2), ("ulm", 1)]
-    assert (memory.graph.list(), memory.graph.relationships(), chat.requests) == ([], [], [])
+    assert (memory.graph.list(), memory.graph.facts(), chat.requests) == ([], [], [])
 
 
 def test_answers_go_with_their_texts_and_are_copied_with_the_agent(memory: Memory, chat: ChatServer, dsn: str) -> None:
@@ -408,9 +408,9 @@ ANYTHING = st.recursive(
 @given(answer=ANYTHING | st.text(max_size=50))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_model_says_loses_nothing(memory: Memory, chat: ChatServer, answer: Any) -> None:
-    for agent_fact in memory.graph.relationships():
-        memory.graph.delete_relationship(agent_fact.id)
-    memory.graph.relate("Ann", "knows", "Bob")
+    for agent_fact in memory.graph.facts():
+        memory.graph.delete_fact(agent_fact.id)
+    memory.graph.add_fact("Ann", "knows", "Bob")
     kept = memory.remember("Something was said.")
     chat.script(otherwise=Say(calls=[("final_result", answer)]))
     done = memory.graph.extract(MODEL, Staff)
@@ -452,11 +452,11 @@ SCHEMA = {
 
 def test_a_schema_from_a_file(memory: Memory, chat: ChatServer, tmp_path: Path) -> None:
     (tmp_path / "staff.json").write_text(json.dumps(SCHEMA))
-    memory.graph.relate("Ann", "works_at", "Old", functional=True)
+    memory.graph.add_fact("Ann", "works_at", "Old", functional=True)
     memory.remember("Ann works at Acme.")
     chat.script(answered(people=[{"name": "Ann"}], jobs=[{"source": "Ann", "target": "Acme", "grade": "junior"}]))
     assert memory.graph.extract(MODEL, load(str(tmp_path / "staff.json"))).texts == 1
-    [fact] = memory.graph.relationships()
+    [fact] = memory.graph.facts()
     assert (fact.type, fact.properties) == ("works_at", {"grade": "junior"})
     assert memory.graph.get("Ann").type == "person"
 

@@ -122,7 +122,7 @@ def calls(memory: Memory) -> dict[str, Callable[[], object]]:
         "remember": lambda: memory.remember("x"),
         "message": lambda: memory.messages.append("user", "x"),
         "block": lambda: memory.core.create("human", "x"),
-        "relate": lambda: memory.graph.relate("Ann", "knows", "Bob"),
+        "relate": lambda: memory.graph.add_fact("Ann", "knows", "Bob"),
         "history": lambda: memory.history(),
         "undo": lambda: memory.undo(),
         "context": lambda: memory.context("x"),
@@ -273,7 +273,7 @@ def test_settings_of_a_database_change_no_answer(
         assert (found.text, found.metadata, found.tags) == (text, {"a": r"\x", "b": None}, ["NULL", r"a\b"])
         assert found.importance == pytest.approx(0.123456789, rel=1e-6)
         assert [hit.text for hit in memory.search(r"path C:\temp\new 'so'", kinds=["archival"])] == [text]
-        memory.graph.relate("Ann", "knows", r"B\ob")
+        memory.graph.add_fact("Ann", "knows", r"B\ob")
         memory.messages.append("user", r"\d+")
         assert len(memory.history()) >= 4
         memory.undo()

@@ -194,7 +194,7 @@ def test_a_session_leaves_nothing(memory: Memory, direct: psycopg.Connection[Any
     other = memory.messages.append("user", "harmless", session="other")
     deleted = memory.messages.append("user", "secret, deleted", session="s/1")
     memory.messages.delete(deleted.id)
-    memory.graph.relate("Ann", "plans", "Trip", fact="secret plan of a trip", provenance=("message", first.id))
+    memory.graph.add_fact("Ann", "plans", "Trip", fact="secret plan of a trip", provenance=("message", first.id))
     direct.execute(
         """INSERT INTO agent_turns (agent_id, id, session, message_id, runner)
            VALUES ('ann', 1, 's/1', 1, gen_random_uuid()), ('ann', 2, 'other', 3, gen_random_uuid())"""
@@ -244,7 +244,7 @@ def test_the_vectors_of_other_texts_stay_cached(dsn: str, direct: psycopg.Connec
         document = memory.documents.add("# Secret title\n\nSecret text.\n\n## Secret part\n\nMore.", title="Secret")
         entity = memory.graph.add_entity("Secret entity", description="of one")
         memory.graph.update(entity, description="of another")
-        memory.graph.relate("Secret entity", "is", "Secret entity", provenance=("message", message.id))
+        memory.graph.add_fact("Secret entity", "is", "Secret entity", provenance=("message", message.id))
         assert len(cached(direct)) > len(before) + 8
         for forget in (
             lambda: memory.forget(kept.id),
@@ -352,7 +352,7 @@ def test_a_fact_is_forgotten_by_what_a_model_answered_too(memory: Memory, direct
         "('ann', gen_random_uuid(), 'message', %s, 'm', gen_random_uuid(), '{\"facts\": [\"secret\"]}', now())",
         [source.id],
     )
-    fact = memory.graph.relate("Ann", "works_at", "secret", provenance=("message", source.id))
+    fact = memory.graph.add_fact("Ann", "works_at", "secret", provenance=("message", source.id))
     memory.forget(fact.id, "fact")
     assert mentions(direct, "secret") == ["kg_entities"]
     assert memory.messages.get(source.id).content == "Ann works there"

@@ -34,10 +34,10 @@ def memory(dsn: str) -> Iterator[Memory]:
 def test_both_files_hold_the_graph(memory: Memory, tmp_path: Path) -> None:
     graph = memory.graph
     graph.add_entity("Ann", "person", aliases=["A. Müller"], properties={"age": 30})
-    told = graph.relate("Ann", "works_at", "Acme", valid_from="2020-01-01", weight=2)
-    graph.retract(graph.relate("Ann", "likes", "Tea").id)
+    told = graph.add_fact("Ann", "works_at", "Acme", valid_from="2020-01-01", weight=2)
+    graph.retract_fact(graph.add_fact("Ann", "likes", "Tea").id)
     for name in ("g.graphml", "g.json"):
-        assert exchange.export(graph, tmp_path / name) == {"entities": 3, "relationships": 1}
+        assert exchange.export(graph, tmp_path / name) == {"entities": 3, "facts": 1}
     read = networkx.read_graphml(tmp_path / "g.graphml", node_type=int, force_multigraph=True)
     assert read.nodes[told.source_id]["name"] == "Ann"
     assert json.loads(read.nodes[told.source_id]["aliases"]) == ["A. Müller"]
@@ -55,7 +55,7 @@ def test_triples_are_imported_all_or_none(memory: Memory, tmp_path: Path) -> Non
         "Ann,works_at,Acme,2020-01-01,0.5,person,true\nAnn,works_at,Beta,2021-01-01,,person,true\n"
     )
     assert exchange.import_triples(memory.graph, good) == 2
-    assert [r.fact for r in memory.graph.relationships("Ann", valid_at="2022-01-01")] == ["Ann works at Beta"]
+    assert [r.fact for r in memory.graph.facts("Ann", valid_at="2022-01-01")] == ["Ann works at Beta"]
     assert memory.graph.get("Ann").type == "person"
     for line in ('{"source": "X", "type": "t"}', "nonsense", '{"source": "X", "colour": 1}', "[1]"):
         bad.write_text('{"source": "New", "type": "t", "target": "Other"}\n' + line)
@@ -113,7 +113,7 @@ def test_exports_come_back_whole(shared: Database, tmp_path: Path, things: Any, 
         if entities and (start is None or end is None or start < end):
             ends = entities[source % len(entities)], entities[target % len(entities)]
             words = fact if fact.strip() else None
-            graph.relate(ends[0], kind, ends[1], fact=words, valid_from=start, valid_to=end, properties=more)
+            graph.add_fact(ends[0], kind, ends[1], fact=words, valid_from=start, valid_to=end, properties=more)
     exchange.export(graph, file)
     exchange.import_triples(other.graph, file)
     assert contents(other) == contents(memory)
@@ -142,9 +142,9 @@ def test_what_xml_cannot_hold_is_refused(memory: Memory, tmp_path: Path) -> None
 def test_tables_of_every_shape(memory: Memory, tmp_path: Path, table: str) -> None:
     (tmp_path / "t.csv").write_text(table, encoding="utf-8", newline="")
     exchange.import_triples(memory.graph, tmp_path / "t.csv")
-    stated = {(r.type, memory.graph.get(r.target_id).name) for r in memory.graph.relationships("Ann")}
+    stated = {(r.type, memory.graph.get(r.target_id).name) for r in memory.graph.facts("Ann")}
     assert stated == {("born_in", "1984"), ("likes", "tea, green")}
-    assert len(memory.graph.relationships()) == 2
+    assert len(memory.graph.facts()) == 2
 
 
 def test_a_table_in_another_encoding(memory: Memory, tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_numbers_are_names(memory: Memory, tmp_path: Path) -> None:
         '{"source": 1, "type": "before", "target": 2.5, "source_type": "number"}\n'
     )
     assert exchange.import_triples(memory.graph, tmp_path / "t.jsonl") == 2
-    [fact] = memory.graph.relationships("1984")
+    [fact] = memory.graph.facts("1984")
     assert (fact.fact, fact.valid_from) == ("1984 written in 1948", datetime(1949, 1, 1, tzinfo=UTC))
-    assert [r.fact for r in memory.graph.relationships("1")] == ["1 before 2.5"]
+    assert [r.fact for r in memory.graph.facts("1")] == ["1 before 2.5"]
 
 
 TRIPLES = r"""# people
@@ -181,7 +181,7 @@ def test_n_triples(memory: Memory, tmp_path: Path) -> None:
     (tmp_path / "t.nt").write_text(TRIPLES)
     for _ in range(2):
         assert exchange.import_triples(memory.graph, tmp_path / "t.nt") == 5
-        assert {r.fact for r in memory.graph.relationships()} == {
+        assert {r.fact for r in memory.graph.facts()} == {
             'Ann Lee knows Bob "B" Müller',
             'Bob "B" Müller born 1984',
             "_:b0 knows Ann Lee",
@@ -217,7 +217,7 @@ def test_bad_lines_are_named_and_may_be_skipped(memory: Memory, tmp_path: Path) 
 
 def test_communities_and_centrality(memory: Memory) -> None:
     for a, b in (("A", "B"), ("B", "C"), ("C", "A"), ("X", "Y"), ("Y", "Z"), ("Z", "X"), ("A", "X")):
-        memory.graph.relate(a, "knows", b)
+        memory.graph.add_fact(a, "knows", b)
     assert sorted(exchange.communities(memory.graph)) == [["A", "B", "C"], ["X", "Y", "Z"]]
     assert {name for name, _ in exchange.centrality(memory.graph, limit=2)} == {"A", "X"}
 
@@ -228,18 +228,18 @@ def test_the_command_line(memory: Memory, dsn: str, tmp_path: Path) -> None:
         assert result.exit_code == status, result.output
         return result.output
 
-    assert "Ann works at Acme" in run("relate", "Ann", "works_at", "Acme", "--functional")
-    run("relate", "Ann", "works_at", "Beta", "--functional", "--from", "2020-01-01")
+    assert "Ann works at Acme" in run("add-fact", "Ann", "works_at", "Acme", "--functional")
+    run("add-fact", "Ann", "works_at", "Beta", "--functional", "--from", "2020-01-01")
     assert "Beta" in run("facts", "Ann")
     assert "Acme" in run("near", "Ann")
     assert json.loads(run("near", "Ann", "--json"))["complete"] is True
     assert "Ann works at Beta" in run("path", "Ann", "Beta")
-    run("relate", "Zoe", "likes", "Zen")
+    run("add-fact", "Zoe", "likes", "Zen")
     run("path", "Ann", "Zoe", status=1)
     assert "Beta" in run("rank", "Ann")
     assert "entities" in run("export", str(tmp_path / "g.json"))
     (tmp_path / "t.csv").write_text("source,type,target\nEve,knows,Ann\n")
     assert "1 statements" in run("import", str(tmp_path / "t.csv"))
     assert "Eve" in run("communities")
-    fact = memory.graph.relationships("Eve")[0]
-    assert "not believed" in run("retract", str(fact.id))
+    fact = memory.graph.facts("Eve")[0]
+    assert "not believed" in run("retract-fact", str(fact.id))

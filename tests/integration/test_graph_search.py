@@ -185,9 +185,9 @@ def firm(memory: Memory) -> Memory:
     minutes = memory.remember("The minutes of the founders' meeting were signed at the harbour.")
     graph = memory.graph
     graph.add_entity("Ann Lee", aliases=["Annie"])
-    graph.relate("Ann Lee", "works_at", "Acme", valid_from="2020-01-01")
-    graph.relate("Acme", "based_in", "Bergen", provenance=("archival", minutes.id))
-    graph.relate("Karl", "lives_in", "Jena")
+    graph.add_fact("Ann Lee", "works_at", "Acme", valid_from="2020-01-01")
+    graph.add_fact("Acme", "based_in", "Bergen", provenance=("archival", minutes.id))
+    graph.add_fact("Karl", "lives_in", "Jena")
     return memory
 
 
@@ -217,9 +217,9 @@ def test_the_text_a_fact_is_from_comes_along(firm: Memory) -> None:
 
 
 def test_only_what_is_true_now_rises_and_filters_hold(firm: Memory) -> None:
-    firm.graph.relate("Ann Lee", "studied_at", "Ulm", valid_from="2010-01-01", valid_to="2015-01-01")
-    gone = firm.graph.relate("Ann Lee", "likes", "Tea")
-    firm.graph.retract(gone.id)
+    firm.graph.add_fact("Ann Lee", "studied_at", "Ulm", valid_from="2010-01-01", valid_to="2015-01-01")
+    gone = firm.graph.add_fact("Ann Lee", "likes", "Tea")
+    firm.graph.retract_fact(gone.id)
     hits = firm.search("annie", kinds=["fact"], explain=True)
     risen = [hit.text for hit in hits if "graph" in (hit.explain or {})]
     assert risen == ["Ann Lee works at Acme", "Acme based in Bergen"]
@@ -230,7 +230,7 @@ def test_only_what_is_true_now_rises_and_filters_hold(firm: Memory) -> None:
 
 def test_a_hub_lets_no_more_than_ten_facts_rise(memory: Memory) -> None:
     for n in range(40):
-        memory.graph.relate("Ann", "met", f"Person {n}")
+        memory.graph.add_fact("Ann", "met", f"Person {n}")
     hits = memory.search("ann", limit=40, explain=True)
     assert sum("graph" in (hit.explain or {}) for hit in hits) == 10
 
@@ -247,7 +247,7 @@ def test_a_merged_name_leads_to_what_is_believed_of_the_other(firm: Memory, dsn:
 
 def test_agents_see_their_own_facts_and_requests_find_them(firm: Memory, dsn: str) -> None:
     with Memory("bob", dsn=dsn) as other:
-        other.graph.relate("Annie", "knows", "Secret")
+        other.graph.add_fact("Annie", "knows", "Secret")
     with Memory("ann", dsn=dsn, isolated=True) as isolated:
         hits = isolated.search("where does annie work", explain=True)
     assert any(hit.text == "Ann Lee works at Acme" and hit.explain and "graph" in hit.explain for hit in hits)
@@ -256,7 +256,7 @@ def test_agents_see_their_own_facts_and_requests_find_them(firm: Memory, dsn: st
 
 def test_facts_cost_no_statement_of_their_own(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = memory.remember("The mill was built by Quentin Marlowe.")
-    memory.graph.relate("Quentin Marlowe", "built", "the mill")
+    memory.graph.add_fact("Quentin Marlowe", "built", "the mill")
     memory.search("who built the mill")
     ran: list[object] = []
     plain = psycopg.Cursor.execute
@@ -268,7 +268,7 @@ def test_facts_cost_no_statement_of_their_own(memory: Memory, monkeypatch: pytes
     monkeypatch.setattr(psycopg.Cursor, "execute", execute)
     memory.search("who built the mill")
     assert len(ran) == 1
-    memory.graph.relate("Quentin Marlowe", "was", "a miller", provenance=("archival", kept.id))
+    memory.graph.add_fact("Quentin Marlowe", "was", "a miller", provenance=("archival", kept.id))
     memory.search("who built the mill")
     ran.clear()
     memory.search("who built the mill")

@@ -83,9 +83,9 @@ def test_update_changes_what_is_given(memory: Memory) -> None:
     assert graph.list(limit=1, after=changed) == [graph.get(other.id)]
 
 
-def test_relate_makes_the_entities_it_names(memory: Memory) -> None:
+def test_add_fact_makes_the_entities_it_names(memory: Memory) -> None:
     graph = memory.graph
-    told = graph.relate(
+    told = graph.add_fact(
         "Ann",
         "WORKS_AT",
         "Acme",
@@ -104,81 +104,81 @@ def test_relate_makes_the_entities_it_names(memory: Memory) -> None:
         12,
     )
     assert (told.valid_from, told.valid_to) == (datetime(2024, 5, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
-    assert graph.relationship(told.id) == told
-    same = graph.relate(ann, "WORKS_AT", acme.id, valid_from="2024-05-01", valid_to="2025-01-01")
+    assert graph.fact(told.id) == told
+    same = graph.add_fact(ann, "WORKS_AT", acme.id, valid_from="2024-05-01", valid_to="2025-01-01")
     assert same == told
-    itself = graph.relate("Echo", "answers", "echo")
+    itself = graph.add_fact("Echo", "answers", "echo")
     assert itself.source_id == itself.target_id
 
 
 def test_a_statement_said_again_learns_what_is_new_as_an_update_that_undo_takes_back(memory: Memory) -> None:
     graph = memory.graph
-    first = graph.relate("Ann", "works_at", "Acme", weight=0.5, properties={"role": "smith", "floor": 1})
-    again = graph.relate("ann", "works_at", "acme", properties={"floor": 2, "desk": 7}, provenance=("message", 12))
+    first = graph.add_fact("Ann", "works_at", "Acme", weight=0.5, properties={"role": "smith", "floor": 1})
+    again = graph.add_fact("ann", "works_at", "acme", properties={"floor": 2, "desk": 7}, provenance=("message", 12))
     assert (again.id, again.recorded_at, again.weight) == (first.id, first.recorded_at, 0.5), "no weight was named"
     assert again.properties == {"role": "smith", "floor": 2, "desk": 7}
     assert (again.provenance_kind, again.provenance_id) == ("message", 12)
-    assert graph.relationship(first.id) == again
-    heavier = graph.relate("Ann", "works_at", "Acme", weight=2, provenance=("message", 99))
+    assert graph.fact(first.id) == again
+    heavier = graph.add_fact("Ann", "works_at", "Acme", weight=2, provenance=("message", 99))
     assert (heavier.weight, heavier.provenance_id) == (2, 12), "where it is from first"
     assert [c.action for c in memory.history("fact", first.id)] == ["update", "update", "insert"]
     memory.undo()
     memory.undo()
-    assert graph.relationship(first.id) == first
+    assert graph.fact(first.id) == first
 
 
 def test_a_statement_said_again_writes_nothing_where_nothing_is_new(memory: Memory) -> None:
     graph = memory.graph
-    first = graph.relate("Ann", "works_at", "Acme", weight=0.3, properties={"role": "smith", "floor": 1})
-    assert graph.relate("Ann", "works_at", "Acme") == first
-    assert graph.relate("Ann", "works_at", "Acme", weight=0.3, properties={"floor": 1}, functional=True) == first
+    first = graph.add_fact("Ann", "works_at", "Acme", weight=0.3, properties={"role": "smith", "floor": 1})
+    assert graph.add_fact("Ann", "works_at", "Acme") == first
+    assert graph.add_fact("Ann", "works_at", "Acme", weight=0.3, properties={"floor": 1}, functional=True) == first
     assert len(memory.history("fact")) == 1
-    graph.retract(first.id)
-    later = graph.relate("Ann", "works_at", "Acme")
+    graph.retract_fact(first.id)
+    later = graph.add_fact("Ann", "works_at", "Acme")
     assert (later.weight, later.properties) == (1, {}), "a belief of its own"
 
 
 def test_a_vector_comes_to_a_statement_that_had_none(dsn: str) -> None:
     with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
-        first = memory.graph.relate("Ann", "likes", "tea")
+        first = memory.graph.add_fact("Ann", "likes", "tea")
     with Memory("ann", dsn=dsn) as memory:
-        assert memory.graph.relate("Ann", "likes", "tea") == first
+        assert memory.graph.add_fact("Ann", "likes", "tea") == first
         assert [c.action for c in memory.history("fact", first.id)] == ["update", "insert"]
     with psycopg.connect(dsn) as connection:
         vectors = connection.execute("SELECT embedding IS NOT NULL FROM kg_relationships WHERE agent_id = 'ann'")
         assert vectors.fetchall() == [(True,)]
 
 
-def test_relationships_of_an_entity(memory: Memory) -> None:
+def test_facts_of_an_entity(memory: Memory) -> None:
     graph = memory.graph
-    knows = graph.relate("Ann", "knows", "Bob")
-    likes = graph.relate("Bob", "likes", "Ann", fact="Bob is fond of Ann")
-    other = graph.relate("Bob", "likes", "Tea")
-    assert graph.relationships("Ann") == [likes, knows]
-    assert graph.relationships("Ann", direction="out") == [knows]
-    assert graph.relationships("Ann", direction="in") == [likes]
-    assert graph.relationships("Bob", type="likes") == [other, likes]
-    assert graph.relationships() == [other, likes, knows]
-    assert graph.relationships(after=likes) == [knows]
-    assert graph.relationships(limit=1) == [other]
-    retracted = graph.retract(likes.id)
+    knows = graph.add_fact("Ann", "knows", "Bob")
+    likes = graph.add_fact("Bob", "likes", "Ann", fact="Bob is fond of Ann")
+    other = graph.add_fact("Bob", "likes", "Tea")
+    assert graph.facts("Ann") == [likes, knows]
+    assert graph.facts("Ann", direction="out") == [knows]
+    assert graph.facts("Ann", direction="in") == [likes]
+    assert graph.facts("Bob", type="likes") == [other, likes]
+    assert graph.facts() == [other, likes, knows]
+    assert graph.facts(after=likes) == [knows]
+    assert graph.facts(limit=1) == [other]
+    retracted = graph.retract_fact(likes.id)
     assert retracted.superseded_at is not None
-    assert graph.retract(likes.id) == retracted
-    assert graph.relationships("Ann") == [knows]
-    assert graph.relationships("Ann", superseded=True) == [retracted, knows]
-    assert graph.relate("Bob", "likes", "Ann", fact="Bob is fond of Ann").id != likes.id
-    graph.delete_relationship(knows.id)
+    assert graph.retract_fact(likes.id) == retracted
+    assert graph.facts("Ann") == [knows]
+    assert graph.facts("Ann", superseded=True) == [retracted, knows]
+    assert graph.add_fact("Bob", "likes", "Ann", fact="Bob is fond of Ann").id != likes.id
+    graph.delete_fact(knows.id)
     with pytest.raises(NotFoundError):
-        graph.relationship(knows.id)
+        graph.fact(knows.id)
 
 
 def test_deleting_an_entity_deletes_what_is_said_about_it(memory: Memory, dsn: str) -> None:
     graph = memory.graph
-    graph.relate("Ann", "knows", "Bob")
-    graph.relate("Bob", "likes", "Bob")
-    kept = graph.relate("Ann", "likes", "Tea")
+    graph.add_fact("Ann", "knows", "Bob")
+    graph.add_fact("Bob", "likes", "Bob")
+    kept = graph.add_fact("Ann", "likes", "Tea")
     graph.delete("Bob")
-    assert graph.relationships() == [kept]
+    assert graph.facts() == [kept]
     with pytest.raises(NotFoundError):
         graph.get("Bob")
     with psycopg.connect(dsn) as connection:
@@ -213,25 +213,25 @@ def test_a_bad_statement_writes_nothing(memory: Memory) -> None:
     for bad in BAD:
         given: dict[str, object] = {"source": "Ann", "type": "knows", "target": "Bob", **bad}
         with pytest.raises(InputError):
-            memory.graph.relate(**given)  # type: ignore[arg-type]
+            memory.graph.add_fact(**given)  # type: ignore[arg-type]
     assert memory.graph.list() == []
 
 
 def test_threads_naming_the_same_things_make_each_once(memory: Memory) -> None:
     def tell(thread: int) -> None:
         for n in range(5):
-            memory.graph.relate(f"person {n}", "met", f"Person {(n + thread) % 5}", fact=f"{thread} {n}")
+            memory.graph.add_fact(f"person {n}", "met", f"Person {(n + thread) % 5}", fact=f"{thread} {n}")
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(tell, range(8)))
     assert sorted(e.name.lower() for e in memory.graph.list()) == [f"person {n}" for n in range(5)]
-    assert len(memory.graph.relationships()) == 40
+    assert len(memory.graph.facts()) == 40
 
 
 def test_another_agent_has_its_own_graph(memory: Memory, dsn: str) -> None:
-    told = memory.graph.relate("Ann", "knows", "Bob")
+    told = memory.graph.add_fact("Ann", "knows", "Bob")
     with Memory("bob", dsn=dsn) as other:
-        assert (other.graph.list(), other.graph.relationships(), other.graph.find("Ann")) == ([], [], [])
-        for call in (other.graph.retract, other.graph.delete_relationship, other.graph.relationship):
+        assert (other.graph.list(), other.graph.facts(), other.graph.find("Ann")) == ([], [], [])
+        for call in (other.graph.retract_fact, other.graph.delete_fact, other.graph.fact):
             with pytest.raises(NotFoundError):
                 call(told.id)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from memgpt import Memory
 from memgpt.config import Settings
-from memgpt.models import Relationship
+from memgpt.models import Fact
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 YEARS = range(2000, 2008)
@@ -32,7 +32,7 @@ def year(number: int | None) -> datetime | None:
     return None if number is None else datetime(number, 1, 1, tzinfo=UTC)
 
 
-def told(rows: list[Relationship]) -> set[tuple[str, int | None, int | None]]:
+def told(rows: list[Fact]) -> set[tuple[str, int | None, int | None]]:
     return {
         (r.fact, r.valid_from.year if r.valid_from else None, r.valid_to.year if r.valid_to else None) for r in rows
     }
@@ -41,57 +41,57 @@ def told(rows: list[Relationship]) -> set[tuple[str, int | None, int | None]]:
 def test_another_target_supersedes_for_the_span_the_two_share(memory: Memory) -> None:
     graph = memory.graph
     graph.declare_functional("works_at")
-    acme = graph.relate("Ann", "works_at", "Acme", valid_from="2000-01-01", properties={"role": "smith"})
-    graph.relate("Ann", "works_at", "Beta", valid_from="2003-01-01", valid_to="2005-01-01")
-    assert told(list(graph.relationships("Ann"))) == {
+    acme = graph.add_fact("Ann", "works_at", "Acme", valid_from="2000-01-01", properties={"role": "smith"})
+    graph.add_fact("Ann", "works_at", "Beta", valid_from="2003-01-01", valid_to="2005-01-01")
+    assert told(list(graph.facts("Ann"))) == {
         ("Ann works at Acme", 2000, 2003),
         ("Ann works at Beta", 2003, 2005),
         ("Ann works at Acme", 2005, None),
     }
-    was = graph.relationship(acme.id)
+    was = graph.fact(acme.id)
     assert was.superseded_at is not None
     assert (was.valid_from, was.valid_to) == (year(2000), None), "the row is as it was recorded"
-    kept = [r for r in graph.relationships("Ann") if r.fact == acme.fact]
+    kept = [r for r in graph.facts("Ann") if r.fact == acme.fact]
     assert {r.recorded_at for r in kept} == {was.superseded_at}, "one belief ends as the others begin"
     assert all(r.properties == {"role": "smith"} for r in kept)
-    assert told(list(graph.relationships("Ann", valid_at="2004-06-01"))) == {("Ann works at Beta", 2003, 2005)}
-    assert told(list(graph.relationships("Ann", known_at=acme.recorded_at))) == {("Ann works at Acme", 2000, None)}
+    assert told(list(graph.facts("Ann", valid_at="2004-06-01"))) == {("Ann works at Beta", 2003, 2005)}
+    assert told(list(graph.facts("Ann", known_at=acme.recorded_at))) == {("Ann works at Acme", 2000, None)}
 
 
 def test_a_type_is_functional_when_declared_or_said(memory: Memory) -> None:
     graph = memory.graph
-    graph.relate("Ann", "lives_in", "Ulm")
-    graph.relate("Ann", "lives_in", "Bonn")
-    assert len(graph.relationships("Ann")) == 2
+    graph.add_fact("Ann", "lives_in", "Ulm")
+    graph.add_fact("Ann", "lives_in", "Bonn")
+    assert len(graph.facts("Ann")) == 2
     assert graph.functional_types() == []
     assert graph.declare_functional("lives_in") == ["lives_in"]
-    graph.relate("Ann", "lives_in", "Rome", functional=False)
-    assert len(graph.relationships("Ann")) == 3
-    graph.relate("Ann", "lives_in", "Oslo")
-    assert told(list(graph.relationships("Ann"))) == {("Ann lives in Oslo", None, None)}
+    graph.add_fact("Ann", "lives_in", "Rome", functional=False)
+    assert len(graph.facts("Ann")) == 3
+    graph.add_fact("Ann", "lives_in", "Oslo")
+    assert told(list(graph.facts("Ann"))) == {("Ann lives in Oslo", None, None)}
     assert graph.declare_functional("lives_in", False) == []
-    graph.relate("Ann", "lives_in", "Kiel", functional=True)
-    assert told(list(graph.relationships("Ann"))) == {("Ann lives in Kiel", None, None)}
+    graph.add_fact("Ann", "lives_in", "Kiel", functional=True)
+    assert told(list(graph.facts("Ann"))) == {("Ann lives in Kiel", None, None)}
 
 
 def test_the_same_target_contradicts_nothing(memory: Memory) -> None:
     graph = memory.graph
-    first = graph.relate("Ann", "works_at", "Acme", functional=True, valid_from="2000-01-01")
-    assert graph.relate("Ann", "works_at", "Acme", functional=True, valid_from="2000-01-01") == first
-    graph.relate("Ann", "works_at", "Acme", functional=True, valid_from="2002-01-01", fact="Ann leads Acme")
-    assert len(graph.relationships("Ann")) == 2
+    first = graph.add_fact("Ann", "works_at", "Acme", functional=True, valid_from="2000-01-01")
+    assert graph.add_fact("Ann", "works_at", "Acme", functional=True, valid_from="2000-01-01") == first
+    graph.add_fact("Ann", "works_at", "Acme", functional=True, valid_from="2002-01-01", fact="Ann leads Acme")
+    assert len(graph.facts("Ann")) == 2
 
 
 def test_undo_of_an_assertion_brings_the_older_belief_back(memory: Memory) -> None:
-    before = memory.graph.relate("Ann", "works_at", "Acme", functional=True)
-    memory.graph.relate("Ann", "works_at", "Beta", functional=True, valid_from="2003-01-01")
+    before = memory.graph.add_fact("Ann", "works_at", "Acme", functional=True)
+    memory.graph.add_fact("Ann", "works_at", "Beta", functional=True, valid_from="2003-01-01")
     memory.undo()
-    assert list(memory.graph.relationships("Ann")) == [before]
+    assert list(memory.graph.facts("Ann")) == [before]
 
 
 def test_every_write_is_in_the_history(memory: Memory, dsn: str) -> None:
-    memory.graph.relate("Ann", "works_at", "Acme", functional=True)
-    memory.graph.relate("Ann", "works_at", "Beta", functional=True, valid_from="2003-01-01")
+    memory.graph.add_fact("Ann", "works_at", "Acme", functional=True)
+    memory.graph.add_fact("Ann", "works_at", "Beta", functional=True, valid_from="2003-01-01")
     memory.graph.end("Ann", "works_at", "Beta", valid_from="2004-01-01")
     with psycopg.connect(dsn) as connection:
         actions = connection.execute(
@@ -107,8 +107,8 @@ def test_writers_at_once_leave_one_target_at_a_time(memory: Memory) -> None:
     memory.graph.declare_functional("works_at")
     memory.graph.add_entity("Ann")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: memory.graph.relate("Ann", "works_at", f"Firm {n}"), range(12)))
-    rows = memory.graph.relationships("Ann", superseded=True, limit=100)
+        list(pool.map(lambda n: memory.graph.add_fact("Ann", "works_at", f"Firm {n}"), range(12)))
+    rows = memory.graph.facts("Ann", superseded=True, limit=100)
     assert len(rows) == 12
     assert len([r for r in rows if r.superseded_at is None]) == 1
     timeline = sorted((r.recorded_at, r.superseded_at) for r in rows if r.superseded_at)
@@ -162,10 +162,10 @@ def test_any_order_of_assertions_and_retractions_agrees_with_a_naive_model(dsn: 
             graph.add_entity(name)
         for token, (what, which, span, functional) in enumerate(steps):
             if what == "retract":
-                rows = sorted(graph.relationships("Ann"), key=lambda r: r.id)
+                rows = sorted(graph.facts("Ann"), key=lambda r: r.id)
                 if rows:
                     row = rows[which % len(rows)]
-                    graph.retract(row.id)
+                    graph.retract_fact(row.id)
                     naive.retract(row.properties["token"], row.valid_from.year, row.valid_to.year)
             else:
                 start, end = span
@@ -174,7 +174,7 @@ def test_any_order_of_assertions_and_retractions_agrees_with_a_naive_model(dsn: 
                     graph.end("Ann", "works_at", which, **between)
                     naive.end(which, start, end)
                 else:
-                    graph.relate(
+                    graph.add_fact(
                         "Ann", "works_at", which, functional=functional, fact=f"{token}", properties={"token": token},
                         **between,
                     )  # fmt: skip
@@ -183,8 +183,8 @@ def test_any_order_of_assertions_and_retractions_agrees_with_a_naive_model(dsn: 
         names = {graph.get(name).id: name for name in TARGETS}
         for known_at, believed in kept:
             for y in YEARS:
-                rows = graph.relationships("Ann", valid_at=datetime(y, 6, 1, tzinfo=UTC), known_at=known_at)
+                rows = graph.facts("Ann", valid_at=datetime(y, 6, 1, tzinfo=UTC), known_at=known_at)
                 found = [(r.properties["token"], names[r.target_id]) for r in rows]
                 assert sorted(found) == sorted(believed[y])
-        for row in graph.relationships("Ann", superseded=True, limit=1000):
+        for row in graph.facts("Ann", superseded=True, limit=1000):
             assert row.superseded_at is None or row.superseded_at >= row.recorded_at

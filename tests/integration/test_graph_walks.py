@@ -44,7 +44,7 @@ def fill(dsn: str, edges: list[tuple[int, int]], agent: str = "ann", weights: li
 def test_what_is_near_comes_first_each_thing_once(memory: Memory) -> None:
     graph = memory.graph
     for source, target in (("Ann", "Bob"), ("Bob", "Cat"), ("Cat", "Dan"), ("Cat", "Ann"), ("Eve", "Eve")):
-        graph.relate(source, "knows", target)
+        graph.add_fact(source, "knows", target)
     near = graph.within(" ann ", hops=2)
     assert [(r.name, r.depth) for r in near.start] == [("Ann", 0)]
     assert [(r.name, r.depth) for r in near.entities] == [("Bob", 1), ("Cat", 1), ("Dan", 2)]
@@ -59,10 +59,10 @@ def test_what_is_near_comes_first_each_thing_once(memory: Memory) -> None:
 
 def test_filters_by_type_weight_and_time(memory: Memory) -> None:
     graph = memory.graph
-    graph.relate("Ann", "knows", "Bob", weight=0.2)
-    graph.relate("Ann", "works_at", "Acme", valid_from="2000-01-01", valid_to="2005-01-01")
-    gone = graph.relate("Ann", "owns", "Boat")
-    graph.retract(gone.id)
+    graph.add_fact("Ann", "knows", "Bob", weight=0.2)
+    graph.add_fact("Ann", "works_at", "Acme", valid_from="2000-01-01", valid_to="2005-01-01")
+    gone = graph.add_fact("Ann", "owns", "Boat")
+    graph.retract_fact(gone.id)
 
     def names(**filters: Any) -> set[str]:
         return {r.name for r in graph.neighbours("Ann", **filters).entities}
@@ -95,9 +95,9 @@ def test_what_the_fan_out_leaves_out_is_flagged(dsn: str, memory: Memory) -> Non
 def test_a_subgraph_and_its_ranking(memory: Memory) -> None:
     graph = memory.graph
     for target in ("Bob", "Cat"):
-        graph.relate("Ann", "knows", target)
-    graph.relate("Bob", "likes", "Cat", weight=3)
-    graph.relate("Cat", "likes", "Tea")
+        graph.add_fact("Ann", "knows", target)
+    graph.add_fact("Bob", "likes", "Cat", weight=3)
+    graph.add_fact("Cat", "likes", "Tea")
     found = graph.about("What did ann's friends do?")
     assert [r.name for r in found.start] == ["Ann"]
     assert {e.type for e in found.edges} == {"knows", "likes"}

@@ -117,7 +117,7 @@ def test_mem0_answers(memory: Memory, tmp_path: Path) -> None:
     assert (tea.metadata["imported_id"], tea.metadata["topic"], tea.metadata["user_id"]) == ("0b1f-1", "drinks", "ann")
     assert tea.created_at.isoformat() == "2025-03-01T18:00:00+00:00"
     assert texts(memory)["Lives in Oslo"].tags == ["places"]
-    assert [r.fact for r in memory.graph.relationships("ann")] == ["ann lives in oslo"]
+    assert [r.fact for r in memory.graph.facts("ann")] == ["ann lives in oslo"]
     again(memory, file)
     more = {**MEM0, "results": [*MEM0["results"], {"id": "4", "memory": "Plays chess"}]}
     assert import_memory(memory, written(file, more)).counts["new"] == 1
@@ -178,7 +178,7 @@ def test_the_reference_servers_file(memory: Memory, tmp_path: Path) -> None:
     assert "line 4" in report.problems[0].reason
     assert set(texts(memory)) == {"Ann speaks Norwegian", "Ann: Born in 1984"}
     assert memory.graph.get("1984").type == "year"
-    [fact] = memory.graph.relationships("Ann")
+    [fact] = memory.graph.facts("Ann")
     assert (fact.fact, fact.properties["imported_from"]) == ("Ann born in 1984", "memory-server")
     again(memory, file)
     with pytest.raises(InputError, match="line 4"):
@@ -243,7 +243,7 @@ def test_folders_of_markdown(memory: Memory, tmp_path: Path) -> None:
     written(tmp_path / "empty.md", "")
     report = import_memory(memory, tmp_path)
     assert (report.kind, report.counts["problem"]) == ("markdown", 1)
-    assert {r.fact for r in memory.graph.relationships()} == {
+    assert {r.fact for r in memory.graph.facts()} == {
         "MEMORY links to Ann Lee",
         "Ann Lee links to Acme",
         "Ann Lee links to Ann Lee",
@@ -340,7 +340,7 @@ def test_notes_of_one_name(memory: Memory, tmp_path: Path) -> None:
             tmp_path / folder / "Index.md", f"This is {folder}: [other](../{'b' if folder == 'a' else 'a'}/Index.md)"
         )
     import_memory(memory, tmp_path)
-    assert {r.fact for r in memory.graph.relationships()} == {
+    assert {r.fact for r in memory.graph.facts()} == {
         "a/Index links to b/Index",
         "b/Index links to a/Index",
     }

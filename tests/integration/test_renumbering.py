@@ -45,9 +45,9 @@ def fill(dsn: str) -> None:
         question = memory.messages.append("user", "Where is Bob?", session="s")
         answer = memory.messages.append("assistant", "In Ulm.", session="s")
         memory.documents.add("# One\n\nSome text about Ulm.\n\n## Two\n\nMore text.", source="a.md")
-        memory.graph.relate("Bob", "lives_in", "Ulm", provenance=("message", question.id))
-        memory.graph.relate("Bob", "works_at", "Acme", provenance=("archival", gone.id))
-        memory.graph.relate("bob", "likes", "tea")
+        memory.graph.add_fact("Bob", "lives_in", "Ulm", provenance=("message", question.id))
+        memory.graph.add_fact("Bob", "works_at", "Acme", provenance=("archival", gone.id))
+        memory.graph.add_fact("bob", "likes", "tea")
         sleep.run(memory, tasks=["duplicates", "merges"])
         fact = {"source": "Bob", "type": "knows", "target": "Ann", "provenance": ["message", answer.id]}
         memory.proposals.propose_facts([fact], reason="said so")
@@ -123,7 +123,7 @@ def test_an_export_is_the_same_up_to_its_ids(source: str, target: Agents, before
         proposals = memory.proposals.list()
         sleep.run(memory, tasks=["duplicates"])
         assert memory.proposals.list() == proposals  # what was proposed is known under its new ids
-        [fact] = memory.graph.relationships(type="lives_in")
+        [fact] = memory.graph.facts(type="lives_in")
         assert memory.messages.get(fact.provenance_id or 0).content == "Where is Bob?"
         [made] = [change for change in memory.history("archival", limit=100) if change.action == "delete"]
         memory.undo(made.change_id)
@@ -165,7 +165,7 @@ def test_a_file_is_read_into_a_memory_with_rows_of_its_own(source: str, target: 
         texts = {row.text for row in memory.archival.list(superseded=True)}
         assert texts == there | {f"text {n}" for n in range(5)}
         assert [memory.archival.get(row.id) for row in before[0]] == before[0]
-        [fact] = memory.graph.relationships(type="lives_in")
+        [fact] = memory.graph.facts(type="lives_in")
         assert memory.messages.get(fact.provenance_id or 0).content == "Where is Bob?"
     assert target.import_(file_of(lines)).inserted == {}
 

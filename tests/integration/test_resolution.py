@@ -16,7 +16,7 @@ from memgpt import Agents, Memory
 from memgpt.config import Settings
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.graph.name_similarity import agreement
-from memgpt.graph.store import GraphStore, NewRelationship
+from memgpt.graph.store import GraphStore, NewFact
 from memgpt.models import Entity, Proposal
 
 WITHOUT_MODEL = Settings(embedding_model="none")
@@ -95,16 +95,16 @@ def test_a_merge_moves_what_is_believed_and_keeps_what_was(memory: Memory, dsn: 
     graph = memory.graph
     survivor = graph.add_entity("Robert Hall", "person", aliases=["Bob Hall"])
     merged = graph.add_entity("Bob Hall.", "person", aliases=["Bobby"])
-    graph.relate(survivor, "knows", "Ann", valid_from="2020-01-01")
-    graph.relate(survivor, "lives_in", "Graz")
+    graph.add_fact(survivor, "knows", "Ann", valid_from="2020-01-01")
+    graph.add_fact(survivor, "lives_in", "Graz")
     for hobby in ("chess", "golf", "tea"):
-        graph.relate(survivor, "likes", hobby)
-    one = graph.relate(merged, "works_at", "Acme", fact="Bobby is with Acme", weight=0.5, valid_from="2021-01-01")
-    graph.relate("Carl", "knows", merged)
-    graph.relate(merged, "is", survivor)
-    same = graph.relate(merged, "lives_in", "Graz", fact="Robert Hall lives in Graz")
+        graph.add_fact(survivor, "likes", hobby)
+    one = graph.add_fact(merged, "works_at", "Acme", fact="Bobby is with Acme", weight=0.5, valid_from="2021-01-01")
+    graph.add_fact("Carl", "knows", merged)
+    graph.add_fact(merged, "is", survivor)
+    same = graph.add_fact(merged, "lives_in", "Graz", fact="Robert Hall lives in Graz")
     before = now(dsn)
-    reads = [graph.relationships(e, known_at=before) for e in (survivor, merged, "Bobby", "Robert Hall", "Acme")]
+    reads = [graph.facts(e, known_at=before) for e in (survivor, merged, "Bobby", "Robert Hall", "Acme")]
     walks = [graph.within(e, known_at=before) for e in (survivor.id, merged.id, "Bobby")]
 
     applied = memory.proposals.apply(merge_of(memory).id)
@@ -113,16 +113,16 @@ def test_a_merge_moves_what_is_believed_and_keeps_what_was(memory: Memory, dsn: 
     assert graph.get(survivor.id).aliases == ["Bob Hall", "Bob Hall.", "Bobby"]
     assert (graph.get(merged.id).merged_into, graph.get(merged.id).aliases) == (survivor.id, ["Bobby"])
     assert merged.id not in [e.id for e in graph.list()]
-    told = {(r.type, r.fact) for r in graph.relationships("Bobby")}
+    told = {(r.type, r.fact) for r in graph.facts("Bobby")}
     assert told == {
         ("knows", "Robert Hall knows Ann"), ("lives_in", "Robert Hall lives in Graz"),
         ("works_at", "Bobby is with Acme"), ("knows", "Carl knows Bob Hall."), ("likes", "Robert Hall likes chess"),
         ("likes", "Robert Hall likes golf"), ("likes", "Robert Hall likes tea"),
     }  # fmt: skip
-    [moved] = graph.relationships(merged.id, type="works_at")
+    [moved] = graph.facts(merged.id, type="works_at")
     assert (moved.source_id, moved.weight, moved.valid_from) == (survivor.id, 0.5, datetime(2021, 1, 1, tzinfo=UTC))
-    assert graph.relationship(one.id).superseded_at == moved.recorded_at
-    assert graph.relationship(same.id).superseded_at is not None, "the survivor has the very same"
+    assert graph.fact(one.id).superseded_at == moved.recorded_at
+    assert graph.fact(same.id).superseded_at is not None, "the survivor has the very same"
     assert {e.name for e in graph.within(merged.id, hops=1).entities} == {
         "Ann",
         "Graz",
@@ -132,10 +132,10 @@ def test_a_merge_moves_what_is_believed_and_keeps_what_was(memory: Memory, dsn: 
         "golf",
         "tea",
     }
-    assert graph.relate(merged, "likes", "cake").source_id == survivor.id
+    assert graph.add_fact(merged, "likes", "cake").source_id == survivor.id
     assert [hit.source["source"] for hit in memory.search("Acme", kinds=["fact"])][:1] != []
 
-    after = [graph.relationships(e, known_at=before) for e in (survivor, merged, "Bobby", "Robert Hall", "Acme")]
+    after = [graph.facts(e, known_at=before) for e in (survivor, merged, "Bobby", "Robert Hall", "Acme")]
     believed = [[(r.id, r.source_id, r.target_id) for r in rows] for rows in after]
     assert believed == [[(r.id, r.source_id, r.target_id) for r in rows] for rows in reads]
     assert [graph.within(e, known_at=before) for e in (survivor.id, merged.id, "Bobby")] == walks
@@ -145,8 +145,8 @@ def test_a_merge_moves_what_is_believed_and_keeps_what_was(memory: Memory, dsn: 
 
 def test_reverting_a_merge_restores_everything(memory: Memory, dsn: str) -> None:
     graph = memory.graph
-    graph.relate("Ann", "knows", "Bob")
-    graph.relate("BOB.", "works_at", "Acme")
+    graph.add_fact("Ann", "knows", "Bob")
+    graph.add_fact("BOB.", "works_at", "Acme")
     before = dump(dsn)
     proposal = merge_of(memory)
     memory.proposals.apply(proposal.id)
@@ -170,11 +170,11 @@ def test_a_change_that_was_undone_is_reverted_already(memory: Memory) -> None:
 
 def test_what_changed_since_stands_in_the_way_of_reverting(memory: Memory) -> None:
     for friend in ("Ann", "Carl"):
-        memory.graph.relate(memory.graph.add_entity("Bob", "person"), "knows", friend)
-    memory.graph.relate(memory.graph.add_entity("bob!", "person"), "works_at", "Acme")
+        memory.graph.add_fact(memory.graph.add_entity("Bob", "person"), "knows", friend)
+    memory.graph.add_fact(memory.graph.add_entity("bob!", "person"), "works_at", "Acme")
     applied = memory.proposals.apply(merge_of(memory).id)
-    [fact] = memory.graph.relationships("Bob", type="works_at")
-    memory.graph.retract(fact.id)
+    [fact] = memory.graph.facts("Bob", type="works_at")
+    memory.graph.retract_fact(fact.id)
     with pytest.raises(ConflictError, match=f"fact {fact.id} was changed later"):
         memory.proposals.revert(applied.id)
     assert memory.proposals.get(applied.id).status == "applied"
@@ -197,9 +197,9 @@ def test_what_changed_since_stands_in_the_way_of_applying(memory: Memory, dsn: s
 
 def test_merges_follow_each_other(memory: Memory, dsn: str) -> None:
     graph = memory.graph
-    graph.relate(graph.add_entity("Bob", "person"), "knows", "Ann")
-    graph.relate(graph.add_entity("BOB!", "person"), "knows", "Carl")
-    graph.relate(graph.add_entity("bob.", "person"), "knows", "Dora")
+    graph.add_fact(graph.add_entity("Bob", "person"), "knows", "Ann")
+    graph.add_fact(graph.add_entity("BOB!", "person"), "knows", "Carl")
+    graph.add_fact(graph.add_entity("bob.", "person"), "knows", "Dora")
     before = dump(dsn)
     one, two, three = graph.propose_merges()
     memory.proposals.apply(one.id)
@@ -207,7 +207,7 @@ def test_merges_follow_each_other(memory: Memory, dsn: str) -> None:
     with pytest.raises(ConflictError, match="are one already"):
         memory.proposals.apply(three.id)
     assert len(graph.find("bob")) == 1
-    assert {r.fact for r in graph.relationships("BOB!")} == {"Bob knows Ann", "BOB! knows Carl", "bob. knows Dora"}
+    assert {r.fact for r in graph.facts("BOB!")} == {"Bob knows Ann", "BOB! knows Carl", "bob. knows Dora"}
     memory.proposals.revert(two.id)
     memory.proposals.revert(one.id)
     assert dump(dsn) == before
@@ -215,20 +215,20 @@ def test_merges_follow_each_other(memory: Memory, dsn: str) -> None:
 
 def test_who_looked_before_a_merge_writes_to_the_survivor(memory: Memory) -> None:
     graph = memory.graph
-    survivor = graph.relate(graph.add_entity("Bob", "person"), "knows", "Ann").source_id
+    survivor = graph.add_fact(graph.add_entity("Bob", "person"), "knows", "Ann").source_id
     merged = graph.add_entity("bob!", "person")
     memory.proposals.apply(merge_of(memory).id)
-    assert graph.relate(merged, "likes", "tea").source_id == survivor
+    assert graph.add_fact(merged, "likes", "tea").source_id == survivor
     with memory.scope.change() as (connection, change_id):
-        late = NewRelationship(merged.id, survivor, "is", "late", 1.0, {}, None, None, None, None)
-        told = GraphStore(connection, memory.scope.author).insert_relationship(
+        late = NewFact(merged.id, survivor, "is", "late", 1.0, {}, None, None, None, None)
+        told = GraphStore(connection, memory.scope.author).insert_fact(
             late, change_id=change_id, language="english", embedding_model=None
         )
     assert (told.source_id, told.target_id) == (survivor, survivor)
 
 
 def test_deleting_a_survivor_takes_along_what_was_merged_into_it(memory: Memory, dsn: str) -> None:
-    memory.graph.relate(memory.graph.add_entity("Bob", "person"), "knows", "Ann")
+    memory.graph.add_fact(memory.graph.add_entity("Bob", "person"), "knows", "Ann")
     memory.graph.add_entity("bob!", "person")
     memory.proposals.apply(merge_of(memory).id)
     before = dump(dsn)
@@ -241,20 +241,20 @@ def test_deleting_a_survivor_takes_along_what_was_merged_into_it(memory: Memory,
 def test_the_later_belief_wins_where_two_become_one(memory: Memory) -> None:
     graph = memory.graph
     graph.declare_functional("works_at")
-    graph.relate(graph.add_entity("Bob", "person"), "works_at", "Acme", valid_from="2020-01-01")
-    graph.relate(graph.add_entity("bob!", "person"), "works_at", "Beta", valid_from="2023-01-01")
+    graph.add_fact(graph.add_entity("Bob", "person"), "works_at", "Acme", valid_from="2020-01-01")
+    graph.add_fact(graph.add_entity("bob!", "person"), "works_at", "Beta", valid_from="2023-01-01")
     proposal = merge_of(memory)
     assert proposal.score == pytest.approx(0.6), "contradictions speak against it"
     assert proposal.evidence["contradictions"] == ["Bob works at Acme / bob! works at Beta"]
     memory.proposals.apply(proposal.id)
     told = {(r.fact, r.valid_from and r.valid_from.year, r.valid_to and r.valid_to.year)
-            for r in graph.relationships("Bob")}  # fmt: skip
+            for r in graph.facts("Bob")}  # fmt: skip
     assert told == {("Bob works at Acme", 2020, 2023), ("bob! works at Beta", 2023, None)}
 
 
 def test_merged_entities_travel_and_are_forgotten(dsn: str) -> None:
     with Memory("ann", dsn=dsn) as memory, Agents(dsn) as agents:
-        memory.graph.relate(memory.graph.add_entity("Bob", "person"), "knows", "Ann")
+        memory.graph.add_fact(memory.graph.add_entity("Bob", "person"), "knows", "Ann")
         memory.graph.add_entity("bob!", "person")
         applied = memory.proposals.apply(merge_of(memory).id)
         agents.fork("ann", "copy")
@@ -310,7 +310,7 @@ def test_merges_reverted_in_any_world_leave_no_trace(dsn: str, world: list[tuple
                 source, type, target, year, ended = row
                 start = None if year is None else datetime(year, 1, 1, tzinfo=UTC)
                 end = datetime(2010, 1, 1, tzinfo=UTC) if ended else None
-                graph.relate(things[source], type, things[target], valid_from=start, valid_to=end)
+                graph.add_fact(things[source], type, things[target], valid_from=start, valid_to=end)
         before, moment = dump(dsn), now(dsn)
         reads = seen(memory, things, moment)
         applied = []
@@ -321,7 +321,7 @@ def test_merges_reverted_in_any_world_leave_no_trace(dsn: str, world: list[tuple
         for thing in graph.list():
             for year in range(2000, 2011):
                 at = datetime(year, 6, 1, tzinfo=UTC)
-                jobs = graph.relationships(thing, direction="out", type="works_at", valid_at=at)
+                jobs = graph.facts(thing, direction="out", type="works_at", valid_at=at)
                 assert len({r.target_id for r in jobs}) <= 1, "one target at a time"
         for id in reversed(applied):
             memory.proposals.revert(id)
@@ -336,7 +336,7 @@ def seen(memory: Memory, things: list[Entity], moment: datetime) -> list[Any]:
             return str(error)
 
     def told(ref: Entity | str) -> list[Any]:
-        return [(r.id, r.source_id, r.target_id) for r in memory.graph.relationships(ref, known_at=moment)]
+        return [(r.id, r.source_id, r.target_id) for r in memory.graph.facts(ref, known_at=moment)]
 
     refs: list[Entity | str] = [*things, *(thing.name for thing in things)]
     return [

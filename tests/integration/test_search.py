@@ -43,7 +43,7 @@ def fill(memory: Memory, topic: str = "flight to Oslo") -> None:
     memory.remember(f"Archived: the {topic} leaves at 9:40", tags=["travel"], metadata={"a": 1}, created_at=NOW)
     memory.messages.append("user", f"I said the {topic} leaves at 9:40", metadata={"a": 1}, created_at=NOW)
     memory.documents.create([{"text": f"Read: the {topic} leaves at 9:40", "metadata": {"a": 1}}], title="Plan")
-    memory.graph.relate("Ann", "takes", topic, fact=f"Ann takes the {topic} at 9:40", properties={"a": 1})
+    memory.graph.add_fact("Ann", "takes", topic, fact=f"Ann takes the {topic} at 9:40", properties={"a": 1})
 
 
 def keys(hits: list[Hit]) -> list[tuple[Kind, int]]:
@@ -119,7 +119,7 @@ def test_filters(memory: Memory) -> None:
 
 
 def test_facts_are_filtered_by_when_they_are_true(memory: Memory) -> None:
-    memory.graph.relate("Ann", "works at", "Acme", valid_from="2020-01-01")
+    memory.graph.add_fact("Ann", "works at", "Acme", valid_from="2020-01-01")
     assert texts(memory, "where does Ann work", kinds=["fact"], until="2020-06-01") == ["Ann works at Acme"]
     assert texts(memory, "where does Ann work", kinds=["fact"], since="2020-06-01") == []
 

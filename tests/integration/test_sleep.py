@@ -331,7 +331,7 @@ def test_facts_are_proposed_together_and_taken_back_together(memory: Memory, dsn
     assert memory.proposals.propose_facts(facts, reason="said again") is None
     assert dump(dsn) == before
     memory.proposals.apply(proposal.id)
-    told = {(r.fact, r.weight, r.provenance_kind, r.provenance_id) for r in memory.graph.relationships()}
+    told = {(r.fact, r.weight, r.provenance_kind, r.provenance_id) for r in memory.graph.facts()}
     assert told == {("Ann works at Acme", 1.0, "archival", kept.id), ("Acme sits in Graz", 0.5, None, None)}
     assert memory.graph.get("Ann").type == "person"
     memory.proposals.revert(proposal.id)
@@ -442,7 +442,7 @@ def test_facts_of_conversations_are_proposed_with_their_message(memory: Memory, 
 
     def answer(request: dict[str, Any]) -> Say:
         told = "since May" in json.dumps(request["messages"])
-        return Say(calls=[("final_result", {"entities": entities, "relationships": [job]} if told else {})])
+        return Say(calls=[("final_result", {"entities": entities, "facts": [job]} if told else {})])
 
     chat.script(otherwise=answer)
     assert run(memory, tasks=["facts"], model=MODEL).proposed == 1
@@ -451,7 +451,7 @@ def test_facts_of_conversations_are_proposed_with_their_message(memory: Memory, 
     assert len(chat.requests) == 2, "each message is read once"
     report = run(memory, tasks=["facts"], model=MODEL, apply=True)
     assert (report.proposed, report.applied) == (0, 1)
-    [fact] = memory.graph.relationships()
+    [fact] = memory.graph.facts()
     assert (fact.fact, fact.provenance_kind, fact.provenance_id) == ("Ann works at Acme", "message", said.id)
     assert (fact.valid_from and fact.valid_from.month, memory.graph.get("Acme").type) == (5, "organisation")
     [applied] = memory.proposals.list("applied")
@@ -462,7 +462,7 @@ def test_facts_of_conversations_are_proposed_with_their_message(memory: Memory, 
 def test_an_answer_about_no_facts_proposes_nothing(dsn: str, chat: ChatServer) -> None:
     with opened(dsn, chat) as memory:
         memory.messages.append("user", "Ann works at Acme")
-        chat.script(otherwise=Say(calls=[("final_result", {"relationships": "none"})]))
+        chat.script(otherwise=Say(calls=[("final_result", {"facts": "none"})]))
         report = run(memory, tasks=["facts"], model=MODEL, apply=True)
         assert (report.proposed, memory.proposals.list()) == (0, [])
         assert memory.graph.list() == []

@@ -209,7 +209,7 @@ def test_searches_follow_a_rollback(memory: Memory) -> None:
     """How many rows there are decides how they are searched; rows rolled back are none."""
     with memory.transaction():
         with rolled_back(memory):
-            memory.graph.relate("Ann", "lives_in", "Zurich")
+            memory.graph.add_fact("Ann", "lives_in", "Zurich")
             assert [hit.kind for hit in memory.search("Zurich")] == ["fact"]
         assert memory.search("Zurich") == []
         memory.remember("Zurich is a city")

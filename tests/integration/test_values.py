@@ -58,8 +58,8 @@ def test_a_time_at_the_edge_of_the_calendar_is_refused_everywhere(memory: Memory
         "item 1: created_at": lambda: memory.messages.append_many(
             [{"content": "x"}, {"content": "y", "created_at": edge}]
         ),
-        "valid_from": lambda: memory.graph.relate("Ann", "likes", "tea", valid_from=edge),
-        "known_at": lambda: memory.graph.relationships(known_at=edge),
+        "valid_from": lambda: memory.graph.add_fact("Ann", "likes", "tea", valid_from=edge),
+        "known_at": lambda: memory.graph.facts(known_at=edge),
         "since": lambda: memory.search("x", since=edge),
         "until": lambda: memory.messages.list(until=edge),
         "time": lambda: memory.as_of(edge),
@@ -92,7 +92,7 @@ def test_times_are_utc_whatever_the_server_says(dsn: str, settings: str) -> None
     with Memory("ann", dsn=make_conninfo(dsn, options=settings)) as memory:
         kept = memory.messages.append("user", "good evening", created_at=when)
         memory.messages.update(kept.id, metadata={"a": 1})
-        memory.graph.relate("Ann", "likes", "tea", valid_from="2026-11-25T20:00:00Z")
+        memory.graph.add_fact("Ann", "likes", "tea", valid_from="2026-11-25T20:00:00Z")
         assert str(memory.messages.get(kept.id).created_at) == "2026-11-25 20:00:00+00:00"
         old = memory.history("message")[0].old
         assert old is not None
@@ -137,7 +137,7 @@ def test_names_that_no_index_holds_are_refused_with_their_field(memory: Memory, 
         "tags": lambda: memory.remember("x", tags=[name]),
         "source": lambda: memory.documents.add("x", title="t", source=name),
         "name": lambda: memory.graph.add_entity(name),
-        "type": lambda: memory.graph.relate("a", name, "b"),
+        "type": lambda: memory.graph.add_fact("a", name, "b"),
         "agents": lambda: memory.core["human"].share_with(name),
         "agent": lambda: Memory(name, dsn=dsn),
     }
@@ -185,8 +185,8 @@ def test_an_id_that_is_none_is_refused_by_every_verb(memory: Memory, id: Any) ->
         memory.documents.text,
         memory.documents.delete,
         memory.documents.chunk,
-        memory.graph.relationship,
-        memory.graph.retract,
+        memory.graph.fact,
+        memory.graph.retract_fact,
         memory.proposals.get,
         memory.proposals.apply,
         memory.forget,

@@ -55,8 +55,8 @@ def test_a_batch_is_kept_as_a_whole_or_not(client: TestClient) -> None:
         ("documents", lambda c, n: c.post(f"{A}/documents", json={"text": f"document {n}"})),
         ("entities", lambda c, n: c.post(f"{A}/entities", json={"name": f"entity {n}"})),
         (
-            "relationships",
-            lambda c, n: c.post(f"{A}/relationships", json={"source": "x", "type": f"t{n}", "target": "y"}),
+            "facts",
+            lambda c, n: c.post(f"{A}/facts", json={"source": "x", "type": f"t{n}", "target": "y"}),
         ),
         ("history", lambda c, n: c.post(f"{A}/archival-memory", json={"text": f"note {n}"})),
     ],
@@ -165,10 +165,10 @@ def test_every_option_of_a_search_a_context_and_a_fact_arrives(client: TestClien
     composed = client.post(f"{A}/context", json=asked).json()
     assert [item["part"] for item in composed["items"]] == ["summary", "message"]
     fact = {"source": "Ann", "type": "likes", "target": "Tea", "provenance": ["message", 1], "functional": True}
-    stated = client.post(f"{A}/relationships", json=fact).json()
+    stated = client.post(f"{A}/facts", json=fact).json()
     assert (stated["provenance_kind"], stated["provenance_id"]) == ("message", 1)
-    client.post(f"{A}/relationships", json=fact | {"target": "Coffee"})
-    known = client.get(f"{A}/relationships", params={"known_at": stated["recorded_at"]}).json()
+    client.post(f"{A}/facts", json=fact | {"target": "Coffee"})
+    known = client.get(f"{A}/facts", params={"known_at": stated["recorded_at"]}).json()
     assert [row["id"] for row in known] == [stated["id"]]
     assert client.get(f"{A}/stats").json()["agent_id"] == "acme-1"
     assert client.get(f"{A}/archival-memory/search", params={"query": "tea", "limit": 1}).json() == []
@@ -185,13 +185,13 @@ def test_messages_documents_and_graph(client: TestClient) -> None:
     [chunk] = client.get(f"{A}/documents/{document['id']}/chunks").json()
     assert client.get(f"{A}/chunks/{chunk['id']}").json() == chunk
     assert client.post(f"{A}/documents", json={"text": "another", "source": "a.md"}).status_code == 409
-    fact = client.post(f"{A}/relationships", json={"source": "Ann", "type": "works_at", "target": "Acme"}).json()
+    fact = client.post(f"{A}/facts", json={"source": "Ann", "type": "works_at", "target": "Acme"}).json()
     [ann] = client.get(f"{A}/entities", params={"name": "ann"}).json()
-    assert client.get(f"{A}/relationships", params={"entity": ann["id"]}).json() == [fact]
+    assert client.get(f"{A}/facts", params={"entity": ann["id"]}).json() == [fact]
     again = {"source": "Ann", "type": "works_at", "target": "Acme", "properties": {"role": "smith"}, "weight": 0.5}
-    learnt = client.post(f"{A}/relationships", json=again).json()
+    learnt = client.post(f"{A}/facts", json=again).json()
     assert learnt == fact | {"properties": {"role": "smith"}, "weight": 0.5}
-    assert client.post(f"{A}/relationships/{fact['id']}/retract").json()["superseded_at"] is not None
+    assert client.post(f"{A}/facts/{fact['id']}/retract").json()["superseded_at"] is not None
     hits = client.post(f"{A}/search", json={"query": "hello", "kinds": ["message"]}).json()
     assert hits[0]["id"] == sent[0]["id"]
     assert 0 < hits[0]["confidence"] < 1
@@ -333,7 +333,7 @@ def test_times_are_utc_and_inside_the_calendar(client: TestClient) -> None:
         for path, body in (
             ("archival-memory", {"text": "p", "created_at": edge}),
             ("messages", {"content": "p", "created_at": edge}),
-            ("relationships", {"source": "a", "type": "t", "target": "b", "valid_from": edge}),
+            ("facts", {"source": "a", "type": "t", "target": "b", "valid_from": edge}),
         ):
             assert client.post(f"{A}/{path}", json=body).status_code == 422
     kept = client.post(f"{A}/messages", json={"content": "x", "created_at": "2026-11-26T01:30:00+05:30"}).json()

@@ -55,8 +55,8 @@ def fill(client: TestClient, agent: str, words: str) -> None:
             ("archival-memory", {"text": f"{words} archival {n}", "tags": [words]}),
             ("messages", {"content": f"{words} message {n}", "session": words}),
             ("documents", {"text": f"# {words}\n\n{words} document {n}", "source": f"{words} {n}"}),
-            ("relationships", {"source": f"{words} Ann", "type": f"knows_{n}", "target": f"{words} Bob"}),
-            ("relationships", {"source": f"{words} Annabel", "type": f"knows_{n}", "target": f"{words} Annabell"}),
+            ("facts", {"source": f"{words} Ann", "type": f"knows_{n}", "target": f"{words} Bob"}),
+            ("facts", {"source": f"{words} Annabel", "type": f"knows_{n}", "target": f"{words} Annabell"}),
             (f"core-memory/blocks/human{n}/append", {"text": f"{words} block"}),
         ):
             assert client.post(f"{base}/{path}", json=body).status_code in (200, 201)
@@ -302,7 +302,7 @@ def attacker(
     work_off(service)
     for agent in (*THEIRS, *MINE):
         assert client.post(f"/v1/agents/{agent}/proposals/merges").status_code == 201
-    kinds = ("archival-memory", "messages", "documents", "entities", "relationships", "history", "jobs")
+    kinds = ("archival-memory", "messages", "documents", "entities", "facts", "history", "jobs")
     pages = [client.get(f"/v1/agents/{THEIRS[0]}/{kind}?limit=1") for kind in kinds]
     cursors = [page.headers["next-cursor"] for page in pages]
     own = client_with(agents=["acme-*"], permissions=["read", "write", "admin"])

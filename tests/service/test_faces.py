@@ -158,16 +158,16 @@ OPERATIONS: Final = (
     ),
     Operation(
         graph.Graph.add_entity, "post /entities", None, None,
-        {"MCP": "state_fact makes entities of names", "CLI": "memgpt graph relate makes entities of names"},
+        {"MCP": "add_fact makes entities of names", "CLI": "memgpt graph add-fact makes entities of names"},
     ),
     Operation(
-        graph.Graph.relate, "post /relationships", "state_fact", "graph relate",
+        graph.Graph.add_fact, "post /facts", "add_fact", "graph add-fact",
     ),
     Operation(
-        graph.Graph.relationships, "get /relationships", None, "graph facts", {"MCP": "look_up_entity tells them"},
+        graph.Graph.facts, "get /facts", None, "graph facts", {"MCP": "look_up_entity tells them"},
         cli_other={"after": "raise --limit"},
     ),
-    Operation(graph.Graph.retract, "post /relationships/{id}/retract", "retract_fact", "graph retract"),
+    Operation(graph.Graph.retract_fact, "post /facts/{id}/retract", "retract_fact", "graph retract-fact"),
     Operation(
         Memory.set_time_zone, "put ", None, "agent time-zone", {"MCP": PERSON},
         rest_other={"description": "one request describes an agent", "metadata": "one request describes an agent"},

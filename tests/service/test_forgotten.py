@@ -86,7 +86,7 @@ def write_through_rest(http: httpx.Client) -> None:
     post("/documents", text=f"# {M}\n\nThe {M} grows. " * 30, title=M, source=f"{M}.md")
     for name in (f"{M} Jon Smith", f"{M} John Smith"):
         post("/entities", name=name, aliases=[M + name], description=M)
-    post("/relationships", source=f"{M} Jon Smith", type="knows", target=f"{M} Ann", fact=f"{M} knows")
+    post("/facts", source=f"{M} Jon Smith", type="knows", target=f"{M} Ann", fact=f"{M} knows")
     post("/proposals/merges")
     post("/core-memory/blocks", label=M, value=M)
     post(f"/core-memory/blocks/{M}/append", text=M)
@@ -130,7 +130,7 @@ def write_through_mcp(address: str) -> None:
                 ("save_message", {"role": "user", "content": f"{M} by MCP"}),
                 ("append_to_block", {"label": "human", "text": M}),
                 ("add_document", {"text": f"{M} by MCP", "title": M}),
-                ("state_fact", {"source": M, "type": "likes", "target": "MCP"}),
+                ("add_fact", {"source": M, "type": "likes", "target": "MCP"}),
                 ("search_memory", {"query": M}),
             ):
                 answer = await client.call_tool(name, arguments)

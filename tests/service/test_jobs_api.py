@@ -165,7 +165,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", f"{A}/messages/batch", {"json": {"messages": [{"content": "one"}, {"content": "two"}]}}),
     ("POST", f"{A}/archival-memory/batch", {"json": {"memories": [{"text": "a"}, {"text": "b"}]}}),
     ("POST", f"{A}/core-memory/blocks/human/append", {"json": {"text": "Lives in Vienna"}}),
-    ("POST", f"{A}/relationships", {"json": {"source": "Ann", "type": "likes", "target": "trains"}}),
+    ("POST", f"{A}/facts", {"json": {"source": "Ann", "type": "likes", "target": "trains"}}),
     ("POST", f"{A}/documents", {"json": {"text": "# A\n\ntext"}}),
     ("POST", f"{A}/documents/files", {"files": FILE}),
     ("POST", f"{A}/jobs/files", {"files": FILE, "data": {"kind": "ingest"}}),

@@ -185,8 +185,8 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         document = (await call("add_document", text="# Timetable\n\nAt 22:08."))["document"]
         assert [d["id"] for d in (await call("list_documents"))["documents"]] == [document["id"]]
         assert "22:08" in (await call("read_document", id=document["id"]))["text"]
-        fact = (await call("state_fact", source="Ann", type="works_at", target="Acme"))["fact"]
-        again = (await call("state_fact", source="Ann", type="works_at", target="Acme", properties={"role": "smith"}))[
+        fact = (await call("add_fact", source="Ann", type="works_at", target="Acme"))["fact"]
+        again = (await call("add_fact", source="Ann", type="works_at", target="Acme", properties={"role": "smith"}))[
             "fact"
         ]
         assert again == fact | {"properties": {"role": "smith"}}

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from memgpt.graph.extraction.default import Knowledge
 from memgpt.graph.extraction.reader import Reader, Reading
-from memgpt.graph.extraction.schema import Schema, Statement, Thing
+from memgpt.graph.extraction.schema import ExtractedEntity, ExtractedFact, Schema
 
-__all__ = ["Knowledge", "Reader", "Reading", "Schema", "Statement", "Thing"]
+__all__ = ["ExtractedEntity", "ExtractedFact", "Knowledge", "Reader", "Reading", "Schema"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, entity_text
-from memgpt.graph.extraction import Schema, Thing
+from memgpt.graph.extraction import ExtractedEntity, Schema
 from memgpt.graph.facts import Facts, checked
 from memgpt.models import Entity, Json
 
@@ -48,7 +48,7 @@ def texts(schema: Schema, answers: Sequence[Json]) -> list[str]:
     return found
 
 
-def _entity(graph: Facts, thing: Thing) -> Entity:
+def _entity(graph: Facts, thing: ExtractedEntity) -> Entity:
     """The entity of that name and type; what it has already is kept, what it lacks is added."""
     there = next((e for e in graph.find(thing.name) if e.type.lower() in (thing.type.lower(), UNTYPED)), None)
     new = {key: value for key, value in thing.properties.items() if there is None or key not in there.properties}

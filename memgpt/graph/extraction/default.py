@@ -1,4 +1,4 @@
-"""What is looked for when nobody says what: named things of a few types, and statements of any type."""
+"""What is looked for when nobody says what: named things of a few types, and facts of any type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Date = Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
 """A year, a month or a day: ``2024``, ``2024-05``, ``2024-05-31``."""
 
 
-class Named(BaseModel):
+class NamedEntity(BaseModel):
     """A thing with a name of its own."""
 
     name: str = Field(description="The fullest name the text gives it.")
@@ -19,13 +19,13 @@ class Named(BaseModel):
     description: str = Field(default="", description="What the text says it is, in a few words.")
 
 
-class Stated(BaseModel):
+class StatedFact(BaseModel):
     """What the text states of two of the things: neither what it denies nor what it only supposes."""
 
     source: str = Field(description="The name of the thing it is said of.")
     type: str = Field(description="A verb phrase in snake_case, such as works_at or born_in.", max_length=60)
     target: str = Field(description="The name of the other thing.")
-    fact: str = Field(description="The statement as a sentence that can be understood alone.")
+    fact: str = Field(description="The fact as a sentence that can be understood alone.")
     valid_from: Date | None = Field(default=None, description="Since when it is true, if the text says so.")
     valid_to: Date | None = Field(default=None, description="Until when it was true, if the text says so.")
 
@@ -33,5 +33,5 @@ class Stated(BaseModel):
 class Knowledge(BaseModel):
     """What one text says."""
 
-    entities: list[Named] = []
-    relationships: list[Stated] = []
+    entities: list[NamedEntity] = []
+    facts: list[StatedFact] = []

@@ -2,7 +2,7 @@
 
 A schema is a class whose fields are lists. A class with a ``name`` is a thing, one with ``source`` and ``target`` a
 statement between two things. Their type is what their field ``type`` says, else the name of the class in snake_case.
-What these classes have beside the fields of :class:`Thing` and :class:`Statement` becomes properties.
+What these classes have beside the fields of :class:`ExtractedEntity` and :class:`ExtractedFact` becomes properties.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.models import Json
 
-_THING: Final = ("name", "type", "aliases", "description")
-_STATEMENT: Final = ("source", "type", "target", "fact", "valid_from", "valid_to", "weight")
+_ENTITY: Final = ("name", "type", "aliases", "description")
+_FACT: Final = ("source", "type", "target", "fact", "valid_from", "valid_to", "weight")
 _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?$")
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class ExtractedEntity:
     """A thing an answer names."""
 
     name: str
@@ -40,7 +40,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ExtractedFact:
     """What an answer says of two things, by their names."""
 
     source: str
@@ -71,7 +71,7 @@ class Schema:
             if not kinds:
                 raise InputError(f"{shape.__name__}.{name} is not a list of Pydantic classes, as a schema's fields are")
             for kind in kinds:
-                if not (_is_thing(kind) or _is_statement(kind)):
+                if not (_is_entity(kind) or _is_fact(kind)):
                     raise InputError(
                         f"{kind.__name__} has neither a name (a thing) nor source and target (a statement)"
                     )
@@ -87,7 +87,7 @@ class Schema:
         text = json.dumps([self.json_schema, functional], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def understood(self, answer: Json) -> tuple[list[Thing], list[Statement]]:
+    def understood(self, answer: Json) -> tuple[list[ExtractedEntity], list[ExtractedFact]]:
         """The things and statements of an answer that was checked when it came.
 
         Raises:
@@ -98,8 +98,8 @@ class Schema:
         except ValidationError as error:
             raise InputError(f"the answer does not fit the schema: {error.errors()[0]['msg']}") from None
         found = [item for name in self.shape.model_fields for item in getattr(checked, name) or ()]
-        things = [_thing(item) for item in found if _is_thing(type(item))]
-        return things, [_statement(item) for item in found if not _is_thing(type(item))]
+        things = [_entity(item) for item in found if _is_entity(type(item))]
+        return things, [_fact(item) for item in found if not _is_entity(type(item))]
 
     def _kinds(self) -> Iterator[type[BaseModel]]:
         for info in self.shape.model_fields.values():
@@ -114,12 +114,12 @@ def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _classes(inner)
 
 
-def _is_statement(kind: type[BaseModel]) -> bool:
+def _is_fact(kind: type[BaseModel]) -> bool:
     return kind.model_fields.keys() >= {"source", "target"}
 
 
-def _is_thing(kind: type[BaseModel]) -> bool:
-    return "name" in kind.model_fields and not _is_statement(kind)
+def _is_entity(kind: type[BaseModel]) -> bool:
+    return "name" in kind.model_fields and not _is_fact(kind)
 
 
 def _type(item: BaseModel, given: Mapping[str, Any]) -> str:
@@ -128,28 +128,28 @@ def _type(item: BaseModel, given: Mapping[str, Any]) -> str:
     return _NEW_WORD.sub("_", type(item).__name__).lower()
 
 
-def _thing(item: BaseModel) -> Thing:
+def _entity(item: BaseModel) -> ExtractedEntity:
     given = item.model_dump(mode="json")
     name = str(given["name"]).strip()
     aliases = (str(alias).strip() for alias in given.get("aliases") or ())
-    return Thing(
+    return ExtractedEntity(
         name,
         _type(item, given),
         tuple(alias for alias in dict.fromkeys(aliases) if alias and alias != name),
         str(given.get("description") or "").strip(),
-        _rest(given, _THING),
+        _rest(given, _ENTITY),
     )
 
 
-def _statement(item: BaseModel) -> Statement:
+def _fact(item: BaseModel) -> ExtractedFact:
     given = item.model_dump(mode="json")
-    properties = _rest(given, _STATEMENT)
+    properties = _rest(given, _FACT)
     valid = {key: _moment(given.get(key)) for key in ("valid_from", "valid_to")}
     if valid["valid_from"] and valid["valid_to"] and valid["valid_from"] >= valid["valid_to"]:
         # "in 2024" is said as from 2024 to 2024: kept as it was said, not as a span
         properties |= {"said_valid_from": given["valid_from"], "said_valid_to": given["valid_to"]}
         valid["valid_to"] = None
-    return Statement(
+    return ExtractedFact(
         str(given["source"]).strip(),
         _type(item, given),
         str(given["target"]).strip(),

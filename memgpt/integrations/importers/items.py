@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from memgpt.models import Json
 
-ItemKind = Literal["memory", "block", "entity", "relation", "document"]
+ItemKind = Literal["memory", "block", "entity", "fact", "document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class ImportItem:
     id: str
     """What the other system calls it, for good."""
     values: Json = field(default_factory=dict)
-    """The arguments of what writes it: ``archival.insert``, ``core.create``, ``graph.add_entity``, ``graph.relate``,
+    """The arguments of what writes it: ``archival.insert``, ``core.create``, ``graph.add_entity``, ``graph.add_fact``,
     ``ingest``."""
     problem: str | None = None
     """Why it is not one that can be kept."""
@@ -36,6 +36,6 @@ def memory(id: Any, text: Any, metadata: Json, **values: Any) -> ImportItem:
     return ImportItem("memory", str(id), {"text": text, "metadata": about, **said})
 
 
-def relation(source: Any, type: Any, target: Any) -> ImportItem:
+def fact(source: Any, type: Any, target: Any) -> ImportItem:
     """Make an item of a fact, named by its words."""
-    return ImportItem("relation", f"{source} {type} {target}", {"source": source, "type": type, "target": target})
+    return ImportItem("fact", f"{source} {type} {target}", {"source": source, "type": type, "target": target})

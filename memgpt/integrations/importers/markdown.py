@@ -1,4 +1,4 @@
-"""Folders of Markdown, such as Obsidian's vaults or ``MEMORY.md``: texts are documents, links statements."""
+"""Folders of Markdown, such as Obsidian's vaults or ``MEMORY.md``: texts are documents, links are facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from memgpt.documents.formats import encodings
 from memgpt.errors import InputError
-from memgpt.integrations.importers.items import ImportItem, relation
+from memgpt.integrations.importers.items import ImportItem, fact
 from memgpt.models import Json
 
 SUFFIXES: Final = (".md", ".markdown")
@@ -56,7 +56,7 @@ def read(path: Path) -> Iterator[ImportItem]:
             continue
         yield ImportItem("document", id, {"content": file, "metadata": front})
         yield ImportItem("entity", id, _entity(folder.names[file], id, front))
-        links += [relation(folder.names[file], "links_to", target) for target in folder.linked(text, file)]
+        links += [fact(folder.names[file], "links_to", target) for target in folder.linked(text, file)]
     yield from {link.id: link for link in links}.values()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from memgpt.integrations.importers.items import ImportItem, memory, relation
+from memgpt.integrations.importers.items import ImportItem, fact, memory
 from memgpt.models import Json
 
 _TEXTS: Final = ("memory", "data")
@@ -28,7 +28,7 @@ def answer(value: Any) -> Iterator[ImportItem]:
     for each in relations if isinstance(relations, list) else ():
         if isinstance(each, Mapping):
             target = each.get("target", each.get("destination"))
-            yield relation(each.get("source"), each.get("relationship", each.get("relation")), target)
+            yield fact(each.get("source"), each.get("relationship", each.get("relation")), target)
 
 
 def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:

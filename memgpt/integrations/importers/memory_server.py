@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memgpt.errors import InputError
-from memgpt.integrations.importers.items import ImportItem, memory, relation
+from memgpt.integrations.importers.items import ImportItem, fact, memory
 
 
 def is_line(value: Any) -> bool:
@@ -38,7 +38,7 @@ def _line(number: int, line: str) -> Iterator[ImportItem]:
     if not is_line(value):
         yield ImportItem("entity", f"line {number}", problem=f"line {number} is neither an entity nor a relation")
     elif value["type"] == "relation":
-        yield relation(value["from"], value.get("relationType"), value.get("to"))
+        yield fact(value["from"], value.get("relationType"), value.get("to"))
     else:
         yield from _entity(value)
 

@@ -123,7 +123,7 @@ class _Run:
         self._on_error = on_error
         self._dry_run = dry_run
         self._known = memory.scope.read(lambda connection: ImportStore(connection, memory.scope.author).known(kind))
-        newest = memory.graph.relationships(limit=1)
+        newest = memory.graph.facts(limit=1)
         self._newest = newest[0].recorded_at if newest else None
         self.items: list[ImportedItem] = []
         self.problems: list[Problem] = []
@@ -210,7 +210,7 @@ class _Run:
     def _one(self, index: int, item: ImportItem) -> ImportOutcome:
         """Write one item by itself; a failure leaves nothing of it."""
         values = validation.mended(item.values) if self._on_error == "replace" else item.values
-        write = {"block": self._block, "entity": self._entity, "relation": self._relation, "document": self._document}
+        write = {"block": self._block, "entity": self._entity, "fact": self._fact, "document": self._document}
         try:
             return write[item.kind](item, values)
         except (InputError, ConflictError, NotFoundError, MissingExtraError) as error:
@@ -242,9 +242,9 @@ class _Run:
         )
         return "merged" if made.id in {each.id for each in before} else "new"
 
-    def _relation(self, item: ImportItem, values: Json) -> ImportOutcome:
+    def _fact(self, item: ImportItem, values: Json) -> ImportOutcome:
         ends = [_name(values[end]) for end in ("source", "type", "target")]
-        made = self._memory.graph.relate(*ends, properties=self._from(item))
+        made = self._memory.graph.add_fact(*ends, properties=self._from(item))
         return "new" if self._newest is None or made.recorded_at > self._newest else "merged"
 
     def _document(self, item: ImportItem, values: Json) -> ImportOutcome:

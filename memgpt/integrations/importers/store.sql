@@ -9,7 +9,7 @@ UNION
 SELECT 'entity', properties ->> 'imported_id' FROM kg_entities
 WHERE agent_id = %(agent_id)s::text AND properties ->> 'imported_from' = %(system)s::text
 UNION
-SELECT 'relation', properties ->> 'imported_id' FROM kg_relationships
+SELECT 'fact', properties ->> 'imported_id' FROM kg_relationships
 WHERE agent_id = %(agent_id)s::text AND properties ->> 'imported_from' = %(system)s::text
 
 -- imported_texts --

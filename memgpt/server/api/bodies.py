@@ -229,7 +229,7 @@ class EntityUpdate(Body):
     properties: Json | None = None
 
 
-class RelationshipCreate(Body):
+class FactCreate(Body):
     model_config = _example(source="Ann", type="works_at", target="Acme", valid_from="2024-05-01T00:00:00Z")
     source: Name | Id
     """A name, or the id of an entity."""

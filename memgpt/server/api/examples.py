@@ -121,7 +121,7 @@ OF_SCHEMAS: Final[Mapping[str, Any]] = {
         "created_at": _TIME,
         "decided_at": None,
     },
-    "Relationship": {
+    "Fact": {
         "id": 1,
         "source_id": 1,
         "target_id": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from memgpt.models import Block, Change, Document, Entity, Hit, Message, Relationship
+from memgpt.models import Block, Change, Document, Entity, Fact, Hit, Message
 
 
 class Found(BaseModel):
@@ -35,8 +35,8 @@ class Added(BaseModel):
     document: Document
 
 
-class Stated(BaseModel):
-    fact: Relationship
+class FactResult(BaseModel):
+    fact: Fact
 
 
 class Blocks(BaseModel):
@@ -57,10 +57,10 @@ class DocumentText(BaseModel):
 
 
 class Known(BaseModel):
-    """An entity and what is stated about it."""
+    """An entity and the facts about it."""
 
     entities: list[Entity]
-    facts: list[Relationship]
+    facts: list[Fact]
 
 
 class ContextText(BaseModel):

@@ -16,8 +16,8 @@ from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.errors import NotFoundError
 from memgpt.graph import entity_text
-from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewRelationship
-from memgpt.models import Entity, Relationship
+from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewFact
+from memgpt.models import Entity, Fact
 from memgpt.scope.scope import AgentScope
 
 OBSERVATIONS: Final = "observations"
@@ -123,8 +123,8 @@ class Nodes:
                     continue
                 there.add(relation)
                 made.append(relation)
-                store.insert_relationship(
-                    NewRelationship(
+                store.insert_fact(
+                    NewFact(
                         ids[relation.source],
                         ids[relation.target],
                         validation.text(relation.type, "type"),
@@ -199,11 +199,11 @@ class Nodes:
             names = {entity.id: entity.name for entity in entities}
             ids = [row.id for row in statements if _relation(row, names) in gone]
             for id in ids:
-                store.delete_relationship(id, change_id=change_id)
+                store.delete_fact(id, change_id=change_id)
         return len(ids)
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[GraphStore, UUID, Sequence[Entity], Sequence[Relationship]]]:
+    def _changing(self) -> Iterator[tuple[GraphStore, UUID, Sequence[Entity], Sequence[Fact]]]:
         """One change at a time, and what there is before it."""
         with self._scope.change() as (connection, change_id):
             store = GraphStore(connection, self._scope.author)
@@ -211,15 +211,15 @@ class Nodes:
             entities, statements = self._rows(connection)
             yield store, change_id, entities, statements
 
-    def _rows(self, connection: Connection) -> tuple[Sequence[Entity], Sequence[Relationship]]:
+    def _rows(self, connection: Connection) -> tuple[Sequence[Entity], Sequence[Fact]]:
         store = GraphStore(connection, self._scope.author)
         entities: list[Entity] = []
         while page := store.list_entities(limit=_PAGE, after=entities[-1] if entities else None):
             entities += page
             if len(page) < _PAGE:
                 break
-        statements: list[Relationship] = []
-        while rows := store.list_relationships(limit=_PAGE, after=statements[-1] if statements else None):
+        statements: list[Fact] = []
+        while rows := store.list_facts(limit=_PAGE, after=statements[-1] if statements else None):
             statements += rows
             if len(rows) < _PAGE:
                 break
@@ -246,9 +246,7 @@ class Nodes:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
 
-def _graph(
-    entities: Sequence[Entity], statements: Sequence[Relationship], keep: Callable[[Node], bool] | None = None
-) -> Graph:
+def _graph(entities: Sequence[Entity], statements: Sequence[Fact], keep: Callable[[Node], bool] | None = None) -> Graph:
     nodes = [_node(entity) for entity in entities]
     names_of = {entity.id: entity.name for entity in entities}
     relations = [_relation(row, names_of) for row in statements]
@@ -266,7 +264,7 @@ def _node(entity: Entity) -> Node:
     return Node(entity.name, entity.type, tuple(str(text) for text in observations))
 
 
-def _relation(row: Relationship, names: Mapping[int, str]) -> Relation:
+def _relation(row: Fact, names: Mapping[int, str]) -> Relation:
     return Relation(names.get(row.source_id, ""), names.get(row.target_id, ""), row.type)
 
 

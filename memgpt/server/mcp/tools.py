@@ -18,6 +18,7 @@ from memgpt.server.mcp.answers import (
     Documents,
     DocumentText,
     Edited,
+    FactResult,
     Forgotten,
     Found,
     Kept,
@@ -25,7 +26,6 @@ from memgpt.server.mcp.answers import (
     Messages,
     Removed,
     Saved,
-    Stated,
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -302,12 +302,12 @@ def _offer_documents(server: MCPServer, door: Door) -> None:
 
 
 def _offer_graph(server: MCPServer, door: Door) -> None:
-    @server.tool(title="State a fact", annotations=_WRITES)
-    def state_fact(
+    @server.tool(title="Add a fact", annotations=_WRITES)
+    def add_fact(
         source: Annotated[str, Field(description="Who or what it is about, by name.")],
-        type: Annotated[str, Field(description="The relation, as in works_at.")],
+        type: Annotated[str, Field(description="A verb phrase in snake_case, as works_at.")],
         target: Annotated[str, Field(description="The other end, by name.")],
-        fact: Annotated[str | None, Field(description="The statement in words.")] = None,
+        fact: Annotated[str | None, Field(description="The fact in words.")] = None,
         valid_from: Annotated[str | None, Field(description="ISO 8601 time since when it is true.")] = None,
         valid_to: Annotated[str | None, Field(description="ISO 8601 time until when it was true.")] = None,
         weight: Annotated[
@@ -318,10 +318,10 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
             tuple[ProvenanceKind, Id] | None, Field(description="The kind and the id of the row it is from.")
         ] = None,
         functional: Annotated[bool | None, Field(description="Whether there is one target at a time.")] = None,
-    ) -> Stated:
-        """Record a statement about two named things in the knowledge graph; new names become entities."""
+    ) -> FactResult:
+        """Add a fact about two named things to the knowledge graph; a name without an entity becomes one."""
         with door.memory("write") as memory:
-            stated = memory.graph.relate(
+            added = memory.graph.add_fact(
                 source,
                 type,
                 target,
@@ -333,21 +333,21 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
                 provenance=provenance,
                 functional=functional,
             )
-        return Stated(fact=stated)
+        return FactResult(fact=added)
 
     @server.tool(title="Look up an entity", annotations=_READS)
     def look_up_entity(name: str, limit: Limit = 50) -> Known:
         """Look up who or what goes by a name, and the facts about it."""
         with door.memory("read") as memory:
             entities = list(memory.graph.find(name))
-            facts = [fact for entity in entities for fact in memory.graph.relationships(entity, limit=limit)]
+            facts = [fact for entity in entities for fact in memory.graph.facts(entity, limit=limit)]
         return Known(entities=entities, facts=facts)
 
     @server.tool(title="Retract a fact", annotations=_DELETES)
-    def retract_fact(id: int) -> Stated:
-        """Stop believing a fact that turned out to be wrong. It stays in the history and is not found any more."""
+    def retract_fact(id: int) -> FactResult:
+        """Retract a fact that turned out to be wrong. It stays in the history and is not found any more."""
         with door.memory("write") as memory:
-            return Stated(fact=memory.graph.retract(id))
+            return FactResult(fact=memory.graph.retract_fact(id))
 
 
 def _offer_history(server: MCPServer, door: Door) -> None:

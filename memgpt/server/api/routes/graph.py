@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.models import Entity, Relationship
+from memgpt.models import Entity, Fact
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.access import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
@@ -60,8 +60,8 @@ def delete_entity(memory: Writing, id: RowId) -> None:
     memory.graph.delete(id)
 
 
-@router.get("/relationships")
-def list_relationships(
+@router.get("/facts")
+def list_facts(
     request: Request,
     response: Response,
     memory: Reading,
@@ -73,9 +73,9 @@ def list_relationships(
     known_at: Annotated[datetime | None, Query(description="What was believed then.")] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
-) -> Sequence[Relationship]:
+) -> Sequence[Fact]:
     """Statements, newest first: all, or those from or about one entity."""
-    rows = memory.graph.relationships(
+    rows = memory.graph.facts(
         entity,
         direction=direction,
         type=type,
@@ -83,32 +83,32 @@ def list_relationships(
         valid_at=valid_at,
         known_at=known_at,
         limit=limit + 1,
-        after=pages.after(after, Relationship),
+        after=pages.after(after, Fact),
     )
     cursor = lambda row: pages.written(id=row.id, recorded_at=row.recorded_at)  # noqa: E731
     return pages.page(request, response, rows, limit, cursor)
 
 
-@router.post("/relationships", status_code=201)
-def relate(memory: Writing, body: bodies.RelationshipCreate) -> Relationship:
+@router.post("/facts", status_code=201)
+def add_fact(memory: Writing, body: bodies.FactCreate) -> Fact:
     """Record a statement; a name no entity has becomes one."""
     given = body.given()
-    return memory.graph.relate(given.pop("source"), given.pop("type"), given.pop("target"), **given)
+    return memory.graph.add_fact(given.pop("source"), given.pop("type"), given.pop("target"), **given)
 
 
-@router.get("/relationships/{id}")
-def get_relationship(memory: Reading, id: RowId) -> Relationship:
+@router.get("/facts/{id}")
+def get_fact(memory: Reading, id: RowId) -> Fact:
     """One statement."""
-    return memory.graph.relationship(id)
+    return memory.graph.fact(id)
 
 
-@router.post("/relationships/{id}/retract")
-def retract(memory: Writing, id: RowId) -> Relationship:
+@router.post("/facts/{id}/retract")
+def retract_fact(memory: Writing, id: RowId) -> Fact:
     """Stop believing a statement from now on; it stays, and no search finds it any more."""
-    return memory.graph.retract(id)
+    return memory.graph.retract_fact(id)
 
 
-@router.delete("/relationships/{id}", status_code=204)
-def delete_relationship(memory: Writing, id: RowId) -> None:
+@router.delete("/facts/{id}", status_code=204)
+def delete_fact(memory: Writing, id: RowId) -> None:
     """Remove a statement; undo brings it back."""
-    memory.graph.delete_relationship(id)
+    memory.graph.delete_fact(id)
