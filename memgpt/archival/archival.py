@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from pgvector import Vector
 
 from memgpt import validation
-from memgpt.archival.store import ArchivalStore, NewMemory
+from memgpt.archival.store import ArchivalStore, NewMemory, Written
 from memgpt.database.connection import Connection
+from memgpt.embeddings.active_model import ActiveModel
 from memgpt.errors import InputError
 from memgpt.models import ArchivalMemory, Json, Remembered
 from memgpt.scope import batches
@@ -19,6 +21,9 @@ from memgpt.scope.scope import AgentScope
 
 NEARLY_THE_SAME: Final = 0.95
 """Cosine similarity from which two texts are reported as near-duplicates."""
+
+MOST_SIMILAR: Final = 5
+"""Near-duplicates that are reported with a new text."""
 
 _KEYS: Final = ("text", "tags", "importance", "source", "metadata", "created_at", "expires_at", "embedding")
 
@@ -41,14 +46,24 @@ class Archival:
             InputError: the text is empty, or a field has a bad value; nothing was written.
         """
         memory = self._prepared({"text": text, **fields})
-        with self._scope.change() as (connection, change_id):
-            store = self._store(connection)
-            similar: Sequence[int] = ()
-            if memory.embedding is not None:
-                near = store.near_duplicates(memory.embedding, threshold=NEARLY_THE_SAME, limit=5)
-                similar = [id for id, _ in near]
-            [kept] = store.insert([memory], change_id=change_id, **self._how())
-        return Remembered(kept.id, kept.duplicate, [id for id in similar if id != kept.id])
+
+        def write(connection: Connection, change_id: UUID, model: ActiveModel) -> Written:
+            return self._store(connection).remember(
+                memory,
+                change_id=change_id,
+                language=self._scope.language,
+                embedding_model=model.name,
+                dimensions=model.dimensions,
+                threshold=NEARLY_THE_SAME,
+                limit=MOST_SIMILAR,
+            )
+
+        written = self._scope.write(write, lambda written: ActiveModel(written.model, written.dimensions))
+        if written.id is not None:
+            return Remembered(written.id, duplicate=False, similar=written.similar)
+        with self._scope.change() as (connection, change_id):  # a memory has the text already
+            [kept] = self._store(connection).insert([memory], change_id=change_id, **self._how())
+        return Remembered(kept.id, kept.duplicate, [id for id in written.similar if id != kept.id])
 
     def insert_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
         """Keep many texts in one transaction: all or, if one of them is bad, none. One answer per text, in order.

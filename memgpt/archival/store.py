@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -56,6 +57,19 @@ class NewMemory:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of one text in a statement of its own."""
+
+    model: str
+    dimensions: int
+    """The active embedding model: nothing was written where the text came with another."""
+    id: int | None
+    """Of the new memory; None where nothing was written."""
+    similar: Sequence[int]
+    """Near-duplicates, nearest first."""
+
+
 class ArchivalStore:
     """The rows of ``archival_memories`` of one agent, on a connection (and in a transaction) of the caller."""
 
@@ -83,6 +97,40 @@ class ArchivalStore:
         return [
             answers[key] if first[key] == n else replace(answers[key], duplicate=True) for n, key in enumerate(keys)
         ]
+
+    def remember(
+        self,
+        memory: NewMemory,
+        *,
+        change_id: UUID,
+        language: str,
+        embedding_model: str,
+        dimensions: int,
+        threshold: float,
+        limit: int,
+    ) -> Written:
+        """Keep one text unless a memory has it already, and say what is at least that similar: one statement, which
+        also makes the agent's row, and writes only where the model is the active one."""
+        given = self._given(
+            text=memory.text,
+            tags=[*memory.tags],
+            importance=memory.importance,
+            source=memory.source,
+            metadata=Jsonb(memory.metadata or {}),
+            created_at=memory.created_at,
+            expires_at=memory.expires_at,
+            embedding=memory.embedding,
+            change_id=change_id,
+            language=language,
+            embedding_model=embedding_model,
+            embedding_dimensions=dimensions,
+            threshold=threshold,
+            limit=limit,
+        )
+        with self._connection.cursor(row_factory=class_row(Written)) as cursor:
+            written = cursor.execute(_remember(), given).fetchone()
+        assert written is not None  # noqa: S101 - a migrated database has an active model
+        return written
 
     def fold(self, memories: Sequence[NewMemory], *, change_id: UUID, embedding_model: str | None) -> Mapping[int, int]:
         """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs.
@@ -273,6 +321,11 @@ class ArchivalStore:
 def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tuple[str, NewMemory]]]:
     for start in range(0, len(memories), BATCH):
         yield memories[start : start + BATCH]
+
+
+@cache
+def _remember() -> bytes:
+    return SQL.remember.replace(b"{near_duplicates}", SQL.near_duplicates)
 
 
 def _list(hidden: frozenset[str]) -> bytes:

@@ -138,6 +138,32 @@ class Following:
                     return result
         raise ModelMismatchError("the embedding model of the memory is switched again and again: try later")
 
+    def write(
+        self, work: Callable[[Connection, ActiveModel], T], told: Callable[[T], ActiveModel]
+    ) -> T:
+        """``work`` on a connection of its own: one statement that writes only where the model it names is the active
+        one, and says which is. Where the model was switched in the meantime, the vectors are made again and it is
+        repeated.
+        """
+        for _ in range(_TRIES):
+            with self._lock:
+                model = self.active(None)
+            self._renew(model)  # those that another thread is about to
+            try:
+                with self._database.connection() as connection:
+                    result = work(connection, model)
+            except MemgptError as error:
+                # vectors of different lengths, where the statement was planned before the switch
+                if not isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction):
+                    raise
+                if not self._follow(self._database.read(_stored), None):
+                    raise
+            else:
+                if told(result) == model:
+                    return result
+                self._follow(told(result), None)
+        raise ModelMismatchError("the embedding model of the memory is switched again and again: try later")
+
     def _follow(self, found: ActiveModel | None, connection: Connection | None) -> bool:
         """Take over the model found, and make the vectors of another one again. True when anything changed."""
         with self._lock:
@@ -150,13 +176,19 @@ class Following:
                 return changed
             if self._active is None:
                 self._use(found, self._able(found, connection))
+        self._renew(found)
+        return True
+
+    def _renew(self, found: ActiveModel) -> None:
+        """Make the vectors of another model again by the one in use."""
+        with self._lock:
+            stale = [vector for vector in self._made.values() if vector.model != found]
             embedder = self._embedder
         for purpose in {vector.purpose for vector in stale}:  # not locked: it may take a while, and needs a connection
             group = [vector for vector in stale if vector.purpose == purpose]
             rows = _embedded(embedder, [vector.text for vector in group], purpose)
             for vector, row in zip(group, rows, strict=True):
                 vector.become(Vector(row), found)
-        return True
 
     def _use(self, model: ActiveModel, embedder: EmbeddingModel) -> None:
         self._active, self._embedder = model, embedder

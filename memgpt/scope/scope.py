@@ -130,6 +130,23 @@ class AgentScope:
         if unit:
             unit.changed = True
 
+    def write(
+        self, work: Callable[[Connection, UUID, ActiveModel], T], told: Callable[[T], ActiveModel]
+    ) -> T:
+        """``work`` as one statement, a change and, outside of a transaction, a transaction of its own: it makes the
+        agent's row, and writes only where the embedding model it is given is the active one, which ``told`` takes from
+        its answer.
+        """
+        unit = units.current(self)
+        if unit is None:
+            result = self._models.write(lambda connection, model: work(connection, uuid4(), model), told)
+        else:
+            with unit.call() as connection:
+                result = work(connection, unit.change_id or uuid4(), self._models.active(connection))
+                unit.changed = True
+        self.changes += 1
+        return result
+
     @contextmanager
     def single_change(self) -> Iterator[UUID]:
         """One transaction around everything the caller does inside, and one change, which ``undo`` takes back as a
