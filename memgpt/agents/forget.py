@@ -21,6 +21,7 @@ def forget(scope: AgentScope, id: int, kind: str, *, keep_history: bool = False)
     """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
     chosen = row_kind(kind)
     validation.row_id(id)
+    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
     with scope.transaction() as connection, without_deadline(connection):
         store = ForgetStore(connection, scope.author)
         counts, texts = store.rows(chosen, [id], keep_history=keep_history)
@@ -34,6 +35,7 @@ def forget(scope: AgentScope, id: int, kind: str, *, keep_history: bool = False)
 def forget_session(scope: AgentScope, session: str, *, keep_history: bool = False) -> dict[str, int]:
     """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
     name = validation.name(session, "session")
+    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
     with scope.transaction() as connection, without_deadline(connection):
         store = ForgetStore(connection, scope.author)
         messages = store.session_messages(name)
@@ -48,6 +50,7 @@ def forget_session(scope: AgentScope, session: str, *, keep_history: bool = Fals
 
 def forget_agent(scope: AgentScope) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
+    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
     with scope.transaction() as connection, without_deadline(connection):
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
     scope.database.caches.forget(scope.agent_id)

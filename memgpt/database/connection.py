@@ -7,7 +7,7 @@ import selectors
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
@@ -56,6 +56,15 @@ SESSION: Final = {
 }
 """What our statements, and the driver that reads their answers, rely on. A role or a database may have it otherwise."""
 T = TypeVar("T")
+
+
+class Attachment(Protocol):
+    """What works with a pool and has something to finish before that is closed."""
+
+    def close(self) -> None: ...
+
+
+A = TypeVar("A", bound=Attachment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +337,7 @@ class Database:
         self._options = options or settings()
         self._pool = _Pool(locate(self._options) if dsn is None else dsn, self._options, slow)
         self._scope: RequestScope | None = None
+        self._attached: dict[type[Attachment], Attachment] = {}
         self.caches = AgentCaches()
         """What this process remembers of agents' texts; :meth:`close` drops it."""
 
@@ -386,10 +396,16 @@ class Database:
         with self.connection() as connection:
             return work(connection)
 
+    def attached(self, kind: type[A]) -> A:
+        """Return the one object of that kind which works with this pool; it is closed before the pool."""
+        return cast(A, self._attached.setdefault(kind, kind()))
+
     def pool_use(self) -> PoolUse:
         return self._pool.use()
 
     def close(self) -> None:
+        for attachment in self._attached.values():
+            attachment.close()
         self._pool.close()
         self.caches.clear()
 

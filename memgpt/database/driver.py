@@ -91,6 +91,14 @@ class Connection(psycopg.Connection[TupleRow]):
             self.scope, self.cursor_factory = None, plain
 
     @contextmanager
+    def one_flush(self) -> Iterator[None]:
+        """Send the statements inside together: one round trip and, outside of a transaction, one transaction."""
+        with self.pipeline():
+            if self.scope is not None and self.info.transaction_status == TransactionStatus.IDLE:
+                isolation.enter(self)
+            yield
+
+    @contextmanager
     def as_owner(self) -> Iterator[None]:
         """Run fixed statements of ours as the owner, in the transaction of a request that may not run them itself."""
         if self.scope is not None:

@@ -138,9 +138,7 @@ class Following:
                     return result
         raise ModelMismatchError("the embedding model of the memory is switched again and again: try later")
 
-    def write(
-        self, work: Callable[[Connection, ActiveModel], T], told: Callable[[T], ActiveModel]
-    ) -> T:
+    def write(self, work: Callable[[Connection, ActiveModel], T], told: Callable[[T], ActiveModel]) -> T:
         """``work`` on a connection of its own: one statement that writes only where the model it names is the active
         one, and says which is. Where the model was switched in the meantime, the vectors are made again and it is
         repeated.

@@ -81,6 +81,11 @@ class UsageTotals:
     cost: float | None = 0.0
     """US dollars; None when the model's price is unknown."""
 
+    def __add__(self, other: UsageTotals) -> UsageTotals:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        counts = (self.texts + other.texts, self.cached + other.cached, self.requests + other.requests)
+        return UsageTotals(*counts, self.tokens + other.tokens, cost)
+
 
 class Usage:
     """Counts what a model did; shared between threads."""

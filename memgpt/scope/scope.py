@@ -126,26 +126,34 @@ class AgentScope:
             connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
             unit = units.current(self)
             yield connection, (unit.change_id if unit else None) or uuid4()
+            if unit:
+                unit.changed = True
         self.changes += 1
-        if unit:
-            unit.changed = True
 
-    def write(
-        self, work: Callable[[Connection, UUID, ActiveModel], T], told: Callable[[T], ActiveModel]
-    ) -> T:
+    def write(self, work: Callable[[Connection, UUID, ActiveModel], T], told: Callable[[T], ActiveModel]) -> T:
         """``work`` as one statement, a change and, outside of a transaction, a transaction of its own: it makes the
         agent's row, and writes only where the embedding model it is given is the active one, which ``told`` takes from
         its answer.
         """
         unit = units.current(self)
         if unit is None:
-            result = self._models.write(lambda connection, model: work(connection, uuid4(), model), told)
+            result = self._models.write(lambda connection, model: self._paying(work, connection, model), told)
         else:
             with unit.call() as connection:
                 result = work(connection, unit.change_id or uuid4(), self._models.active(connection))
                 unit.changed = True
         self.changes += 1
         return result
+
+    def _paying(
+        self, work: Callable[[Connection, UUID, ActiveModel], T], connection: Connection, model: ActiveModel
+    ) -> T:
+        """``work``, and what the agent's models were paid for in the same flush."""
+        if not self._cache.waits:
+            return work(connection, uuid4(), model)
+        with self._cache.settling() as settle, connection.one_flush():
+            settle(connection)
+            return work(connection, uuid4(), model)
 
     @contextmanager
     def single_change(self) -> Iterator[UUID]:
@@ -160,6 +168,10 @@ class AgentScope:
             finally:
                 unit.change_id = None
 
+    def write_payments(self) -> None:
+        """Write down now what models were paid for, which reads leave to the next write."""
+        self._cache.settle()
+
     def linked(self) -> None:
         """Note that names were taken from texts: the next search asks whether there are any."""
         self.links += 1
@@ -169,9 +181,11 @@ class AgentScope:
     @contextmanager
     def _begin(self, unit: Unit) -> Iterator[Connection]:
         try:
-            with self.database.transaction() as connection:
+            with self._cache.settling() as settle, self.database.transaction() as connection:
                 self._models.hold(connection)
                 yield connection
+                if unit.changed:
+                    settle(connection)
         finally:
             self._settle(unit)
 

@@ -80,6 +80,7 @@ def completed() -> Iterator[object]:
         walk = traversal_store._statement("within", of_types=True, hidden=hidden).decode()
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
+    yield pytest.param(store._remember().decode(), id="archival.remember_completed")
     for kind, statement in mentions_store._STATEMENTS.items():
         yield pytest.param(statement.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
