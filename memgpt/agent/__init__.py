@@ -2,7 +2,7 @@
 
 from memgpt.agent.context import Inspection
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
-from memgpt.agent.loop import Agent, Limits
+from memgpt.agent.loop import Agent, TurnLimits
 
 __all__ = [
     "Agent",
@@ -11,11 +11,11 @@ __all__ = [
     "Event",
     "Evicted",
     "Inspection",
-    "Limits",
     "Pressure",
     "Restarted",
     "Text",
     "ToolCalled",
     "ToolReturned",
     "Turn",
+    "TurnLimits",
 ]

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from memgpt.agent.store import Step
+from memgpt.agent.store import TurnStep
 from memgpt.agent.tools import Tool
 from memgpt.blocks.blocks import DESCRIPTIONS
 from memgpt.llm import fences
@@ -70,7 +70,7 @@ class Sent:
 class Inspection:
     """Request of a past step, put together again from what is stored."""
 
-    step: Step
+    step: TurnStep
     system: str | None
     tools: Sequence[Json]
     messages: Sequence[Json]
@@ -118,7 +118,7 @@ def message_tokens(message: Message, longest: int, count: Count) -> int:
     return min(content, longest + FRAME) + calls + FRAME
 
 
-def inspect(step: Step, messages: Sequence[Message], answer: Message | None) -> Inspection:
+def inspect(step: TurnStep, messages: Sequence[Message], answer: Message | None) -> Inspection:
     """Rebuild a step and the messages it referred to."""
     sent = Sent(step.system or "", step.tools, messages, step.longest, step.tokens_by_part)
     shown = [_shown(message, step.longest) for message in messages]

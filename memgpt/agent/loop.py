@@ -14,8 +14,8 @@ from memgpt.agent import summary
 from memgpt.agent.chat import ChatModel, Spent
 from memgpt.agent.context import Inspection, Sent, described, put_together, system_text
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
-from memgpt.agent.record import Progress, Record
-from memgpt.agent.store import Step
+from memgpt.agent.record import TurnProgress, TurnRecord
+from memgpt.agent.store import TurnStep
 from memgpt.agent.toolbox import memory_tools
 from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
@@ -46,7 +46,7 @@ _MOST_COUNTS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TurnLimits:
     """Limits of one turn; reaching one ends the turn with what there is."""
 
     steps: int = 30
@@ -89,7 +89,7 @@ class Agent:
         tools: Sequence[Callable[..., Any]] = (),
         instructions: str | None = None,
         window: int | None = None,
-        limits: Limits | None = None,
+        limits: TurnLimits | None = None,
     ) -> None:
         options = memory.scope.options
         self.memory = memory
@@ -98,12 +98,12 @@ class Agent:
         self.window = window or options.chat_window or min(self.model.window or WIDEST, WIDEST)
         if self.window < _NARROWEST:
             raise InputError(f"a window of {self.window} tokens is too narrow: {_NARROWEST} at least")
-        self.limits = limits or Limits()
+        self.limits = limits or TurnLimits()
         if self.limits.cost is not None and not self.model.priced:
             raise ConfigurationError(f"the price of {self.model.name} is not known, so its cost cannot be limited")
         self._instructions = instructions
-        self._record = Record(memory, self.session)
-        self._progress: Progress | None = None
+        self._record = TurnRecord(memory, self.session)
+        self._progress: TurnProgress | None = None
         own: list[Tool] = [tool(function) for function in tools]
         self.tools: Mapping[str, Tool] = by_name([*memory_tools(memory, self._began), *own])
         self._described = described(self.tools)
@@ -154,7 +154,7 @@ class Agent:
         self._record.end(found[0], "cancelled")
         return True
 
-    def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[Step]:
+    def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[TurnStep]:
         """Return the latest steps of the agent or of a turn, newest first: what each sent and took."""
         return self._record.steps(validation.optional_id(turn_id, "turn_id"), validation.limit(limit))
 
@@ -170,7 +170,7 @@ class Agent:
         """Return the request that would be sent now."""
         return self._fitting(*self._record.window(self._rows), self.memory.core.list())
 
-    def _run(self, progress: Progress, last: Step | None) -> Generator[Event]:
+    def _run(self, progress: TurnProgress, last: TurnStep | None) -> Generator[Event]:
         """Run a turn to its end; ``last`` is an answer whose calls are not all made."""
         self._stop.clear()
         self._progress = progress
@@ -195,7 +195,7 @@ class Agent:
             raise
         yield Ended(turn)
 
-    def _answers(self, progress: Progress) -> Generator[Event, None, Turn]:
+    def _answers(self, progress: TurnProgress) -> Generator[Event, None, Turn]:
         while (reason := self._limit_reached(progress)) is None:
             sent, response, seconds = yield from self._asked(progress)
             if response is None:
@@ -223,7 +223,7 @@ class Agent:
                 return self._record.end(progress, "stopped", "the model repeats itself")
         return self._record.end(progress, "stopped", reason)
 
-    def _asked(self, progress: Progress) -> Generator[Event, None, tuple[Sent, ModelResponse | None, float]]:
+    def _asked(self, progress: TurnProgress) -> Generator[Event, None, tuple[Sent, ModelResponse | None, float]]:
         for _ in range(_REFITS):
             sent = yield from self._prepared(progress)
             began = time.monotonic()
@@ -247,7 +247,7 @@ class Agent:
             return sent, response, time.monotonic() - began
         raise failure
 
-    def _prepared(self, progress: Progress) -> Generator[Event, None, Sent]:
+    def _prepared(self, progress: TurnProgress) -> Generator[Event, None, Sent]:
         while True:
             before, messages = self._record.window(self._rows)
             blocks = self.memory.core.list()
@@ -263,7 +263,7 @@ class Agent:
         return sent
 
     def _evict(
-        self, progress: Progress, sent: Sent, before: str | None, messages: Sequence[Message]
+        self, progress: TurnProgress, sent: Sent, before: str | None, messages: Sequence[Message]
     ) -> Iterator[Event]:
         room = self._budget - (sent.tokens - sent.tokens_by_part["messages"])
         evicted = summary.to_evict(messages, room, self._longest, self._count)
@@ -287,7 +287,7 @@ class Agent:
         self._record.summarised(progress, name, request, text, evicted[-1], taken)
         yield Evicted(len(evicted), text, by_model)
 
-    def _calls(self, progress: Progress, step_id: int, answer: Message, first: int) -> Iterator[Event]:
+    def _calls(self, progress: TurnProgress, step_id: int, answer: Message, first: int) -> Iterator[Event]:
         for position, call in enumerate(answer.tool_calls or []):
             if position < first:
                 continue
@@ -314,7 +314,7 @@ class Agent:
         parts = system_text(blocks, before, self._instructions, pressure)
         return put_together(parts, self._described, messages, self._longest, self._count)
 
-    def _limit_reached(self, progress: Progress) -> str | None:
+    def _limit_reached(self, progress: TurnProgress) -> str | None:
         limits, used = self.limits, progress.input_tokens + progress.output_tokens
         if progress.answers >= limits.steps:
             return f"the limit of {limits.steps} steps is reached"
@@ -326,7 +326,7 @@ class Agent:
             return f"the limit of {limits.seconds:g} seconds is reached"
         return None
 
-    def _seconds_left(self, progress: Progress) -> float:
+    def _seconds_left(self, progress: TurnProgress) -> float:
         return self.limits.seconds - (time.monotonic() - progress.began)
 
     @property

@@ -15,7 +15,7 @@ from memgpt import validation
 from memgpt.agent.chat import Spent
 from memgpt.agent.context import NOT_RUN, Inspection, Sent, inspect
 from memgpt.agent.events import Turn
-from memgpt.agent.store import NewStep, Step, TurnRow, TurnStore
+from memgpt.agent.store import NewStep, TurnRow, TurnStep, TurnStore
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ContentionError, InputError, MemgptError, NotFoundError, UnavailableError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Progress:
+class TurnProgress:
     """A turn that is being run here."""
 
     row: TurnRow
@@ -57,7 +57,7 @@ class Progress:
         )
 
 
-class Record:
+class TurnRecord:
     """The turns of one session of a memory."""
 
     def __init__(self, memory: Memory, session: str) -> None:
@@ -65,7 +65,7 @@ class Record:
         self._scope = memory.scope
         self._session = session
 
-    def begin(self, text: str) -> Progress:
+    def begin(self, text: str) -> TurnProgress:
         """Keep the user's message and begin the turn that answers it."""
         vector, label = self._vector(text), self._memory.intents.classify(text)
         runner = uuid4()
@@ -79,9 +79,9 @@ class Record:
                 intent_confidence=label.confidence,
             )
             row = self._store(connection).begin(self._session, message.id, runner)
-        return Progress(row, runner)
+        return TurnProgress(row, runner)
 
-    def take_over(self) -> tuple[Progress, Step | None] | None:
+    def take_over(self) -> tuple[TurnProgress, TurnStep | None] | None:
         """Go on with the turn that another process left, or that failed; with its last answer, if there is one."""
         runner = uuid4()
         with self._scope.transaction() as connection:
@@ -91,7 +91,7 @@ class Record:
             if row is None:
                 return None
             steps = store.steps(turn_id=row.id)
-        progress = Progress(row, runner, number=steps[0].number if steps else 0)
+        progress = TurnProgress(row, runner, number=steps[0].number if steps else 0)
         for step in steps:
             progress.spend(step.input_tokens or 0, step.output_tokens or 0, step.cost)
         answers = [step for step in steps if step.kind == "answer"]
@@ -103,7 +103,7 @@ class Record:
         return self._scope.read(lambda connection: self._store(connection).window(self._session, limit=limit))
 
     def answered(
-        self, progress: Progress, model: str, sent: Sent, response: ModelResponse, spent: Spent, text: str
+        self, progress: TurnProgress, model: str, sent: Sent, response: ModelResponse, spent: Spent, text: str
     ) -> tuple[int, Message, Turn | None]:
         """Keep what the model answered: the step, the message and, where no tool is called, the turn that is over."""
         calls = _calls(response)
@@ -127,7 +127,9 @@ class Record:
         progress.spend(spent.input_tokens, spent.output_tokens, spent.cost)
         return step_id, message, ended and progress.turn(*ended)
 
-    def summarised(self, progress: Progress, model: str, sent: Sent, summary: str, last: Message, spent: Spent) -> None:
+    def summarised(
+        self, progress: TurnProgress, model: str, sent: Sent, summary: str, last: Message, spent: Spent
+    ) -> None:
         """Keep a summary of everything up to a message: the session goes on from there."""
         step = self._step(progress, model, sent, spent)
         with self._scope.transaction() as connection:
@@ -147,7 +149,7 @@ class Record:
 
     def call(
         self,
-        progress: Progress,
+        progress: TurnProgress,
         step_id: int,
         position: int,
         call: Json,
@@ -165,7 +167,7 @@ class Record:
             )
         return result, failed
 
-    def end(self, progress: Progress, status: str, reason: str | None = None) -> Turn:
+    def end(self, progress: TurnProgress, status: str, reason: str | None = None) -> Turn:
         """End the turn; calls that were not made are answered, so that the conversation is complete."""
         with self._scope.transaction() as connection:
             store = self._store(connection)
@@ -187,11 +189,11 @@ class Record:
 
         return self._scope.read(work)
 
-    def steps(self, turn_id: int | None, limit: int) -> Sequence[Step]:
+    def steps(self, turn_id: int | None, limit: int) -> Sequence[TurnStep]:
         """Return steps, newest first."""
         return self._scope.read(lambda connection: self._store(connection).steps(turn_id=turn_id, limit=limit))
 
-    def _answer_rest(self, store: TurnStore, progress: Progress, step: Step) -> None:
+    def _answer_rest(self, store: TurnStore, progress: TurnProgress, step: TurnStep) -> None:
         try:
             calls = self._memory.messages.get(step.answer_id or 0).tool_calls or []
         except NotFoundError:  # the message was deleted meanwhile: nothing waits for an answer
@@ -203,7 +205,7 @@ class Record:
                     "tool", NOT_RUN, session=self._session, name=call["name"], tool_call_id=call["id"]
                 )
 
-    def _step(self, progress: Progress, model: str, sent: Sent, spent: Spent) -> NewStep:
+    def _step(self, progress: TurnProgress, model: str, sent: Sent, spent: Spent) -> NewStep:
         return NewStep(
             turn_id=progress.row.id,
             number=progress.number + 1,
@@ -222,7 +224,7 @@ class Record:
             seconds=spent.seconds,
         )
 
-    def _hold(self, store: TurnStore, progress: Progress) -> None:
+    def _hold(self, store: TurnStore, progress: TurnProgress) -> None:
         if not store.hold(progress.row.id, progress.runner):
             raise _lost(progress)
 
@@ -238,7 +240,7 @@ def _end_of(response: ModelResponse) -> tuple[str, str | None]:
     return ("stopped", "the model refused") if response.finish_reason == "content_filter" else ("done", None)
 
 
-def _lost(progress: Progress) -> ConflictError:
+def _lost(progress: TurnProgress) -> ConflictError:
     return ConflictError(f"turn {progress.row.id} was cancelled or taken over; nothing more was done here")
 
 

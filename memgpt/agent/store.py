@@ -62,7 +62,7 @@ class NewStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TurnStep:
     """A step as it is kept; the fields are those of :class:`NewStep`."""
 
     id: int
@@ -150,11 +150,11 @@ class TurnStore:
         given = self._given(step_id=step_id, call=call, runner=runner)
         return self._connection.execute(SQL.claim, given).fetchone() is not None
 
-    def steps(self, *, turn_id: int | None = None, limit: int = 1000) -> Sequence[Step]:
+    def steps(self, *, turn_id: int | None = None, limit: int = 1000) -> Sequence[TurnStep]:
         """Return steps, newest first."""
         return self._steps(turn_id=turn_id, step_id=None, limit=limit)
 
-    def step(self, id: int) -> Step:
+    def step(self, id: int) -> TurnStep:
         """One step.
 
         Raises:
@@ -181,8 +181,8 @@ class TurnStore:
         with self._connection.cursor(row_factory=class_row(TurnRow)) as cursor:
             return cursor.execute(query, self._given(**values)).fetchone()
 
-    def _steps(self, **values: Any) -> Sequence[Step]:
-        with self._connection.cursor(row_factory=class_row(Step)) as cursor:
+    def _steps(self, **values: Any) -> Sequence[TurnStep]:
+        with self._connection.cursor(row_factory=class_row(TurnStep)) as cursor:
             return cursor.execute(SQL.steps, self._given(**values)).fetchall()
 
     def _given(self, **values: Any) -> Json:

@@ -15,8 +15,8 @@ from memgpt.cli import output
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.config import NO_MODEL, Settings
 from memgpt.database.admin import migrate, verify
-from memgpt.database.admin.migrate import Report
-from memgpt.database.admin.progress import Progress
+from memgpt.database.admin.migrate import MigrationReport
+from memgpt.database.admin.progress import MigrationProgress
 from memgpt.database.dimensions import IN_THE_FILES, ModelSpec, Sizing
 
 app = typer.Typer(
@@ -115,7 +115,7 @@ def verify_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False
         raise typer.Exit(1)
 
 
-def _show_verification(found: verify.Verification) -> None:
+def _show_verification(found: verify.SchemaVerification) -> None:
     output.show_table(("table", "index", "scans", "size"), found.index_usage, title="Index usage")
     output.show_table(("table", "size", "table size", "index size"), found.table_sizes, title="Table sizes")
     for drift in found.drifts:
@@ -137,7 +137,7 @@ def configured_model(options: Settings) -> ModelSpec:
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+def progress_bar(quiet: bool) -> Iterator[Callable[[MigrationProgress], None] | None]:
     """Live progress, on a terminal only."""
     if quiet or not output.errors.is_terminal:
         yield None
@@ -146,7 +146,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     with Bars(*columns, console=output.errors, transient=True) as bars:
         task = bars.add_task("", total=None)
 
-        def show(progress: Progress) -> None:
+        def show(progress: MigrationProgress) -> None:
             what = progress.phase or progress.summary
             text = f"{progress.migration} {progress.statement}/{progress.statements} {what}"[:90].replace("[", "\\[")
             bars.update(task, description=text, completed=progress.done, total=progress.total or None)
@@ -154,7 +154,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
         yield show
 
 
-def show_report(report: Report, as_json: bool) -> None:
+def show_report(report: MigrationReport, as_json: bool) -> None:
     if as_json:
         output.show_json(report)
         return

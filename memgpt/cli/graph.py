@@ -17,7 +17,7 @@ from memgpt.graph.extraction import Knowledge
 from memgpt.graph.extraction.loading import load
 from memgpt.graph.facts import Direction
 from memgpt.graph.mentions import BATCH, Linked
-from memgpt.graph.traversal import FAN_OUT, Cost, Filters
+from memgpt.graph.traversal import FAN_OUT, Cost, WalkFilters
 from memgpt.models import SOURCES, ExtractionFailure, Fact, Source
 
 app = typer.Typer(help="The knowledge graph: statements, neighbourhoods, paths, files.", no_args_is_help=True)
@@ -130,7 +130,7 @@ def near(
     as_json: Json = False,
 ) -> None:
     """Show what is near an entity, nearest first."""
-    filters: Filters = {"types": types, "valid_at": valid_at, "known_at": known_at}
+    filters: WalkFilters = {"types": types, "valid_at": valid_at, "known_at": known_at}
     with opened(agent, dsn) as memory:
         found = memory.graph.within(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
     if as_json:

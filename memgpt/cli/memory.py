@@ -261,16 +261,16 @@ def _agreed(memory: Memory, change_id: str | None) -> str:
     return str(changes[0].undoes)
 
 
-class _Rehearsed(Exception):
+class _RollbackRehearsal(Exception):
     """Takes the transaction of a rehearsal back."""
 
 
 def _rehearsed(memory: Memory, work: Callable[[], T]) -> T:
     """Return what a call would return, or raise what it would raise; nothing of it stays."""
     answers = []
-    with suppress(_Rehearsed), memory.transaction():
+    with suppress(_RollbackRehearsal), memory.transaction():
         answers.append(work())
-        raise _Rehearsed
+        raise _RollbackRehearsal
     return answers[0]
 
 

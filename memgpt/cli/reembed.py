@@ -88,7 +88,7 @@ def _show(value: object, as_json: bool, line: str) -> None:
         output.say(line)
 
 
-def _show_report(report: reembed.Report, options: Settings, as_json: bool) -> None:
+def _show_report(report: reembed.ReembedReport, options: Settings, as_json: bool) -> None:
     if as_json:
         output.show_json(report)
         return
@@ -109,7 +109,7 @@ def _show_report(report: reembed.Report, options: Settings, as_json: bool) -> No
     output.note("the old vectors are kept: memgpt reembed --rollback goes back, memgpt reembed --finish drops them")
 
 
-def _show_plan(plan: reembed.Plan, as_json: bool) -> None:
+def _show_plan(plan: reembed.ReembedPlan, as_json: bool) -> None:
     if as_json:
         output.show_json(plan)
         return
@@ -125,7 +125,7 @@ def _show_plan(plan: reembed.Plan, as_json: bool) -> None:
     output.say(f"about {_duration(plan.seconds)}{speed}, and {plan.disk_bytes / 1e6:,.0f} MB of disk until --finish")
 
 
-def _show_status(found: reembed.Status, as_json: bool) -> None:
+def _show_status(found: reembed.ReembedStatus, as_json: bool) -> None:
     if as_json:
         output.show_json(found)
         return
@@ -154,7 +154,7 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def _progress_bar(quiet: bool) -> Iterator[Callable[[reembed.Progress], None] | None]:
+def _progress_bar(quiet: bool) -> Iterator[Callable[[reembed.ReembedProgress], None] | None]:
     """Live progress, on a terminal only."""
     if quiet or not output.errors.is_terminal:
         yield None

@@ -73,7 +73,7 @@ def serve(
 
         from memgpt.jobs.worker import Worker
         from memgpt.server.api import create_app
-        from memgpt.server.api.edge import Limits
+        from memgpt.server.api.edge import ServerLimits
         from memgpt.server.api.protocol import PatientProtocol
         from memgpt.server.api.telemetry import start_traces
         from memgpt.server.mcp import create_server
@@ -89,7 +89,9 @@ def serve(
     service.check()
     if not no_auth:
         _first_key(service)
-    limits = Limits(body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency)
+    limits = ServerLimits(
+        body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency
+    )
     endpoint = Endpoint(create_server(service, mode=mcp_mode.value))
     worker = Worker(service.database, service.embedder, service.options, sleep=sleep) if with_worker else None
     running = lambda: beside(endpoint.manager.run, worker)  # noqa: E731

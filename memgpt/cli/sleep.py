@@ -10,7 +10,7 @@ import typer
 
 from memgpt.cli import output
 from memgpt.cli.options import Agent, Dsn, Json, opened
-from memgpt.sleep import TASKS, Progress, Report, run
+from memgpt.sleep import TASKS, SleepProgress, SleepReport, run
 
 app = typer.Typer(add_completion=False)
 
@@ -41,7 +41,7 @@ def sleep(
         _say_what_is_left_out(report, tasks)
 
 
-def _show(report: Report) -> None:
+def _show(report: SleepReport) -> None:
     rows = [(name, task.proposed, task.applied, len(task.outdated)) for name, task in report.tasks.items()]
     output.show_table(("task", "proposed", "applied", "outdated"), rows)
     for name, task in report.tasks.items():
@@ -51,13 +51,13 @@ def _show(report: Report) -> None:
         output.note("memgpt proposals list --status proposed shows what waits for a decision")
 
 
-def _say_what_is_left_out(report: Report, asked: list[str] | None) -> None:
+def _say_what_is_left_out(report: SleepReport, asked: list[str] | None) -> None:
     if not asked and (left := [task for task in TASKS if task not in report.tasks]):
         output.note(f"left out without a model: {', '.join(left)} (--model, or MEMGPT_CHAT_MODEL)")
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+def _progress(quiet: bool) -> Iterator[Callable[[SleepProgress], None] | None]:
     """Live progress, on a terminal only."""
     if quiet or not output.errors.is_terminal:
         yield None

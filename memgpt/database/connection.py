@@ -226,7 +226,7 @@ class _Pool:
         self.options = options
         self.pooled = False
         self._slow = slow
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
         self._server: Server | None = None
         self._connections = self._unopened()
         forks.register(self)

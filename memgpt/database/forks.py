@@ -45,7 +45,7 @@ def hand_on(resource: Inheritance) -> None:
     register(resource)
 
 
-class Lock:
+class ForkSafeLock:
     """A lock that is free in a forked child, whichever thread of the parent held it."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Lock:
         self._lock.release()
 
 
-class RLock(Lock):
+class RLock(ForkSafeLock):
     """The same for a lock that its holder may take again."""
 
     def after_fork(self) -> None:

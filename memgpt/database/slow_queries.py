@@ -64,7 +64,7 @@ class SlowStatements:
         self.milliseconds = milliseconds
         self._kept: deque[SlowStatement] = deque(maxlen=MOST_KEPT)
         self._explained: dict[bytes, float] = {}
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
 
     def latest(self) -> Sequence[SlowStatement]:
         """Newest first."""

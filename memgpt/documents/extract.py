@@ -26,7 +26,7 @@ from memgpt.documents.formats import (
     subtitles,
     xml_formats,
 )
-from memgpt.documents.formats.reading import Reading, table, without_declaration
+from memgpt.documents.formats.reading import FormatText, table, without_declaration
 from memgpt.errors import InputError
 from memgpt.models import Json
 
@@ -38,7 +38,7 @@ _SHEETS: Final = {names.XLSX, names.XLSB, "application/vnd.ms-excel", names.ODS}
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
+class ExtractedDocument:
     """The text of a document and what is known about it."""
 
     text: str
@@ -55,7 +55,7 @@ class Extracted:
 
 def extract(
     data: bytes, name: str, media_type: str | None = None, encoding: str | None = None, *, ocr: bool = False
-) -> Extracted:
+) -> ExtractedDocument:
     """Extract the text of a file's content; its ``name`` helps to tell the format and stands in for a missing title.
 
     ``encoding`` is that of a text or a page; absent, it is read from the content or detected. ``ocr`` has the
@@ -83,7 +83,7 @@ def extract(
     replaced = f"{lost:,} characters cannot be stored and are U+FFFD" if lost else None
     notes = [f"named {suffix}, but it is {media_type}" if lies else None, reading.note, replaced, dropped]
     title = reading.title if reading.title.strip().lower() not in _NO_TITLE else ""
-    return Extracted(
+    return ExtractedDocument(
         text,
         media_type,
         " ".join((title or _first_heading(reading, media_type) or PurePath(name).stem).split())[:300],
@@ -100,7 +100,7 @@ _WITHOUT_TEXT: Final = {
 }
 
 
-def _first_heading(reading: Reading, media_type: str) -> str:
+def _first_heading(reading: FormatText, media_type: str) -> str:
     """Return the first heading, if the text begins with it."""
     if reading.structure != MARKDOWN or media_type in _SHEETS:
         return ""
@@ -108,7 +108,7 @@ def _first_heading(reading: Reading, media_type: str) -> str:
     return outline[0].title if outline and not reading.text[: outline[0].start].strip() else ""
 
 
-def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> Reading:
+def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> FormatText:
     if media_type in (names.ODT, names.ODP):
         return opendocument.read(data)
     if media_type in _MAIL:
@@ -121,18 +121,18 @@ def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> Read
     return replace(reading, note="; ".join(filter(None, [decoded.note, reading.note])) or None)
 
 
-def _page(markup: str) -> Reading:
+def _page(markup: str) -> FormatText:
     data = without_declaration(markup).encode()
     reading = office.read(data, names.HTML)
     return replace(reading, text=leftovers.added(data, names.HTML, reading.text))
 
 
-def _attached(data: bytes, name: str, ocr: bool) -> Reading:
+def _attached(data: bytes, name: str, ocr: bool) -> FormatText:
     """Read a file inside another one. Its name helps to tell its format."""
     return _read(data, names.detect(data, PurePath(name).suffix.lower()), None, ocr)
 
 
-def _separated(text: str) -> Reading:
+def _separated(text: str) -> FormatText:
     """Separated values as a Markdown table; what does not look like a table stays as it is."""
     try:
         dialect = csv.Sniffer().sniff(text[:10_000], delimiters=",;\t|")
@@ -141,11 +141,11 @@ def _separated(text: str) -> Reading:
     try:
         rows = [row for row in csv.reader(io.StringIO(text), dialect) if row]
     except csv.Error:
-        return Reading(text)
-    return Reading(table(rows) + "\n" if rows and len(rows[0]) > 1 else text)
+        return FormatText(text)
+    return FormatText(table(rows) + "\n" if rows and len(rows[0]) > 1 else text)
 
 
-def _feed(markup: str) -> Reading:
+def _feed(markup: str) -> FormatText:
     return xml_formats.feed(markup, lambda part: _page(part).text)
 
 
@@ -154,8 +154,8 @@ _MAIL: Final = {names.EMAIL: mail.read, names.MBOX: mail.read_mailbox}
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 """What PostgreSQL cannot keep. Replaced one by one: positions of pages stay as they are."""
 
-_TEXTS: Final[dict[str, Callable[[str], Reading]]] = {
-    PLAIN: lambda text: Reading(text, structure=PLAIN),
+_TEXTS: Final[dict[str, Callable[[str], FormatText]]] = {
+    PLAIN: lambda text: FormatText(text, structure=PLAIN),
     MARKDOWN: markup.markdown,
     names.CSV: _separated,
     names.TSV: _separated,

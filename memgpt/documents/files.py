@@ -24,7 +24,7 @@ _NAMED = re.compile(f"{_UNKNOWN}(?:{_UNKNOWN}|([89A-F][0-9A-F]))")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FileCandidate:
     """A file to read, or one that is not read and why."""
 
     path: Path
@@ -33,7 +33,7 @@ class Found:
     """Set, instead of ``refused``, for a file nobody asked for by name and nobody would want."""
 
 
-def find(paths: Sequence[Path], *, glob: Sequence[str] = (), exclude: Sequence[str] = ()) -> Iterator[Found]:
+def find(paths: Sequence[Path], *, glob: Sequence[str] = (), exclude: Sequence[str] = ()) -> Iterator[FileCandidate]:
     """Each file once, in order. ``glob`` and ``exclude`` are patterns for what a walk finds.
 
     A pattern with a slash is for the path below the directory, one without for the name. Hidden files and
@@ -47,7 +47,7 @@ def find(paths: Sequence[Path], *, glob: Sequence[str] = (), exclude: Sequence[s
             yield found
 
 
-def _named(paths: Sequence[Path], glob: Sequence[str], exclude: Sequence[str]) -> Iterator[Found]:
+def _named(paths: Sequence[Path], glob: Sequence[str], exclude: Sequence[str]) -> Iterator[FileCandidate]:
     for path in paths:
         if path.is_dir():
             yield from _walk(path, glob, exclude)
@@ -55,21 +55,21 @@ def _named(paths: Sequence[Path], glob: Sequence[str], exclude: Sequence[str]) -
             matches = sorted(expand(str(path), recursive=True))
             yield from (checked(Path(match)) for match in matches if not Path(match).is_dir())
             if not matches:
-                yield Found(path, refused="no file matches")
+                yield FileCandidate(path, refused="no file matches")
         else:
             yield checked(path)
 
 
-def _walk(root: Path, glob: Sequence[str], exclude: Sequence[str]) -> Iterator[Found]:
+def _walk(root: Path, glob: Sequence[str], exclude: Sequence[str]) -> Iterator[FileCandidate]:
     errors: list[OSError] = []
     inside = root.resolve()
     for folder, folders, names in os.walk(root, onerror=errors.append):
         for error in errors:
-            yield Found(Path(error.filename), refused=f"unreadable: {error.strerror}")
+            yield FileCandidate(Path(error.filename), refused=f"unreadable: {error.strerror}")
         errors.clear()
         here = Path(folder)
         linked = [name for name in folders if (here / name).is_symlink() and not name.startswith(".")]
-        yield from (Found(here / name, refused=_OUTSIDE) for name in linked if not _within(here / name, inside))
+        yield from (FileCandidate(here / name, refused=_OUTSIDE) for name in linked if not _within(here / name, inside))
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not _matches(here / name, root, exclude)
         )
@@ -79,17 +79,17 @@ def _walk(root: Path, glob: Sequence[str], exclude: Sequence[str]) -> Iterator[F
                 continue
             yield _beneath(path, inside)
     for error in errors:
-        yield Found(Path(error.filename), refused=f"unreadable: {error.strerror}")
+        yield FileCandidate(Path(error.filename), refused=f"unreadable: {error.strerror}")
 
 
 _OUTSIDE: Final = "a link that leads out of the directory"
 
 
-def _beneath(path: Path, inside: Path) -> Found:
+def _beneath(path: Path, inside: Path) -> FileCandidate:
     if path.is_symlink() and not _within(path, inside):
-        return Found(path, refused=_OUTSIDE)
+        return FileCandidate(path, refused=_OUTSIDE)
     if path.suffix.lower() in NO_TEXT:
-        return Found(path, skipped="not a text: a picture, sound, font or program by its name")
+        return FileCandidate(path, skipped="not a text: a picture, sound, font or program by its name")
     return checked(path)
 
 
@@ -109,19 +109,21 @@ def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
     return any(fnmatch(below if "/" in pattern else path.name, pattern.replace("**/", "*")) for pattern in patterns)
 
 
-def checked(path: Path) -> Found:
+def checked(path: Path) -> FileCandidate:
     """Return a regular file of bearable size; refuse anything else, for reading a pipe could wait for ever."""
     try:
         status = path.stat()
     except OSError as error:
-        return Found(path, refused=f"unreadable: {error.strerror}")
+        return FileCandidate(path, refused=f"unreadable: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
-        return Found(path, refused="not a regular file")
+        return FileCandidate(path, refused="not a regular file")
     if status.st_size == 0:
-        return Found(path, refused="empty: there is no text in it")
+        return FileCandidate(path, refused="empty: there is no text in it")
     if status.st_size > MOST_BYTES:
-        return Found(path, refused=f"too large: {status.st_size:,} bytes; the limit is {MOST_BYTES:,}: split it")
-    return Found(path)
+        return FileCandidate(
+            path, refused=f"too large: {status.st_size:,} bytes; the limit is {MOST_BYTES:,}: split it"
+        )
+    return FileCandidate(path)
 
 
 def source_name(path: str | Path) -> str:

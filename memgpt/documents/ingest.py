@@ -14,9 +14,9 @@ from typing import Any
 
 from memgpt import validation
 from memgpt.documents import chunking, documents, files
-from memgpt.documents.files import Found
+from memgpt.documents.files import FileCandidate
 from memgpt.documents.formats import names
-from memgpt.documents.prepare import Cut, Prepared, content_hash, prepare
+from memgpt.documents.prepare import Prepared, UnembeddedChunk, content_hash, prepare
 from memgpt.documents.report import Ingested, IngestReport, Outcome
 from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocument
 from memgpt.documents.workers import prepare_each
@@ -103,20 +103,22 @@ class Ingest:
                 else:
                     yield Ingested(files[path], "failed", reason=str(prepared))
 
-    def _run(self, found: Sequence[Found], workers: int, encoding: str | None, ocr: bool) -> Generator[Ingested]:
+    def _run(
+        self, found: Sequence[FileCandidate], workers: int, encoding: str | None, ocr: bool
+    ) -> Generator[Ingested]:
         seen = _Seen(self._scope.read(lambda connection: DocumentStore(connection, self._scope.author).fingerprints()))
-        copies: list[Found] = []
+        copies: list[FileCandidate] = []
         yield from self._pass(found, workers, encoding, ocr, seen, copies)
         yield from self._pass(copies, workers, encoding, ocr, seen, None)  # of what may have been changed meanwhile
 
     def _pass(
         self,
-        found: Sequence[Found],
+        found: Sequence[FileCandidate],
         workers: int,
         encoding: str | None,
         ocr: bool,
         seen: _Seen,
-        copies: list[Found] | None,
+        copies: list[FileCandidate] | None,
     ) -> Generator[Ingested]:
         """Ingest files and yield their outcomes; collect in ``copies``, if given, those whose content another source
         has already."""
@@ -138,13 +140,13 @@ class Ingest:
 
     def _unread(
         self,
-        found: Iterable[Found],
+        found: Iterable[FileCandidate],
         encoding: str | None,
         ocr: bool,
         seen: _Seen,
         settled: list[Ingested],
-        copies: list[Found] | None,
-    ) -> Iterator[Found]:
+        copies: list[FileCandidate] | None,
+    ) -> Iterator[FileCandidate]:
         """Yield the files whose content is not stored yet; add the outcome of every other one to ``settled``."""
         for item in found:
             source = _source(item.path)
@@ -251,7 +253,7 @@ class Ingest:
             return None
         return _answer("changed", kept, added, prepared.note, len(chunks) - len(added), removed)
 
-    def _embedded(self, title: str, cuts: Sequence[Cut]) -> list[NewChunk]:
+    def _embedded(self, title: str, cuts: Sequence[UnembeddedChunk]) -> list[NewChunk]:
         """Chunks with their vectors. No transaction is open while the model works."""
         rows = [{"chunk_text": cut.chunk_text, "metadata": _context(title, cut)} for cut in cuts]
         texts = documents.texts_to_embed(rows)
@@ -328,11 +330,11 @@ def _text_type(text: str) -> str:
     return chunking.MARKDOWN if chunking.headings(text) else chunking.PLAIN
 
 
-def _context(title: str, cut: Cut) -> Json:
+def _context(title: str, cut: UnembeddedChunk) -> Json:
     return documents.context_of(title, cut.heading_path, cut.table_header)
 
 
-def _new_chunk(title: str, cut: Cut, tokens: int | None, vector: Any) -> NewChunk:
+def _new_chunk(title: str, cut: UnembeddedChunk, tokens: int | None, vector: Any) -> NewChunk:
     place = (cut.heading_path, cut.page, cut.char_start, cut.char_end)
     return NewChunk(cut.chunk_text, *place, tokens, _context(title, cut), vector)
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from memgpt.documents import chunking
-from memgpt.documents.extract import Extracted, extract
+from memgpt.documents.extract import ExtractedDocument, extract
 from memgpt.models import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class UnembeddedChunk:
     """A chunk without its vector."""
 
     chunk_text: str
@@ -33,7 +33,7 @@ class Prepared:
     title: str
     media_type: str
     content_hash: str
-    cuts: Sequence[Cut]
+    cuts: Sequence[UnembeddedChunk]
     metadata: Json
     note: str | None
 
@@ -68,10 +68,10 @@ def content_hash(file: BinaryIO, encoding: str | None, ocr: bool = False) -> str
     return hashlib.file_digest(file, lambda: how).hexdigest()  # type: ignore[arg-type]
 
 
-def _cuts(extracted: Extracted) -> Sequence[Cut]:
+def _cuts(extracted: ExtractedDocument) -> Sequence[UnembeddedChunk]:
     spans = chunking.spans(extracted.text, media_type=extracted.structure)
     return [
-        Cut(
+        UnembeddedChunk(
             s.chunk_text, s.heading_path, _page(extracted.pages, s.char_start), s.char_start, s.char_end, s.table_header
         )
         for s in spans

@@ -13,7 +13,7 @@ from queue import LifoQueue
 from typing import Any, Final, TypeVar
 
 from memgpt.database import forks
-from memgpt.documents.prepare import Cut, Prepared
+from memgpt.documents.prepare import Prepared, UnembeddedChunk
 from memgpt.errors import InputError, MemgptError, MissingExtraError
 
 PATIENCE: Final = 300.0
@@ -85,7 +85,7 @@ class _Worker:
         self._patience = patience
         self._process: subprocess.Popen[str] | None = None
         self._dismissed = False
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
 
     def prepare(self, path: str, encoding: str | None, ocr: bool) -> Prepared:
         process = self._running()
@@ -158,4 +158,4 @@ def _prepared(answer: dict[str, Any]) -> Prepared:
     if "reason" in answer:
         raise InputError(answer["reason"])
     fields = answer["prepared"]
-    return Prepared(**fields | {"cuts": [Cut(**cut) for cut in fields["cuts"]]})
+    return Prepared(**fields | {"cuts": [UnembeddedChunk(**cut) for cut in fields["cuts"]]})

@@ -28,7 +28,7 @@ A_FEW: Final = 16
 MOST_WAITING: Final = 200
 """Texts of all agents from which on those that wait are written in the background: about a megabyte."""
 
-_lock = forks.Lock()
+_lock = forks.ForkSafeLock()
 _accounted: WeakKeyDictionary[EmbeddingModel, UsageTotals] = WeakKeyDictionary()
 
 
@@ -83,7 +83,7 @@ class Payments:
     """
 
     def __init__(self) -> None:
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
         self.after_fork()
         forks.register(self)
 

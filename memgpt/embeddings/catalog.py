@@ -9,7 +9,7 @@ from importlib.resources import files
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CatalogModel:
     """One model of the catalog."""
 
     dimensions: int
@@ -20,7 +20,7 @@ class Known:
     """The model can be asked for fewer dimensions."""
 
 
-def find(model: str) -> Known | None:
+def find(model: str) -> CatalogModel | None:
     """Return the entry for a model as its provider calls it: ``BAAI/bge-m3``, ``nomic-embed-text:latest``."""
     catalog = _catalog()
     plain = model.rpartition("/")[2].lower()
@@ -28,6 +28,6 @@ def find(model: str) -> Known | None:
 
 
 @cache
-def _catalog() -> dict[str, Known]:
+def _catalog() -> dict[str, CatalogModel]:
     text = files("memgpt.embeddings").joinpath("catalog.toml").read_text(encoding="utf-8")
-    return {name.lower(): Known(**entry) for name, entry in tomllib.loads(text).items()}
+    return {name.lower(): CatalogModel(**entry) for name, entry in tomllib.loads(text).items()}

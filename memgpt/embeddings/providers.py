@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings import catalog
 from memgpt.embeddings.base import EmbeddingCache
-from memgpt.embeddings.remote import Description, Limits, RemoteModel
+from memgpt.embeddings.remote import Description, RemoteModel, RequestLimits
 from memgpt.errors import ConfigurationError, MissingExtraError
 from memgpt.llm.bounded_http import MOST_BYTES, bound_provider
 from memgpt.llm.names import SELF_HOSTED_ADDRESSES
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _UNDESCRIBED_MAX_TOKENS = 512
 """Every embedding model in use reads at least this much at once."""
 
-_HOSTED = Limits(texts=256, tokens=100_000, concurrency=8)
-_SELF_HOSTED = Limits(texts=32, tokens=8_000, concurrency=4)  # a CPU answers these within the deadline
+_HOSTED = RequestLimits(texts=256, tokens=100_000, concurrency=8)
+_SELF_HOSTED = RequestLimits(texts=32, tokens=8_000, concurrency=4)  # a CPU answers these within the deadline
 
 
 _VECTOR_BYTES = 200_000
@@ -39,11 +39,11 @@ class _Family:
 
     package: str
     extra: str
-    limits: Limits
+    limits: RequestLimits
     speaks_openai: bool = False
 
 
-def _openai(limits: Limits) -> _Family:
+def _openai(limits: RequestLimits) -> _Family:
     return _Family("openai", "openai", limits, speaks_openai=True)
 
 
@@ -58,13 +58,13 @@ _FAMILIES = {
     "ollama": _openai(_SELF_HOSTED),
     "vllm": _openai(_SELF_HOSTED),
     # the counts below are what each API accepts in one request
-    "google": _Family("google.genai", "google", Limits(texts=100, tokens=20_000, concurrency=4)),
-    "google-cloud": _Family("google.genai", "google", Limits(texts=1, tokens=20_000, concurrency=8)),
-    "cohere": _Family("cohere", "cohere", Limits(texts=96, tokens=100_000, concurrency=4)),
-    "voyageai": _Family("voyageai", "voyage", Limits(texts=128, tokens=100_000, concurrency=4)),
-    "bedrock": _Family("boto3", "bedrock", Limits(texts=96, tokens=100_000, concurrency=4)),
+    "google": _Family("google.genai", "google", RequestLimits(texts=100, tokens=20_000, concurrency=4)),
+    "google-cloud": _Family("google.genai", "google", RequestLimits(texts=1, tokens=20_000, concurrency=8)),
+    "cohere": _Family("cohere", "cohere", RequestLimits(texts=96, tokens=100_000, concurrency=4)),
+    "voyageai": _Family("voyageai", "voyage", RequestLimits(texts=128, tokens=100_000, concurrency=4)),
+    "bedrock": _Family("boto3", "bedrock", RequestLimits(texts=96, tokens=100_000, concurrency=4)),
     "sentence-transformers": _Family(
-        "sentence_transformers", "sentence-transformers", Limits(texts=256, tokens=100_000, concurrency=1)
+        "sentence_transformers", "sentence-transformers", RequestLimits(texts=256, tokens=100_000, concurrency=1)
     ),
 }
 _ALIASES = {"voyage": "voyageai", "google-gla": "google", "gemini": "google", "google-vertex": "google-cloud"}

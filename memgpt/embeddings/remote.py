@@ -29,7 +29,7 @@ _HEADROOM = 0.9  # token counts are estimates: texts are cut a little before the
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """Size of one request, and how many requests may run at once."""
 
     texts: int
@@ -47,7 +47,7 @@ class Description:
     """Sent with each request, to models that can shorten their vectors."""
     max_tokens: int
     price: float | None
-    limits: Limits
+    limits: RequestLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RemoteModel:
         self._connect = connect
         self._timeout = timeout
         self._cache = cache
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
         self._connection: _Connection | None = None
 
     @property

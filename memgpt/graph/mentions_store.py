@@ -22,7 +22,7 @@ _STATEMENTS: Final[Mapping[Linkable, bytes]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MentionBatch:
     """What one statement did."""
 
     last: int | None
@@ -47,11 +47,11 @@ class MentionStore:
         assert row is not None  # noqa: S101 - the statement always gives one row
         return {"archival": row["archival"], "chunk": row["chunk"]}
 
-    def link(self, kind: Linkable, *, after: int, batch: int) -> Batch:
+    def link(self, kind: Linkable, *, after: int, batch: int) -> MentionBatch:
         """Take the names from the next texts of a kind; those that were linked and not changed cost a look."""
         self._connection.execute(SQL.lock, {"agent_id": self._agent_id})
         given = {"agent_id": self._agent_id, "after": after, "batch": batch}
-        with self._connection.cursor(row_factory=class_row(Batch)) as cursor:
+        with self._connection.cursor(row_factory=class_row(MentionBatch)) as cursor:
             row = cursor.execute(_STATEMENTS[kind], given).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row

@@ -34,7 +34,7 @@ _ROUNDS: Final = 30
 Cost = Literal["hops", "weight", "strength"]
 
 
-class Filters(TypedDict, total=False):
+class WalkFilters(TypedDict, total=False):
     """Which edges a walk takes."""
 
     direction: Direction
@@ -51,7 +51,7 @@ class Graph(Extracting):
     """The entities and relationships of one agent, and walks over them."""
 
     def neighbours(
-        self, entity: EntityRef, *, limit: int = 100, fan_out: int | None = FAN_OUT, **filters: Unpack[Filters]
+        self, entity: EntityRef, *, limit: int = 100, fan_out: int | None = FAN_OUT, **filters: Unpack[WalkFilters]
     ) -> Neighbourhood:
         """What is one statement away; see :meth:`within`."""
         return self.within(entity, hops=1, limit=limit, fan_out=fan_out, **filters)
@@ -63,7 +63,7 @@ class Graph(Extracting):
         hops: int = 2,
         limit: int = 100,
         fan_out: int | None = FAN_OUT,
-        **filters: Unpack[Filters],
+        **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
         """What is within some hops of one or several things, nearest first.
 
@@ -87,7 +87,7 @@ class Graph(Extracting):
         hops: int = 1,
         limit: int = 100,
         fan_out: int | None = FAN_OUT,
-        **filters: Unpack[Filters],
+        **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
         """The same, with the edges between what was found: a subgraph."""
         walk = _walk(_refs(entity), hops, limit, fan_out, filters)
@@ -102,7 +102,7 @@ class Graph(Extracting):
         hops: int = 1,
         limit: int = 100,
         fan_out: int | None = FAN_OUT,
-        **filters: Unpack[Filters],
+        **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
         """The subgraph around the things a text names, by name or alias; empty when it names none."""
         names = names_in(validation.text(query, "query"))
@@ -115,7 +115,7 @@ class Graph(Extracting):
         *,
         by: Cost = "hops",
         max_hops: int = 6,
-        **filters: Unpack[Filters],
+        **filters: Unpack[WalkFilters],
     ) -> Path | None:
         """The shortest way (``by="hops"``) or the cheapest: the sum of weights, or of 1 / weight (``strength``).
 
@@ -139,7 +139,7 @@ class Graph(Extracting):
         limit: int = 20,
         among: int = 1000,
         fan_out: int | None = FAN_OUT,
-        **filters: Unpack[Filters],
+        **filters: Unpack[WalkFilters],
     ) -> list[RankedEntity]:
         """What matters most seen from some things: personalised PageRank over the ``among`` entities nearest to them.
 
@@ -229,7 +229,7 @@ def _refs(given: EntityRef | Sequence[EntityRef]) -> tuple[list[int], list[str]]
 
 
 def _walk(
-    given: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: Filters
+    given: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: WalkFilters
 ) -> Walk:
     direction = validation.choice(filters.get("direction", "both"), ("both", "out", "in"), "direction")
     types, weight = filters.get("types"), filters.get("min_weight")

@@ -14,7 +14,7 @@ from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import ROW_KINDS, Row, RowKind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
-from memgpt.history.store import HistoryStore, Later, Step
+from memgpt.history.store import HistoryStore, Later, RowChange
 from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
 from memgpt.scope.scope import AgentScope
 
@@ -199,9 +199,9 @@ def _undone(undos: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
     return undone
 
 
-def _take_back(store: HistoryStore, change: UUID, steps: Sequence[Step], undo_id: UUID) -> None:
-    first: dict[tuple[RowKind, int], Step] = {}
-    vectors: dict[tuple[RowKind, int], Step] = {}
+def _take_back(store: HistoryStore, change: UUID, steps: Sequence[RowChange], undo_id: UUID) -> None:
+    first: dict[tuple[RowKind, int], RowChange] = {}
+    vectors: dict[tuple[RowKind, int], RowChange] = {}
     for step in steps:
         first.setdefault((step.kind, step.row_id), step)
         if step.has_vector:
@@ -221,7 +221,7 @@ def _take_back(store: HistoryStore, change: UUID, steps: Sequence[Step], undo_id
     _refuse_if_changed(change, store.later(ids, undone=change, change_id=undo_id))
 
 
-def _delete(store: HistoryStore, kind: RowKind, steps: Iterable[Step], change: UUID, undo_id: UUID) -> None:
+def _delete(store: HistoryStore, kind: RowKind, steps: Iterable[RowChange], change: UUID, undo_id: UUID) -> None:
     ids = [step.row_id for step in steps if step.kind == kind and not step.existed]
     if not ids:
         return

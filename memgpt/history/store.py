@@ -20,7 +20,7 @@ SQL = queries.beside(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RowChange:
     """Effect of a change on one row."""
 
     id: int
@@ -81,9 +81,9 @@ class HistoryStore:
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.last_change, self._given(undone=[*undone])).fetchone()
 
-    def steps(self, change_id: UUID) -> Sequence[Step]:
+    def steps(self, change_id: UUID) -> Sequence[RowChange]:
         """Return the effects of a change, oldest first."""
-        with self._connection.cursor(row_factory=class_row(Step)) as cursor:
+        with self._connection.cursor(row_factory=class_row(RowChange)) as cursor:
             return cursor.execute(SQL.steps, self._given(change_id=change_id)).fetchall()
 
     def later(self, entries: Sequence[int], *, undone: UUID, change_id: UUID) -> Sequence[Later]:

@@ -32,7 +32,7 @@ class OnProgress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobContext:
     """Everything that one job works with."""
 
     memory: Memory
@@ -53,7 +53,7 @@ class JobKind:
 
     name: str
     about: str
-    run: Callable[[Work, Json], Json]
+    run: Callable[[JobContext, Json], Json]
     """What it answers is the job's result. Where a worker died, it is called again: what it writes must be once only,
     by its nature or because it is ``atomic``."""
     arguments: type[BaseModel] = Arguments
@@ -66,7 +66,7 @@ class JobKind:
     """It concerns every agent: a job of the agent ``*``."""
 
 
-def _ingest(work: Work, arguments: Json) -> Json:
+def _ingest(work: JobContext, arguments: Json) -> Json:
     results = []
     with _on_disk(work.files) as paths:
         work.progress(0, len(paths), work.files[0].name)
@@ -79,7 +79,7 @@ def _ingest(work: Work, arguments: Json) -> Json:
     return {"documents": sorted(results, key=lambda result: place.get(result["source"], len(place)))}
 
 
-def _import(work: Work, arguments: Json) -> Json:
+def _import(work: JobContext, arguments: Json) -> Json:
     with _on_disk(work.files) as paths:
         [path] = paths
         work.progress(0, 1, work.files[0].name)
@@ -95,7 +95,7 @@ def _import(work: Work, arguments: Json) -> Json:
     return done
 
 
-def _import_agent(work: Work, arguments: Json) -> Json:
+def _import_agent(work: JobContext, arguments: Json) -> Json:
     scope = work.memory.scope
     work.progress(0, 1, work.files[0].name)
     with TextIOWrapper(BytesIO(work.files[0].content), encoding="utf-8") as lines, scope.transaction() as connection:
@@ -105,22 +105,22 @@ def _import_agent(work: Work, arguments: Json) -> Json:
     return done
 
 
-def _reembed(work: Work, arguments: Json) -> Json:
-    def told(progress: reembed.Progress) -> None:
+def _reembed(work: JobContext, arguments: Json) -> Json:
+    def told(progress: reembed.ReembedProgress) -> None:
         work.progress(progress.done, progress.total, progress.phase)
 
     options = work.memory.scope.options
     return asdict(reembed.reembed(arguments["to"], options=options, rate=arguments["rate"], on_progress=told))
 
 
-def _sleep(work: Work, arguments: Json) -> Json:
-    def told(progress: sleep.Progress) -> None:
+def _sleep(work: JobContext, arguments: Json) -> Json:
+    def told(progress: sleep.SleepProgress) -> None:
         work.progress(progress.done, progress.total, progress.task or "")
 
     return asdict(sleep.run(work.memory, tasks=arguments["tasks"], apply=arguments["apply"], progress=told))
 
 
-def _extract(work: Work, arguments: Json) -> Json:
+def _extract(work: JobContext, arguments: Json) -> Json:
     def told(done: Extracted) -> None:
         work.progress(done.texts + done.failed, None, f"{done.facts:,} facts")
 
@@ -134,7 +134,7 @@ class _Ingest(Arguments):
     metadata: Json = {}
 
 
-class _Import(Arguments):
+class _ImportArguments(Arguments):
     session: Name | None = None
     """The conversation to add to."""
     on_error: OnError = "replace"
@@ -169,7 +169,7 @@ class _Reembed(Arguments):
 
 _ALL: Final = (
     JobKind("ingest", "Keep the documents in files.", _ingest, _Ingest, files=100),
-    JobKind("import", "Keep the messages of a transcript.", _import, _Import, files=1, atomic=True),
+    JobKind("import", "Keep the messages of a transcript.", _import, _ImportArguments, files=1, atomic=True),
     JobKind(
         "import-agent",
         "Read what was exported of an agent into this one.",

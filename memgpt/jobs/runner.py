@@ -16,7 +16,7 @@ from memgpt.database.failures import translated
 from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMismatchError
-from memgpt.jobs.kinds import KINDS, JobKind, Work
+from memgpt.jobs.kinds import KINDS, JobContext, JobKind
 from memgpt.jobs.store import JobStore
 from memgpt.memory import Memory
 from memgpt.models import Job, Json
@@ -102,7 +102,7 @@ class Runner:
             job.agent_id, actor=job.requested_by, options=self._options, database=database, embedder=self._embedder
         )
         files = memory.scope.read(lambda connection: JobStore(connection, job.agent_id).files(job.id))
-        work = Work(memory, files, attempt.progress)
+        work = JobContext(memory, files, attempt.progress)
         if not kind.atomic:
             attempt.end("succeeded", result=_run(kind, work, job))
             return
@@ -161,7 +161,7 @@ class _Attempt:
             JobStore(connection, self._agent_id).requeue(self._id, self._runner, error=error)
 
 
-def _run(kind: JobKind, work: Work, job: Job) -> Json:
+def _run(kind: JobKind, work: JobContext, job: Job) -> Json:
     result: Json = to_jsonable_python(kind.run(work, job.arguments))
     return result
 

@@ -24,20 +24,20 @@ from memgpt.database.connection import Connection
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import ConfigurationError, ConflictError, InputError
 from memgpt.reembed import planning, tables
-from memgpt.reembed.checks import Verification, read_queries
-from memgpt.reembed.planning import Plan
+from memgpt.reembed.checks import VectorComparison, read_queries
+from memgpt.reembed.planning import ReembedPlan
 from memgpt.reembed.record import SQL as RECORD_SQL
 from memgpt.reembed.record import Guard, Switch, active, at_work, current, guard, last
-from memgpt.reembed.session import Session
-from memgpt.reembed.work import Progress, Work
+from memgpt.reembed.session import ReembedSession
+from memgpt.reembed.work import ReembedProgress, ReembedRun
 
 __all__ = [
-    "Plan",
-    "Progress",
-    "Report",
-    "Status",
+    "ReembedPlan",
+    "ReembedProgress",
+    "ReembedReport",
+    "ReembedStatus",
     "Switch",
-    "Verification",
+    "VectorComparison",
     "finish",
     "plan",
     "reembed",
@@ -48,11 +48,11 @@ __all__ = [
 BATCH: Final = 500
 """Rows embedded and stored at a time."""
 
-OnProgress = Callable[[Progress], None] | None
+OnProgress = Callable[[ReembedProgress], None] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReembedReport:
     """Outcome of a run."""
 
     switched: bool
@@ -61,11 +61,11 @@ class Report:
     dimensions: int
     embedded: int
     """Rows embedded by this run."""
-    verification: Verification | None
+    verification: VectorComparison | None
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ReembedStatus:
     """The last switch, and whether a process works on it at this moment."""
 
     model: str
@@ -84,7 +84,7 @@ def reembed(
     queries: Path | None = None,
     min_recall: float | None = None,
     on_progress: OnProgress = None,
-) -> Report:
+) -> ReembedReport:
     """Switch the memory to another embedding model, or go on with a switch that was interrupted.
 
     For the model the memory has already, fill gaps: rows without a vector, or with another model's.
@@ -104,12 +104,12 @@ def reembed(
     saved = read_queries(queries) if queries else []
     model = _model(to, options)
     with _guarded(dsn, options) as (session, held):
-        work = Work(session, held, model, batch=batch, rate=rate, on_progress=on_progress)
+        work = ReembedRun(session, held, model, batch=batch, rate=rate, on_progress=on_progress)
         with session.database.connection() as connection:
             under_way, now = current(connection), active(connection)
         target = (model.name, model.dimensions)
         if now == target and (under_way is None or under_way.state == "switched"):
-            return Report(False, *now, work.mend(), None)
+            return ReembedReport(False, *now, work.mend(), None)
         _check_current(under_way, target)
         old = _model_if_any(now, options)
         work.prepare()
@@ -118,10 +118,12 @@ def reembed(
         work.embed("catching up")
         found = work.verify(old, saved, min_recall)
         work.switch()
-        return Report(True, *target, work.embedded, found)
+        return ReembedReport(True, *target, work.embedded, found)
 
 
-def rollback(*, dsn: str | None = None, options: Settings | None = None, on_progress: OnProgress = None) -> Report:
+def rollback(
+    *, dsn: str | None = None, options: Settings | None = None, on_progress: OnProgress = None
+) -> ReembedReport:
     """Take a switch back: before it, the new vectors are removed; after it, the old ones take over again.
 
     What was written since the switch is embedded by the old model first.
@@ -138,10 +140,10 @@ def rollback(*, dsn: str | None = None, options: Settings | None = None, on_prog
             raise InputError(f"there is no switch to take back: the memory has {now[0]}, and no other vectors are kept")
         if under_way.state == "running" and not under_way.backward:
             session.locked(lambda connection: _drop(session, connection, "next", "cancelled"))
-            return Report(False, *now, 0, None)
+            return ReembedReport(False, *now, 0, None)
         name, dimensions = _previous(under_way)
         model = _loaded(name, dimensions, options)
-        work = Work(session, held, model, batch=BATCH, rate=None, on_progress=on_progress)
+        work = ReembedRun(session, held, model, batch=BATCH, rate=None, on_progress=on_progress)
         if under_way.state == "switched":
             session.locked(lambda connection: _turn(session, connection))
         work.prepare()
@@ -149,7 +151,7 @@ def rollback(*, dsn: str | None = None, options: Settings | None = None, on_prog
         work.index()
         work.embed("catching up")
         work.switch()
-        return Report(True, name, dimensions, work.embedded, None)
+        return ReembedReport(True, name, dimensions, work.embedded, None)
 
 
 def finish(*, dsn: str | None = None, options: Settings | None = None) -> Switch:
@@ -178,24 +180,24 @@ def finish(*, dsn: str | None = None, options: Settings | None = None) -> Switch
     return ended
 
 
-def plan(to: str | EmbeddingModel, *, dsn: str | None = None, options: Settings | None = None) -> Plan:
+def plan(to: str | EmbeddingModel, *, dsn: str | None = None, options: Settings | None = None) -> ReembedPlan:
     """Estimate what a switch will take; embeds a small sample and changes nothing."""
     options = options or settings()
     model = _model(to, options)
-    with Session(dsn, options) as session, session.alone() as connection:
+    with ReembedSession(dsn, options) as session, session.alone() as connection:
         return planning.plan(connection, tables.tables(options.db_schema), active(connection), model)
 
 
-def status(*, dsn: str | None = None, options: Settings | None = None) -> Status:
+def status(*, dsn: str | None = None, options: Settings | None = None) -> ReembedStatus:
     """Return the memory's model, the last switch and its progress; from any process."""
     options = options or settings()
-    with Session(dsn, options) as session, session.alone() as connection:
-        return Status(*active(connection), last(connection), at_work(connection, options.db_schema))
+    with ReembedSession(dsn, options) as session, session.alone() as connection:
+        return ReembedStatus(*active(connection), last(connection), at_work(connection, options.db_schema))
 
 
 @contextmanager
-def _guarded(dsn: str | None, options: Settings) -> Iterator[tuple[Session, Guard]]:
-    with Session(dsn, options) as session, guard(session.dsn, options) as held:
+def _guarded(dsn: str | None, options: Settings) -> Iterator[tuple[ReembedSession, Guard]]:
+    with ReembedSession(dsn, options) as session, guard(session.dsn, options) as held:
         yield session, held
 
 
@@ -248,13 +250,13 @@ def _previous(under_way: Switch) -> tuple[str, int]:
     return under_way.from_model, under_way.from_dimensions
 
 
-def _turn(session: Session, connection: Connection) -> None:
+def _turn(session: ReembedSession, connection: Connection) -> None:
     for table in tables.tables(session.options.db_schema):
         tables.bring_back(connection, table)
     connection.execute(RECORD_SQL.turn)
 
 
-def _drop(session: Session, connection: Connection, side: str, state: str) -> None:
+def _drop(session: ReembedSession, connection: Connection, side: str, state: str) -> None:
     for table in tables.tables(session.options.db_schema):
         tables.drop_columns(connection, table, side)
     connection.execute(RECORD_SQL.ended, {"state": state})

@@ -17,7 +17,7 @@ from memgpt.database import queries
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import EmbeddingError, InputError
 from memgpt.reembed.rows import counted
-from memgpt.reembed.tables import Table
+from memgpt.reembed.tables import EmbeddedTable
 
 SQL = queries.beside(__name__)
 
@@ -44,7 +44,7 @@ class SavedQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class VectorComparison:
     """The old and the new vectors, compared."""
 
     rows: int
@@ -85,15 +85,15 @@ def _saved(line: str, where: str) -> SavedQuery:
 
 def verify(
     connection: psycopg.Connection[Any],
-    tables: Sequence[Table],
+    tables: Sequence[EmbeddedTable],
     old: EmbeddingModel | None,
     new: EmbeddingModel,
     saved: Sequence[SavedQuery],
-) -> Verification:
+) -> VectorComparison:
     """Compare; ``old`` is None where it cannot be used any more, and queries are then tried with the new one only."""
     counts = list(counted(connection, tables))
     shares = [share for table in tables for share in _overlaps(connection, table)]
-    return Verification(
+    return VectorComparison(
         rows=sum(rows for _, rows, _ in counts),
         missing=sum(missing for _, _, missing in counts),
         overlap=sum(shares) / len(shares) if shares else None,
@@ -102,7 +102,7 @@ def verify(
     )
 
 
-def check(found: Verification, minimum: float | None) -> None:
+def check(found: VectorComparison, minimum: float | None) -> None:
     """Stop a switch that would make the user's own searches worse.
 
     Raises:
@@ -121,7 +121,7 @@ def check(found: Verification, minimum: float | None) -> None:
         )
 
 
-def _overlaps(connection: psycopg.Connection[Any], table: Table) -> Sequence[float]:
+def _overlaps(connection: psycopg.Connection[Any], table: EmbeddedTable) -> Sequence[float]:
     """For each row of a sample, the share of its old neighbours that are also its new ones."""
     sample = connection.execute(table.compose(SQL.sample), {"limit": _SAMPLE}).fetchall()
     shares = []
@@ -135,7 +135,7 @@ def _overlaps(connection: psycopg.Connection[Any], table: Table) -> Sequence[flo
 
 def _recall(
     connection: psycopg.Connection[Any],
-    tables: Sequence[Table],
+    tables: Sequence[EmbeddedTable],
     model: EmbeddingModel,
     side: str,
     saved: Sequence[SavedQuery],
@@ -151,7 +151,7 @@ def _recall(
 
 
 def _ids(
-    connection: psycopg.Connection[Any], table: Table, statement: bytes, side: str, given: dict[str, Any]
+    connection: psycopg.Connection[Any], table: EmbeddedTable, statement: bytes, side: str, given: dict[str, Any]
 ) -> set[int]:
     names = {"bits": sql.Identifier(f"embedding{side}_bits"), "embedding": sql.Identifier(f"embedding{side}")}
     return {row[0] for row in connection.execute(table.compose(statement, **names), given).fetchall()}

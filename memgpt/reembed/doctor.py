@@ -17,8 +17,8 @@ from memgpt.database import isolation, queries
 from memgpt.database.admin.migration import discover
 from memgpt.database.dimensions import column, index_statements
 from memgpt.reembed.record import Switch, at_work, current
-from memgpt.reembed.session import Session
-from memgpt.reembed.tables import Table, tables
+from memgpt.reembed.session import ReembedSession
+from memgpt.reembed.tables import EmbeddedTable, tables
 
 SQL = queries.beside(__name__)
 
@@ -44,7 +44,7 @@ class Examination:
 
     connection: psycopg.Connection[Any]
     options: Settings
-    tables: list[Table]
+    tables: list[EmbeddedTable]
     model: str | None
     dimensions: int
     switch: Switch | None
@@ -53,7 +53,7 @@ class Examination:
 def examine(dsn: str | None = None, *, options: Settings | None = None) -> list[Finding]:
     """Run every check; only reads."""
     options = options or settings()
-    with Session(dsn, options) as session, session.alone() as connection:
+    with ReembedSession(dsn, options) as session, session.alone() as connection:
         row = connection.execute(SQL.active).fetchone()
         model, dimensions = row if row else (None, 0)
         about = Examination(connection, options, tables(options.db_schema), model, dimensions, current(connection))

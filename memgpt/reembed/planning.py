@@ -13,7 +13,7 @@ from memgpt.database import queries
 from memgpt.database.dimensions import column
 from memgpt.embeddings import EmbeddingModel
 from memgpt.embeddings.providers import price
-from memgpt.reembed.tables import Table
+from memgpt.reembed.tables import EmbeddedTable
 
 SQL = queries.beside(__name__)
 
@@ -24,7 +24,7 @@ _WRITES_PER_SECOND: Final = 2_500
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReembedPlan:
     """A switch before it is begun. Money is in US dollars at list prices, None where a price is not known."""
 
     from_model: str
@@ -51,8 +51,8 @@ class Plan:
 
 
 def plan(
-    connection: psycopg.Connection[Any], tables: Sequence[Table], active: tuple[str, int], model: EmbeddingModel
-) -> Plan:
+    connection: psycopg.Connection[Any], tables: Sequence[EmbeddedTable], active: tuple[str, int], model: EmbeddingModel
+) -> ReembedPlan:
     """Look at the tables, and embed a small sample with the new model."""
     rows, characters, size, texts = {}, 0, 0, []
     for table in tables:
@@ -70,7 +70,7 @@ def plan(
     vector = model.dimensions * (2 if new.type == "halfvec" else 4) + model.dimensions // 8
     prices = (price(active[0]), model.price_per_million_tokens)
     costs = [None if each is None else tokens * each / 1e6 for each in prices]
-    return Plan(
+    return ReembedPlan(
         *active,
         to_model=model.name,
         to_dimensions=model.dimensions,

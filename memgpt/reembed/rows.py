@@ -16,7 +16,7 @@ from memgpt import validation
 from memgpt.database import queries
 from memgpt.embeddings import EmbeddingModel, checked
 from memgpt.errors import EmbeddingError
-from memgpt.reembed.tables import Table, is_generated
+from memgpt.reembed.tables import EmbeddedTable, is_generated
 
 SQL = queries.beside(__name__)
 
@@ -24,7 +24,7 @@ _FIRST = ("", -(2**63))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PendingRow:
     """A row whose text waits to be embedded."""
 
     agent_id: str
@@ -36,7 +36,7 @@ class Row:
 class Batches:
     """The rows of one table that lack a vector of the model."""
 
-    def __init__(self, table: Table, model: EmbeddingModel, *, mending: bool = False) -> None:
+    def __init__(self, table: EmbeddedTable, model: EmbeddingModel, *, mending: bool = False) -> None:
         """``mending``: fill gaps of the live column instead of the next one."""
         self.table = table
         self._model = model
@@ -44,14 +44,14 @@ class Batches:
         self._mending = mending
         self._statement: Any = table.compose(SQL.mend, held=table.compose(SQL.held)) if mending else None
 
-    def after(self, connection: psycopg.Connection[Any], last: Row | None, limit: int) -> Sequence[Row]:
+    def after(self, connection: psycopg.Connection[Any], last: PendingRow | None, limit: int) -> Sequence[PendingRow]:
         """Return the next rows in key order."""
         agent_id, id = (last.agent_id, last.id) if last else _FIRST
         given = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
-        with connection.cursor(row_factory=class_row(Row)) as cursor:
+        with connection.cursor(row_factory=class_row(PendingRow)) as cursor:
             return cursor.execute(self._select, given, binary=True).fetchall()
 
-    def embed(self, rows: Sequence[Row]) -> Sequence[Vector]:
+    def embed(self, rows: Sequence[PendingRow]) -> Sequence[Vector]:
         try:
             vectors = self._model.embed([validation.normal(row.text) for row in rows])
             return [Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)]
@@ -61,7 +61,7 @@ class Batches:
                 f"{rows[-1].agent_id!r}; what is done so far is kept, the same command goes on from there)"
             ) from error
 
-    def store(self, connection: psycopg.Connection[Any], rows: Sequence[Row], vectors: Sequence[Vector]) -> int:
+    def store(self, connection: psycopg.Connection[Any], rows: Sequence[PendingRow], vectors: Sequence[Vector]) -> int:
         """Keep the vectors; answers how many rows took theirs."""
         if self._statement is None:
             generated = is_generated(connection, self.table, "embedding_next_bits")
@@ -78,7 +78,9 @@ class Batches:
         return connection.execute(self._statement, given).rowcount
 
 
-def counted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[tuple[Table, int, int]]:
+def counted(
+    connection: psycopg.Connection[Any], tables: Sequence[EmbeddedTable]
+) -> Iterator[tuple[EmbeddedTable, int, int]]:
     """Per table: rows with a live vector, and those of them without a current next one."""
     for table in tables:
         row = connection.execute(table.compose(SQL.count)).fetchone()

@@ -26,7 +26,7 @@ _SHORT_WAIT_MS: Final = 150
 _LONGEST_WAIT_MS: Final = 2_000
 
 
-class Session:
+class ReembedSession:
     """One process at work on a switch."""
 
     def __init__(self, dsn: str | None, options: Settings) -> None:

@@ -84,7 +84,7 @@ class TableSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class SizingReport:
     """Sizes that :func:`examine` found."""
 
     dimensions: int
@@ -94,7 +94,7 @@ class Sizes:
     advice: Sequence[str]
 
 
-def examine(dsn: str | None = None, *, rows: int = 1_000_000, options: Settings | None = None) -> Sizes:
+def examine(dsn: str | None = None, *, rows: int = 1_000_000, options: Settings | None = None) -> SizingReport:
     """Measure the live database, and estimate each of its tables at so many rows; only reads.
 
     Raises:
@@ -115,7 +115,9 @@ def examine(dsn: str | None = None, *, rows: int = 1_000_000, options: Settings 
             tables.append(_size(name, there, size, indexes.get(name, {}), dimensions, rows))
         row = connection.execute(SQL.server).fetchone()
     database_bytes, shared_buffers = row if row else (0, 0)
-    return Sizes(max(f[3] for f in found), database_bytes, shared_buffers, tables, advice(tables, shared_buffers))
+    return SizingReport(
+        max(f[3] for f in found), database_bytes, shared_buffers, tables, advice(tables, shared_buffers)
+    )
 
 
 def _rows(connection: psycopg.Connection[Any], schema: str, table: str, estimate: int) -> int:

@@ -25,7 +25,7 @@ _PARTS: Final = {"embedding": "embedding{}", "bits": "embedding{}_bits", "model"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class EmbeddedTable:
     """A table with embeddings, in its schema."""
 
     schema: str
@@ -48,29 +48,29 @@ class Table:
         return sql.SQL(template.decode()).format(table=self.identifier, text=self.text, **parts)
 
 
-def tables(schema: str) -> list[Table]:
-    return [Table(schema, name) for name in TABLES]
+def tables(schema: str) -> list[EmbeddedTable]:
+    return [EmbeddedTable(schema, name) for name in TABLES]
 
 
-def add_columns(connection: psycopg.Connection[Any], table: Table, size: Column) -> None:
+def add_columns(connection: psycopg.Connection[Any], table: EmbeddedTable, size: Column) -> None:
     kind = sql.SQL("{}({})").format(sql.SQL(size.type), sql.Literal(size.dimensions))
     connection.execute(table.compose(SQL.add_columns, type=kind, dimensions=sql.Literal(size.dimensions)))
     for name in ("embedding_next", "embedding_next_bits", "embedding_next_hash"):
         take_no_samples(connection, table.identifier, name)
 
 
-def drop_columns(connection: psycopg.Connection[Any], table: Table, which: str) -> None:
+def drop_columns(connection: psycopg.Connection[Any], table: EmbeddedTable, which: str) -> None:
     """Drop the columns of one side ("next" or "previous"), and their indexes with them."""
     names = {part: sql.Identifier(name.format(f"_{which}")) for part, name in _PARTS.items()}
     connection.execute(table.compose(SQL.drop_columns, **names, hash=sql.Identifier(f"embedding_{which}_hash")))
     connection.execute(table.compose(SQL.drop_index, index=sql.Identifier(table.schema, table.missing_index)))
 
 
-def index_missing(table: Table) -> sql.Composed:
+def index_missing(table: EmbeddedTable) -> sql.Composed:
     return table.compose(SQL.index_missing, index=sql.Identifier(table.missing_index))
 
 
-def next_indexes(table: Table, size: Column) -> Iterator[tuple[str, sql.SQL]]:
+def next_indexes(table: EmbeddedTable, size: Column) -> Iterator[tuple[str, sql.SQL]]:
     """Name and statement of each index the new column needs: those of the migrations, for its type."""
     for name, (owner, statement) in index_statements(discover(), size).items():
         if owner != table.name:
@@ -81,13 +81,13 @@ def next_indexes(table: Table, size: Column) -> Iterator[tuple[str, sql.SQL]]:
         yield f"{name}_next", sql.SQL(text)
 
 
-def invalid_indexes(connection: psycopg.Connection[Any], table: Table) -> list[str]:
+def invalid_indexes(connection: psycopg.Connection[Any], table: EmbeddedTable) -> list[str]:
     names = [table.missing_index, *(f"{name}_next" for name in _index_names(table))]
     rows = connection.execute(SQL.invalid_indexes, {"schema": table.schema, "names": names}).fetchall()
     return [row[0] for row in rows]
 
 
-def exchange(connection: psycopg.Connection[Any], table: Table, size: Column) -> None:
+def exchange(connection: psycopg.Connection[Any], table: EmbeddedTable, size: Column) -> None:
     """Make the live columns and indexes the previous ones, and the next ones live. The tables must be locked."""
     _rename(connection, table, "", "_previous")
     _rename(connection, table, "_next", "")
@@ -100,19 +100,19 @@ def exchange(connection: psycopg.Connection[Any], table: Table, size: Column) ->
     connection.execute(table.compose(keeps, trigger=trigger))
 
 
-def bring_back(connection: psycopg.Connection[Any], table: Table) -> None:
+def bring_back(connection: psycopg.Connection[Any], table: EmbeddedTable) -> None:
     """Make the previous columns and indexes the next ones, so that a switch in the other direction can begin."""
     _rename(connection, table, "_previous", "_next")
     _rename_column(connection, table, "embedding_previous_hash", "embedding_next_hash")
 
 
-def is_generated(connection: psycopg.Connection[Any], table: Table, name: str) -> bool:
+def is_generated(connection: psycopg.Connection[Any], table: EmbeddedTable, name: str) -> bool:
     given = {"table": table.identifier.as_string(connection), "column": name}
     row = connection.execute(SQL.is_generated, given).fetchone()
     return bool(row and row[0])
 
 
-def _rename(connection: psycopg.Connection[Any], table: Table, old: str, new: str) -> None:
+def _rename(connection: psycopg.Connection[Any], table: EmbeddedTable, old: str, new: str) -> None:
     for name in _PARTS.values():
         _rename_column(connection, table, name.format(old), name.format(new))
     for name in _index_names(table):
@@ -120,14 +120,14 @@ def _rename(connection: psycopg.Connection[Any], table: Table, old: str, new: st
         connection.execute(table.compose(SQL.rename_index, old=source, new=target))
 
 
-def _rename_column(connection: psycopg.Connection[Any], table: Table, old: str, new: str) -> None:
+def _rename_column(connection: psycopg.Connection[Any], table: EmbeddedTable, old: str, new: str) -> None:
     connection.execute(table.compose(SQL.rename_column, old=sql.Identifier(old), new=sql.Identifier(new)))
 
 
-def _store(connection: psycopg.Connection[Any], table: Table, name: str, storage: str) -> None:
+def _store(connection: psycopg.Connection[Any], table: EmbeddedTable, name: str, storage: str) -> None:
     connection.execute(table.compose(SQL.set_storage, column=sql.Identifier(name), storage=sql.SQL(storage)))
 
 
-def _index_names(table: Table) -> list[str]:
+def _index_names(table: EmbeddedTable) -> list[str]:
     every = index_statements(discover(), column(IN_THE_FILES))
     return [name for name, (owner, _) in every.items() if owner == table.name]

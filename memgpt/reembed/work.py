@@ -19,12 +19,12 @@ from memgpt.embeddings import EmbeddingModel
 from memgpt.embeddings.cache import record, unaccounted
 from memgpt.errors import ConflictError, EmbeddingError
 from memgpt.reembed import checks, tables
-from memgpt.reembed.checks import SavedQuery, Verification
+from memgpt.reembed.checks import SavedQuery, VectorComparison
 from memgpt.reembed.record import SQL as RECORD_SQL
 from memgpt.reembed.record import Guard, activate, advance, current, verified
-from memgpt.reembed.rows import Batches, Row, counted
-from memgpt.reembed.session import Retry, Session, rate_limited
-from memgpt.reembed.tables import Table
+from memgpt.reembed.rows import Batches, PendingRow, counted
+from memgpt.reembed.session import ReembedSession, Retry, rate_limited
+from memgpt.reembed.tables import EmbeddedTable
 
 _NEARLY_DONE: Final = 100
 """Rows left at which a switch is worth trying; writers make some all the time."""
@@ -38,7 +38,7 @@ _SHARE_BETWEEN_VACUUMS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReembedProgress:
     """Progress of a run: rows of the phase, or no total where that is not known."""
 
     phase: str
@@ -46,18 +46,18 @@ class Progress:
     total: int
 
 
-class Work:
+class ReembedRun:
     """One run of a switch to ``model``, by the process that has the guard."""
 
     def __init__(
         self,
-        session: Session,
+        session: ReembedSession,
         guard: Guard,
         model: EmbeddingModel,
         *,
         batch: int,
         rate: float | None,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[ReembedProgress], None] | None,
     ) -> None:
         self._session = session
         self._guard = guard
@@ -118,7 +118,9 @@ class Work:
                 self._phase(f"vacuuming {table.name}")
                 connection.execute(table.compose(tables.SQL.vacuum))
 
-    def verify(self, old: EmbeddingModel | None, saved: Sequence[SavedQuery], minimum: float | None) -> Verification:
+    def verify(
+        self, old: EmbeddingModel | None, saved: Sequence[SavedQuery], minimum: float | None
+    ) -> VectorComparison:
         """Compare old and new, record it, and refuse what would be worse."""
         self._phase("verifying")
         with self._session.alone() as connection:
@@ -155,7 +157,7 @@ class Work:
 
     def _pass(self, batches: Batches, phase: str) -> int:
         """Once through a table; answers how many rows were found."""
-        last: Row | None = None
+        last: PendingRow | None = None
         found = moved = 0
         while True:
             with self._session.database.connection() as connection:
@@ -172,7 +174,7 @@ class Work:
             self._report(phase)
             self._pause(len(rows))
 
-    def _store(self, batches: Batches, rows: Sequence[Row]) -> int:
+    def _store(self, batches: Batches, rows: Sequence[PendingRow]) -> int:
         """One batch: embedded outside any transaction, stored in one. Killed in between, only it is embedded again."""
         self._guard.keep()
         vectors = batches.embed(rows)
@@ -182,14 +184,16 @@ class Work:
         self.embedded += stored
         return stored
 
-    def _keep(self, connection: Connection, batches: Batches, rows: Sequence[Row], vectors: Sequence[Vector]) -> int:
+    def _keep(
+        self, connection: Connection, batches: Batches, rows: Sequence[PendingRow], vectors: Sequence[Vector]
+    ) -> int:
         stored = batches.store(connection, rows, vectors)
         used = dataclasses.replace(unaccounted(self._model), texts=len(rows))
         record(connection, "", self._model.name, used)
         advance(connection, stored, used)
         return stored
 
-    def _last_rows(self, connection: Connection, table: Table) -> None:
+    def _last_rows(self, connection: Connection, table: EmbeddedTable) -> None:
         """Embed what was written since the last pass, while nobody writes; not when it takes long."""
         batches = Batches(table, self._model)
         rows = batches.after(connection, None, 10 * _NEARLY_DONE)
@@ -205,7 +209,7 @@ class Work:
         if self._keep(connection, batches, rows, vectors) != len(rows):
             raise EmbeddingError(f"rows of {table.name} changed under a lock: this should not happen, please report it")
 
-    def _build(self, connection: Connection, table: Table, statement: sql.SQL) -> None:
+    def _build(self, connection: Connection, table: EmbeddedTable, statement: sql.SQL) -> None:
         try:
             connection.execute(statement)
         except psycopg.errors.ProgramLimitExceeded:
@@ -213,7 +217,7 @@ class Work:
             # this index; `memgpt doctor` tells how to build it.
             self._drop_invalid(connection, table)
 
-    def _drop_invalid(self, connection: Connection, table: Table) -> None:
+    def _drop_invalid(self, connection: Connection, table: EmbeddedTable) -> None:
         for name in tables.invalid_indexes(connection, table):
             index = sql.Identifier(table.schema, name)
             connection.execute(table.compose(tables.SQL.drop_index_concurrently, index=index))
@@ -225,4 +229,4 @@ class Work:
 
     def _report(self, phase: str) -> None:
         done = self._done_before + self.embedded
-        self._on_progress(Progress(phase, done, max(done, self._total)))
+        self._on_progress(ReembedProgress(phase, done, max(done, self._total)))

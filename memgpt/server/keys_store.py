@@ -41,7 +41,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyClaim:
     """The right to answer a request with an Idempotency-Key."""
 
     key_id: str
@@ -90,7 +90,9 @@ class KeyStore:
         with self._connection.cursor(row_factory=class_row(Entry)) as cursor:
             return cursor.execute(SQL.audited, {"limit": limit}).fetchall()
 
-    def claim(self, key_id: str, idempotency_key: str, request_hash: bytes, agent_id: str | None) -> Claim | None:
+    def claim(
+        self, key_id: str, idempotency_key: str, request_hash: bytes, agent_id: str | None
+    ) -> IdempotencyClaim | None:
         """None where somebody has it, or has answered. The agent is whose memory the answer will tell of."""
         given = {
             "key_id": key_id,
@@ -99,18 +101,18 @@ class KeyStore:
             "agent_id": agent_id,
         }
         row = self._connection.execute(SQL.claim, given).fetchone()
-        return None if row is None else Claim(key_id, idempotency_key, row[0])
+        return None if row is None else IdempotencyClaim(key_id, idempotency_key, row[0])
 
     def answer(self, key_id: str, idempotency_key: str) -> Answer | None:
         with self._connection.cursor(row_factory=class_row(Answer)) as cursor:
             return cursor.execute(SQL.answer, {"key_id": key_id, "idempotency_key": idempotency_key}).fetchone()
 
-    def keep_answer(self, claim: Claim, status: int, headers: Json, body: bytes) -> bool:
+    def keep_answer(self, claim: IdempotencyClaim, status: int, headers: Json, body: bytes) -> bool:
         """Keep the response of a claim; return False if the claim has become another request's."""
         given = {**asdict(claim), "status": status, "headers": Jsonb(headers), "body": body}
         return self._connection.execute(SQL.keep_answer, given).fetchone() is not None
 
-    def give_up(self, claim: Claim) -> None:
+    def give_up(self, claim: IdempotencyClaim) -> None:
         self._connection.execute(SQL.give_up, asdict(claim))
 
     def remove_old_answers(self) -> None:

@@ -118,8 +118,8 @@ class Service:
         self.rates = Rates()
         self.audit = Audit(self.database)
         self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
-        self._lock = forks.Lock()
-        self._setting_up = forks.Lock()
+        self._lock = forks.ForkSafeLock()
+        self._setting_up = forks.ForkSafeLock()
         self._queue_installed = False
         self._chat_model: ChatModel | None = None
 
@@ -279,7 +279,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
 
     def wait(self, key: Key | None) -> float:
         """Take one request from the bucket: 0, or the seconds until there is one."""

@@ -5,6 +5,6 @@ is a proposal (``memory.proposals``), applied in one transaction and reversible.
 """
 
 from memgpt.sleep.judge import judge
-from memgpt.sleep.run import TASKS, Progress, Report, Task, TaskReport, run
+from memgpt.sleep.run import TASKS, SleepProgress, SleepReport, Task, TaskReport, run
 
-__all__ = ["TASKS", "Progress", "Report", "Task", "TaskReport", "judge", "run"]
+__all__ = ["TASKS", "SleepProgress", "SleepReport", "Task", "TaskReport", "judge", "run"]

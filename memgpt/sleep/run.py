@@ -49,7 +49,7 @@ class TaskReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SleepReport:
     """Outcomes of a run."""
 
     agent_id: str
@@ -66,17 +66,17 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SleepProgress:
     """Progress of a run: ``done`` tasks of ``total``, and the report so far."""
 
     done: int
     total: int
     task: Task | None
     """The one that begins; None at the end."""
-    report: Report
+    report: SleepReport
 
 
-Told: TypeAlias = Callable[[Progress], None]
+Told: TypeAlias = Callable[[SleepProgress], None]
 
 
 def run(
@@ -86,7 +86,7 @@ def run(
     apply: bool = False,
     model: str | None = None,
     progress: Told | None = None,
-) -> Report:
+) -> SleepReport:
     """Look for what can be put in order in a memory, and propose it.
 
     Args:
@@ -104,14 +104,14 @@ def run(
     wanted = _wanted(memory, tasks, model)
     options = memory.scope.options
     chat = chat_model(model, options) if model or options.chat_model or _NEEDS_MODEL & {*wanted} else None
-    report = Report(memory.agent, apply)
+    report = SleepReport(memory.agent, apply)
     for done, task in enumerate(wanted):
         if progress is not None:
-            progress(Progress(done, len(wanted), task, report))
+            progress(SleepProgress(done, len(wanted), task, report))
         result = _task(memory, task, chat, apply)
         report = replace(report, tasks={**report.tasks, task: result})
     if progress is not None:
-        progress(Progress(len(wanted), len(wanted), None, report))
+        progress(SleepProgress(len(wanted), len(wanted), None, report))
     return report
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from memgpt import Agent, Memory
-from memgpt.agent import Ended, Evicted, Limits, Text, ToolReturned
+from memgpt.agent import Ended, Evicted, Text, ToolReturned, TurnLimits
 from memgpt.agent.chat import ChatModel
 from memgpt.agent.intents import by_model
 from memgpt.embeddings.static import count_tokens
@@ -158,14 +158,14 @@ def test_loops_are_stopped(memory: Memory, chat: ChatServer) -> None:
 def test_limits(memory: Memory, chat: ChatServer) -> None:
     calls = iter(range(1000))
     chat.script(otherwise=lambda _: Say("", [("conversation_search", {"query": f"x{next(calls)}"})], input_tokens=50))
-    assert Agent(memory, openai(chat), limits=Limits(steps=3)).send("a").steps == 3
-    turn = Agent(memory, openai(chat), limits=Limits(tokens=100)).send("b")
+    assert Agent(memory, openai(chat), limits=TurnLimits(steps=3)).send("a").steps == 3
+    turn = Agent(memory, openai(chat), limits=TurnLimits(tokens=100)).send("b")
     assert (turn.status, turn.steps) == ("stopped", 2)
-    assert Agent(memory, openai(chat), limits=Limits(seconds=1e-9)).send("c").reason == (
+    assert Agent(memory, openai(chat), limits=TurnLimits(seconds=1e-9)).send("c").reason == (
         "the limit of 1e-09 seconds is reached"
     )
     with pytest.raises(ConfigurationError, match="price of openai:scripted is not known"):
-        Agent(memory, openai(chat), limits=Limits(cost=0.1))
+        Agent(memory, openai(chat), limits=TurnLimits(cost=0.1))
 
 
 def test_cancel_from_another_thread(memory: Memory, chat: ChatServer) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from memgpt import Agent, Memory
-from memgpt.agent import Ended, Event, Evicted, Limits, Pressure, Restarted, Text, ToolCalled, ToolReturned
+from memgpt.agent import Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, TurnLimits
 from memgpt.agent.chat import ChatModel
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError
@@ -188,7 +188,7 @@ def test_lasting_failures_are_said_and_can_be_resumed(
 @ALL
 def test_silence_ends_at_the_deadline(memory: Memory, chat: ChatServer, provider: str) -> None:
     chat.script(otherwise=Hang("Well"))
-    agent = Agent(memory, model(provider, chat), limits=Limits(seconds=0.6))
+    agent = Agent(memory, model(provider, chat), limits=TurnLimits(seconds=0.6))
     with pytest.raises(ChatError, match="no whole answer within"):
         agent.send("Hello")
     assert well_formed(memory) == ["user"]
@@ -237,7 +237,7 @@ def test_the_cost_of_a_turn_is_limited(memory: Memory, chat: ChatServer, provide
             "", [("conversation_search", {"query": f"x{next(numbers)}"})], input_tokens=20_000, output_tokens=1_000
         )
     )
-    agent = Agent(memory, model(provider, chat, PRICED[provider]), limits=Limits(cost=2.5 * price))
+    agent = Agent(memory, model(provider, chat, PRICED[provider]), limits=TurnLimits(cost=2.5 * price))
     turn = agent.send("Search")
     assert (turn.status, turn.reason) == ("stopped", f"the limit of ${2.5 * price} is reached")
     assert (turn.steps, turn.cost) == (3, pytest.approx(3 * price))
@@ -247,13 +247,13 @@ def test_the_cost_of_a_turn_is_limited(memory: Memory, chat: ChatServer, provide
 
 def test_an_endpoint_that_answers_under_another_name_costs_what_was_asked_for(memory: Memory, chat: ChatServer) -> None:
     chat.script(Say("ok", input_tokens=1_000_000, output_tokens=0, model="our-own-deployment"))
-    turn = Agent(memory, model("openai", chat, "gpt-4o-mini"), limits=Limits(cost=1)).send("Hello")
+    turn = Agent(memory, model("openai", chat, "gpt-4o-mini"), limits=TurnLimits(cost=1)).send("Hello")
     assert turn.cost == pytest.approx(0.15)
 
 
 def test_an_endpoint_that_counts_no_tokens_is_counted_for(memory: Memory, chat: ChatServer) -> None:
     chat.script(otherwise=Say("One two three four five", input_tokens=0, output_tokens=0))
-    agent = Agent(memory, model("openai", chat, "gpt-4o-mini"), limits=Limits(tokens=100, cost=1))
+    agent = Agent(memory, model("openai", chat, "gpt-4o-mini"), limits=TurnLimits(tokens=100, cost=1))
     turn = agent.send("Hello")
     step = agent.steps()[0]
     assert turn.input_tokens == sum(step.tokens_by_part.values())
@@ -466,7 +466,7 @@ def test_openai_itself_is_spoken_to_by_responses(
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     noted = ("core_memory_append", {"label": "human", "content": "Name: Ada"})
     chat.script(Say("I note that.", [noted]), Say("Hello Ada!", input_tokens=1_000_000, output_tokens=0))
-    agent = Agent(memory, "openai:gpt-5", limits=Limits(cost=10))
+    agent = Agent(memory, "openai:gpt-5", limits=TurnLimits(cost=10))
     turn = agent.send("My name is Ada")
     assert (turn.text, turn.steps, turn.cost) == ("Hello Ada!", 2, pytest.approx(1.25, rel=0.01))
     assert memory.core["human"].value == "Name: Ada"

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from memgpt import Agent, Memory
-from memgpt.agent import Limits
+from memgpt.agent import TurnLimits
 from memgpt.agent.chat import MOST_CALLS, ChatModel
 from memgpt.embeddings import providers
 from memgpt.errors import ChatError, EmbeddingError
@@ -83,7 +83,7 @@ def test_a_model_that_sends_without_end_fails(memory: Memory, family: str, name:
     with flooding(**SHAPES[name]) as (url, sent):  # type: ignore[arg-type]
         model = ChatModel(f"{family}:scripted", base_url=url if family == "openai" else url.removesuffix("/v1"))
         with pytest.raises(ChatError, match=r"larger than|more than|compressed"):
-            Agent(memory, model, limits=Limits(seconds=60)).send("hello")
+            Agent(memory, model, limits=TurnLimits(seconds=60)).send("hello")
         assert len(sent) == 1  # nor is it asked again
         assert sent[0] < 4 * MOST_BYTES
 
@@ -101,7 +101,7 @@ def test_an_embedding_model_that_sends_without_end_fails(name: str) -> None:
 def test_the_calls_of_one_answer_are_bounded(memory: Memory, chat: ChatServer) -> None:
     calls = [("archival_memory_insert", {"content": f"fact {n}"}) for n in range(2000)]
     chat.script(Say("I note it all.", calls), otherwise=Say("done"))
-    turn = Agent(memory, ChatModel("openai:scripted", base_url=chat.url), limits=Limits(steps=1)).send("hello")
+    turn = Agent(memory, ChatModel("openai:scripted", base_url=chat.url), limits=TurnLimits(steps=1)).send("hello")
     assert (turn.status, turn.steps) == ("stopped", 1)
     assert len(memory.archival.list(limit=1000)) == MOST_CALLS
 
@@ -121,7 +121,7 @@ def test_limits_hold_between_the_calls_of_one_answer(memory: Memory, chat: ChatS
 
     chat.script(Say("On it.", [("slow", {"number": n}) for n in range(20)]), otherwise=Say("ready"))
     model = ChatModel("openai:scripted", base_url=chat.url)
-    agent = Agent(memory, model, tools=[slow], limits=Limits(seconds=2))
+    agent = Agent(memory, model, tools=[slow], limits=TurnLimits(seconds=2))
     turn = agent.send("hello")
     assert turn.status == "stopped"
     assert turn.reason == "the limit of 2 seconds is reached"

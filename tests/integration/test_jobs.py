@@ -24,7 +24,7 @@ from memgpt.config import Settings, settings
 from memgpt.database.connection import Database
 from memgpt.errors import BusyError, ConflictError, DeniedError, InputError, MemgptError, NotFoundError
 from memgpt.jobs import JobKind, Jobs, api, kinds, queue
-from memgpt.jobs.kinds import Work
+from memgpt.jobs.kinds import JobContext
 from memgpt.jobs.store import JobFile
 from memgpt.jobs.worker import Worker
 from memgpt.memory import Memory
@@ -106,7 +106,7 @@ def queued(dsn: str) -> int:
 def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Adds a kind of work that a test writes."""
 
-    def add(run: Callable[[Work, Json], Json], **fields: Any) -> None:
+    def add(run: Callable[[JobContext, Json], Json], **fields: Any) -> None:
         made = JobKind("test", "For a test.", run, **fields)
         monkeypatch.setattr(api, "KINDS", {**kinds.KINDS, "test": made})
         monkeypatch.setattr("memgpt.jobs.runner.KINDS", {**kinds.KINDS, "test": made})
@@ -285,7 +285,7 @@ def test_a_job_keeps_its_place_while_the_database_is_away(
     """Also where that cannot be written down."""
     tries: list[int] = []
 
-    def once_lost(work: Work, _: Json) -> Json:
+    def once_lost(work: JobContext, _: Json) -> Json:
         tries.append(1)
         if len(tries) == 1:
             raise psycopg.OperationalError("the connection is lost")
@@ -315,7 +315,7 @@ def test_progress_never_goes_back(ann: Memory, owner: Database, dsn: str, kind: 
     seen: list[Job] = []
     tries: list[int] = []
 
-    def climb(work: Work, _: Json) -> Json:
+    def climb(work: JobContext, _: Json) -> Json:
         tries.append(1)
         for step in range(1, 5):
             work.progress(step, step if step < 4 or len(tries) > 1 else 4, f"step {step}")
@@ -344,7 +344,7 @@ def test_progress_never_goes_back(ann: Memory, owner: Database, dsn: str, kind: 
 def test_cancelling(ann: Memory, owner: Database, dsn: str, kind: Callable[..., None]) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def long(work: Work, _: Json) -> Json:
+    def long(work: JobContext, _: Json) -> Json:
         work.memory.remember("what was done before")
         begun.set()
         go_on.wait()
@@ -377,7 +377,7 @@ def test_a_stopped_worker_hands_its_job_on(ann: Memory, owner: Database, dsn: st
     begun = threading.Event()
     runs: list[int] = []
 
-    def steps(work: Work, _: Json) -> Json:
+    def steps(work: JobContext, _: Json) -> Json:
         runs.append(1)
         begun.set()
         while len(runs) == 1:  # until it is told to stop
@@ -398,7 +398,7 @@ def test_a_stopped_worker_hands_its_job_on(ann: Memory, owner: Database, dsn: st
 def test_a_mistake_of_ours_is_a_failure(
     ann: Memory, owner: Database, dsn: str, kind: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def wrong(work: Work, _: Json) -> Json:
+    def wrong(work: JobContext, _: Json) -> Json:
         raise ZeroDivisionError("secret of ann")
 
     kind(wrong)
@@ -412,7 +412,7 @@ def test_a_mistake_of_ours_is_a_failure(
 def test_a_runner_that_was_thought_dead_writes_nothing_more(
     ann: Memory, owner: Database, dsn: str, kind: Callable[..., None]
 ) -> None:
-    def slow(work: Work, _: Json) -> Json:
+    def slow(work: JobContext, _: Json) -> Json:
         with psycopg.connect(dsn) as direct:
             direct.execute("UPDATE jobs SET runner = gen_random_uuid()")  # another one took over
         work.memory.remember("too late")
@@ -429,7 +429,7 @@ def test_a_runner_that_was_thought_dead_writes_nothing_more(
 def test_a_job_is_its_agents(ann: Memory, owner: Database, dsn: str, kind: Callable[..., None]) -> None:
     """Also when the work asks for the rows of others, and when the statements do not ask for an agent."""
 
-    def pry(work: Work, _: Json) -> Json:
+    def pry(work: JobContext, _: Json) -> Json:
         count = "SELECT count(*) FROM archival_memories"
         [seen] = work.memory.scope.read(lambda connection: connection.execute(count).fetchone()) or (None,)
         return {"seen": seen}

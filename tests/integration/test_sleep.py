@@ -16,8 +16,8 @@ from memgpt.archival.maintenance import Similar
 from memgpt.cli import app
 from memgpt.config import settings
 from memgpt.errors import ConfigurationError, ConflictError, InputError
-from memgpt.jobs.kinds import KINDS, Work
-from memgpt.sleep import Progress, judge, run
+from memgpt.jobs.kinds import KINDS, JobContext
+from memgpt.sleep import SleepProgress, judge, run
 from memgpt.sleep.asking import invented, lost
 from memgpt.sleep.consolidation import groups
 from memgpt.sleep.memories import telling
@@ -197,7 +197,7 @@ def test_sure_merges_are_applied_and_others_wait(memory: Memory) -> None:
 
 
 def test_progress_is_told_before_each_task_and_at_the_end(memory: Memory) -> None:
-    told: list[Progress] = []
+    told: list[SleepProgress] = []
     memory.remember("a duplicate")
     memory.remember("A duplicate")
     run(memory, tasks=["duplicates", "expiry"], progress=told.append)
@@ -401,7 +401,7 @@ def test_a_job_does_a_run(dsn: str) -> None:
     with Memory("ann", dsn=dsn, isolated=True) as memory:
         memory.remember("Ann likes tea")
         memory.remember("ann likes tea")
-        work = Work(memory, (), lambda done, total=None, message="": told.append((done, total, message)))
+        work = JobContext(memory, (), lambda done, total=None, message="": told.append((done, total, message)))
         arguments = KINDS["sleep"].arguments.model_validate({"tasks": ["duplicates"], "apply": True})
         result = KINDS["sleep"].run(work, arguments.model_dump(mode="json"))
         assert json.loads(json.dumps(result))["tasks"]["duplicates"]["applied"] == 1

@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from memgpt.database.admin import backup, migrate, rehearsal, verify
-from memgpt.database.admin.progress import Progress
+from memgpt.database.admin.progress import MigrationProgress
 from memgpt.database.embedded import binaries
 from memgpt.errors import DatabaseError, InputError
 
@@ -165,7 +165,7 @@ def test_monitor_explains_a_search(dsn: str) -> None:
 
 
 def test_progress_names_every_statement(empty_dsn: str) -> None:
-    seen: list[Progress] = []
+    seen: list[MigrationProgress] = []
     migrate.apply(empty_dsn, on_progress=seen.append)
     started = [(p.migration, p.statement) for p in seen if not p.phase]
     assert started == [(m.name, n) for m in migrate.discover() for n in range(1, len(m.statements) + 1)]

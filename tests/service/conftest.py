@@ -18,7 +18,7 @@ from memgpt.cli.serve import beside
 from memgpt.config import settings
 from memgpt.jobs.worker import Worker
 from memgpt.server.api import create_app
-from memgpt.server.api.edge import Limits
+from memgpt.server.api.edge import ServerLimits
 from memgpt.server.api.protocol import PatientProtocol
 from memgpt.server.mcp import create_server
 from memgpt.server.mcp.endpoint import Endpoint
@@ -30,7 +30,7 @@ def service_on(dsn: str, *, keys_required: bool = True, **changes: object) -> Se
     return Service(options, keys_required=keys_required)
 
 
-def app_of(service: Service, limits: Limits | None = None, *, worker: bool = False) -> FastAPI:
+def app_of(service: Service, limits: ServerLimits | None = None, *, worker: bool = False) -> FastAPI:
     """As `memgpt serve` composes it."""
     endpoint = Endpoint(create_server(service))
     made = Worker(service.database, service.embedder, service.options, grace=0.0) if worker else None

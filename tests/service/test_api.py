@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from memgpt.errors import DatabaseError
 from memgpt.server.api import readiness
-from memgpt.server.api.edge import Limits
+from memgpt.server.api.edge import ServerLimits
 from memgpt.server.service import Service
 from tests.service.conftest import app_of
 
@@ -263,15 +263,15 @@ def test_metrics_count(client: TestClient) -> None:
 
 
 @pytest.fixture
-def small(service: Service) -> Iterator[Callable[[Limits], TestClient]]:
+def small(service: Service) -> Iterator[Callable[[ServerLimits], TestClient]]:
     """Makes a service with tight limits and no keys."""
     service.keys_required = False
     with ExitStack() as stack:
         yield lambda limits: stack.enter_context(TestClient(app_of(service, limits)))
 
 
-def test_limits_of_a_body(small: Callable[[Limits], TestClient]) -> None:
-    client = small(Limits(body_bytes=2000, depth=8, values=20))
+def test_limits_of_a_body(small: Callable[[ServerLimits], TestClient]) -> None:
+    client = small(ServerLimits(body_bytes=2000, depth=8, values=20))
     client.headers["Content-Type"] = "application/json"
     assert client.post(f"{A}/archival-memory", json={"text": "x" * 3000}).status_code == 413
     assert client.post(f"{A}/archival-memory", content=iter([b"x" * 1500] * 2)).status_code == 413
@@ -282,9 +282,9 @@ def test_limits_of_a_body(small: Callable[[Limits], TestClient]) -> None:
 
 
 def test_what_takes_too_long_is_answered_and_still_counts(
-    small: Callable[[Limits], TestClient], service: Service
+    small: Callable[[ServerLimits], TestClient], service: Service
 ) -> None:
-    client = small(Limits(seconds=0.3, concurrency=2))
+    client = small(ServerLimits(seconds=0.3, concurrency=2))
     release, started = threading.Event(), threading.Semaphore(0)
 
     def slow(*_: object, **__: object) -> list[object]:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from memgpt.models import Permission
-from memgpt.server.api.edge import Limits
+from memgpt.server.api.edge import ServerLimits
 from memgpt.server.api.protocol import PatientProtocol
 from memgpt.server.keys_store import KeyStore
 from memgpt.server.service import Service
@@ -59,7 +59,7 @@ def test_strangers_are_refused_by_their_heads(service: Service, kind: str) -> No
 
 def test_bodies_that_do_not_come_hold_no_place(service: Service) -> None:
     mallory, bob = bearer(service, "mallory"), bearer(service, "bob")
-    limits = Limits(concurrency=2, uploads=2)
+    limits = ServerLimits(concurrency=2, uploads=2)
     with served(app_of(service, limits)) as address, ExitStack() as stack:
         for _ in range(8):
             for headers in ({}, mallory):
@@ -75,7 +75,7 @@ def test_bodies_that_do_not_come_hold_no_place(service: Service) -> None:
 
 def test_bytes_on_their_way_are_bounded_for_each_key(service: Service) -> None:
     mallory, bob = bearer(service, "mallory"), bearer(service, "bob")
-    limits = Limits(body_bytes=1_000_000, arriving_bytes=4_000_000)
+    limits = ServerLimits(body_bytes=1_000_000, arriving_bytes=4_000_000)
     head = {"Content-Length": "1000000"}
     with served(app_of(service, limits)) as address, ExitStack() as stack:
         host, port = address.removeprefix("http://").split(":")
@@ -98,7 +98,7 @@ def test_slow_turns_leave_everything_else_alone(dsn: str) -> None:
         named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
         service = service_on(dsn, **named)
         mallory, bob = bearer(service, "mallory"), bearer(service, "bob")
-        address = stack.enter_context(served(app_of(service, Limits(chats=4, concurrency=4))))
+        address = stack.enter_context(served(app_of(service, ServerLimits(chats=4, concurrency=4))))
         statuses: list[int] = []
 
         def turn(number: int) -> None:
@@ -125,7 +125,7 @@ def test_slow_turns_leave_everything_else_alone(dsn: str) -> None:
 
 def test_streams_of_one_key_leave_places_for_others(service: Service) -> None:
     mallory, bob = bearer(service, "mallory"), bearer(service, "bob")
-    with served(app_of(service, Limits(streams=4))) as address, ExitStack() as stack:
+    with served(app_of(service, ServerLimits(streams=4))) as address, ExitStack() as stack:
         client = stack.enter_context(httpx.Client(base_url=address, timeout=30))
         job = client.post("/v1/agents/mallory/documents/files", files=FILE, headers=mallory).headers["location"]
         own = client.post("/v1/agents/bob/documents/files", files=FILE, headers=bob).headers["location"]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.server.api.edge import Limits
+from memgpt.server.api.edge import ServerLimits
 from memgpt.server.api.protocol import PatientProtocol
 from memgpt.server.service import Service
 from tests.service.conftest import app_of, served
@@ -143,7 +143,7 @@ def test_the_log_keeps_lines_and_secrets_apart(
 
 def test_a_slow_client_is_cut_off(service: Service) -> None:
     service.keys_required = False
-    with served(app_of(service, Limits(body_seconds=0.2))) as address:
+    with served(app_of(service, ServerLimits(body_seconds=0.2))) as address:
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as slow:
             head = f"POST {A}/archival-memory HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

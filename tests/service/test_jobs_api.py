@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from memgpt.server.api.edge import Limits
+from memgpt.server.api.edge import ServerLimits
 from memgpt.server.keys_store import KeyStore
 from memgpt.server.service import Service
 from tests.service.conftest import app_of, served, service_on
@@ -25,7 +25,7 @@ EXPORT = b'{"format": "memgpt-agent", "version": 1}'
 
 
 @contextmanager
-def running(dsn: str, limits: Limits | None = None) -> Iterator[httpx.Client]:
+def running(dsn: str, limits: ServerLimits | None = None) -> Iterator[httpx.Client]:
     """A service with its worker behind a real socket, without keys."""
     service = service_on(dsn, keys_required=False)
     with served(app_of(service, limits, worker=True)) as address, httpx.Client(base_url=address, timeout=60) as http:
@@ -142,12 +142,12 @@ def test_only_who_may_asks_for_work(client_with: Callable[..., TestClient], clie
 
 
 def test_uploads_have_limits_of_their_own(dsn: str) -> None:
-    with running(dsn, Limits(body_bytes=1000, upload_bytes=3000)) as http:
+    with running(dsn, ServerLimits(body_bytes=1000, upload_bytes=3000)) as http:
         brackets = "[" * 200  # a document is no JSON
         assert http.post(f"{A}/documents/files", files={"files": ("a.txt", brackets * 10)}).status_code == 202
         assert http.post(f"{A}/documents/files", files={"files": ("a.txt", "x" * 3000)}).status_code == 413
         assert http.post(f"{A}/archival-memory", json={"text": "x" * 1000}).status_code == 413
-    with running(dsn, Limits(uploads=0)) as http:
+    with running(dsn, ServerLimits(uploads=0)) as http:
         assert http.post(f"{A}/documents/files", files=FILE).status_code == 503
 
 

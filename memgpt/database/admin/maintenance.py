@@ -21,7 +21,7 @@ SQL = queries.beside(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunningMaintenance:
     """An index build or a vacuum that is running."""
 
     pid: int
@@ -45,7 +45,7 @@ class Blocked:
 class Monitor:
     """Running work, and the plan of the sample search (empty while no chunk has an embedding)."""
 
-    running: tuple[Work, ...]
+    running: tuple[RunningMaintenance, ...]
     blocked: tuple[Blocked, ...]
     plan: tuple[str, ...]
 
@@ -65,7 +65,7 @@ def monitor(dsn: str | None = None, *, options: Settings | None = None) -> Monit
     """Report running index builds and vacuums, waiting sessions, and EXPLAIN ANALYZE of a search for the largest
     agent."""
     with _inside(dsn, options or settings(), "document_chunks") as connection:
-        with connection.cursor(row_factory=class_row(Work)) as cursor:
+        with connection.cursor(row_factory=class_row(RunningMaintenance)) as cursor:
             running = cursor.execute(SQL.running).fetchall()
         with connection.cursor(row_factory=class_row(Blocked)) as cursor:
             blocked = cursor.execute(SQL.blocked).fetchall()

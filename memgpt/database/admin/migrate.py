@@ -21,20 +21,31 @@ from memgpt.database import dimensions, isolation, queries
 from memgpt.database.admin import schema_migrations
 from memgpt.database.admin.index_memory import check_memory
 from memgpt.database.admin.migration import Migration, discover, find
-from memgpt.database.admin.progress import Progress, Watcher
-from memgpt.database.admin.schema_migrations import Record, Survey
-from memgpt.database.admin.sql_split import Statement
+from memgpt.database.admin.progress import MigrationProgress, Watcher
+from memgpt.database.admin.schema_migrations import MigrationRecord, Survey
+from memgpt.database.admin.sql_split import SqlStatement
 from memgpt.database.connection import Connection, check_encoding, connect, locate
 from memgpt.database.dimensions import ModelSpec, Sizing
 from memgpt.errors import MigrationError, NotFoundError
 
-__all__ = ["Migration", "ModelSpec", "Plan", "Report", "Status", "apply", "discover", "plan", "rollback", "status"]
+__all__ = [
+    "Migration",
+    "MigrationPlan",
+    "MigrationReport",
+    "MigrationStatus",
+    "ModelSpec",
+    "apply",
+    "discover",
+    "plan",
+    "rollback",
+    "status",
+]
 
 SQL = queries.beside(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MigrationPlan:
     """Work of a run: the migrations to apply (or to undo), and the sizing of the embedding columns."""
 
     schema: str
@@ -44,7 +55,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """One migration that was applied or undone."""
 
     name: str
@@ -53,27 +64,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MigrationReport:
     """Work that a run did; of a dry run, what it would have done (no seconds passed)."""
 
     schema: str
     direction: str
     dry_run: bool
-    steps: tuple[Step, ...]
+    steps: tuple[MigrationStep, ...]
     sizing: Sizing | None = None
     notices: tuple[str, ...] = ()
     """What the server said that somebody should do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class MigrationStatus:
     """Applied and pending migrations of a database."""
 
     database: str
     schema: str
     server_version: str
     vector_version: str | None
-    records: tuple[Record, ...]
+    records: tuple[MigrationRecord, ...]
     model: ModelSpec | None
 
     @property
@@ -81,14 +92,16 @@ class Status:
         return sum(r.state == "pending" for r in self.records)
 
 
-def status(dsn: str | None = None, *, options: Settings | None = None, directory: Path | None = None) -> Status:
+def status(
+    dsn: str | None = None, *, options: Settings | None = None, directory: Path | None = None
+) -> MigrationStatus:
     """Report which migrations are applied, pending, edited or unknown. Works on a standby."""
     options = options or settings()
     migrations = discover(directory)
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
         found = schema_migrations.survey(connection, options.db_schema)
         schema_migrations.set_schema(connection, options.db_schema, found.vector_schema)
-        return Status(
+        return MigrationStatus(
             database=found.database,
             schema=options.db_schema,
             server_version=found.server_version,
@@ -105,7 +118,7 @@ def plan(
     target: str | None = None,
     model: ModelSpec | None = None,
     directory: Path | None = None,
-) -> Plan:
+) -> MigrationPlan:
     """Plan what ``apply`` would do; raise what it would raise before touching anything."""
     options = options or settings()
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
@@ -119,9 +132,9 @@ def apply(
     target: str | None = None,
     dry_run: bool = False,
     model: ModelSpec | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[MigrationProgress], None] | None = None,
     directory: Path | None = None,
-) -> Report:
+) -> MigrationReport:
     """Apply what is pending, up to ``target``, each migration in its own transaction; then size the embedding columns.
 
     ``model`` is the embedding model the columns are for; None leaves them (and its record) as they are.
@@ -135,8 +148,8 @@ def apply(
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         todo = _plan(connection, migrations, options.db_schema, target, model)
         if dry_run:
-            steps = tuple(Step(m.name, len(m.statements), 0.0) for m in todo.pending)
-            return Report(todo.schema, "up", True, steps, todo.sizing)
+            steps = tuple(MigrationStep(m.name, len(m.statements), 0.0) for m in todo.pending)
+            return MigrationReport(todo.schema, "up", True, steps, todo.sizing)
         notices: list[str] = []
         connection.add_notice_handler(lambda notice: _note(notices, notice))
         with Watcher(dsn, options, on_progress) as watcher:
@@ -145,7 +158,7 @@ def apply(
         if not todo.pending:
             _adopt(connection, migrations, todo)
             _use_role(connection, todo)
-    return Report(todo.schema, "up", False, tuple(s for s in done if s), sizing, tuple(dict.fromkeys(notices)))
+    return MigrationReport(todo.schema, "up", False, tuple(s for s in done if s), sizing, tuple(dict.fromkeys(notices)))
 
 
 def rollback(
@@ -154,9 +167,9 @@ def rollback(
     options: Settings | None = None,
     target: str | None = None,
     dry_run: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[MigrationProgress], None] | None = None,
     directory: Path | None = None,
-) -> Report:
+) -> MigrationReport:
     """Undo the last migration, or everything after ``target`` (``0``: all of them), the latest first."""
     options = options or settings()
     dsn = locate(options) if dsn is None else dsn
@@ -164,16 +177,16 @@ def rollback(
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         todo = _plan_rollback(connection, migrations, options.db_schema, target)
         if dry_run:
-            steps = tuple(Step(m.name, len(m.undo_statements), 0.0) for m in todo.pending)
-            return Report(todo.schema, "down", True, steps)
+            steps = tuple(MigrationStep(m.name, len(m.undo_statements), 0.0) for m in todo.pending)
+            return MigrationReport(todo.schema, "down", True, steps)
         with Watcher(dsn, options, on_progress) as watcher:
             done = [_undo_one(connection, m, todo, migrations, watcher) for m in todo.pending]
-    return Report(todo.schema, "down", False, tuple(s for s in done if s))
+    return MigrationReport(todo.schema, "down", False, tuple(s for s in done if s))
 
 
 def _plan(
     connection: Connection, migrations: list[Migration], schema: str, target: str | None, model: ModelSpec | None
-) -> Plan:
+) -> MigrationPlan:
     last = find(migrations, target).number if target else migrations[-1].number
     with connection.transaction():
         found = schema_migrations.survey(connection, schema)
@@ -188,10 +201,12 @@ def _plan(
         check_memory(connection, found, pending)
         complete = len(pending) == len(waiting)
         sizing = dimensions.plan(connection, found, model) if model and complete else None
-    return Plan(schema, pending, sizing, found)
+    return MigrationPlan(schema, pending, sizing, found)
 
 
-def _plan_rollback(connection: Connection, migrations: list[Migration], schema: str, target: str | None) -> Plan:
+def _plan_rollback(
+    connection: Connection, migrations: list[Migration], schema: str, target: str | None
+) -> MigrationPlan:
     with connection.transaction():
         found = schema_migrations.survey(connection, schema)
         schema_migrations.check_writable(found)
@@ -206,12 +221,12 @@ def _plan_rollback(connection: Connection, migrations: list[Migration], schema: 
         )
         pending = tuple(m for m in undo if m.number > keep)
         dimensions.check_rollback(connection, found, pending)
-    return Plan(schema, pending, None, found)
+    return MigrationPlan(schema, pending, None, found)
 
 
 def _apply_one(
-    connection: Connection, migration: Migration, migrations: list[Migration], todo: Plan, watcher: Watcher
-) -> Step | None:
+    connection: Connection, migration: Migration, migrations: list[Migration], todo: MigrationPlan, watcher: Watcher
+) -> MigrationStep | None:
     """One migration in one transaction; None when another runner did it while this one waited."""
     started = time.monotonic()
     with _transaction(connection, migration.name):
@@ -229,12 +244,12 @@ def _apply_one(
         if not _one(connection, SQL.still_recorded, name=migration.name):
             raise MigrationError(f"{migration.name}.sql did not record itself in schema_migrations")
         _record_checksums(connection, migrations, todo.schema)
-    return Step(migration.name, len(migration.statements), time.monotonic() - started)
+    return MigrationStep(migration.name, len(migration.statements), time.monotonic() - started)
 
 
 def _undo_one(
-    connection: Connection, migration: Migration, todo: Plan, migrations: list[Migration], watcher: Watcher
-) -> Step | None:
+    connection: Connection, migration: Migration, todo: MigrationPlan, migrations: list[Migration], watcher: Watcher
+) -> MigrationStep | None:
     started = time.monotonic()
     with _transaction(connection, migration.name):
         found = _enter(connection, todo)
@@ -245,7 +260,7 @@ def _undo_one(
         _run(connection, f"{migration.name}.down", migration.undo_statements, watcher)
         if schema_migrations.has_checksums(connection, todo.schema):
             connection.execute(SQL.forget_checksum, {"name": migration.name})
-    return Step(migration.name, len(migration.undo_statements), time.monotonic() - started)
+    return MigrationStep(migration.name, len(migration.undo_statements), time.monotonic() - started)
 
 
 @contextmanager
@@ -260,7 +275,7 @@ def _transaction(connection: Connection, name: str) -> Iterator[None]:
         ) from error
 
 
-def _enter(connection: Connection, todo: Plan) -> Survey:
+def _enter(connection: Connection, todo: MigrationPlan) -> Survey:
     """Take the lock; what was read before may be old by now."""
     connection.execute(SQL.no_timeouts)
     connection.execute(SQL.notice_lost_client)
@@ -281,10 +296,10 @@ def _create_extension(connection: Connection) -> str:
     return schema_migrations.survey(connection, "public").vector_schema or "public"
 
 
-def _run(connection: Connection, name: str, statements: list[Statement], watcher: Watcher) -> None:
+def _run(connection: Connection, name: str, statements: list[SqlStatement], watcher: Watcher) -> None:
     pid = _one(connection, SQL.backend)
     for index, statement in enumerate(statements, start=1):
-        watcher.start(Progress(name, index, len(statements), statement.summary), pid)
+        watcher.start(MigrationProgress(name, index, len(statements), statement.summary), pid)
         try:
             connection.execute(statement.text.encode())
         except psycopg.errors.DiskFull as error:
@@ -305,7 +320,7 @@ def _run(connection: Connection, name: str, statements: list[Statement], watcher
 
 
 def _size(
-    connection: Connection, migrations: list[Migration], todo: Plan, model: ModelSpec | None, watcher: Watcher
+    connection: Connection, migrations: list[Migration], todo: MigrationPlan, model: ModelSpec | None, watcher: Watcher
 ) -> Sizing | None:
     assert model is not None  # noqa: S101 - only a model plans a sizing
     with connection.transaction():
@@ -313,19 +328,19 @@ def _size(
         schema_migrations.set_schema(connection, todo.schema, found.vector_schema)
         sizing = dimensions.plan(connection, found, model)
         if sizing is not None:
-            watcher.start(Progress("embedding columns", 1, 1, f"{model.dimensions} dimensions"), 0)
+            watcher.start(MigrationProgress("embedding columns", 1, 1, f"{model.dimensions} dimensions"), 0)
             dimensions.apply(connection, migrations, sizing)
     return sizing
 
 
-def _adopt(connection: Connection, migrations: list[Migration], todo: Plan) -> None:
+def _adopt(connection: Connection, migrations: list[Migration], todo: MigrationPlan) -> None:
     """Checksums of files that psql applied."""
     with connection.transaction():
         schema_migrations.set_schema(connection, todo.schema, _enter(connection, todo).vector_schema)
         _record_checksums(connection, migrations, todo.schema)
 
 
-def _use_role(connection: Connection, todo: Plan) -> None:
+def _use_role(connection: Connection, todo: MigrationPlan) -> None:
     """Let the configured role work where the policies are for another one, or an administrator has made it since."""
     with connection.transaction():
         schema_migrations.set_schema(connection, todo.schema, _enter(connection, todo).vector_schema)

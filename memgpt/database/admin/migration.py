@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from memgpt.database.admin.sql_split import Statement, split
+from memgpt.database.admin.sql_split import SqlStatement, split
 from memgpt.errors import MigrationError
 
 _FILE = re.compile(r"^(?P<name>(?P<number>\d{3})_[a-z0-9_]++)(?P<down>\.down)?\.sql")
@@ -34,12 +34,12 @@ class Migration:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
     @cached_property
-    def statements(self) -> list[Statement]:
+    def statements(self) -> list[SqlStatement]:
         """Statements to run, without the file's own BEGIN and COMMIT."""
         return _work(self.source)
 
     @cached_property
-    def undo_statements(self) -> list[Statement]:
+    def undo_statements(self) -> list[SqlStatement]:
         return _work(self.undo_source)
 
     @cached_property
@@ -53,7 +53,7 @@ class Migration:
         return "WARNING" in self.undo_source
 
 
-def _work(source: str) -> list[Statement]:
+def _work(source: str) -> list[SqlStatement]:
     return [s for s in split(source) if s.text.upper() not in _TRANSACTION]
 
 

@@ -21,7 +21,7 @@ _INTERVAL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MigrationProgress:
     """A statement of a migration and, while it builds an index, the server's own account of it."""
 
     migration: str
@@ -36,9 +36,9 @@ class Progress:
 class Watcher:
     """Reports each statement as it starts, and a long index build twice a second. Opens nothing for short work."""
 
-    def __init__(self, dsn: str, options: Settings, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, dsn: str, options: Settings, on_progress: Callable[[MigrationProgress], None] | None) -> None:
         self._dsn, self._options, self._on_progress = dsn, options, on_progress
-        self._current: tuple[Progress, int] | None = None
+        self._current: tuple[MigrationProgress, int] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memgpt-progress", daemon=True)
 
@@ -52,7 +52,7 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
-    def start(self, progress: Progress, pid: int) -> None:
+    def start(self, progress: MigrationProgress, pid: int) -> None:
         self._current = (progress, pid)
         if self._on_progress is not None:
             self._on_progress(progress)

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from memgpt.config import Settings, settings
 from memgpt.database.admin import migrate, verify
 from memgpt.database.admin.backup import backup, restore
-from memgpt.database.admin.progress import Progress
+from memgpt.database.admin.progress import MigrationProgress
 from memgpt.database.connection import connect, locate
 from memgpt.database.dimensions import ModelSpec
 from memgpt.errors import DatabaseError
@@ -31,7 +31,7 @@ class Rehearsal:
 
     copied_by: Method
     copy_seconds: float
-    report: migrate.Report
+    report: migrate.MigrationReport
     drifts: tuple[verify.Drift, ...]
 
 
@@ -41,7 +41,7 @@ def stage(
     options: Settings | None = None,
     target: str | None = None,
     model: ModelSpec | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[MigrationProgress], None] | None = None,
 ) -> Rehearsal:
     """Copy the database, migrate and verify the copy, drop it. The database itself is only read.
 

@@ -42,7 +42,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class MigrationRecord:
     """One migration as files and database see it. ``checksum_recorded`` is false for a file that only psql applied."""
 
     name: str
@@ -78,7 +78,7 @@ def has_checksums(connection: psycopg.Connection[Any], schema: str) -> bool:
     return exists is not None and bool(exists[1])
 
 
-def records(connection: psycopg.Connection[Any], migrations: list[Migration], schema: str) -> list[Record]:
+def records(connection: psycopg.Connection[Any], migrations: list[Migration], schema: str) -> list[MigrationRecord]:
     """Every migration, of the files or only of the database, in order. The search path must be set."""
     exists = connection.execute(SQL.tracking_tables, {"schema": schema}).fetchone()
     assert exists is not None  # noqa: S101 - the statement always gives one row
@@ -86,15 +86,15 @@ def records(connection: psycopg.Connection[Any], migrations: list[Migration], sc
     checksums: dict[str, str] = dict(connection.execute(SQL.checksums).fetchall()) if exists[1] else {}
     found = [_record(m, applied, checksums) for m in migrations]
     known = {m.name for m in migrations}
-    return found + [Record(name, "unknown", at) for name, at in applied.items() if name not in known]
+    return found + [MigrationRecord(name, "unknown", at) for name, at in applied.items() if name not in known]
 
 
-def _record(migration: Migration, applied: dict[str, datetime], checksums: dict[str, str]) -> Record:
+def _record(migration: Migration, applied: dict[str, datetime], checksums: dict[str, str]) -> MigrationRecord:
     if migration.name not in applied:
-        return Record(migration.name, "pending")
+        return MigrationRecord(migration.name, "pending")
     recorded = checksums.get(migration.name)
     state: State = "applied" if recorded in (None, migration.checksum) else "edited"
-    return Record(migration.name, state, applied[migration.name], recorded is not None)
+    return MigrationRecord(migration.name, state, applied[migration.name], recorded is not None)
 
 
 def check_writable(found: Survey) -> None:
@@ -102,7 +102,7 @@ def check_writable(found: Survey) -> None:
         raise ReadOnlyError("this server is a read-only standby (or the session is read-only): migrate the primary")
 
 
-def check_records(found: list[Record]) -> None:
+def check_records(found: list[MigrationRecord]) -> None:
     """Refuse what cannot be continued: an edited file, a newer database, a hole in the order.
 
     Raises:

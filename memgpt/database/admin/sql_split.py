@@ -26,7 +26,7 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SqlStatement:
     """One statement without its semicolon, and the line of its first word."""
 
     text: str
@@ -38,7 +38,7 @@ class Statement:
         return " ".join(self.text.split("\n", 1)[0].split())[:100]
 
 
-def split(source: str) -> list[Statement]:
+def split(source: str) -> list[SqlStatement]:
     """Split a file into statements. Comments between them are dropped, comments inside kept.
 
     Raises:
@@ -52,7 +52,7 @@ def split(source: str) -> list[Statement]:
             continue
         if kind == "end" and depth == 0:
             if start is not None:
-                statements.append(Statement(source[start:begin].rstrip(), source.count("\n", 0, start) + 1))
+                statements.append(SqlStatement(source[start:begin].rstrip(), source.count("\n", 0, start) + 1))
             start, previous = None, ""
             continue
         if start is None:
@@ -61,7 +61,7 @@ def split(source: str) -> list[Statement]:
         depth += _nesting(previous, word, depth)
         previous = word
     if start is not None:
-        statements.append(Statement(source[start:].rstrip(), source.count("\n", 0, start) + 1))
+        statements.append(SqlStatement(source[start:].rstrip(), source.count("\n", 0, start) + 1))
     return statements
 
 

@@ -52,7 +52,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class SchemaVerification:
     """Differences that ``verify`` found. ``extras`` are things on memgpt's tables that no migration made: not an
     error."""
 
@@ -66,7 +66,7 @@ class Verification:
     table_sizes: tuple[tuple[str, str, str, str], ...]
 
 
-def verify(dsn: str | None = None, *, options: Settings | None = None) -> Verification:
+def verify(dsn: str | None = None, *, options: Settings | None = None) -> SchemaVerification:
     """Compare, in one transaction that is rolled back; then the specification's two verification queries.
 
     Raises:
@@ -96,7 +96,7 @@ def verify(dsn: str | None = None, *, options: Settings | None = None) -> Verifi
     tables = {o.owner for o in expected.values()}
     extras = sorted(f"{o.kind} {o.label}" for key, o in live.items() if key not in expected and o.owner in tables)
     pending = sum(r.state == "pending" for r in records)
-    return Verification(
+    return SchemaVerification(
         schema, len(applied), pending, len(expected), tuple(drifts), tuple(extras), tuple(usage), tuple(sizes)
     )
 
@@ -148,7 +148,7 @@ def _expected(
     return _objects(connection, scratch)
 
 
-def _edited(records: Iterable[schema_migrations.Record]) -> list[Drift]:
+def _edited(records: Iterable[schema_migrations.MigrationRecord]) -> list[Drift]:
     return [
         Drift("edited", f"{r.name}.sql differs from the file that was applied", "restore the file as it was")
         for r in records

@@ -32,7 +32,7 @@ class Deadline:
         time.sleep(_PAUSE)
 
 
-class Lock:
+class FileLock:
     """One ``flock`` on one file; the kernel releases it when the process dies, however it dies."""
 
     def __init__(self, path: Path, account: Account) -> None:
@@ -67,7 +67,7 @@ class Lock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> FileLock:
         return self
 
     def __exit__(

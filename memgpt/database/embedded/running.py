@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from memgpt.database.embedded import supervisor
 from memgpt.database.embedded.cluster import SUPERUSER, Cluster, check_settings, environment
-from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.database.embedded.locks import Deadline, FileLock
 from memgpt.errors import ServerError
 
 
@@ -24,7 +24,7 @@ def supervised(cluster: Cluster) -> bool:
     path = cluster.home / "supervisor.lock"
     if not path.exists():
         return False
-    with Lock(path, cluster.account) as lock:
+    with FileLock(path, cluster.account) as lock:
         return not lock.try_take()
 
 
@@ -55,7 +55,7 @@ def _start_supervisor(cluster: Cluster, version: int, settings: Mapping[str, str
         "owners_lock": str(cluster.home / "owners.lock"),
         "supervisor_lock": str(cluster.home / "supervisor.lock"),
     }
-    with Lock(cluster.home / "supervisor.lock", cluster.account):
+    with FileLock(cluster.home / "supervisor.lock", cluster.account):
         pass  # made here, so that it belongs to the account
     result = subprocess.run(
         [sys.executable, "-I", "-S", supervisor.__file__],

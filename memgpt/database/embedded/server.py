@@ -16,7 +16,7 @@ from psycopg import sql
 from memgpt.database import forks
 from memgpt.database.embedded import running
 from memgpt.database.embedded.cluster import DATABASE, Cluster
-from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.database.embedded.locks import Deadline, FileLock
 from memgpt.database.embedded.status import owners
 from memgpt.database.embedded.upgrade import finish, upgrade
 from memgpt.errors import ServerError
@@ -30,9 +30,9 @@ class _Claim:
     """This process's one claim on a server; all handles of the process on that directory share it."""
 
     cluster: Cluster
-    owners: Lock
+    owners: FileLock
     handles: int = 0
-    heir: Lock | None = None
+    heir: FileLock | None = None
     """The claim of the child that is being forked."""
 
 
@@ -49,7 +49,7 @@ class _Registry:
         """Claim once more: the lock of an open file is one, however many processes have the file open."""
         for claim in list(self.claims.values()):
             with suppress(ServerError):  # somebody removed the directory
-                claim.heir = Lock(claim.cluster.home / "owners.lock", claim.cluster.account)
+                claim.heir = FileLock(claim.cluster.home / "owners.lock", claim.cluster.account)
                 claim.heir.try_take(shared=True)
 
     def after_fork_in_parent(self) -> None:
@@ -180,7 +180,7 @@ def stop(data_dir: Path) -> tuple[int, ...]:
     # Asked while the server surely runs: a supervisor that is stopping could not be told from one who uses it.
     users = tuple(pid for pid in owners(cluster) if pid != os.getpid())
     running.leave(cluster, deadline)
-    with Lock(cluster.home / "owners.lock", cluster.account) as claim:
+    with FileLock(cluster.home / "owners.lock", cluster.account) as claim:
         while running.supervised(cluster):
             if claim.try_take():
                 running.stop(cluster, deadline)
@@ -199,7 +199,7 @@ def _claim(data_dir: Path, deadline: Deadline) -> _Claim:
         )
     cluster = Cluster.at(data_dir)
     cluster.prepare()
-    owners = Lock(cluster.home / "owners.lock", cluster.account)
+    owners = FileLock(cluster.home / "owners.lock", cluster.account)
     try:
         # Waits only while a supervisor, left by everybody, stops the server.
         owners.take(deadline, shared=True)
@@ -210,7 +210,7 @@ def _claim(data_dir: Path, deadline: Deadline) -> _Claim:
 
 
 def _ensure_running(cluster: Cluster, version: int, settings: Mapping[str, str], deadline: Deadline) -> None:
-    with Lock(cluster.home / "opening.lock", cluster.account) as opening:
+    with FileLock(cluster.home / "opening.lock", cluster.account) as opening:
         opening.take(deadline)
         attached = False
         if running.supervised(cluster):

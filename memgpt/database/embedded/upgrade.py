@@ -17,7 +17,7 @@ from psycopg import sql
 from memgpt.database.embedded import running
 from memgpt.database.embedded.binaries import binaries
 from memgpt.database.embedded.cluster import SUPERUSER, Cluster, environment
-from memgpt.database.embedded.locks import Deadline, Lock
+from memgpt.database.embedded.locks import Deadline, FileLock
 from memgpt.errors import ServerError
 
 _OWN_ROLE = f"CREATE ROLE {SUPERUSER};\n".encode()
@@ -47,7 +47,7 @@ def upgrade(cluster: Cluster, version: int, timeout: float) -> None:
     fresh = Cluster(cluster.home / "upgrade", cluster.account)
     _clear(fresh, timeout)
     fresh.prepare()
-    with Lock(fresh.home / "owners.lock", fresh.account) as owners:
+    with FileLock(fresh.home / "owners.lock", fresh.account) as owners:
         owners.take(Deadline(timeout), shared=True)
         try:
             fresh.create(version)

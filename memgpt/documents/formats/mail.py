@@ -9,7 +9,7 @@ from email.message import MIMEPart
 from typing import Final
 
 from memgpt.documents.formats import encodings, names
-from memgpt.documents.formats.reading import Reading, blocks, heading, one_line
+from memgpt.documents.formats.reading import FormatText, blocks, heading, one_line
 from memgpt.errors import InputError
 
 MOST_MESSAGES: Final = 20_000
@@ -20,11 +20,11 @@ _DEEPEST: Final = 5
 
 _HEADS: Final = ("Subject", "From", "To", "Cc", "Date")
 
-Extract = Callable[[bytes, str], Reading]
+Extract = Callable[[bytes, str], FormatText]
 """Reads an attached file by its content and name."""
 
 
-def read(data: bytes, extract: Extract) -> Reading:
+def read(data: bytes, extract: Extract) -> FormatText:
     """Read an e-mail: its heads, its body (the plain one where there are two) and its attachments.
 
     An attachment without text that can be read is named in the note.
@@ -40,10 +40,10 @@ def read(data: bytes, extract: Extract) -> Reading:
         if message[head]
     }
     note = f"attachments without text that can be read: {', '.join(unread)[:500]}" if unread else None
-    return Reading(blocks(parts), metadata.get("subject", ""), metadata=dict(metadata), note=note)
+    return FormatText(blocks(parts), metadata.get("subject", ""), metadata=dict(metadata), note=note)
 
 
-def read_mailbox(data: bytes, extract: Extract) -> Reading:
+def read_mailbox(data: bytes, extract: Extract) -> FormatText:
     """Read a mailbox: each message below its subject.
 
     Raises:
@@ -52,7 +52,7 @@ def read_mailbox(data: bytes, extract: Extract) -> Reading:
     readings = [read(message, extract) for message in _messages(data)]
     parts = [part for reading in readings for part in (heading(1, reading.title or "(no subject)"), reading.text)]
     notes = [reading.note for reading in readings if reading.note]
-    return Reading(blocks(parts), note="; ".join(notes[:5]) or None)
+    return FormatText(blocks(parts), note="; ".join(notes[:5]) or None)
 
 
 def _messages(data: bytes) -> Iterator[bytes]:

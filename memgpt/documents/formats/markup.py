@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from memgpt.documents.formats.reading import Reading, code, heading, one_line
+from memgpt.documents.formats.reading import FormatText, code, heading, one_line
 
 _FRONT_MATTER = re.compile(
     r"\A(?:---|\+\+\+)[ \t]{0,10}\n(.{0,20000}?)\n(?:---|\.\.\.|\+\+\+)[ \t]{0,10}(?:\n|\Z)", re.DOTALL
@@ -19,13 +19,15 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _TITLE = re.compile(r"^title[ \t]{0,10}[:=][ \t]{0,10}(\S[^\n]{0,500})", re.MULTILINE | re.IGNORECASE)
 
 
-def markdown(text: str) -> Reading:
+def markdown(text: str) -> FormatText:
     """Read Markdown; the title of its front matter is the document's, and its rules are no underlines of headings."""
     matter = _FRONT_MATTER.match(text)
     if matter is None:
-        return Reading(text)
+        return FormatText(text)
     title = _TITLE.search(matter[1])
-    return Reading(f"{code(matter[1], 'yaml')}\n{text[matter.end() :]}", title[1].strip().strip("\"'") if title else "")
+    return FormatText(
+        f"{code(matter[1], 'yaml')}\n{text[matter.end() :]}", title[1].strip().strip("\"'") if title else ""
+    )
 
 
 _ORG_HEADING = re.compile(r"(\*{1,20}) +(.*)")
@@ -34,7 +36,7 @@ _ORG_BLOCK = re.compile(r"\s{0,20}#\+(begin|end)_(src|example)\b *(\S{0,40})", r
 _ORG_LINK = re.compile(r"\[\[([^\]\[]{1,2000})\]\[([^\]\[]{1,2000})\]\]")
 
 
-def org(text: str) -> Reading:
+def org(text: str) -> FormatText:
     """Read an Org file."""
     lines: list[str] = []
     title = ""
@@ -48,14 +50,14 @@ def org(text: str) -> Reading:
             lines.append(title)
         else:
             lines.append(_ORG_LINK.sub(r"\2 (\1)", line))
-    return Reading("\n".join(lines) + "\n", title)
+    return FormatText("\n".join(lines) + "\n", title)
 
 
 _RST_RULE = re.compile(r"^([!-/:-@\[-`{-~])\1{2,}+\s*+$")
 _RST_ROLE = re.compile(r":[\w.:+-]{1,60}:`([^`]{1,1000})`")
 
 
-def rst(text: str) -> Reading:
+def rst(text: str) -> FormatText:
     """Read reStructuredText: the order in which underlines occur makes the levels of headings."""
     levels: dict[str, int] = {}
     lines = text.splitlines()
@@ -73,7 +75,7 @@ def rst(text: str) -> Reading:
         else:
             made.append(_RST_ROLE.sub(r"\1", line))
     first = next((line.lstrip("# ") for line in made if line.startswith("# ")), "")
-    return Reading("\n".join(made) + "\n", first)
+    return FormatText("\n".join(made) + "\n", first)
 
 
 def _is_title(line: str, below: str) -> bool:
@@ -103,7 +105,7 @@ _TEX_UNSEEN: Final = {
 """Commands whose first argument is no text."""
 
 
-def tex(text: str) -> Reading:
+def tex(text: str) -> FormatText:
     """Read LaTeX: commands go, what they hold stays, and formulas stay as they are written."""
     made: list[str] = []
     title = ""
@@ -116,7 +118,7 @@ def tex(text: str) -> Reading:
         if section == "title":
             title = title or one_line(piece)
     body = _BLANK_LINES.sub("\n\n", "".join([*made, text[at:]]))
-    return Reading("\n".join(line.strip() for line in body.splitlines()).strip() + "\n", title)
+    return FormatText("\n".join(line.strip() for line in body.splitlines()).strip() + "\n", title)
 
 
 def _tex_pieces(text: str) -> Iterator[tuple[int, int, str, str]]:

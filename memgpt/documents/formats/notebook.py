@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from memgpt.documents.formats.reading import Reading, blocks, code
+from memgpt.documents.formats.reading import FormatText, blocks, code
 from memgpt.errors import InputError
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> FormatText:
     """Read a notebook of format 3 or 4 as Markdown: text cells as they are, code and text outputs in fences.
 
     Raises:
@@ -34,7 +34,7 @@ def read(text: str) -> Reading:
         parts += said
         pictures += shown
     note = f"{pictures:,} pictures and other outputs without text are left out" if pictures else None
-    return Reading(blocks(parts), str(about.get("title") or ""), note=note)
+    return FormatText(blocks(parts), str(about.get("title") or ""), note=note)
 
 
 def _cells(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from memgpt.documents.formats import legacy, pdf_annotations, recognition
 from memgpt.documents.formats import names as formats
 from memgpt.documents.formats.pdf import pdf_text
 from memgpt.documents.formats.presentation import without_odd_pictures
-from memgpt.documents.formats.reading import Reading, heading
+from memgpt.documents.formats.reading import FormatText, heading
 from memgpt.documents.formats.word import with_tabs
 from memgpt.errors import InputError, MissingExtraError
 from memgpt.installation import DISTRIBUTION
@@ -27,7 +27,7 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~$&])")
 _FIELDS: Final = ("authors", "created_at", "modified_at", "language", "from_email", "to_emails", "subject", "keywords")
 
 
-def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
+def read(data: bytes, media_type: str, *, ocr: bool = False) -> FormatText:
     """Read a document as Markdown, with its pages or slides; with ``ocr``, scanned pages of a PDF as well.
 
     Raises:
@@ -59,7 +59,7 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> Reading:
     known = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
     if pages:
         known["pages"] = pages[-1][1]
-    return Reading(text, _title(metadata), pages=pages, metadata=known, note=note)
+    return FormatText(text, _title(metadata), pages=pages, metadata=known, note=note)
 
 
 def _printed(data: bytes, contents: Sequence[str], ocr: bool) -> tuple[Sequence[str], str | None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from memgpt.documents.formats.reading import Reading, attribute, blocks, heading, local, one_line, parse_xml, table
+from memgpt.documents.formats.reading import FormatText, attribute, blocks, heading, local, one_line, parse_xml, table
 from memgpt.errors import InputError
 
 _DEEPEST: Final = 200
@@ -23,7 +23,7 @@ _UNSEEN: Final = {"tracked-changes", "sequence-decls", "variable-decls", "user-f
 _LARGEST_REPEAT: Final = 1000
 
 
-def read(data: bytes) -> Reading:
+def read(data: bytes) -> FormatText:
     """Read an OpenDocument text or presentation as Markdown, slides as pages.
 
     Raises:
@@ -44,7 +44,7 @@ def read(data: bytes) -> Reading:
         f"{embedded:,} embedded charts or other objects are not read" if embedded else "",
         f"{reader.deleted:,} passages that tracked changes delete are left out" if reader.deleted else "",
     ]
-    return Reading(text, _title(about), pages=pages, note="; ".join(filter(None, notes)) or None)
+    return FormatText(text, _title(about), pages=pages, note="; ".join(filter(None, notes)) or None)
 
 
 def _title(about: bytes) -> str:

@@ -20,7 +20,7 @@ _DECLARATION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FormatText:
     """The text of a document as its format gives it."""
 
     text: str

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from memgpt.documents.chunking import PLAIN
-from memgpt.documents.formats.reading import Reading
+from memgpt.documents.formats.reading import FormatText
 
 _TIMES = re.compile(r"\s{0,20}(?:\d{1,4}:)?\d{1,3}:\d{2}[.,]\d{1,3}\s{1,20}-->\s")
 _VOICE = re.compile(r"<v(?:\.[\w.]{1,40})?\s{1,5}([^>]{1,200})>")
 _TAG = re.compile(r"</?[^>]{0,200}>|\{\\[^}]{0,100}\}")
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> FormatText:
     """Read the lines of the cues; a line that a cue repeats from the one before is kept once."""
     spoken: list[str] = []
     for block in text.replace("\ufeff", "").split("\n\n"):
@@ -24,4 +24,4 @@ def read(text: str) -> Reading:
             said = _TAG.sub("", _VOICE.sub(r"\1: ", line)).strip()
             if said and (not spoken or spoken[-1] != said):
                 spoken.append(said)
-    return Reading("\n".join(spoken) + "\n", structure=PLAIN)
+    return FormatText("\n".join(spoken) + "\n", structure=PLAIN)

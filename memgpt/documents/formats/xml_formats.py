@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from memgpt.documents.formats.reading import Reading, attribute, blocks, heading, local, one_line, parse_xml
+from memgpt.documents.formats.reading import FormatText, attribute, blocks, heading, local, one_line, parse_xml
 
 _DEEPEST: Final = 200
 
 
-def fictionbook(markup: str) -> Reading:
+def fictionbook(markup: str) -> FormatText:
     """Read an FB2 book: its sections with their titles, its description; the pictures in base64 are left out."""
     root = parse_xml(markup)
     title = next((one_line("".join(each.itertext())) for each in root.iter() if local(each) == "book-title"), "")
@@ -22,7 +22,7 @@ def fictionbook(markup: str) -> Reading:
         elif local(child) == "body":
             parts += _section(child, 1)
     pictures = sum(local(child) == "binary" for child in root)
-    return Reading(blocks(parts), title, note=f"{pictures:,} pictures are left out" if pictures else None)
+    return FormatText(blocks(parts), title, note=f"{pictures:,} pictures are left out" if pictures else None)
 
 
 def _section(element: Element, level: int) -> Iterator[str]:
@@ -38,13 +38,13 @@ def _section(element: Element, level: int) -> Iterator[str]:
             yield one_line("".join(child.itertext()))
 
 
-def opml(markup: str) -> Reading:
+def opml(markup: str) -> FormatText:
     """Read an outline: a line each, indented, with its note and its address."""
     root = parse_xml(markup)
     title = next((one_line(each.text or "") for each in root.iter() if local(each) == "title"), "")
     about = [one_line(each.text or "") for head in root if local(head) == "head" for each in head]
     body = next((each for each in root if local(each) == "body"), root)
-    return Reading(blocks([*about, "\n".join(_outline(body, 0))]), title)
+    return FormatText(blocks([*about, "\n".join(_outline(body, 0))]), title)
 
 
 def _outline(element: Element, level: int) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _outline(element: Element, level: int) -> Iterator[str]:
         yield from _outline(child, level + 1)
 
 
-def feed(markup: str, page: Callable[[str], str]) -> Reading:
+def feed(markup: str, page: Callable[[str], str]) -> FormatText:
     """Read RSS or Atom: each entry under its title; ``page`` gives the text of HTML in it."""
     root = parse_xml(markup)
     entries = [each for each in root.iter() if local(each) in ("item", "entry")]
@@ -65,7 +65,7 @@ def feed(markup: str, page: Callable[[str], str]) -> Reading:
     for entry in entries:
         parts += _entry(entry, page)
     title = next((one_line(each.text or "") for each in root.iter() if local(each) == "title"), "")
-    return Reading(blocks(parts), title)
+    return FormatText(blocks(parts), title)
 
 
 def _entry(entry: Element, page: Callable[[str], str]) -> Iterator[str]:
@@ -78,8 +78,8 @@ def _entry(entry: Element, page: Callable[[str], str]) -> Iterator[str]:
             yield page(said) if "<" in said and "</" in said else said
 
 
-def other(markup: str) -> Reading:
+def other(markup: str) -> FormatText:
     """Read the text of any XML, an element's own text a line; where there is none, the values of the attributes."""
     root = parse_xml(markup)
     lines = [line for text in root.itertext() if (line := one_line(text))]
-    return Reading("\n".join(lines or (value for each in root.iter() for value in each.attrib.values())) + "\n")
+    return FormatText("\n".join(lines or (value for each in root.iter() for value in each.attrib.values())) + "\n")

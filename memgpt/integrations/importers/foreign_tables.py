@@ -20,7 +20,7 @@ SQL = queries.beside(__name__)
 _SCHEMES: Final = ("postgresql://", "postgres://")
 
 
-class Table(NamedTuple):
+class ForeignTable(NamedTuple):
     """A table somebody's memory is in."""
 
     schema: str
@@ -32,14 +32,14 @@ def is_dsn(source: str) -> bool:
     return source.startswith(_SCHEMES)
 
 
-def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, Table]:
+def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, ForeignTable]:
     """Return the kind and the table of a memory.
 
     Raises:
         InputError: the database cannot be read, or has none or several.
     """
     with _connected(dsn) as connection:
-        found = [Table(**row) for row in connection.execute(SQL.candidates)]
+        found = [ForeignTable(**row) for row in connection.execute(SQL.candidates)]
     names = ", ".join(f"{table.schema}.{table.name}" for table in found) or "none"
     fitting = [
         table
@@ -56,12 +56,12 @@ def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, Table]:
     return "mem0" if fitting[0].is_mem0 else "langgraph", fitting[0]
 
 
-def read(dsn: str, table: Table) -> Iterator[ImportItem]:
+def read(dsn: str, table: ForeignTable) -> Iterator[ImportItem]:
     """Yield the items in a table."""
     return mem0.rows(_rows(dsn, table)) if table.is_mem0 else langgraph.rows(_rows(dsn, table))
 
 
-def _rows(dsn: str, table: Table) -> Iterator[dict[str, Any]]:
+def _rows(dsn: str, table: ForeignTable) -> Iterator[dict[str, Any]]:
     columns = sql.SQL(", ").join(map(sql.Identifier, ("id", "payload"))) if table.is_mem0 else sql.SQL("*")
     order = sql.SQL(", ").join(map(sql.Identifier, ("id",) if table.is_mem0 else ("prefix", "key")))
     there = sql.Identifier(table.schema, table.name)

@@ -96,14 +96,14 @@ def import_memory(
             progress(len(run.items))
     transcript = None
     if opened.transcript is not None:
-        with suppress(_Rehearsed), memory.transaction() if dry_run else nullcontext():
+        with suppress(_RollbackDryRun), memory.transaction() if dry_run else nullcontext():
             transcript = import_transcript(memory, opened.transcript, on_error=on_error, progress=progress)
             if dry_run:
-                raise _Rehearsed
+                raise _RollbackDryRun
     return ImportReport(opened.kind, run.items, run.problems, transcript)
 
 
-class _Rehearsed(Exception):
+class _RollbackDryRun(Exception):
     """Takes back what a dry run wrote."""
 
 

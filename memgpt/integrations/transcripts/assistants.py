@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from memgpt.documents.formats.leftovers import text_of_page
 from memgpt.integrations.transcripts import attachments
-from memgpt.integrations.transcripts.turns import Conversation, Turn, mapping, objects, role_of, text_of
+from memgpt.integrations.transcripts.turns import Conversation, TranscriptTurn, mapping, objects, role_of, text_of
 from memgpt.messages.content import Content, call
 from memgpt.models import Json
 
@@ -21,9 +21,9 @@ def messages(found: Iterable[Any], session: str | None) -> Conversation:
     return Conversation(session, (turn for item in found for turn in _turns(item)))
 
 
-def _turns(item: Any) -> Iterator[Turn]:
+def _turns(item: Any) -> Iterator[TranscriptTurn]:
     if not isinstance(item, Mapping):
-        yield Turn("", "", problem=f"role is missing: the message is not an object but {type(item).__name__}")
+        yield TranscriptTurn("", "", problem=f"role is missing: the message is not an object but {type(item).__name__}")
         return
     item = _plain(item)
     author = item.get("author")
@@ -37,7 +37,7 @@ def _turns(item: Any) -> Iterator[Turn]:
     if isinstance(item.get("function_call"), Mapping):
         content.calls.append(call(item["function_call"]))
     when = next((item[key] for key in _TIMES if item.get(key) is not None), None)
-    base = Turn(role, text, text_of(name), when, text_of(item.get("id")))
+    base = TranscriptTurn(role, text, text_of(name), when, text_of(item.get("id")))
     yield from _with_results(base, content, text_of(item.get("tool_call_id")))
 
 
@@ -60,11 +60,11 @@ def _files(item: Item, *keys: str) -> list[str]:
     return [attachments.attachment(each) for key in keys for each in objects(item.get(key))]
 
 
-def _with_results(turn: Turn, content: Content, answers: str | None = None) -> Iterator[Turn]:
+def _with_results(turn: TranscriptTurn, content: Content, answers: str | None = None) -> Iterator[TranscriptTurn]:
     """Yield the turn, and a tool's turn for each result in its content."""
     for number, (call_id, said) in enumerate(content.results):
         id = f"{turn.id}-{number}" if turn.id else None
-        yield Turn("tool", said, when=turn.when, id=id, tool_call_id=call_id, about=turn.about)
+        yield TranscriptTurn("tool", said, when=turn.when, id=id, tool_call_id=call_id, about=turn.about)
     if turn.text or content.calls or not content.results:
         yield replace(turn, tool_calls=content.calls, tool_call_id=answers)
 
@@ -113,7 +113,7 @@ def _shown_branch(conversation: Item, nodes: Item) -> list[str]:
     return branch[::-1]
 
 
-def _chatgpt_turns(message: Item) -> Iterator[Turn]:
+def _chatgpt_turns(message: Item) -> Iterator[TranscriptTurn]:
     author = mapping(message.get("author"))
     role = role_of(author.get("role")) or str(author.get("role"))
     content = _chatgpt_content(mapping(message.get("content")))
@@ -123,7 +123,7 @@ def _chatgpt_turns(message: Item) -> Iterator[Turn]:
         text = ""
     text = _joined(text, *_files(mapping(message.get("metadata")), "attachments"))
     name = author.get("name") if role == "tool" else None
-    turn = Turn(role, text, text_of(name), message.get("create_time"), text_of(message.get("id")))
+    turn = TranscriptTurn(role, text, text_of(name), message.get("create_time"), text_of(message.get("id")))
     yield from _with_results(turn, content)
 
 
@@ -151,11 +151,11 @@ def claude_ai(conversation: Item) -> Conversation:
     return Conversation(text_of(conversation.get("uuid")), turns, text_of(conversation.get("name")))
 
 
-def _claude_ai_turns(message: Item) -> Iterator[Turn]:
+def _claude_ai_turns(message: Item) -> Iterator[TranscriptTurn]:
     content = attachments.read(message.get("content") or message.get("text"))
     text = _joined(content.text or str(message.get("text") or ""), *_files(message, "attachments", "files"))
     role = role_of(message.get("sender")) or "user"
-    turn = Turn(role, text, when=message.get("created_at"), id=text_of(message.get("uuid")))
+    turn = TranscriptTurn(role, text, when=message.get("created_at"), id=text_of(message.get("uuid")))
     yield from _with_results(turn, content)
 
 
@@ -165,14 +165,14 @@ def claude_code(rows: Iterable[Item]) -> Iterator[Conversation]:
         yield Conversation(session, (turn for row in of for turn in _claude_code_turns(row)))
 
 
-def _claude_code_turns(row: Item) -> Iterator[Turn]:
+def _claude_code_turns(row: Item) -> Iterator[TranscriptTurn]:
     message = mapping(row.get("message"))
     if row.get("type") not in ("user", "assistant") or not message or row.get("isMeta"):
         return  # summaries, snapshots, and what the program says to itself
     content = attachments.read(message.get("content"))
     role = role_of(message.get("role")) or str(row["type"])
     about = {"sidechain": True} if row.get("isSidechain") else {}
-    turn = Turn(role, content.text, when=row.get("timestamp"), id=text_of(row.get("uuid")), about=about)
+    turn = TranscriptTurn(role, content.text, when=row.get("timestamp"), id=text_of(row.get("uuid")), about=about)
     yield from _with_results(turn, content)
 
 
@@ -194,29 +194,31 @@ def responses(items: Iterable[Item], session: str | None) -> Conversation:
     return Conversation(session, (turn for item in items for turn in _response_turns(item)))
 
 
-def _response_turns(item: Item) -> Iterator[Turn]:
+def _response_turns(item: Item) -> Iterator[TranscriptTurn]:
     kind = str(item.get("type") or "message")
     when, id = item.get("timestamp") or item.get("created_at"), text_of(item.get("id"))
     call_id = text_of(item.get("call_id"))
     if kind == "message" and item.get("role"):
         content = attachments.read(item.get("content"))
-        yield Turn(role_of(item["role"]) or "user", content.text, when=when, id=id)
+        yield TranscriptTurn(role_of(item["role"]) or "user", content.text, when=when, id=id)
     elif kind.endswith(("_call_output", "_output")):
-        yield Turn(
+        yield TranscriptTurn(
             "tool", attachments.read(item.get("output")).text or "(empty)", when=when, id=id, tool_call_id=call_id
         )
     elif kind.endswith("_call"):
         arguments = next((item[key] for key in ("arguments", "input", "action") if item.get(key) is not None), None)
         made: Json = {"id": call_id or id, "name": item.get("name") or kind, "arguments": arguments}
-        yield Turn("assistant", "", when=when, id=id, tool_calls=[made])
+        yield TranscriptTurn("assistant", "", when=when, id=id, tool_calls=[made])
         if item.get("output"):  # of a call on a server, such as mcp_call
-            yield Turn("tool", attachments.read(item["output"]).text, when=when, tool_call_id=call_id or id)
+            yield TranscriptTurn("tool", attachments.read(item["output"]).text, when=when, tool_call_id=call_id or id)
 
 
 def sharegpt(conversation: Item, number: int) -> Conversation:
     """Read a conversation of the ShareGPT form, ``from`` and ``value``."""
     found = objects(conversation.get("conversations") or conversation.get("items"))
-    turns = (Turn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in found)
+    turns = (
+        TranscriptTurn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in found
+    )
     return Conversation(text_of(conversation.get("id")) or f"conversation {number}", turns)
 
 
@@ -226,7 +228,7 @@ def letta(agent: Item) -> Conversation:
     return Conversation(text_of(agent.get("id") or agent.get("name")), turns, text_of(agent.get("name")))
 
 
-def _letta_turns(message: Item) -> Iterator[Turn]:
+def _letta_turns(message: Item) -> Iterator[TranscriptTurn]:
     content = attachments.read(message.get("content") or message.get("text"))
     role = role_of(message.get("role")) or "system"
     content.calls.extend(_calls(message))
@@ -237,7 +239,9 @@ def _letta_turns(message: Item) -> Iterator[Turn]:
     text = _joined(text, *(str(mapping(_parsed(each)).get("message") or "") for each in answers))
     calls = [each for each in content.calls if each["name"] != "send_message"]
     when, id = message.get("created_at"), text_of(message.get("id"))
-    yield Turn(role, text, text_of(message.get("name")), when, id, calls, text_of(message.get("tool_call_id")))
+    yield TranscriptTurn(
+        role, text, text_of(message.get("name")), when, id, calls, text_of(message.get("tool_call_id"))
+    )
 
 
 def _letta_said(text: str, role: str) -> tuple[str, str]:
@@ -263,21 +267,21 @@ def gemini_activity(entries: Sequence[Item]) -> Conversation:
     return Conversation("Gemini Apps", (turn for entry in found for turn in _activity_turns(entry)))
 
 
-def _activity_turns(entry: Item) -> Iterator[Turn]:
+def _activity_turns(entry: Item) -> Iterator[TranscriptTurn]:
     title, when = str(entry.get("title") or ""), entry.get("time")
     asked = title.removeprefix("Prompted ")
     if asked:
-        yield Turn("user", asked, when=when, id=f"{when}-user")
+        yield TranscriptTurn("user", asked, when=when, id=f"{when}-user")
     said = "\n\n".join(text_of_page(str(item.get("html") or "")) for item in objects(entry.get("safeHtmlItem")))
     if said.strip():
-        yield Turn("assistant", said, when=when, id=f"{when}-assistant")
+        yield TranscriptTurn("assistant", said, when=when, id=f"{when}-assistant")
 
 
 def ai_studio(prompt: Item) -> Conversation:
     """Read a prompt saved by Google's AI Studio."""
     chunks = objects(mapping(prompt["chunkedPrompt"]).get("chunks"))
     turns = (
-        Turn(role_of(each.get("role")) or "user", attachments.read(each.get("text")).text)
+        TranscriptTurn(role_of(each.get("role")) or "user", attachments.read(each.get("text")).text)
         for each in chunks
         if not each.get("isThought")
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from memgpt.integrations.transcripts.turns import Conversation, Turn, mapping, objects, text_of
+from memgpt.integrations.transcripts.turns import Conversation, TranscriptTurn, mapping, objects, text_of
 
 Item = Mapping[str, Any]
 _OMITTED = re.compile(r"^<(.{1,60}) omitted>$")
@@ -20,7 +20,7 @@ def telegram(chat: Item, messages: Iterable[Any]) -> Conversation:
     return Conversation(text_of(chat.get("id")), turns, text_of(chat.get("name")))
 
 
-def _telegram_turns(message: Item) -> Iterator[Turn]:
+def _telegram_turns(message: Item) -> Iterator[TranscriptTurn]:
     if message.get("type") != "message":
         return  # somebody joined, a call, a pinned message
     pieces = message.get("text")
@@ -34,7 +34,7 @@ def _telegram_turns(message: Item) -> Iterator[Turn]:
     ]
     if message.get("file"):
         sent.append(f"[{message.get('media_type') or 'file'} {message.get('file_name') or ''}".rstrip() + "]")
-    yield Turn(
+    yield TranscriptTurn(
         "user",
         "\n".join(filter(None, [text, *sent])),
         text_of(message.get("from")),
@@ -57,7 +57,7 @@ def slack(messages: Iterable[Any], channel: str | None, people: Mapping[str, str
     return Conversation(channel, turns)
 
 
-def _slack_turn(message: Item, people: Mapping[str, str]) -> Turn:
+def _slack_turn(message: Item, people: Mapping[str, str]) -> TranscriptTurn:
     def shown(link: re.Match[str]) -> str:
         target, label = link[1], link[2]
         if target.startswith(("@", "#", "!")):
@@ -71,7 +71,7 @@ def _slack_turn(message: Item, people: Mapping[str, str]) -> Turn:
     files = [f"[attachment {each.get('name') or each.get('title')}]" for each in objects(message.get("files"))]
     ts = text_of(message.get("ts"))
     role = "assistant" if message.get("bot_id") else "user"
-    return Turn(role, "\n".join(filter(None, [text, *files])), text_of(name), float(ts) if ts else None, ts)
+    return TranscriptTurn(role, "\n".join(filter(None, [text, *files])), text_of(name), float(ts) if ts else None, ts)
 
 
 def discord(export: Item, messages: Iterable[Any]) -> Conversation:
@@ -81,19 +81,19 @@ def discord(export: Item, messages: Iterable[Any]) -> Conversation:
     return Conversation(text_of(channel.get("id")), turns, text_of(channel.get("name")))
 
 
-def _discord_turn(message: Item) -> Turn:
+def _discord_turn(message: Item) -> TranscriptTurn:
     author = mapping(message.get("author"))
     files = [f"[attachment {each.get('fileName')}]" for each in objects(message.get("attachments"))]
     text = "\n".join(filter(None, [str(message.get("content") or ""), *files]))
     name = author.get("nickname") or author.get("name")
     role = "assistant" if author.get("isBot") else "user"
-    return Turn(role, text, text_of(name), message.get("timestamp"), text_of(message.get("id")))
+    return TranscriptTurn(role, text, text_of(name), message.get("timestamp"), text_of(message.get("id")))
 
 
 def discord_package(messages: Iterable[Item]) -> Conversation:
     """Read a channel of the data that Discord sends on request: one's own messages."""
     turns = (
-        Turn(
+        TranscriptTurn(
             "user",
             "\n".join(filter(None, [str(each.get("Contents") or ""), str(each.get("Attachments") or "")])),
             when=each.get("Timestamp"),
@@ -136,13 +136,13 @@ def _day_first(entries: list[re.Match[str]]) -> bool:
     return not any(int(entry[2]) > 12 or entry[7] for entry in entries)
 
 
-def _whatsapp_turns(entry: re.Match[str], lines: list[str], day_first: bool) -> Iterator[Turn]:
+def _whatsapp_turns(entry: re.Match[str], lines: list[str], day_first: bool) -> Iterator[TranscriptTurn]:
     name, colon, said = lines[0].partition(": ")
     if not colon or len(name) > 100:
         return  # a notice of the program, which nobody said
     text = "\n".join([said, *lines[1:]]).replace("\u200e", "").strip()
     text = _OMITTED.sub(r"[\1 omitted]", text)
-    yield Turn("user", text, name.strip("\u200e\u200f ~"), _whatsapp_time(entry, day_first))
+    yield TranscriptTurn("user", text, name.strip("\u200e\u200f ~"), _whatsapp_time(entry, day_first))
 
 
 def _whatsapp_time(entry: re.Match[str], day_first: bool) -> datetime | None:

@@ -17,7 +17,7 @@ from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.integrations.transcripts import messengers, shapes
 from memgpt.integrations.transcripts.source import LARGE, Source, of_value, open_source
-from memgpt.integrations.transcripts.turns import Conversation, Turn
+from memgpt.integrations.transcripts.turns import Conversation, TranscriptTurn
 from memgpt.memory import Memory
 from memgpt.messages.store import MessageStore
 from memgpt.models import ROLES, Json
@@ -78,7 +78,7 @@ def import_transcript(
         InputError: the shape is unknown, or a message is bad; nothing of a file of up to 32 MiB was written.
     """
     validation.choice(on_error, ON_ERROR, "on_error")
-    run = _Import(memory, session, on_error, progress)
+    run = _TranscriptImport(memory, session, on_error, progress)
     opened, large = _opened(source)
     with nullcontext() if large else memory.transaction():
         for conversation in opened(branches):
@@ -128,7 +128,7 @@ def _slack_folder(path: Path) -> Iterator[Conversation]:
         yield messengers.slack(open_source(day).items, day.parent.name, people)
 
 
-class _Import:
+class _TranscriptImport:
     """One import, as far as it is."""
 
     def __init__(
@@ -186,7 +186,7 @@ class _Import:
                 known.add(id)
                 yield {**message, "session": session, "metadata": {**turn.about, "transcript_id": id}}
 
-    def _message(self, turn: Turn, number: int, session: str, last: datetime | None) -> Json | None:
+    def _message(self, turn: TranscriptTurn, number: int, session: str, last: datetime | None) -> Json | None:
         """Return the message of a turn; None if it is left out."""
         found = _Checked(number)
         known = turn.role in ROLES and not turn.problem
@@ -222,7 +222,7 @@ def _not_before(last: datetime | None, when: datetime | None) -> datetime | None
     return max(last, when) if last and when else when or last
 
 
-def _fingerprint(turn: Turn, seen: dict[str, int]) -> str:
+def _fingerprint(turn: TranscriptTurn, seen: dict[str, int]) -> str:
     """Identify a message without an id by its words and how many equal ones came before."""
     said = json.dumps([turn.role, turn.text, turn.name, str(turn.when), [*turn.tool_calls]], default=str)
     digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]

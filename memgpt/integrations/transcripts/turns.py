@@ -18,7 +18,7 @@ _ROLES: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TranscriptTurn:
     """One message of a transcript."""
 
     role: str
@@ -41,7 +41,7 @@ class Conversation:
 
     session: str | None
     """What names it for good, such as an id; a title may change between two exports."""
-    turns: Iterable[Turn]
+    turns: Iterable[TranscriptTurn]
     title: str | None = None
 
 

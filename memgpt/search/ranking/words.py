@@ -36,7 +36,7 @@ class Splits:
     """
 
     def __init__(self) -> None:
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
         self.after_fork()
         forks.register(self)
 
@@ -130,7 +130,7 @@ class SoftMatcher:
     def __init__(self, vectors: WordVectors) -> None:
         self.splits = Splits()
         self._vectors = vectors
-        self._lock = forks.Lock()
+        self._lock = forks.ForkSafeLock()
         self.after_fork()
         forks.register(self)
 

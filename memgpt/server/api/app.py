@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from memgpt import installation
 from memgpt.llm.bounded_http import bound
 from memgpt.server.api import examples, problems
-from memgpt.server.api.edge import Edge, Limits
+from memgpt.server.api.edge import EdgeMiddleware, ServerLimits
 from memgpt.server.api.journal import Journal
 from memgpt.server.api.origins import Origins, cross_origin
-from memgpt.server.api.problems import Problem
+from memgpt.server.api.problems import ProblemDetails
 from memgpt.server.api.readiness import Readiness
 from memgpt.server.api.routes import (
     admin,
@@ -39,8 +39,8 @@ from memgpt.server.api.telemetry import Metrics, trace_requests
 from memgpt.server.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
-    "model": Problem,
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "model": ProblemDetails,
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {**_PROBLEM, "description": "The request cannot be served as it is; `detail` says why."},
@@ -53,7 +53,7 @@ Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 def create_app(
     service: Service,
     *,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     hosts: Iterable[str] = (),
     lifespan: Lifespan | None = None,
     traces: TracerProvider | None = None,
@@ -65,7 +65,7 @@ def create_app(
         lifespan: entered while it runs.
     """
     metrics = Metrics(service)
-    limits = limits or Limits()
+    limits = limits or ServerLimits()
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -112,7 +112,7 @@ def create_app(
         app.include_router(module.router)
     problems.handle(app)
     pages = service.options.cors_origins or ()
-    app.add_middleware(Edge, service=service, limits=limits, metrics=metrics)
+    app.add_middleware(EdgeMiddleware, service=service, limits=limits, metrics=metrics)
     app.add_middleware(Origins, service=service, hosts=hosts, pages=pages)
     if pages:
         app.add_middleware(cross_origin, pages=pages)

@@ -103,7 +103,7 @@ class ArchivalCreate(Body):
     embedding: Vector | None = None
 
 
-class Batch(Body):
+class BatchBody(Body):
     """Several items, of which one may be bad."""
 
     on_error: OnError = "fail"
@@ -142,7 +142,7 @@ class Batch(Body):
         return [*kept], sorted([*self._unstorable, *problems], key=lambda problem: problem.index)
 
 
-class ArchivalBatch(Batch):
+class ArchivalBatch(BatchBody):
     model_config = _example(memories=[{"text": "Ann prefers night trains"}, {"text": "Ann's dog is called Rex"}])
     memories: Annotated[list[ArchivalCreate], Field(min_length=1, max_length=1000)]
 
@@ -180,7 +180,7 @@ class MessageCreate(Body):
     embedding: Vector | None = None
 
 
-class MessageBatch(Batch):
+class MessageBatch(BatchBody):
     model_config = _example(messages=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}])
     messages: Annotated[list[MessageCreate], Field(min_length=1, max_length=1000)]
 

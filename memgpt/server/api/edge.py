@@ -30,7 +30,7 @@ _STREAM: Final = re.compile(r"/v1/agents/[^/]+/jobs/[^/]+/events|/mcp")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Limits of one process; beyond them a request is refused at once, with what to do."""
 
     head_bytes: int = 16_384
@@ -60,7 +60,7 @@ class Limits:
     """Of a job's progress, at the same time."""
 
 
-class Edge:
+class EdgeMiddleware:
     """ASGI middleware in front of the routes."""
 
     LEAST_BODY: Final = 65_536
@@ -68,7 +68,7 @@ class Edge:
     LOOKUPS: Final = 4
     """Keys looked up in the database at the same time, by threads of their own."""
 
-    def __init__(self, app: ASGIApp, *, service: Service, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, service: Service, limits: ServerLimits, metrics: Metrics) -> None:
         self._app = app
         self._service = service
         self._limits = limits

@@ -52,7 +52,7 @@ OF_SCHEMAS: Final[Mapping[str, Any]] = {
         "accessed_at": _TIME,
         "access_count": 0,
     },
-    "Kept": {"id": 1, "text": "Ann prefers night trains", "duplicate": False, "similar": []},
+    "RememberedText": {"id": 1, "text": "Ann prefers night trains", "duplicate": False, "similar": []},
     "Message": {
         "id": 1,
         "session": "2026-11-23",
@@ -202,7 +202,7 @@ OF_SCHEMAS: Final[Mapping[str, Any]] = {
         "arguments": '{"session": "monday"}',
     },
     "Health": {"status": "ok"},
-    "Problem": {
+    "ProblemDetails": {
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,

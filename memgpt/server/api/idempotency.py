@@ -27,7 +27,7 @@ from memgpt.jobs import Jobs
 from memgpt.memory import Memory
 from memgpt.scope.scope import AgentScope
 from memgpt.server.api import access, segments
-from memgpt.server.keys_store import Answer, Claim, KeyStore
+from memgpt.server.keys_store import Answer, IdempotencyClaim, KeyStore
 from memgpt.server.service import Caller, Service
 
 HEADER: Final = "Idempotency-Key"
@@ -66,7 +66,7 @@ class _Once:
             raise
         return answer
 
-    def _claim(self) -> tuple[Claim | None, Answer | None]:
+    def _claim(self) -> tuple[IdempotencyClaim | None, Answer | None]:
         with self._service.database.transaction() as connection:
             store = KeyStore(connection)
             claim = store.claim(self._holder, self._name, self._digest, self._agent_id)
@@ -151,7 +151,7 @@ def _answer(answers: TypeAdapter[Any], result: Any, status: int, given: dict[str
     return answer
 
 
-def _keep(connection: Connection, claim: Claim, answer: Response) -> None:
+def _keep(connection: Connection, claim: IdempotencyClaim, answer: Response) -> None:
     headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
     if not KeyStore(connection).keep_answer(claim, answer.status_code, headers, bytes(answer.body)):
         raise ConflictError(f"this took too long, and its repetition has the {HEADER} by now: nothing was written")

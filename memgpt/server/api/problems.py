@@ -37,7 +37,7 @@ from memgpt.server.api import openai_errors
 log = logging.getLogger("memgpt.server.api")
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """Error for people (``detail``) and for machines (``status``, ``title``)."""
 
     type: str = "about:blank"
@@ -99,7 +99,7 @@ def response(
         extra.setdefault("WWW-Authenticate", 'Bearer realm="memgpt"')
     if openai_errors.speaks(path):
         return openai_errors.response(status, detail, headers=extra)
-    problem = Problem(
+    problem = ProblemDetails(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail.encode("utf-8", "replace").decode(),

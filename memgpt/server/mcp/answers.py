@@ -7,13 +7,13 @@ from pydantic import BaseModel
 from memgpt.models import Block, Change, Document, Entity, Fact, Hit, Message
 
 
-class Found(BaseModel):
+class SearchResults(BaseModel):
     """Search results, best first."""
 
     hits: list[Hit]
 
 
-class Kept(BaseModel):
+class RememberResult(BaseModel):
     """Outcome of remembering a text."""
 
     id: int
@@ -31,7 +31,7 @@ class Saved(BaseModel):
     message: Message
 
 
-class Added(BaseModel):
+class DocumentResult(BaseModel):
     document: Document
 
 
@@ -39,15 +39,15 @@ class FactResult(BaseModel):
     fact: Fact
 
 
-class Blocks(BaseModel):
+class BlockList(BaseModel):
     blocks: list[Block]
 
 
-class Messages(BaseModel):
+class MessageList(BaseModel):
     messages: list[Message]
 
 
-class Documents(BaseModel):
+class DocumentList(BaseModel):
     documents: list[Document]
 
 
@@ -56,7 +56,7 @@ class DocumentText(BaseModel):
     text: str
 
 
-class Known(BaseModel):
+class EntityFacts(BaseModel):
     """An entity and the facts about it."""
 
     entities: list[Entity]

@@ -13,7 +13,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from memgpt.server.mcp.access import Door
-from memgpt.server.mcp.reference_graph import Graph, Node, Nodes, Relation
+from memgpt.server.mcp.reference_graph import KnowledgeGraph, Node, Nodes, Relation
 
 P = ParamSpec("P")
 
@@ -44,7 +44,7 @@ class DeletionIn(BaseModel):
     observations: Annotated[list[str], Field(description="An array of observations to delete")]
 
 
-class Added(BaseModel):
+class AddedObservations(BaseModel):
     entityName: str
     addedObservations: list[str]
 
@@ -58,7 +58,7 @@ class RelationsOut(BaseModel):
 
 
 class AddedOut(BaseModel):
-    results: list[Added]
+    results: list[AddedObservations]
 
 
 class GraphOut(BaseModel):
@@ -242,11 +242,11 @@ def _relations(given: Sequence[RelationIn]) -> Sequence[Relation]:
     return [Relation(r.source, r.target, r.relationType) for r in given]
 
 
-def _graph(graph: Graph) -> dict[str, Any]:
+def _graph(graph: KnowledgeGraph) -> dict[str, Any]:
     return {"entities": [_entity(n) for n in graph.nodes], "relations": [_relation(r) for r in graph.relations]}
 
 
-def _answer_graph(graph: Graph) -> CallToolResult:
+def _answer_graph(graph: KnowledgeGraph) -> CallToolResult:
     found = _graph(graph)
     return _answer(found, found)
 

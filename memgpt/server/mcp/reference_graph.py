@@ -44,7 +44,7 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class KnowledgeGraph:
     """Nodes and relations, oldest first."""
 
     nodes: Sequence[Node]
@@ -57,16 +57,16 @@ class Nodes:
     def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
-    def read(self) -> Graph:
+    def read(self) -> KnowledgeGraph:
         """Everything."""
         return self._scope.read(lambda connection: _graph(*self._rows(connection)))
 
-    def open(self, names: Iterable[str]) -> Graph:
+    def open(self, names: Iterable[str]) -> KnowledgeGraph:
         """Return the nodes of these names, and the relations from and to them."""
         wanted = set(names)
         return self._scope.read(lambda c: _graph(*self._rows(c), keep=lambda node: node.name in wanted))
 
-    def search(self, query: str) -> Graph:
+    def search(self, query: str) -> KnowledgeGraph:
         """Nodes whose name, type or an observation contains a text, upper or lower case, and their relations."""
         wanted = query.lower()
 
@@ -246,15 +246,17 @@ class Nodes:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
 
-def _graph(entities: Sequence[Entity], statements: Sequence[Fact], keep: Callable[[Node], bool] | None = None) -> Graph:
+def _graph(
+    entities: Sequence[Entity], statements: Sequence[Fact], keep: Callable[[Node], bool] | None = None
+) -> KnowledgeGraph:
     nodes = [_node(entity) for entity in entities]
     names_of = {entity.id: entity.name for entity in entities}
     relations = [_relation(row, names_of) for row in statements]
     if keep is None:
-        return Graph(nodes, relations)
+        return KnowledgeGraph(nodes, relations)
     kept = [node for node in nodes if keep(node)]
     names = {node.name for node in kept}
-    return Graph(kept, [r for r in relations if r.source in names or r.target in names])
+    return KnowledgeGraph(kept, [r for r in relations if r.source in names or r.target in names])
 
 
 def _node(entity: Entity) -> Node:

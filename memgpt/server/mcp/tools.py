@@ -11,21 +11,21 @@ from pydantic import Field
 from memgpt.models import Json, Kind, Role
 from memgpt.server.mcp.access import Door
 from memgpt.server.mcp.answers import (
-    Added,
-    Blocks,
+    BlockList,
     Changes,
     ContextText,
-    Documents,
+    DocumentList,
+    DocumentResult,
     DocumentText,
     Edited,
+    EntityFacts,
     FactResult,
     Forgotten,
-    Found,
-    Kept,
-    Known,
-    Messages,
+    MessageList,
+    RememberResult,
     Removed,
     Saved,
+    SearchResults,
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,7 +74,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
         half_life: Annotated[str, Field(description="Age that halves recency: 12h, 30d.")] = "30d",
         graph: Annotated[bool, Field(description="Whether facts about what the query names rise.")] = True,
         explain: Annotated[bool, Field(description="Tell how each score came about.")] = False,
-    ) -> Found:
+    ) -> SearchResults:
         """Search everything that is remembered: kept texts, earlier conversations, documents, facts. Use it before
         answering from what you assume about the person or their affairs."""
         with door.memory("read") as memory:
@@ -97,7 +97,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
                 explain=explain,
                 operators=False,
             )
-        return Found(hits=hits)
+        return SearchResults(hits=hits)
 
 
 def _offer_context(server: MCPServer, door: Door) -> None:
@@ -136,7 +136,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
         metadata: Metadata = None,
         created_at: Time = None,
         expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
-    ) -> Kept:
+    ) -> RememberResult:
         """Keep a text for good. Something already kept is merged with what you say of it now; ``similar`` lists what
         says nearly the same and may need updating instead."""
         with door.memory("write") as memory:
@@ -149,7 +149,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return Kept(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+        return RememberResult(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
 
     @server.tool(title="Correct a memory", annotations=_WRITES)
     def correct_memory(
@@ -161,7 +161,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
         metadata: Metadata = None,
         created_at: Time = None,
         expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
-    ) -> Kept:
+    ) -> RememberResult:
         """Replace a kept text that is no longer true. The old one stays in the history and is not found any more."""
         with door.memory("write") as memory:
             kept = memory.archival.supersede(
@@ -174,7 +174,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return Kept(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+        return RememberResult(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
 
     @server.tool(title="Delete a memory", annotations=_DELETES)
     def delete_memory(id: int) -> Removed:
@@ -186,10 +186,10 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
 
 def _offer_blocks(server: MCPServer, door: Door) -> None:
     @server.tool(title="Read blocks", annotations=_READS)
-    def read_blocks() -> Blocks:
+    def read_blocks() -> BlockList:
         """Read core memory: the labelled blocks (human, persona, context…) that belong in every prompt."""
         with door.memory("read") as memory:
-            return Blocks(blocks=list(memory.core.list()))
+            return BlockList(blocks=list(memory.core.list()))
 
     @server.tool(title="Append to a block", annotations=_WRITES)
     def append_to_block(
@@ -257,13 +257,13 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
         intent: str | None = None,
         since: Time = None,
         until: Time = None,
-    ) -> Messages:
+    ) -> MessageList:
         """Read the latest messages of one conversation, or of all, oldest first."""
         with door.memory("read") as memory:
             messages = memory.messages.list(
                 session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
             )
-        return Messages(messages=list(messages))
+        return MessageList(messages=list(messages))
 
     @server.tool(title="Delete a conversation", annotations=_DELETES)
     def delete_conversation(session: str) -> Removed:
@@ -281,17 +281,17 @@ def _offer_documents(server: MCPServer, door: Door) -> None:
         source: Annotated[str | None, Field(description="Where it is from: a file name or address.")] = None,
         media_type: Literal["text/plain", "text/markdown"] | None = None,
         metadata: Metadata = None,
-    ) -> Added:
+    ) -> DocumentResult:
         """Keep a longer text as a document, cut into chunks that search_memory finds."""
         with door.memory("write") as memory:
             document = memory.documents.add(text, title=title, source=source, media_type=media_type, metadata=metadata)
-        return Added(document=document)
+        return DocumentResult(document=document)
 
     @server.tool(title="List documents", annotations=_READS)
-    def list_documents(limit: Limit = 50) -> Documents:
+    def list_documents(limit: Limit = 50) -> DocumentList:
         """List the documents, newest first."""
         with door.memory("read") as memory:
-            return Documents(documents=list(memory.documents.list(limit=limit)))
+            return DocumentList(documents=list(memory.documents.list(limit=limit)))
 
     @server.tool(title="Read a document", annotations=_READS)
     def read_document(id: int) -> DocumentText:
@@ -336,12 +336,12 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
         return FactResult(fact=added)
 
     @server.tool(title="Look up an entity", annotations=_READS)
-    def look_up_entity(name: str, limit: Limit = 50) -> Known:
+    def look_up_entity(name: str, limit: Limit = 50) -> EntityFacts:
         """Look up who or what goes by a name, and the facts about it."""
         with door.memory("read") as memory:
             entities = list(memory.graph.find(name))
             facts = [fact for entity in entities for fact in memory.graph.facts(entity, limit=limit)]
-        return Known(entities=entities, facts=facts)
+        return EntityFacts(entities=entities, facts=facts)
 
     @server.tool(title="Retract a fact", annotations=_DELETES)
     def retract_fact(id: int) -> FactResult:

@@ -20,7 +20,7 @@ router = APIRouter(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RememberedText:
     """Outcome of one text."""
 
     id: int
@@ -35,7 +35,7 @@ class Kept:
 class KeptOf:
     """Outcomes of a batch of which bad items are skipped or mended."""
 
-    kept: Sequence[Kept]
+    kept: Sequence[RememberedText]
     problems: Sequence[Problem]
 
 
@@ -57,13 +57,13 @@ def list_archival(
 
 
 @router.post("", status_code=201)
-def remember(memory: Writing, body: bodies.ArchivalCreate) -> Sequence[Kept]:
+def remember(memory: Writing, body: bodies.ArchivalCreate) -> Sequence[RememberedText]:
     """Keep one text. A text that is there already is not kept twice."""
     return [_kept(memory.remember(**body.given()), body)]
 
 
 @router.post("/batch", status_code=201)
-def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[Kept] | KeptOf:
+def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[RememberedText] | KeptOf:
     """Keep many texts: all or none, one answer per text, in order; with ``on_error`` skip or replace a report."""
     kept, problems = body.kept_by(lambda items, on_error: memory.remember_many(items, on_error=on_error))
     answers = [_kept(remembered, body.memories[n]) for n, remembered in kept]
@@ -96,7 +96,7 @@ def update_archival(memory: Writing, id: RowId, body: bodies.ArchivalUpdate) -> 
 
 
 @router.put("/{id}/superseded-by", status_code=201)
-def supersede_archival(memory: Writing, id: RowId, body: bodies.ArchivalCreate) -> Sequence[Kept]:
+def supersede_archival(memory: Writing, id: RowId, body: bodies.ArchivalCreate) -> Sequence[RememberedText]:
     """Keep a text that replaces this memory, which no search finds any more."""
     given = body.given()
     return [_kept(memory.archival.supersede(id, given.pop("text"), **given), body)]
@@ -108,5 +108,5 @@ def delete_archival(memory: Writing, id: RowId) -> None:
     memory.archival.delete(id)
 
 
-def _kept(remembered: Remembered, body: bodies.ArchivalCreate) -> Kept:
-    return Kept(remembered.id, body.text, remembered.duplicate, list(remembered.similar))
+def _kept(remembered: Remembered, body: bodies.ArchivalCreate) -> RememberedText:
+    return RememberedText(remembered.id, body.text, remembered.duplicate, list(remembered.similar))

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 
-from memgpt.agent import Agent, Ended, Event, Limits, ToolCalled, ToolReturned, Turn
+from memgpt.agent import Agent, Ended, Event, ToolCalled, ToolReturned, Turn, TurnLimits
 from memgpt.database import forks
 from memgpt.errors import ConflictError, MemgptError
 from memgpt.memory import Memory
@@ -90,7 +90,7 @@ class Cancelled:
 async def chat(request: Request, service: TheService, memory: Writing, body: bodies.ChatTurn) -> Response:
     """Answer a message of the user. One turn of a session at a time; who goes away cancels it. A turn sent again is
     another turn."""
-    limits = Limits(steps=body.steps, tokens=body.tokens, seconds=body.seconds)
+    limits = TurnLimits(steps=body.steps, tokens=body.tokens, seconds=body.seconds)
     agent = await run_in_threadpool(lambda: Agent(memory, service.chat_model(), session=body.session, limits=limits))
     return await _answered(request, agent, agent.stream(body.text), body.stream)
 
