@@ -42,7 +42,7 @@ class Instant(ChatModel):
             @asynccontextmanager
             async def request_stream(self, *args: Any, **named: Any) -> AsyncIterator[Any]:
                 async with super().request_stream(*args, **named) as answer:
-                    answer.provider_details = {"finish_reason": "stop"}  # as models do: else the answer broke off
+                    answer.provider_details = {"finish_reason": "stop"}  # as models do: else the response was cut off
                     yield answer
 
         class Nobody(Provider[None]):

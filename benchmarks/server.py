@@ -226,7 +226,7 @@ def drawn(chance: random.Random) -> tuple[bool, str, str]:
 
 
 def run(makes: Callable[[], Ask], clients: int, seconds: float, stop: threading.Event | None = None) -> Load:
-    """So many clients, each one request after another, for so long or until it is told to stop."""
+    """So many clients, each one request after another, for so long or until it is stopping."""
     load, lock, stop = Load(seconds), threading.Lock(), stop or threading.Event()
     began = time.perf_counter()
 

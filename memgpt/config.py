@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     def _origins(cls, value: object) -> object:
         origins = [origin.strip() for origin in value.split(",") if origin.strip()] if isinstance(value, str) else value
         if isinstance(origins, (list, tuple)) and (bad := [o for o in origins if not _ORIGIN.fullmatch(str(o))]):
-            raise ValueError(f"{bad[0]!r} is no origin: write it as browsers do, such as https://app.example.com")
+            raise ValueError(f"{bad[0]!r} is not an origin: write it as browsers do, such as https://app.example.com")
         return origins
 
     @field_validator("language")

@@ -188,7 +188,7 @@ def _whole(response: ModelResponse) -> ModelResponse:
     ended = (response.provider_details or {}).get("finish_reason")  # OpenAI's client makes up a "stop" without it
     if ended or response.finish_reason not in (None, "stop") or response.provider_name == "xai":
         return response
-    raise BrokenAnswerError("the answer broke off")
+    raise BrokenAnswerError("the response was cut off")
 
 
 def _cut(response: ModelResponse) -> ModelResponse:

@@ -208,7 +208,9 @@ class Agent:
             taken = self._spent(response, seconds, sent)
             self._calibrate(sent, taken.input_tokens)
             if not said and not response.tool_calls:
-                raise ChatError(f"{self.model.name} answered nothing. The conversation is kept: resume to try again")
+                raise ChatError(
+                    f"{self.model.name} returned an empty response. The conversation is kept: resume to try again"
+                )
             step_id, answer, ended = self._record.answered(progress, self.model.name, sent, response, taken, said)
             if response.finish_reason == "length":
                 yield Cut()
@@ -388,7 +390,7 @@ def _last(events: Iterator[Event]) -> Turn:
     for event in events:
         if isinstance(event, Ended):
             return event.turn
-    raise ChatError("the turn ended without an end")
+    raise ChatError("the event stream stopped before the turn ended")
 
 
 def _clean(text: str) -> str:

@@ -104,7 +104,7 @@ def check(scope: AgentScope, file: TextIO, *, reembed: bool) -> Header:
     for table, count in head.counts.items():
         if seen[table] != count:
             raise InputError(
-                f"the file has {seen[table]} rows of {table}, and its header says {count}: it is not whole"
+                f"the file has {seen[table]} rows of {table}, and its header says {count}: it is incomplete"
             )
     return head
 
@@ -330,8 +330,8 @@ def _inserted(connection: Connection, store: TransferStore, batch: Sequence[Line
                 raise ConflictError(f"line {line.number}: {_reason(error)}") from error
             except psycopg.errors.InsufficientPrivilege as error:
                 raise InputError(
-                    f"line {line.number}: {line.table} {line.row['id']} is shared with an agent that this key does not "
-                    "reach"
+                    f"line {line.number}: {line.table} {line.row['id']} is shared with an agent that this API key "
+                    "has no access to"
                 ) from error
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 raise InputError(f"line {line.number}: {_reason(error)}") from error

@@ -218,7 +218,7 @@ class CoreBlock:
 
         Raises:
             ConflictError: one of them has a block of that label; nothing was shared.
-            ForbiddenError: isolated, and the key does not reach one of them.
+            ForbiddenError: isolated, and the key has no access to one of them.
         """
         others = [validation.agent_id(agent, "agents") for agent in validation.texts(agents, "agents")]
         if self._scope.agent_id in others:
@@ -249,7 +249,8 @@ class CoreBlock:
             return self._written(store.update(block, change_id=change_id, shared_with=agents))
         except psycopg.errors.InsufficientPrivilege as error:
             raise ForbiddenError(
-                f"block {self.label!r} cannot be shared with {', '.join(agents)}: this key does not reach all of them"
+                f"block {self.label!r} cannot be shared with {', '.join(agents)}: "
+                "this API key does not have access to all of them"
             ) from error
 
     def _edit(self, edited: Callable[[str], str], expected: _Expected, *, create: bool = True) -> Block:

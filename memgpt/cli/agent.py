@@ -81,7 +81,7 @@ def set_time_zone(
     """Set where an agent's people are: times in its prompts, and "yesterday" in its questions, are theirs."""
     with opened(agent_id, dsn) as memory:
         memory.set_time_zone(time_zone)
-    output.say(f"✓ agent {agent_id} lives by {time_zone}")
+    output.say(f"✓ agent {agent_id} has the time zone {time_zone}")
 
 
 @app.command()

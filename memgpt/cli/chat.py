@@ -121,7 +121,7 @@ def _show(events: Iterator[Event]) -> None:
                 output.write(text)
                 sys.stdout.flush()
             case Restarted():
-                output.say("\n(the model broke off and begins again)", "yellow")
+                output.say("\n(the response was cut off; starting again)", "yellow")
             case ToolCalled(name, arguments):
                 output.say(f"\n· {name} {_brief(str(arguments))}", "magenta" if name in CHANGING else "dim")
             case ToolReturned(name, result, failed):

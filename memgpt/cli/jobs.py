@@ -57,7 +57,7 @@ def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = Non
     if as_json:
         output.show_json(job)
     else:
-        output.say(f"✓ job {id} is cancelled" if job.finished else f"job {id} is told to stop")
+        output.say(f"✓ job {id} is cancelled" if job.finished else f"job {id} is stopping")
 
 
 def _every(status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:

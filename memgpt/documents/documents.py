@@ -168,7 +168,7 @@ class Documents:
         length = 0
         for chunk in self._scope.read(work):
             if chunk.char_start is None:
-                raise InputError(f"chunk {chunk.id} of document {document_id} does not know its place in the text")
+                raise InputError(f"chunk {chunk.id} of document {document_id} has no position in the text")
             gap = chunk.char_start - length
             parts.append(" " if gap == 1 else "\n" * gap)
             parts.append(chunk.chunk_text[max(-gap, 0) :])

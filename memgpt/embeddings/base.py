@@ -118,21 +118,21 @@ def checked(model: str, vectors: Any, *, count: int, dimensions: int | None) -> 
             array = np.asarray(vectors, dtype=np.float32)
     except (TypeError, ValueError):
         raise EmbeddingError(
-            f"{model} answered vectors of different lengths, or not of numbers; expected {count}"
+            f"{model} returned vectors of different lengths, or not of numbers; expected {count}"
         ) from None
     if len(array) != count:
-        raise EmbeddingError(f"{model} answered {len(array)} vectors for {count} texts; nothing was stored, try again")
+        raise EmbeddingError(f"{model} returned {len(array)} vectors for {count} texts; nothing was stored, try again")
     if count == 0:
         return array.reshape(0, dimensions or 0)
     if array.ndim != 2 or array.shape[1] == 0:
-        raise EmbeddingError(f"{model} answered an array of shape {array.shape}; expected ({count}, dimensions)")
+        raise EmbeddingError(f"{model} returned an array of shape {array.shape}; expected ({count}, dimensions)")
     if dimensions is not None and array.shape[1] != dimensions:
         raise EmbeddingError(
-            f"{model} answered vectors of {array.shape[1]} dimensions, expected {dimensions}; "
+            f"{model} returned vectors of {array.shape[1]} dimensions, expected {dimensions}; "
             f"set MEMGPT_EMBEDDING_DIMENSIONS={array.shape[1]} if that is what the model gives"
         )
     if fault := uncomparable(array):
         raise EmbeddingError(
-            f"{model} answered a vector of {fault[1]} for text {fault[0]} of {count}; it has no direction to compare"
+            f"{model} returned a vector of {fault[1]} for text {fault[0]} of {count}; it has no direction to compare"
         )
     return array

@@ -117,7 +117,7 @@ class RemoteModel:
         connection = self._connected()
         answers = event_loop.run(self._all(connection, [parts[cut] for cut in cuts], purpose))
         if len({answer.shape[1] for answer in answers}) > 1:
-            raise EmbeddingError(f"{self.name} answered vectors of different lengths to one call")
+            raise EmbeddingError(f"{self.name} returned vectors of different lengths to one call")
         vectors = joined(parts, np.concatenate(answers), len(texts))
         self._dimensions = vectors.shape[1]
         return checked(self.name, vectors, count=len(texts), dimensions=self._dimensions)

@@ -215,7 +215,7 @@ def _end(graph: Graph, values: Json, entities: Mapping[str, Entity | InputError]
     name = values.get(end, "")
     if entities:
         if name not in entities:
-            raise InputError(f"its {end} {str(name)[:60]!r} is no node of the file")
+            raise InputError(f"its {end} {str(name)[:60]!r} is not a node of the file")
         entity = entities[name]
         if isinstance(entity, InputError):
             raise InputError(f"its {end}: {entity}") from entity

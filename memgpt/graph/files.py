@@ -88,7 +88,7 @@ def read(path: Path) -> GraphFile:
     """
     form = path.suffix.lower()
     if form not in FORMS:
-        raise InputError(f"{path.name!r} is none of {', '.join(FORMS)}")
+        raise InputError(f"{path.name!r} is not one of {', '.join(FORMS)}")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -133,7 +133,7 @@ def _node_link(name: str, text: str) -> GraphFile:
     edges = value.get("edges", value.get("links")) if isinstance(value, dict) else None
     nodes = value.get("nodes") if isinstance(value, dict) else None
     if not isinstance(edges, list) or not isinstance(nodes, list):
-        raise InputError(f"{name} is no node-link JSON: it has no lists of nodes and edges")
+        raise InputError(f"{name} is not node-link JSON: it has no lists of nodes and edges")
     things = {_key(node["id"]): node for node in nodes if isinstance(node, dict) and "id" in node}
     rows = [
         Row(n, {**edge, "source": _key(edge.get("source")), "target": _key(edge.get("target"))})

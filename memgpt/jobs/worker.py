@@ -65,7 +65,7 @@ class Worker:
         sleep: str | None = None,
     ) -> None:
         if sleep is not None and not croniter.is_valid(sleep):
-            raise InputError(f"{sleep!r} is no time as cron writes it, such as '0 3 * * *' for every night at three")
+            raise InputError(f"{sleep!r} is not a cron expression, such as '0 3 * * *' for every night at three")
         self._database = database
         self._embedder = embedder
         self._options = options

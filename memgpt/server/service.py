@@ -85,7 +85,7 @@ class Caller:
         if permission not in held:
             raise ForbiddenError(f"this key has no {permission!r} permission")
         if agent_id is not None and not RequestScope(self.agents).allows(agent_id):
-            raise ForbiddenError(f"this key does not reach agent {agent_id!r}")
+            raise ForbiddenError(f"this API key has no access to agent {agent_id!r}")
 
 
 def token_of(authorization: str | None) -> str | None:

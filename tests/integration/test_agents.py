@@ -206,7 +206,7 @@ BAD_LINES: list[tuple[Edit, str]] = [
     (lambda lines: lines.clear(), "the file is empty"),
     (lambda lines: lines[0].update(format="x"), "line 1: this is not an exported agent"),
     (lambda lines: lines[0].update(version=2), "line 1: the file has version 2"),
-    (lambda lines: lines.pop(), "it is not whole"),
+    (lambda lines: lines.pop(), "it is incomplete"),
     (lambda lines: lines[2].update(table="pg_user"), "line 3: there is no table 'pg_user'"),
     (lambda lines: lines[2]["row"].pop("text"), "line 3: a row of archival_memories has other columns.*text"),
     (_set("archival_memories", id="1"), "line 3: the id"),

@@ -180,7 +180,7 @@ def test_what_fails_to_embed_leaves_nothing(
                 many = call in (calls[1], calls[3], calls[4])
                 before = rows()
                 provider.script(*[fake.embeddings] * many, otherwise=fault)
-                with pytest.raises(EmbeddingError, match=r"nothing was stored|answered"):
+                with pytest.raises(EmbeddingError, match=r"nothing was stored|returned"):
                     call()
                 assert rows() == before
         provider.script()

@@ -380,7 +380,7 @@ def test_a_stopped_worker_hands_its_job_on(ann: Memory, owner: Database, dsn: st
     def steps(work: JobContext, _: Json) -> Json:
         runs.append(1)
         begun.set()
-        while len(runs) == 1:  # until it is told to stop
+        while len(runs) == 1:  # until it is stopping
             work.progress(1, 1)
         return {}
 

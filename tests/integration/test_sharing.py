@@ -120,7 +120,7 @@ def test_the_history_does_not_share_again(memories: Database, before: Callable[[
         owner.core["plan"].append("v")
         evil = memory_of(memories, "evil")
         before(owner, evil)
-        with pytest.raises(ForbiddenError, match="does not reach"):
+        with pytest.raises(ForbiddenError, match="has no access to"):
             evil.undo()
         assert "plan" not in memory_of(memories, VICTIM).core
         owner.undo()

@@ -37,7 +37,7 @@ def start(cluster: Cluster, version: int, settings: Mapping[str, str], deadline:
     _start_supervisor(cluster, version, settings)
     if not ready(cluster, deadline):
         raise ServerError(
-            f"the embedded server of {cluster.home} does not start: mend what the log says, or set "
+            f"the embedded server of {cluster.home} does not start: fix what the log says, or set "
             f"DATABASE_URL; the end of {cluster.log}:\n{cluster.log_tail()}"
         )
 

@@ -98,7 +98,7 @@ def _as_named(data: bytes, encoding: str) -> Decoded:
     except UnicodeDecodeError as error:
         raise InputError(f"not {encoding}: the bytes at position {error.start:,} do not fit") from None
     except (ValueError, TypeError):  # a codec such as base64, which gives no text
-        raise InputError(f"{encoding!r} is no encoding of texts") from None
+        raise InputError(f"{encoding!r} is not a text encoding") from None
     return Decoded(_lines(text), encoding)
 
 
@@ -152,7 +152,7 @@ def _detect(data: bytes) -> tuple[str, float]:
     )
     guesses = [(guess["encoding"], guess["confidence"]) for guess in ranked if guess["encoding"]]
     if not guesses:
-        raise InputError("binary: no document and no text")
+        raise InputError("binary: neither a document nor a text")
     best, confidence = guesses[0]
     if best.startswith(_NOT_OF_THE_WEB) and confidence > _NONE:
         return best, confidence
@@ -167,7 +167,7 @@ def _decoded(data: bytes, encoding: str, note: str | None = None, *, always: boo
     lost = text.count("\ufffd") - (data.count("\ufffd".encode()) if encoding.startswith("utf-8") else 0)
     odd = sum(text.count(chr(code)) for code in range(32) if code not in (9, 10, 12, 13, 27))
     if odd > len(text) // 200 or lost > len(text) // 10:
-        raise InputError("binary: no document and no text")
+        raise InputError("binary: neither a document nor a text")
     if lost > 0:
         note = f"{note or f'marked as {encoding}'}; {lost:,} characters could not be read and are U+FFFD"
     return Decoded(_lines(text), encoding, note if always or lost > 0 else None)

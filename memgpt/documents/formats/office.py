@@ -122,7 +122,7 @@ def _kreuzberg(data: bytes, media_type: str, output: str) -> ExtractionResult:
     except BaseException as error:
         if type(error).__module__ != "pyo3_runtime":
             raise
-        raise InputError(f"corrupt: its reader gave up ({' '.join(str(error).split())[:200]})") from None  # a panic
+        raise InputError(f"corrupt: its reader failed ({' '.join(str(error).split())[:200]})") from None  # a panic
 
 
 def _reason(words: str) -> str:

@@ -39,7 +39,7 @@ def read(path: Path) -> Iterator[ImportItem]:
             for _, record in groupby(rows, key=lambda row: row[1]):
                 yield _record([*record])
     except sqlite3.Error as error:
-        raise InputError(f"{path} is no readable database of Chroma: {error}") from None
+        raise InputError(f"{path} is not a readable Chroma database: {error}") from None
 
 
 def _record(rows: list[Any]) -> ImportItem:

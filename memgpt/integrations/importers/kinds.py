@@ -120,6 +120,6 @@ def open_memory(source: str | Path, kind: str | None = None, table: str | None =
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     if kind not in (None, TRANSCRIPT):
         raise InputError(
-            f"{path} is no memory of {kind}" + (": give its postgresql:// address" * (kind == "langgraph"))
+            f"{path} is not a memory of {kind}" + (": give its postgresql:// address" * (kind == "langgraph"))
         )
     return Opened(TRANSCRIPT, lambda: iter(()), path)

@@ -59,4 +59,4 @@ def _memory(id: Any, about: Mapping[str, Any]) -> ImportItem:
 
 
 def _none(value: Any) -> ImportItem:
-    return ImportItem("memory", str(value)[:60], problem="it is no memory of mem0")
+    return ImportItem("memory", str(value)[:60], problem="it is not a memory of mem0")

@@ -123,7 +123,7 @@ def _slack_folder(path: Path) -> Iterator[Conversation]:
         }
         days = sorted(path.glob("*/*.json"))
     except (OSError, ValueError, AttributeError):
-        raise InputError(f"{path} is no Slack export: there is no readable users.json in it") from None
+        raise InputError(f"{path} is not a Slack export: it has no readable users.json") from None
     for day in days:
         yield messengers.slack(open_source(day).items, day.parent.name, people)
 

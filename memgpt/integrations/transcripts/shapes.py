@@ -34,7 +34,7 @@ def conversations(source: Source, *, branches: bool = False) -> Iterator[Convers
     """
     if source.text is not None:
         if not messengers.is_whatsapp(source.text):
-            raise InputError(f"no transcript that is known; known are {KNOWN}")
+            raise InputError(f"not a known transcript; known are {KNOWN}")
         return iter([messengers.whatsapp(source.text)])
     return _of_items(source, branches) if source.first else _of_object(source.root, branches)
 
@@ -84,7 +84,7 @@ def _of_object(root: Mapping[str, Any], branches: bool) -> Iterator[Conversation
             return _of_object_with(root, key)
     if "role" in root:
         return iter([assistants.messages([root], text_of(root.get("session")))])
-    raise InputError(f"no transcript that is known; known are {KNOWN}")
+    raise InputError(f"not a known transcript; known are {KNOWN}")
 
 
 def _of_object_with(root: Mapping[str, Any], key: str) -> Iterator[Conversation]:
