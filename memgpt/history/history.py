@@ -75,7 +75,7 @@ class History:
         Raises:
             NotFoundError: there is nothing to undo, or no such change.
             ConflictError: a row was changed later, the change is taken back already, or something else took the place.
-            ForbiddenError: isolated, and a block would be shared again with an agent that the key does not reach.
+            ForbiddenError: isolated, and a block would be shared again with an agent that the key has no access to.
         """
         wanted = None if change_id is None else _uuid(change_id)
         with self._scope.change() as (connection, undo_id), without_deadline(connection):
@@ -100,8 +100,8 @@ class History:
                 ) from error
             except psycopg.errors.InsufficientPrivilege as error:
                 raise ForbiddenError(
-                    f"change {wanted} cannot be undone: a block would be shared again with an agent that this key does "
-                    "not reach"
+                    f"change {wanted} cannot be undone: a block would be shared again with an agent that "
+                    "this API key has no access to"
                 ) from error
             return store.entries(change_id=undo_id, limit=None)
 

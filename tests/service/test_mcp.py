@@ -270,7 +270,7 @@ def test_over_http_the_key_decides(service: Service) -> None:
             Client(streamable_http_client(f"{address}/mcp?agent=umbrella", http_client=http)) as client,
         ):
             denied = await client.call_tool("read_blocks", {})
-            assert "does not reach agent 'umbrella'" in denied.content[0].text
+            assert "has no access to agent 'umbrella'" in denied.content[0].text
 
     with served(app_of(service)) as address:
         anyio.run(run, address)
