@@ -20,13 +20,13 @@ from memgpt.graph.mentions import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, WalkFilters
 from memgpt.models import SOURCES, ExtractionFailure, Fact, Source
 
-app = typer.Typer(help="The knowledge graph: statements, neighbourhoods, paths, files.", no_args_is_help=True)
+app = typer.Typer(help="The knowledge graph: facts, neighbourhoods, paths, files.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="An entity, by one of its names.")]
 From = Annotated[str | None, typer.Option("--from", help="True since this ISO 8601 time.", show_default=False)]
 To = Annotated[str | None, typer.Option("--to", help="True until this ISO 8601 time.", show_default=False)]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="Only what was true then.", show_default=False)]
-KnownAt = Annotated[str | None, typer.Option("--known-at", help="What was believed then.", show_default=False)]
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="As it was known then.", show_default=False)]
 Types = Annotated[list[str] | None, typer.Option("--type", help="A type; repeatable.", show_default=False)]
 
 
@@ -35,7 +35,7 @@ def add_fact(
     source: Name,
     type: Annotated[str, typer.Argument(help="Such as works_at.")],
     target: Name,
-    fact: Annotated[str | None, typer.Option("--fact", help="The statement in words.", show_default=False)] = None,
+    fact: Annotated[str | None, typer.Option("--fact", help="The fact in words.", show_default=False)] = None,
     weight: Annotated[
         float | None, typer.Option("--weight", help="How much it counts; a new one 1.", show_default=False)
     ] = None,
@@ -52,7 +52,7 @@ def add_fact(
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Record a statement; names without an entity become one."""
+    """Add a fact; a name without an entity becomes one."""
     about, row = arguments.json_object(properties, "--properties"), arguments.row(provenance, "--provenance")
     with opened(agent, dsn) as memory:
         told = memory.graph.add_fact(
@@ -75,12 +75,12 @@ def add_fact(
 
 @app.command()
 def retract_fact(
-    id: Annotated[int, typer.Argument(help="The statement's id.")], agent: Agent = None, dsn: Dsn = None
+    id: Annotated[int, typer.Argument(help="The fact's id.")], agent: Agent = None, dsn: Dsn = None
 ) -> None:
-    """Stop believing a statement; it stays, with the time."""
+    """Retract a fact; it stays, with the time."""
     with opened(agent, dsn) as memory:
         told = memory.graph.retract_fact(id)
-    output.say(f"✓ fact {told.id} is not believed since {told.superseded_at}")
+    output.say(f"✓ fact {told.id} retracted")
 
 
 @app.command()
@@ -90,13 +90,13 @@ def facts(
     type: Annotated[str | None, typer.Option("--type", help="Of this type.", show_default=False)] = None,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,
-    superseded: Annotated[bool, typer.Option("--superseded", help="Also what is not believed any more.")] = False,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Also superseded and retracted facts.")] = False,
     limit: Limit = 50,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Show statements, newest first."""
+    """Show facts, newest first."""
     with opened(agent, dsn) as memory:
         found = memory.graph.facts(
             entity,
@@ -110,18 +110,16 @@ def facts(
     if as_json:
         output.show_json(found)
         return
-    columns = ("id", "statement", "true from", "to", "believed from", "to")
+    columns = ("id", "fact", "true from", "to", "known from", "to")
     output.show_table(columns, [_row(r) for r in found])
 
 
 @app.command()
 def near(
     entity: Name,
-    hops: Annotated[int, typer.Option("--hops", help="Most statements on the way.")] = 2,
+    hops: Annotated[int, typer.Option("--hops", help="Most facts on the way.")] = 2,
     types: Types = None,
-    fan_out: Annotated[
-        int, typer.Option("--fan-out", help="Most statements of one entity each way; 0: all.")
-    ] = FAN_OUT,
+    fan_out: Annotated[int, typer.Option("--fan-out", help="Most facts of one entity each way; 0: all.")] = FAN_OUT,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,
     limit: Limit = 100,
@@ -153,7 +151,7 @@ def path(
     """Show the shortest or cheapest way between two entities; status 1 when there is none."""
     with opened(agent, dsn) as memory:
         found = memory.graph.path(source, target, by=cast(Cost, by))
-        told = [memory.graph.fact(edge.id) for edge in found.edges] if found else []
+        told = [memory.graph.fact(fact.id) for fact in found.facts] if found else []
     if as_json:
         output.show_json(found)
     for r in told if not as_json else ():
@@ -196,13 +194,13 @@ def import_command(
     agent: Agent = None,
     dsn: Dsn = None,
 ) -> None:
-    """Assert the statements of a file, all or none."""
+    """Add the facts of a file, all or none."""
     arguments.existing_file(file)
     with output.interruptible("nothing was written"), opened(agent, dsn) as memory:
         count = exchange.import_triples(
             memory.graph, file, on_error=on_error, on_problem=lambda problem: output.show_problems([problem])
         )
-    output.say(f"✓ {count:,} statements")
+    output.say(f"✓ {count:,} facts")
 
 
 @app.command()
@@ -226,7 +224,7 @@ def link(
 def extract(
     model: Annotated[
         str | None,
-        typer.Option("--model", help="provider:model; absent, names are taken by rule and nothing is asserted."),
+        typer.Option("--model", help="provider:model; absent, names are taken by rule and no fact is added."),
     ] = None,
     types: Annotated[
         str | None,
@@ -323,7 +321,7 @@ def _show_extracted(done: Extracted, model: str | None, as_json: bool) -> None:
         output.show_json(done)
         return
     if model is None:
-        output.say(f"✓ {done.texts:,} texts linked, {done.names:,} names in them; without a model no fact is asserted")
+        output.say(f"✓ {done.texts:,} texts linked, {done.names:,} names in them; without a model no fact is added")
         return
     output.say(f"✓ {done.texts:,} texts, {done.cached:,} of them answered before: {done.facts:,} facts")
     output.say(f"{done.input_tokens:,} tokens in, {done.output_tokens:,} out: {_dollars(done.cost)}")

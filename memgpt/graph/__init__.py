@@ -1,4 +1,4 @@
-"""The knowledge graph as ``memory.graph``: named things, dated statements between two of them, and walks over both."""
+"""The knowledge graph as ``memory.graph``: entities, dated facts about two of them, and walks over both."""
 
 from __future__ import annotations
 

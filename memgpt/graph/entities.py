@@ -120,7 +120,7 @@ class Entities:
         return self._change(there, change)
 
     def delete(self, entity: EntityRef) -> None:
-        """Remove an entity, what was merged into it, and every statement about them; the history keeps them and
+        """Remove an entity, what was merged into it, and every fact about them; the history keeps them and
         ``undo`` brings them back."""
         there = self._unmerged(entity)
         with self._scope.change() as (connection, change_id):

@@ -25,7 +25,7 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
-    """Every entity and every statement we believe now; nodes are entity ids, edge keys fact ids."""
+    """Return every entity and every fact known now; nodes are entity ids, edge keys fact ids."""
     nx = _networkx()
     found = nx.MultiDiGraph()
     for entity in _entities(graph):
@@ -60,16 +60,16 @@ def import_triples(
     on_error: GraphOnError = "fail",
     on_problem: Callable[[Problem], None] | None = None,
 ) -> int:
-    """Assert every statement of a file; how many they were.
+    """Add every fact of a file and return how many they were.
 
     It reads what :func:`export` writes (``.graphml``, ``.json``), N-Triples (``.nt``), and ``.csv``, ``.tsv`` or
     ``.jsonl`` with the columns ``source``, ``type``, ``target`` and, if known, ``fact``, ``weight``, ``valid_from``,
     ``valid_to``, ``source_type``, ``target_type``, ``functional`` and ``properties``. A table's cells are separated by
     commas, semicolons, tabs or bars, and its header may be absent. Ends are names, numbers and years too. What is
-    believed already learns what is new, as by ``Graph.add_fact``.
+    known already learns what is new, as by ``Graph.add_fact``.
 
     Args:
-        on_error: "fail" asserts all or, if a line is bad, none; "skip" leaves bad lines out.
+        on_error: "fail" adds all or, if a line is bad, none; "skip" leaves bad lines out.
         on_problem: called for each line that was left out; its ``index`` is the line, or the edge, from 1.
 
     Raises:
@@ -84,7 +84,7 @@ def import_triples(
         for place, values in content.rows:
             try:
                 with graph.together():
-                    _assert(graph, values, entities)
+                    _add_fact(graph, values, entities)
                 done += 1
             except InputError as error:
                 if on_error == "fail":
@@ -181,7 +181,7 @@ def _add_nodes(graph: Graph, nodes: Mapping[str, Json]) -> dict[str, Entity | In
     return entities
 
 
-def _assert(graph: Graph, row: Json | files.Bad, entities: Mapping[str, Entity | InputError]) -> None:
+def _add_fact(graph: Graph, row: Json | files.Bad, entities: Mapping[str, Entity | InputError]) -> None:
     if isinstance(row, files.Bad):
         raise InputError(row.reason)
     values = {key: value for key, value in row.items() if value not in (None, "")}
@@ -211,7 +211,7 @@ _FUNCTIONAL: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _end(graph: Graph, values: Json, entities: Mapping[str, Entity | InputError], end: str) -> Entity | str:
-    """What a statement is from or about: an entity of the file's, or of a name and, if it is said, a type."""
+    """Return what a fact is from or about: an entity of the file's, or of a name and, if it is said, a type."""
     name = values.get(end, "")
     if entities:
         if name not in entities:

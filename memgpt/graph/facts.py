@@ -1,6 +1,6 @@
-"""Statements between two things, on two axes of time: when they are true, and when we believed it.
+"""Facts about two entities, on two axes of time: when they are true, and when the memory knew them.
 
-Nothing is overwritten. What is not believed any more keeps its row, with the time it stopped in ``superseded_at``.
+Nothing is overwritten. A fact that is superseded or retracted keeps its row, with the time in ``superseded_at``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Final, Literal
 from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
-from memgpt.graph.facts_store import Claim, FactStore, Moments
+from memgpt.graph.facts_store import FactSpan, FactStore, Moments
 from memgpt.graph.store import NewEntity, NewFact
 from memgpt.models import Entity, Fact, Json
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
-"""Kinds of rows a statement can be from."""
+"""Kinds of rows a fact can be from."""
 
 Direction = Literal["both", "out", "in"]
 
 
 class Facts(Entities):
-    """The statements of one agent's graph."""
+    """The facts of one agent's graph."""
 
     def add_fact(
         self,
@@ -40,31 +40,31 @@ class Facts(Entities):
         provenance: tuple[str, int] | None = None,
         functional: bool | None = None,
     ) -> Fact:
-        """Record a statement: ``add_fact("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
+        """Add a fact: ``add_fact("Ann", "works_at", "Acme", valid_from="2024-05-01")``.
 
-        A name no entity has becomes one. ``fact`` is the statement in words, "Ann works at Acme" when absent; it is
+        A name no entity has becomes one. ``fact`` is the fact in words, "Ann works at Acme" when absent; it is
         what is embedded and searched. ``valid_from`` and ``valid_to`` say when it was true in the world. ``provenance``
-        is the kind and id of the row it is from. A new statement has the ``weight`` 1 unless another is named.
+        is the kind and id of the row it is from. A new fact has the ``weight`` 1 unless another is named.
 
-        The same statement, if it is believed already, learns what is new, as an update that ``undo`` takes back: of a
+        The same fact, if it is known already, learns what is new, as an update that ``undo`` takes back: of a
         property that both have the new value counts, a weight that is named counts, and one of no known provenance
         gets that.
 
-        A ``functional`` statement has one target at a time: where it says something else than what was believed, the
-        older belief is superseded for the span the two share and kept for the rest. Absent, the type decides (see
+        A ``functional`` fact has one target at a time: where it says something else than what was known, the older
+        fact is superseded for the span the two share and kept for the rest. Absent, the type decides (see
         :meth:`declare_functional`).
 
         Raises:
             NotFoundError: the agent has no entity of a given id.
             InputError: several entities go by a given name, or a value cannot be used; nothing was written.
         """
-        statement = checked(type, fact, weight, (valid_from, valid_to), properties, provenance)
-        return self.record(source, target, statement, functional)
+        checked_fact = checked(type, fact, weight, (valid_from, valid_to), properties, provenance)
+        return self.record(source, target, checked_fact, functional)
 
-    def record(self, source: EntityRef, target: EntityRef, statement: NewFact, functional: bool | None) -> Fact:
-        """Record a :func:`checked` statement about these ends, in words if it has none."""
+    def record(self, source: EntityRef, target: EntityRef, fact: NewFact, functional: bool | None) -> Fact:
+        """Add a :func:`checked` fact about these ends, in words if it has none."""
         ends = [self._end(source), self._end(target)]
-        words = statement.fact or f"{ends[0].name} {_in_words(statement.type)} {ends[1].name}"
+        words = fact.fact or f"{ends[0].name} {_in_words(fact.type)} {ends[1].name}"
         texts = [words, *(entity_text(e.name, e.description) for e in ends)]
         vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
         with self._scope.change() as (connection, change_id):
@@ -75,19 +75,19 @@ class Facts(Entities):
                 for n, e in enumerate(ends)
             ]
             store = FactStore(connection, self._scope.author)
-            at, declared = store.begin(statement.type)
+            at, declared = store.begin(fact.type)
             if declared if functional is None else functional:
-                span = (statement.valid_from, statement.valid_to)
-                store.clear(Claim(ids[0], statement.type, *span, but=ids[1]), at=at, change_id=change_id)
+                span = (fact.valid_from, fact.valid_to)
+                store.clear(FactSpan(ids[0], fact.type, *span, but=ids[1]), at=at, change_id=change_id)
             relationship = replace(
-                statement, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at
+                fact, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at
             )
             return self._store(connection).insert_fact(relationship, change_id=change_id, **self._how())
 
     def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:
-        """Say that a type of statement has one target at a time (``lives_in``, ``works_at``), or that it has not.
+        """Declare that a type of fact has one target at a time (``lives_in``, ``works_at``), or that it has not.
 
-        What is believed already is left as it is; from now on a contradicting statement supersedes.
+        What is known already is left as it is; from now on a contradicting fact supersedes.
 
         Returns:
             Every functional type of the agent.
@@ -101,7 +101,7 @@ class Facts(Entities):
         return self._scope.read(lambda connection: FactStore(connection, self._scope.author).declared())
 
     def fact(self, id: int) -> Fact:
-        """One statement.
+        """Return one fact.
 
         Raises:
             NotFoundError: the agent has no fact of that id.
@@ -121,12 +121,12 @@ class Facts(Entities):
         limit: int = 100,
         after: Fact | None = None,
     ) -> Sequence[Fact]:
-        """Statements from (``out``) or about (``in``) an entity, or all of them, newest first.
+        """List facts from (``out``) or about (``in``) an entity, or all of them, newest first.
 
         Args:
-            superseded: what is not believed any more, too.
+            superseded: superseded and retracted facts too.
             valid_at: only what was true at this time.
-            known_at: what we believed at this time, whatever became of it since.
+            known_at: as it was known at this time, whatever became of it since.
             after: the last one of the page before.
         """
         validation.choice(direction, ("both", "out", "in"), "direction")
@@ -148,7 +148,7 @@ class Facts(Entities):
         )
 
     def retract_fact(self, id: int) -> Fact:
-        """Stop believing a statement from now on. It stays, with the time, and no search finds it any more."""
+        """Retract a fact from now on. It stays, with the time, and no search finds it any more."""
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             at, _ = FactStore(connection, self._scope.author).begin("")
@@ -163,32 +163,32 @@ class Facts(Entities):
         valid_from: datetime | str | None = None,
         valid_to: datetime | str | None = None,
     ) -> int:
-        """Stop believing what is said of a thing for a span of time.
+        """Supersede what is known of an entity for a span of time.
 
         ``end("Ann", "works_at", valid_from="2025-03-01")`` says that from then on she works nowhere we know of.
 
-        Statements that reach out of the span are superseded and recorded anew for the rest of their time.
+        Facts that reach out of the span are superseded and recorded anew for the rest of their time.
 
         Returns:
-            How many statements it touched.
+            How many facts it touched.
         """
         start, end = _span(valid_from, valid_to)
         source_id = self._id_at(source, None)
         only = None if target is None else self._id_at(target, None)
-        claim = Claim(source_id, name_of(type, "type"), start, end, only=only)
+        span = FactSpan(source_id, name_of(type, "type"), start, end, only=only)
         with self._scope.change() as (connection, change_id):
             store = FactStore(connection, self._scope.author)
             at, _ = store.begin("")
-            return store.clear(claim, at=at, change_id=change_id)
+            return store.clear(span, at=at, change_id=change_id)
 
     def delete_fact(self, id: int) -> None:
-        """Remove a statement; the history keeps it and ``undo`` brings it back."""
+        """Remove a fact; the history keeps it and ``undo`` brings it back."""
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_fact(id, change_id=change_id)
 
     def _end(self, ref: EntityRef) -> Entity | NewEntity:
-        """An end of a statement: the entity, or the one its name will become."""
+        """Return an end of a fact: the entity, or the one its name will become."""
         if isinstance(ref, str) and not self.find(ref):
             return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
         there = self.get(ref)
@@ -203,7 +203,7 @@ def checked(
     properties: Json | None,
     provenance: tuple[str, int] | None,
 ) -> NewFact:
-    """A statement without its ends.
+    """Return a fact without its ends.
 
     Raises:
         InputError: a value cannot be used.

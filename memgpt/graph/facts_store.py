@@ -1,4 +1,4 @@
-"""What is believed of the statements: the order of beliefs, and taking belief back for a span of time."""
+"""The order in which facts become known, and superseding them for a span of time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SQL = queries.beside(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """A point on each axis of time: true at, believed at. None: any time, and now."""
+    """A point on each axis of time: true at, known at. None: any time, and now."""
 
     valid_at: datetime | None = None
     known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class FactSpan:
     """What is said of a thing over a span: of every target, of one, or of all but one."""
 
     source_id: int
@@ -37,24 +37,24 @@ class Claim:
 
 
 class FactStore:
-    """Beliefs of one agent, on a connection (and in a transaction) of the caller."""
+    """Facts of one agent over time, on a connection (and in a transaction) of the caller."""
 
     def __init__(self, connection: Connection[Any], author: Author) -> None:
         self._connection = connection
         self._author = author
 
     def begin(self, type: str) -> tuple[datetime, bool]:
-        """The time of a new belief, later than all before it, and whether the type is functional.
+        """Return the time of a new fact, later than all before it, and whether the type is functional.
 
-        Until the transaction ends nobody else changes what the agent believes.
+        Until the transaction ends nobody else changes what the agent knows.
         """
         row = self._connection.execute(SQL.begin, self._given(type=type)).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row[0], row[1]
 
-    def clear(self, claim: Claim, *, at: datetime, change_id: UUID) -> int:
-        """Supersede what a claim contradicts, and record again what of it the claim's span leaves; how many it were."""
-        given = self._given(at=at, change_id=change_id, **asdict(claim))
+    def clear(self, span: FactSpan, *, at: datetime, change_id: UUID) -> int:
+        """Supersede the facts of a span, record again what of them lies outside it, and return how many they were."""
+        given = self._given(at=at, change_id=change_id, **asdict(span))
         row = self._connection.execute(SQL.clear, given).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row
         return int(row[0])

@@ -1,6 +1,6 @@
 -- begin --
--- One writer at a time changes what an agent believes; the lock ends with the transaction. The time is read when the
--- lock is held, so that beliefs about one thing begin and end in the order they were written.
+-- One writer at a time changes what an agent knows; the lock ends with the transaction. The time is read when the
+-- lock is held, so that facts about one thing begin and end in the order they were written.
 WITH held AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('memgpt facts ' || %(agent_id)s::text, 0))
 )
@@ -25,7 +25,7 @@ RETURNING functional_types
 SELECT functional_types FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- clear --
--- Supersedes the beliefs a claim contradicts. What lies before and after the claim's span is recorded anew, with the
+-- Supersedes the facts a span contradicts. What lies before and after the span is recorded anew, with the
 -- vector, so that nothing is lost and nothing overwritten.
 WITH contradicted AS (
     SELECT

@@ -1,4 +1,4 @@
-"""Graphs in files, read: GraphML, node-link JSON, N-Triples, and statements in CSV or JSONL."""
+"""Graphs in files, read: GraphML, node-link JSON, N-Triples, and facts in CSV or JSONL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYS: Final = (
     "functional",
     "properties",
 )
-"""What a statement may have, in the order of the columns where a file does not name them."""
+"""What a fact may have, in the order of the columns where a file does not name them."""
 
 _SAME: Final = {"subject": "source", "predicate": "type", "object": "target"}
 """Other names of columns."""
@@ -63,7 +63,7 @@ class Bad(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A statement of a file, and where it stands."""
+    """A fact of a file, and where it stands."""
 
     place: int
     values: Json | Bad
@@ -77,7 +77,7 @@ class GraphFile:
     """What the places of its rows count: line, edge."""
     rows: Iterable[Row]
     nodes: dict[str, Json] = field(default_factory=dict)
-    """Things by their keys in the file, which are the ends of its statements; without any, the ends are names."""
+    """Entities by their keys in the file, which are the ends of its facts; without any, the ends are names."""
 
 
 def read(path: Path) -> GraphFile:
@@ -181,7 +181,7 @@ def _n_triples(text: str) -> GraphFile:
 
 
 def _describe(about: Json, kind: str, text: str) -> bool:
-    """Take what a literal says of a thing's name; False where it is a statement like others."""
+    """Take what a literal says of a thing's name; False where it is a fact like others."""
     if kind in _NAMES and "name" not in about:
         about["name"] = text
     elif kind in _DESCRIPTIONS and "description" not in about:

@@ -29,7 +29,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class NamedTogether:
-    """A name that texts mention beside another one. Nobody asserted that the two have to do with each other."""
+    """A name that texts mention beside another one. No fact says that the two have to do with each other."""
 
     name: str
     texts: int
@@ -68,7 +68,7 @@ class Names(Facts):
         """The names that the linked texts mention beside this one, those in most texts first.
 
         These are no facts: two names stand in one text, whatever it says of them. They are found by rule (:meth:`link`)
-        and kept apart from what was asserted.
+        and kept apart from facts.
         """
         wanted, limit = name_of(name, "name").lower(), validation.limit(limit)
         return self._scope.read(

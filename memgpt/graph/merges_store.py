@@ -42,7 +42,7 @@ class Pair:
     one_facts: int
     other_facts: int
     contradictions: list[str]
-    """Statements of functional types that cannot both be true of one thing."""
+    """Facts of functional types that cannot both be true of one thing."""
 
 
 class MergeStore:
@@ -70,12 +70,12 @@ class MergeStore:
             return cursor.execute(SQL.lock, self._given(ids=[*ids])).fetchall()
 
     def contradicting(self, ids: Sequence[int]) -> Sequence[Fact]:
-        """Statements of two entities that could not both be true of one, the older belief first."""
+        """Return facts of two entities that could not both be true of one, the older first."""
         with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
             return cursor.execute(SQL.contradicting, self._given(ids=[*ids])).fetchall()
 
     def merge(self, merged: int, survivor: int, *, at: datetime, change_id: UUID) -> int:
-        """Make one entity the other; how many statements it took along."""
+        """Make one entity the other and return how many facts it took along."""
         given = self._given(merged=merged, survivor=survivor, at=at, change_id=change_id)
         row = self._connection.execute(SQL.merge, given).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row

@@ -82,7 +82,7 @@ ORDER BY id
 FOR UPDATE
 
 -- merge --
--- One entity becomes another. What is believed of it ends, and begins anew of the survivor with the same words, times of
+-- One entity becomes another. What is known of it ends, and begins anew of the survivor with the same words, times of
 -- truth, provenance and vector, except where the survivor has the very same or it would be about itself.
 WITH merged_before AS (
     SELECT
@@ -151,7 +151,7 @@ begun_logged AS (
 SELECT count(*) FROM moved
 
 -- contradicting --
--- Of two entities that are to be one: statements of functional types that cannot both stand, the older belief first.
+-- Of two entities that are to be one: facts of functional types that cannot both stand, the older first.
 SELECT r.id, r.source_id, r.target_id, r.type, r.fact, r.weight, r.properties, r.valid_from, r.valid_to, r.recorded_at,
     r.superseded_at, r.provenance_kind, r.provenance_id
 FROM kg_relationships r

@@ -13,7 +13,7 @@ from typing import Final
 from memgpt import validation
 from memgpt.errors import ConflictError
 from memgpt.graph.entities import UNTYPED
-from memgpt.graph.facts_store import Claim, FactStore
+from memgpt.graph.facts_store import FactSpan, FactStore
 from memgpt.graph.mentions import Names
 from memgpt.graph.merges_store import MergeStore, Pair
 from memgpt.graph.name_similarity import agreement, key, signs
@@ -85,7 +85,7 @@ class Resolution(Names):
         return None if refused else kept
 
     def merge(self, change: Json) -> int:
-        """Carry out a proposed merge; how many statements went along. Called by ``memory.proposals.apply``.
+        """Carry out a proposed merge and return how many facts went along. Called by ``memory.proposals.apply``.
 
         Raises:
             ConflictError: one of the two was renamed, deleted, or they are one already.
@@ -152,7 +152,7 @@ def weigh(pair: Pair) -> tuple[float, str]:
 
 
 def _ordered(pair: Pair) -> tuple[Json, Json]:
-    """Who survives: the one with a type, with more statements, the older one."""
+    """Who survives: the one with a type, with more facts, the older one."""
     ends = [
         (pair.one_type == UNTYPED, -pair.one_facts, pair.one_created_at, pair.one, pair.one_name, pair.one_type),
         (pair.other_type == UNTYPED, -pair.other_facts, pair.other_created_at, pair.other, pair.other_name,
@@ -168,11 +168,11 @@ def _judged(proposal: NewProposal, same: bool, why: str) -> NewProposal:
     return replace(proposal, score=score, evidence={**proposal.evidence, "judge": f"{said}: {why}"})
 
 
-def _conflicts(statements: Sequence[Fact]) -> Sequence[tuple[Fact, Fact]]:
-    """Of statements, the older belief first: which newer one takes the place of which older one of the other entity."""
+def _conflicts(facts: Sequence[Fact]) -> Sequence[tuple[Fact, Fact]]:
+    """Return which newer fact takes the place of which older one of the other entity; ``facts`` come oldest first."""
     return [
         (older, newer)
-        for older, newer in combinations(statements, 2)
+        for older, newer in combinations(facts, 2)
         if older.type == newer.type
         and older.source_id != newer.source_id
         and older.target_id != newer.target_id
@@ -181,7 +181,8 @@ def _conflicts(statements: Sequence[Fact]) -> Sequence[tuple[Fact, Fact]]:
     ]
 
 
-def _overlap(older: Fact, newer: Fact) -> Claim:
+def _overlap(older: Fact, newer: Fact) -> FactSpan:
     starts = [r.valid_from for r in (older, newer) if r.valid_from is not None]
     ends = [r.valid_to for r in (older, newer) if r.valid_to is not None]
-    return Claim(older.source_id, older.type, max(starts, default=None), min(ends, default=None), only=older.target_id)
+    start, end = max(starts, default=None), min(ends, default=None)
+    return FactSpan(older.source_id, older.type, start, end, only=older.target_id)

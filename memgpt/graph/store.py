@@ -1,4 +1,4 @@
-"""The knowledge graph: entities, and the statements between two of them."""
+"""The knowledge graph: entities, and the facts about two of them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EntityChange:
 
 @dataclass(frozen=True, slots=True)
 class NewFact:
-    """A statement to be recorded, checked and embedded."""
+    """A fact to be added, checked and embedded."""
 
     source_id: int
     target_id: int
@@ -71,7 +71,7 @@ class NewFact:
     recorded_at: datetime | None = None
     """None: now."""
     only_lacking: bool = False
-    """What the same statement has already is kept, where it is believed."""
+    """What the same fact has already is kept, where it is known."""
 
 
 class GraphStore:
@@ -140,12 +140,12 @@ class GraphStore:
         return self._entity(_with_aliases(SQL.update_entity), id=id, change_id=change_id, **fields)
 
     def delete_entity(self, id: int, *, change_id: UUID) -> None:
-        """Remove an entity and every statement about it, keeping them in the history."""
+        """Remove an entity and every fact about it, keeping them in the history."""
         if self._connection.execute(SQL.delete_entity, self._given(id=id, change_id=change_id)).fetchone() is None:
             raise self._not_found("entity", id)
 
     def insert_fact(self, fact: NewFact, *, change_id: UUID, language: str, embedding_model: str | None) -> Fact:
-        """Record a statement; the same one, if it is believed already, learns what is new."""
+        """Add a fact; the same one, if it is known already, learns what is new."""
         given = self._given(
             change_id=change_id,
             language=language,
@@ -158,7 +158,7 @@ class GraphStore:
         return inserted
 
     def get_fact(self, id: int) -> Fact:
-        """One statement.
+        """Return one fact.
 
         Raises:
             NotFoundError: the agent has no fact of that id.
@@ -176,7 +176,7 @@ class GraphStore:
         moments: Moments = NOW,
         after: Fact | None = None,
     ) -> Sequence[Fact]:
-        """Statements from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
+        """Return facts from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
         given = self._given(
             limit=limit,
             source_id=source_id,
@@ -192,11 +192,11 @@ class GraphStore:
             return cursor.execute(SQL.list_facts, given, prepare=False).fetchall()
 
     def retract_fact(self, id: int, *, at: datetime, change_id: UUID) -> Fact:
-        """Stop believing a statement from a time on; one that was retracted before is left as it is."""
+        """Retract a fact from a time on; one that was retracted before is left as it is."""
         return self._fact(SQL.retract_fact, id=id, at=at, change_id=change_id)
 
     def delete_fact(self, id: int, *, change_id: UUID) -> None:
-        """Remove a statement, keeping it in the history."""
+        """Remove a fact, keeping it in the history."""
         given = self._given(id=id, change_id=change_id)
         if self._connection.execute(SQL.delete_fact, given).fetchone() is None:
             raise self._not_found("fact", id)

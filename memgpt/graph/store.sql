@@ -124,7 +124,7 @@ logged AS (
 SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_at, e.updated_at FROM changed e
 
 -- delete_entity --
--- Removes an entity, what was merged into it, and every statement about them. Those are deleted here, not by
+-- Removes an entity, what was merged into it, and every fact about them. Those are deleted here, not by
 -- the foreign keys, which write no history.
 WITH RECURSIVE doomed AS (
     SELECT e.id FROM kg_entities e WHERE e.agent_id = %(agent_id)s::text AND e.id = %(id)s::bigint
@@ -164,7 +164,7 @@ logged AS (
 SELECT id FROM gone
 
 -- insert_fact --
--- Records a statement. The same one, if it is believed already, learns what is new: properties are merged (of a key that
+-- Adds a fact. The same one, if it is known already, learns what is new: properties are merged (of a key that
 -- both have the new value counts, unless only what it lacks is wanted), a weight that is named counts, provenance and a
 -- vector come to one that had none; nothing is written where nothing is new. An end that was merged into another entity
 -- since the caller looked is the other.
@@ -283,7 +283,7 @@ ORDER BY recorded_at DESC, id DESC
 LIMIT %(limit)s::integer
 
 -- retract_fact --
--- The statement is not believed any more; when that began is kept, and a second retraction changes nothing.
+-- The fact is not known any more; when that began is kept, and a second retraction changes nothing.
 WITH before AS (
     SELECT
         id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at, superseded_at,

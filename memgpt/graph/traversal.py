@@ -18,15 +18,15 @@ from memgpt.graph.extraction.extraction import Extracting
 from memgpt.graph.facts import Direction
 from memgpt.graph.facts_store import Moments
 from memgpt.graph.traversal_store import TraversalStore, Walk
-from memgpt.models import Edge, Entity, Neighbourhood, Path, RankedEntity, Reached
+from memgpt.models import Entity, Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
 from memgpt.search.graph_arm import names_in
 
 FAN_OUT: Final = 25
-"""Edges of one thing a walk takes in each direction unless told otherwise: a hub would drown what else is near."""
+"""Facts of one thing a walk takes in each direction unless told otherwise: a hub would drown what else is near."""
 
 MOST_HOPS: Final = 10
-MOST_EDGES: Final = 100_000
-"""Edges one walk brings back."""
+MOST_FACTS: Final = 100_000
+"""Facts one walk brings back."""
 
 _DAMPING: Final = 0.85
 _ROUNDS: Final = 30
@@ -35,25 +35,25 @@ Cost = Literal["hops", "weight", "strength"]
 
 
 class WalkFilters(TypedDict, total=False):
-    """Which edges a walk takes."""
+    """Which facts a walk takes."""
 
     direction: Direction
     types: Sequence[str] | None
-    """Only these types of statements."""
+    """Only facts of these types."""
     min_weight: float | None
     valid_at: datetime | str | None
     """Only what was true at this time."""
     known_at: datetime | str | None
-    """What we believed at this time; absent, what we believe now."""
+    """As it was known at this time; absent, as it is known now."""
 
 
 class Graph(Extracting):
-    """The entities and relationships of one agent, and walks over them."""
+    """The entities and facts of one agent, and walks over them."""
 
     def neighbours(
         self, entity: EntityRef, *, limit: int = 100, fan_out: int | None = FAN_OUT, **filters: Unpack[WalkFilters]
     ) -> Neighbourhood:
-        """What is one statement away; see :meth:`within`."""
+        """Return what is one fact away; see :meth:`within`."""
         return self.within(entity, hops=1, limit=limit, fan_out=fan_out, **filters)
 
     def within(
@@ -69,7 +69,7 @@ class Graph(Extracting):
 
         Args:
             limit: most entities.
-            fan_out: most edges of one thing in each direction; None takes all. What it leaves out is flagged: the
+            fan_out: most facts of one thing in each direction; None takes all. What it leaves out is flagged: the
                 entity is ``capped`` and the answer not ``complete``.
 
         Raises:
@@ -89,7 +89,7 @@ class Graph(Extracting):
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
-        """The same, with the edges between what was found: a subgraph."""
+        """The same, with the facts between what was found: a subgraph."""
         walk = _walk(_refs(entity), hops, limit, fan_out, filters)
         found = self._around(walk, limit)
         self._refuse_nothing(entity, found.start)
@@ -119,17 +119,17 @@ class Graph(Extracting):
     ) -> Path | None:
         """The shortest way (``by="hops"``) or the cheapest: the sum of weights, or of 1 / weight (``strength``).
 
-        Edges are taken in both directions unless ``direction`` says otherwise. None when no way of at most
-        ``max_hops`` edges exists.
+        Facts are taken in both directions unless ``direction`` says otherwise. None when no way of at most
+        ``max_hops`` facts exists.
         """
         validation.choice(by, ("hops", "weight", "strength"), "by")
         hops = validation.limit(max_hops, "max_hops", most=MOST_HOPS)
         known_at = validation.moment(filters.get("known_at"), "known_at")
         ids = [self._id_at(end, known_at) for end in (source, target)]
-        walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_EDGES, None, {**filters, "direction": "both"})
-        edges = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, edges=MOST_EDGES))
+        walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_FACTS, None, {**filters, "direction": "both"})
+        facts = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, facts=MOST_FACTS))
         cost = _costs(by)
-        return cheapest(edges, ids[0], ids[1], cost, hops, filters.get("direction", "both"))
+        return cheapest(facts, ids[0], ids[1], cost, hops, filters.get("direction", "both"))
 
     def rank(
         self,
@@ -143,7 +143,7 @@ class Graph(Extracting):
     ) -> list[RankedEntity]:
         """What matters most seen from some things: personalised PageRank over the ``among`` entities nearest to them.
 
-        ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Edges count by their weight, in both directions.
+        ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Facts count by their weight, in both directions.
         """
         limit = validation.limit(limit)
         given = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
@@ -152,58 +152,63 @@ class Graph(Extracting):
         weights = {name.lower(): weight for name, weight in seeds.items()} if isinstance(seeds, Mapping) else {}
         start = {r.id: weights.get(r.name.lower(), 1.0) for r in found.start}
         nodes = [*found.start, *found.entities]
-        scores = pagerank([n.id for n in nodes], found.edges, start)
+        scores = pagerank([n.id for n in nodes], found.facts, start)
         order = sorted(nodes, key=lambda n: (-scores[n.id], n.id))
         return [RankedEntity(n, scores[n.id]) for n in order[:limit]]
 
     def _around(self, walk: Walk, limit: int) -> Neighbourhood:
-        reached, edges = self._scope.read(
-            lambda c: TraversalStore(c, self._scope.author).around(walk, edges=MOST_EDGES)
+        reached, facts = self._scope.read(
+            lambda c: TraversalStore(c, self._scope.author).around(walk, facts=MOST_FACTS)
         )
-        return _neighbourhood(reached, limit, edges)
+        return _neighbourhood(reached, limit, facts)
 
-    def _refuse_nothing(self, given: object, found: Sequence[Reached]) -> None:
+    def _refuse_nothing(self, given: object, found: Sequence[ReachedEntity]) -> None:
         if not found:
             raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity {given!r}")
 
 
 def cheapest(
-    edges: Sequence[Edge], source: int, target: int, cost: Callable[[Edge], float], hops: int, direction: Direction
+    facts: Sequence[ReachedFact],
+    source: int,
+    target: int,
+    cost: Callable[[ReachedFact], float],
+    hops: int,
+    direction: Direction,
 ) -> Path | None:
-    """Dijkstra over (entity, edges used), so that the way has at most ``hops`` edges."""
-    leaving: dict[int, list[tuple[int, Edge]]] = defaultdict(list)
-    for edge in edges:
+    """Dijkstra over (entity, facts used), so that the way has at most ``hops`` facts."""
+    leaving: dict[int, list[tuple[int, ReachedFact]]] = defaultdict(list)
+    for fact in facts:
         if direction != "in":
-            leaving[edge.source_id].append((edge.target_id, edge))
+            leaving[fact.source_id].append((fact.target_id, fact))
         if direction != "out":
-            leaving[edge.target_id].append((edge.source_id, edge))
+            leaving[fact.target_id].append((fact.source_id, fact))
     best: dict[tuple[int, int], float] = {}
-    number = count()  # decides between equals: edges have no order
-    queue: list[tuple[float, int, int, int, tuple[int, ...], tuple[Edge, ...]]]
+    number = count()  # decides between equals: facts have no order
+    queue: list[tuple[float, int, int, int, tuple[int, ...], tuple[ReachedFact, ...]]]
     queue = [(0.0, 0, next(number), source, (source,), ())]
     while queue:
         spent, used, _, here, ids, way = heapq.heappop(queue)
         if here == target:
-            return Path(ids, way, spent, complete=len(edges) < MOST_EDGES)
+            return Path(ids, way, spent, complete=len(facts) < MOST_FACTS)
         if used == hops or any(best.get((here, u), np.inf) <= spent for u in range(used + 1)):
             continue
         best[here, used] = spent
-        for other, edge in leaving[here]:
+        for other, fact in leaving[here]:
             if other not in ids:
-                heapq.heappush(queue, (spent + cost(edge), used + 1, next(number), other, (*ids, other), (*way, edge)))
+                heapq.heappush(queue, (spent + cost(fact), used + 1, next(number), other, (*ids, other), (*way, fact)))
     return None
 
 
-def pagerank(ids: Sequence[int], edges: Sequence[Edge], start: Mapping[int, float]) -> dict[int, float]:
+def pagerank(ids: Sequence[int], facts: Sequence[ReachedFact], start: Mapping[int, float]) -> dict[int, float]:
     """Power iteration; a walker with nowhere to go starts again."""
     place = {id: n for n, id in enumerate(ids)}
     seed = np.zeros(len(ids))
     for id, share_of_start in start.items():
         seed[place[id]] = share_of_start
     seed /= seed.sum() or 1.0
-    ends = np.array([(place[e.source_id], place[e.target_id]) for e in edges], np.intp).reshape(-1, 2)
+    ends = np.array([(place[e.source_id], place[e.target_id]) for e in facts], np.intp).reshape(-1, 2)
     source, target = np.concatenate([ends, ends[:, ::-1]]).T
-    weight = np.tile(np.array([max(e.weight, 0.0) for e in edges]), 2)
+    weight = np.tile(np.array([max(e.weight, 0.0) for e in facts]), 2)
     total = np.bincount(source, weight, minlength=len(ids))
     share = np.divide(weight, total[source], out=np.zeros_like(weight), where=total[source] > 0)
     scores = seed.copy()
@@ -213,11 +218,11 @@ def pagerank(ids: Sequence[int], edges: Sequence[Edge], start: Mapping[int, floa
     return dict(zip(ids, scores.tolist(), strict=True))
 
 
-def _costs(by: Cost) -> Callable[[Edge], float]:
-    def weight(edge: Edge) -> float:
-        if edge.weight <= 0:
-            raise InputError(f"relationship {edge.id} has weight {edge.weight:g}: a cost must be positive")
-        return edge.weight if by == "weight" else 1 / edge.weight
+def _costs(by: Cost) -> Callable[[ReachedFact], float]:
+    def weight(fact: ReachedFact) -> float:
+        if fact.weight <= 0:
+            raise InputError(f"fact {fact.id} has weight {fact.weight:g}: a cost must be positive")
+        return fact.weight if by == "weight" else 1 / fact.weight
 
     return (lambda _: 1.0) if by == "hops" else weight
 
@@ -236,8 +241,8 @@ def _walk(
     return Walk(
         *given,
         hops=validation.limit(hops + 1, "hops + 1", most=MOST_HOPS + 1) - 1,
-        limit=validation.limit(limit, most=MOST_EDGES),
-        fan_out=None if fan_out is None else validation.limit(fan_out, "fan_out", most=MOST_EDGES),
+        limit=validation.limit(limit, most=MOST_FACTS),
+        fan_out=None if fan_out is None else validation.limit(fan_out, "fan_out", most=MOST_FACTS),
         out=direction != "in",
         into=direction != "out",
         types=None if types is None else validation.texts(types, "types"),
@@ -249,10 +254,10 @@ def _walk(
     )
 
 
-def _neighbourhood(reached: Sequence[Reached], limit: int, edges: Sequence[Edge] = ()) -> Neighbourhood:
+def _neighbourhood(reached: Sequence[ReachedEntity], limit: int, facts: Sequence[ReachedFact] = ()) -> Neighbourhood:
     start = [r for r in reached if r.depth == 0]
     near = [r for r in reached if r.depth > 0]
     kept = near[:limit]
     ids = {r.id for r in (*start, *kept)}
-    complete = len(near) <= limit and len(edges) < MOST_EDGES and not any(r.capped for r in reached)
-    return Neighbourhood(start, kept, complete, [e for e in edges if e.source_id in ids and e.target_id in ids])
+    complete = len(near) <= limit and len(facts) < MOST_FACTS and not any(r.capped for r in reached)
+    return Neighbourhood(start, kept, complete, [e for e in facts if e.source_id in ids and e.target_id in ids])

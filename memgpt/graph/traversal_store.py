@@ -12,7 +12,7 @@ from psycopg import Connection
 from memgpt.database import queries
 from memgpt.database.driver import hidden_operators
 from memgpt.graph.facts_store import Moments
-from memgpt.models import Author, Edge, Reached
+from memgpt.models import Author, ReachedEntity, ReachedFact
 
 SQL = queries.beside(__name__)
 
@@ -21,7 +21,7 @@ NOW: Final = Moments()
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a walk starts, how far it goes and which edges it takes."""
+    """Where a walk starts, how far it goes and which facts it takes."""
 
     start: Sequence[int]
     names: Sequence[str]
@@ -30,7 +30,7 @@ class Walk:
     limit: int
     """Most things beside the starts."""
     fan_out: int | None = None
-    """Most edges of one thing in one direction; None takes them all."""
+    """Most facts of one thing in one direction; None takes them all."""
     out: bool = True
     into: bool = True
     types: Sequence[str] | None = None
@@ -59,20 +59,20 @@ class TraversalStore:
         self._connection = connection
         self._agent_id = author.agent_id
 
-    def within(self, walk: Walk) -> list[Reached]:
+    def within(self, walk: Walk) -> list[ReachedEntity]:
         """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit."""
-        return [Reached(*row) for row in self._rows("within", walk)]
+        return [ReachedEntity(*row) for row in self._rows("within", walk)]
 
-    def around(self, walk: Walk, *, edges: int) -> tuple[list[Reached], list[Edge]]:
-        """The same, with at most so many edges between them."""
-        rows = self._rows("around", walk, edges=edges)
-        reached = [Reached(*row[:5]) for row in rows if row[5] is None]
-        found = [Edge(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
+    def around(self, walk: Walk, *, facts: int) -> tuple[list[ReachedEntity], list[ReachedFact]]:
+        """The same, with at most so many facts between them."""
+        rows = self._rows("around", walk, facts=facts)
+        reached = [ReachedEntity(*row[:5]) for row in rows if row[5] is None]
+        found = [ReachedFact(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
         return sorted(reached, key=lambda r: (r.depth, r.id)), found
 
-    def between(self, walk: Walk, *, edges: int) -> list[Edge]:
-        """The edges of everything within the hops of the walk's starts, at most so many."""
-        return [Edge(*row) for row in self._rows("between", walk, edges=edges)]
+    def between(self, walk: Walk, *, facts: int) -> list[ReachedFact]:
+        """The facts of everything within the hops of the walk's starts, at most so many."""
+        return [ReachedFact(*row) for row in self._rows("between", walk, facts=facts)]
 
     def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
         given = {"agent_id": self._agent_id, **walk.parameters(), **more}
@@ -85,6 +85,6 @@ _FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.betw
 
 @cache
 def _statement(form: str, of_types: bool, hidden: frozenset[str] = frozenset()) -> bytes:
-    edge = SQL.edge.replace(b"{types}", SQL.of_types if of_types else b"")
+    fact = SQL.fact.replace(b"{types}", SQL.of_types if of_types else b"")
     walk = SQL.walk.replace(b"{named}", SQL.named_looked_up if "@@" in hidden else SQL.named)
-    return _FORMS[form].replace(b"{walk}", walk).replace(b"{edge}", edge)
+    return _FORMS[form].replace(b"{walk}", walk).replace(b"{fact}", fact)

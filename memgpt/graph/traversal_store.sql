@@ -1,8 +1,8 @@
 -- walk --
 -- The things within some hops of where a walk starts, nearest first: the start of every statement below. One row of the
 -- recursion is one level: what is new on it (frontier), what has been seen, and the things of the level before it that
--- have more than fan_out edges to one side (capped). Each side of each thing is read from one covering index, at most
--- fan_out edges and one more, which says that there are more. No level is walked once there is enough.
+-- have more than fan_out facts to one side (capped). Each side of each thing is read from one covering index, at most
+-- fan_out facts and one more, which says that there are more. No level is walked once there is enough.
 -- A walk that is to start from what was merged into another thing starts from the other, or at a time before from what it
 -- was.
 RECURSIVE given AS (
@@ -33,12 +33,12 @@ walk (depth, frontier, seen, capped) AS (
             CROSS JOIN LATERAL (
                 (SELECT o.other, row_number() OVER () AS n FROM (
                     SELECT r.target_id AS other FROM kg_relationships r
-                    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = f.id AND %(out)s::boolean AND {edge}
+                    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = f.id AND %(out)s::boolean AND {fact}
                     LIMIT %(fan_out)s::integer + 1) AS o)
                 UNION ALL
                 (SELECT i.other, row_number() OVER () AS n FROM (
                     SELECT r.source_id AS other FROM kg_relationships r
-                    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = f.id AND %(in)s::boolean AND {edge}
+                    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = f.id AND %(in)s::boolean AND {fact}
                     LIMIT %(fan_out)s::integer + 1) AS i)
             ) AS e
         )
@@ -65,8 +65,8 @@ e.name_keys @@ memory_name_query(%(names)s::text[])
 -- For a request where a policy keeps @@ from the index: the owner's function looks up.
 e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[])))::bigint[])
 
--- edge --
--- Which edges count: by type, weight and both axes of time.
+-- fact --
+-- Which facts count: by type, weight and both axes of time.
 {types}
 (%(min_weight)s::real IS NULL OR r.weight >= %(min_weight)s::real)
 AND (r.superseded_at IS NULL OR r.superseded_at > %(known_at)s::timestamptz)
@@ -86,7 +86,7 @@ JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = n.id
 ORDER BY n.depth, n.id
 
 -- around --
--- The things within some hops and the edges between them; first the things, then the edges.
+-- The things within some hops and the facts between them; first the things, then the facts.
 WITH {walk}
 SELECT
     n.id, e.name, e.type, n.depth, n.capped, NULL::bigint AS target_id, NULL::real AS weight
@@ -97,21 +97,21 @@ UNION ALL
 FROM nodes n
 CROSS JOIN LATERAL (
     SELECT r.id, r.source_id, r.type, r.target_id, r.weight FROM kg_relationships r
-    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {edge}
+    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {fact}
         AND r.target_id = ANY (ARRAY(SELECT m.id FROM nodes m))
 ) AS r
-LIMIT %(edges)s::bigint)
+LIMIT %(facts)s::bigint)
 
 -- between --
--- Every edge of the things within some hops of two ends: each path of twice as many edges, and two more, is among them.
+-- Every fact of the things within some hops of two ends: each path of twice as many facts, and two more, is among them.
 WITH {walk}
 SELECT DISTINCT r.id, r.source_id, r.target_id, r.type, r.weight
 FROM (SELECT n.id FROM nodes n) AS n
 CROSS JOIN LATERAL (
     SELECT r.id, r.source_id, r.target_id, r.type, r.weight FROM kg_relationships r
-    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {edge}
+    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {fact}
     UNION ALL
     SELECT r.id, r.source_id, r.target_id, r.type, r.weight FROM kg_relationships r
-    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND {edge}
+    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND {fact}
 ) AS r
-LIMIT %(edges)s::bigint
+LIMIT %(facts)s::bigint

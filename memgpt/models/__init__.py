@@ -12,7 +12,7 @@ from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
 from memgpt.models.message import ROLES, Intent, IntentCount, Message, Role, Session
 from memgpt.models.proposal import PROPOSAL_KINDS, PROPOSAL_STATUSES, Proposal, ProposalKind, ProposalStatus
-from memgpt.models.walk import Edge, Neighbourhood, Path, RankedEntity, Reached
+from memgpt.models.walk import Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
 
 __all__ = [
     "JOB_STATUSES",
@@ -29,7 +29,6 @@ __all__ = [
     "Change",
     "Chunk",
     "Document",
-    "Edge",
     "Entity",
     "ExtractionFailure",
     "ExtractionSpent",
@@ -52,7 +51,8 @@ __all__ = [
     "ProposalKind",
     "ProposalStatus",
     "RankedEntity",
-    "Reached",
+    "ReachedEntity",
+    "ReachedFact",
     "Remembered",
     "Role",
     "Session",

@@ -36,14 +36,14 @@ class Fact:
     target_id: int
     type: str
     fact: str
-    """The statement in words."""
+    """The fact in words."""
     weight: float
     properties: Json
     valid_from: datetime | None
     """When it became true in the world; None: always was."""
     valid_to: datetime | None
     recorded_at: datetime
-    """When we began to believe it."""
+    """When the memory learned it."""
     superseded_at: datetime | None
     provenance_kind: str | None
     provenance_id: int | None

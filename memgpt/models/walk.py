@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A thing a walk came to."""
+class ReachedEntity:
+    """An entity a walk came to."""
 
     id: int
     name: str
     type: str
     depth: int
-    """Edges from the nearest start."""
+    """Facts from the nearest start."""
     capped: bool
-    """It has more edges than the fan-out allows: some of its neighbours may be missing."""
+    """It has more facts than the fan-out allows: some of its neighbours may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """A relationship as a walk sees it; :meth:`memgpt.graph.Graph.fact` tells the rest."""
+class ReachedFact:
+    """A fact a walk followed; :meth:`memgpt.graph.Graph.fact` returns it whole."""
 
     id: int
     source_id: int
@@ -34,12 +34,12 @@ class Edge:
 class Neighbourhood:
     """What is near some things, and whether that is all."""
 
-    start: Sequence[Reached]
-    entities: Sequence[Reached]
+    start: Sequence[ReachedEntity]
+    entities: Sequence[ReachedEntity]
     """Nearest first, without the starts."""
     complete: bool
     """Everything within the hops is here: neither the fan-out nor the limit left anything out."""
-    edges: Sequence[Edge] = ()
+    facts: Sequence[ReachedFact] = ()
     """Those between the entities and starts, where asked for."""
 
 
@@ -48,15 +48,15 @@ class Path:
     """A way from one thing to another."""
 
     entity_ids: Sequence[int]
-    edges: Sequence[Edge]
+    facts: Sequence[ReachedFact]
     cost: float
     complete: bool
-    """No better way of as many edges exists; False when the search looked at a part of the graph only."""
+    """No better way of as many facts exists; False when the search looked at a part of the graph only."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankedEntity:
     """A thing with its share of a random walk's time."""
 
-    entity: Reached
+    entity: ReachedEntity
     score: float

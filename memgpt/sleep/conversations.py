@@ -1,4 +1,4 @@
-"""Facts from conversations, proposed message by message instead of asserted."""
+"""Facts from conversations, proposed message by message instead of added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_ONCE: Final = 100
 def facts(memory: Memory, model: str) -> Sequence[Proposal]:
     """Propose the facts that messages state and that this model has not read yet, a proposal for each message.
 
-    The types of things go along; their descriptions and other names do not (``memory.graph.extract`` asserts them too).
+    The types of things go along; their descriptions and other names do not (``memory.graph.extract`` adds them too).
 
     Raises:
         ChatError: the model failed; what was proposed before stays, and paid answers are kept.
@@ -24,13 +24,13 @@ def facts(memory: Memory, model: str) -> Sequence[Proposal]:
     made: list[Proposal] = []
 
     def propose(schema: Schema, answer: Json, source: tuple[str, int]) -> tuple[int, int]:
-        things, statements = schema.understood(answer)
+        things, stated = schema.understood(answer)
         types = {thing.name: thing.type for thing in things}
-        if statements:
-            told = [_fact(said, types, source) for said in statements]
+        if stated:
+            told = [_fact(said, types, source) for said in stated]
             proposal = memory.proposals.propose_facts(told, reason=f"{source[0]} {source[1]} states {len(told)} facts")
             made.extend([proposal] if proposal is not None else [])
-        return len(things), len(statements)
+        return len(things), len(stated)
 
     memory.graph.extract(model, kinds=["message"], max_items=AT_ONCE, take_over=propose)
     return made

@@ -100,8 +100,8 @@ def test_a_subgraph_and_its_ranking(memory: Memory) -> None:
     graph.add_fact("Cat", "likes", "Tea")
     found = graph.about("What did ann's friends do?")
     assert [r.name for r in found.start] == ["Ann"]
-    assert {e.type for e in found.edges} == {"knows", "likes"}
-    assert len(found.edges) == 3
+    assert {e.type for e in found.facts} == {"knows", "likes"}
+    assert len(found.facts) == 3
     assert graph.about("nobody here").start == []
     ranked = graph.rank("Ann", hops=2)
     assert {r.entity.name for r in ranked} == {"Ann", "Bob", "Cat", "Tea"}
@@ -142,7 +142,7 @@ def test_walks_and_paths_agree_with_networkx(
         cheap = memory.graph.path(first, last, by="weight", max_hops=10)
         assert cheap is not None
         assert cheap.cost == networkx.shortest_path_length(known, first, last, weight="weight")
-        assert sum(e.weight for e in cheap.edges) == cheap.cost
+        assert sum(e.weight for e in cheap.facts) == cheap.cost
 
 
 def test_a_path_of_exactly_the_most_hops_is_found(dsn: str, memory: Memory) -> None:
@@ -169,7 +169,7 @@ def test_a_walk_reads_nothing_but_the_covering_indexes(dsn: str) -> None:
         connection.execute("VACUUM ANALYZE kg_entities")
         walk = Walk([1], [], hops=2, limit=100, fan_out=25)
         for form in ("within", "around", "between"):
-            given = {"agent_id": "ann", **walk.parameters(), "edges": 1000}
+            given = {"agent_id": "ann", **walk.parameters(), "facts": 1000}
             statement = b"EXPLAIN (FORMAT JSON) " + traversal_store._statement(form, of_types=False)
             [[plan]] = connection.execute(statement, given, prepare=False).fetchall()
             scans = {(s["Node Type"], s.get("Index Name")) for s in _scans(plan[0]["Plan"]) if _on_edges(s)}

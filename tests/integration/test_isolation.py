@@ -296,7 +296,7 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
         ),
         "walk": (
             traversal_store._statement("around", of_types=False),
-            {"agent_id": "acme-1", **walk.parameters(), "edges": 10},
+            {"agent_id": "acme-1", **walk.parameters(), "facts": 10},
         ),
     }
     with database_of.isolated(RequestScope(("acme-*",), "acme-1")).transaction() as connection:

@@ -1,4 +1,4 @@
-"""What an answer says, asserted: nothing that is in the graph is overwritten by it."""
+"""Facts and entities of a model's answer, added to the graph without overwriting what is there."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ TakeOver = Callable[[Schema, Json, tuple[str, int]], tuple[int, int]]
 
 
 def take_over(graph: Facts, schema: Schema, answer: Json, provenance: tuple[str, int]) -> tuple[int, int]:
-    """Assert one answer; how many entities and facts it has.
+    """Add what one answer says and return how many entities and facts it has.
 
     Raises:
         InputError: a name or value cannot be used, or is the name of several entities.
     """
-    things, statements = schema.understood(answer)
+    things, facts = schema.understood(answer)
     ends: dict[str, Entity] = {}
     for thing in things:
         entity = _entity(graph, thing)
         for name in (*thing.aliases, thing.name):
             ends[_key(name)] = entity
-    for said in statements:
+    for said in facts:
         span = (said.valid_from, said.valid_to)
-        statement = checked(said.type, said.fact, said.weight, span, said.properties, provenance)
+        fact = checked(said.type, said.fact, said.weight, span, said.properties, provenance)
         ends_of = (_end(graph, ends, said.source), _end(graph, ends, said.target))
-        graph.record(*ends_of, replace(statement, only_lacking=True), said.functional)
-    return len({entity.id for entity in ends.values()}), len(statements)
+        graph.record(*ends_of, replace(fact, only_lacking=True), said.functional)
+    return len({entity.id for entity in ends.values()}), len(facts)
 
 
 def texts(schema: Schema, answers: Sequence[Json]) -> list[str]:
@@ -40,11 +40,11 @@ def texts(schema: Schema, answers: Sequence[Json]) -> list[str]:
     found = []
     for answer in answers:
         try:
-            things, statements = schema.understood(answer)
+            things, facts = schema.understood(answer)
         except InputError:
             continue
         found += [entity_text(thing.name, thing.description) for thing in things]
-        found += [said.fact for said in statements if said.fact]
+        found += [said.fact for said in facts if said.fact]
     return found
 
 
@@ -57,7 +57,7 @@ def _entity(graph: Facts, thing: ExtractedEntity) -> Entity:
 
 
 def _end(graph: Facts, ends: dict[str, Entity], name: str) -> Entity:
-    """An end of a statement: what the answer names so, else what the graph knows by that name, else something new."""
+    """Return an end of a fact: what the answer names so, else what the graph knows by that name, else something new."""
     if _key(name) not in ends:
         found = graph.find(name)
         ends[_key(name)] = graph.get(name) if found else graph.add_entity(name)

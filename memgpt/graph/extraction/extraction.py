@@ -1,6 +1,6 @@
 """Facts taken from texts by a model, with a schema of the user's: batched, cached, resumable, and accounted for.
 
-What the model answers is kept the moment it comes, so it is paid for once; what a batch of answers says is asserted,
+What the model answers is kept the moment it comes, so it is paid for once; what a batch of answers says is added,
 and its texts marked, in one transaction. A text without a usable answer is kept with the reason, to be tried again.
 """
 
@@ -44,21 +44,21 @@ class Extracting(Resolution):
     ) -> Extracted:
         """Take facts from the texts that this model and schema have not read as they are now.
 
-        Without a ``model`` no fact is asserted: the names in the texts are taken by rule (:meth:`link`), and what is
+        Without a ``model`` no fact is added: the names in the texts are taken by rule (:meth:`link`), and what is
         named together can be asked for (:meth:`named_with`). With one, such as ``openai:gpt-5-mini``, each text is one
-        request, and what the answer states is asserted with the text as its provenance. Facts of a text that changed
+        request, and the facts of the answer are added with the text as their provenance. Facts of a text that changed
         stay until they are contradicted or retracted.
 
         Args:
-            schema: a Pydantic class of lists of things and statements; see :mod:`memgpt.graph.extraction.schema`.
+            schema: a Pydantic class of lists of entities and facts; see :mod:`memgpt.graph.extraction.schema`.
             kinds: which texts: archival memories, messages of people and of the agent, chunks.
             batch: texts whose facts are committed together.
             concurrency: requests under way at once.
             max_items: most texts to take.
             max_cost: US dollars; nothing more is sent once what comes next would exceed them by its estimate.
             failed: try texts again that have failed before.
-            take_over: what is done with an answer, instead of asserting it, in the transaction that marks its text as
-                read; :mod:`memgpt.sleep` proposes it.
+            take_over: what is done with an answer instead of adding its facts, in the transaction that marks its text
+                as read; :mod:`memgpt.sleep` proposes it.
 
         Raises:
             ChatError: the model cannot be used; what was done is kept, and the same call goes on from there.

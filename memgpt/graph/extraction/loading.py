@@ -34,7 +34,7 @@ def load(name: str) -> type[BaseModel]:
     """The class that ``shop.facts:Shop`` names, or the one a ``.json`` file describes.
 
     A file is a JSON Schema: an object whose properties are arrays of objects, one for each type of thing (they have a
-    ``name``) or statement (they have a ``source`` and a ``target``; ``"functional": true`` says that one target is
+    ``name``) or fact (they have a ``source`` and a ``target``; ``"functional": true`` says that one target is
     true at a time). Their properties are texts, numbers, booleans, lists of these, or one of an ``enum``.
 
     Raises:

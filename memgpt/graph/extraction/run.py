@@ -69,7 +69,7 @@ class ExtractionPlan:
 
 
 class Run:
-    """Reads texts with one reader and asserts what it says, or does with it what ``take_over`` does."""
+    """Reads texts with one reader and adds the facts of the answers, or does with them what ``take_over`` does."""
 
     def __init__(
         self, graph: Facts, scope: AgentScope, reader: Reader, take_over: apply.TakeOver | None = None
@@ -158,7 +158,7 @@ class Run:
         readings: Mapping[UUID, Reading],
         done: Extracted,
     ) -> Extracted:
-        """Assert what a batch of answers says and mark its texts, in one transaction."""
+        """Add the facts of a batch of answers and mark its texts, in one transaction."""
         failures = []
         usable = []
         for text in texts:

@@ -1,7 +1,7 @@
-"""What to look for, as Pydantic classes: their fields tell things and statements apart.
+"""What to look for, as Pydantic classes: their fields tell entities and facts apart.
 
-A schema is a class whose fields are lists. A class with a ``name`` is a thing, one with ``source`` and ``target`` a
-statement between two things. Their type is what their field ``type`` says, else the name of the class in snake_case.
+A schema is a class whose fields are lists. A class with a ``name`` is an entity, one with ``source`` and ``target`` a
+fact about two entities. Their type is what their field ``type`` says, else the name of the class in snake_case.
 What these classes have beside the fields of :class:`ExtractedEntity` and :class:`ExtractedFact` becomes properties.
 """
 
@@ -30,7 +30,7 @@ _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True, slots=True)
 class ExtractedEntity:
-    """A thing an answer names."""
+    """An entity an answer names."""
 
     name: str
     type: str
@@ -41,7 +41,7 @@ class ExtractedEntity:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedFact:
-    """What an answer says of two things, by their names."""
+    """A fact an answer states of two entities, by their names."""
 
     source: str
     type: str
@@ -72,9 +72,7 @@ class Schema:
                 raise InputError(f"{shape.__name__}.{name} is not a list of Pydantic classes, as a schema's fields are")
             for kind in kinds:
                 if not (_is_entity(kind) or _is_fact(kind)):
-                    raise InputError(
-                        f"{kind.__name__} has neither a name (a thing) nor source and target (a statement)"
-                    )
+                    raise InputError(f"{kind.__name__} has neither a name (an entity) nor source and target (a fact)")
 
     @property
     def json_schema(self) -> Json:
@@ -88,7 +86,7 @@ class Schema:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def understood(self, answer: Json) -> tuple[list[ExtractedEntity], list[ExtractedFact]]:
-        """The things and statements of an answer that was checked when it came.
+        """Return the entities and facts of an answer that was checked when it came.
 
         Raises:
             InputError: the answer does not fit the schema.

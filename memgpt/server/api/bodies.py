@@ -237,7 +237,7 @@ class FactCreate(Body):
     target: Name | Id
     fact: Text | None = None
     weight: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
-    """Of a new statement 1, of one that is believed already what it has."""
+    """Of a new fact 1, of one that is there already what it has."""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     properties: Json | None = None

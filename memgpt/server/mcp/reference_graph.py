@@ -36,7 +36,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A statement by the names of its ends."""
+    """A fact by the names of its ends."""
 
     source: str
     target: str
@@ -111,12 +111,12 @@ class Nodes:
             NotFoundError: an end is not there; nothing was written.
         """
         vectors = self._scope.embed([_words(relation) for relation in relations])
-        with self._changing() as (store, change_id, entities, statements):
+        with self._changing() as (store, change_id, entities, facts):
             ids = _first_ids(entities)
             for name in (name for relation in relations for name in (relation.source, relation.target)):
                 if name not in ids:
                     raise _not_found(name)
-            there = set(_graph(entities, statements).relations)
+            there = set(_graph(entities, facts).relations)
             made = []
             for relation, vector in zip(relations, vectors, strict=True):
                 if relation in there:
@@ -194,10 +194,10 @@ class Nodes:
 
     def unrelate(self, relations: Sequence[Relation]) -> int:
         """Remove relations; how many there were."""
-        with self._changing() as (store, change_id, entities, statements):
+        with self._changing() as (store, change_id, entities, facts):
             gone = set(relations)
             names = {entity.id: entity.name for entity in entities}
-            ids = [row.id for row in statements if _relation(row, names) in gone]
+            ids = [row.id for row in facts if _relation(row, names) in gone]
             for id in ids:
                 store.delete_fact(id, change_id=change_id)
         return len(ids)
@@ -208,8 +208,8 @@ class Nodes:
         with self._scope.change() as (connection, change_id):
             store = GraphStore(connection, self._scope.author)
             store.lock_names()
-            entities, statements = self._rows(connection)
-            yield store, change_id, entities, statements
+            entities, facts = self._rows(connection)
+            yield store, change_id, entities, facts
 
     def _rows(self, connection: Connection) -> tuple[Sequence[Entity], Sequence[Fact]]:
         store = GraphStore(connection, self._scope.author)
@@ -218,12 +218,12 @@ class Nodes:
             entities += page
             if len(page) < _PAGE:
                 break
-        statements: list[Fact] = []
-        while rows := store.list_facts(limit=_PAGE, after=statements[-1] if statements else None):
-            statements += rows
+        facts: list[Fact] = []
+        while rows := store.list_facts(limit=_PAGE, after=facts[-1] if facts else None):
+            facts += rows
             if len(rows) < _PAGE:
                 break
-        return sorted(entities, key=lambda e: e.id), sorted(statements, key=lambda r: r.id)
+        return sorted(entities, key=lambda e: e.id), sorted(facts, key=lambda r: r.id)
 
     def _write(
         self, store: GraphStore, change_id: UUID, entities: Mapping[str, Entity], nodes: Mapping[str, Node]
@@ -247,11 +247,11 @@ class Nodes:
 
 
 def _graph(
-    entities: Sequence[Entity], statements: Sequence[Fact], keep: Callable[[Node], bool] | None = None
+    entities: Sequence[Entity], facts: Sequence[Fact], keep: Callable[[Node], bool] | None = None
 ) -> KnowledgeGraph:
     nodes = [_node(entity) for entity in entities]
     names_of = {entity.id: entity.name for entity in entities}
-    relations = [_relation(row, names_of) for row in statements]
+    relations = [_relation(row, names_of) for row in facts]
     if keep is None:
         return KnowledgeGraph(nodes, relations)
     kept = [node for node in nodes if keep(node)]

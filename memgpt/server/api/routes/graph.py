@@ -1,4 +1,4 @@
-"""The knowledge graph: entities, and dated statements between two of them."""
+"""The knowledge graph: entities, and dated facts about two of them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def update_entity(memory: Writing, id: RowId, body: bodies.EntityUpdate) -> Enti
 
 @router.delete("/entities/{id}", status_code=204)
 def delete_entity(memory: Writing, id: RowId) -> None:
-    """Remove an entity and every statement about it; undo brings them back."""
+    """Remove an entity and every fact about it; undo brings them back."""
     memory.graph.delete(id)
 
 
@@ -70,11 +70,11 @@ def list_facts(
     type: Name = None,
     superseded: bool = False,
     valid_at: Annotated[datetime | None, Query(description="Only what was true then.")] = None,
-    known_at: Annotated[datetime | None, Query(description="What was believed then.")] = None,
+    known_at: Annotated[datetime | None, Query(description="As it was known then.")] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Fact]:
-    """Statements, newest first: all, or those from or about one entity."""
+    """List facts, newest first: all, or those from or about one entity."""
     rows = memory.graph.facts(
         entity,
         direction=direction,
@@ -91,24 +91,24 @@ def list_facts(
 
 @router.post("/facts", status_code=201)
 def add_fact(memory: Writing, body: bodies.FactCreate) -> Fact:
-    """Record a statement; a name no entity has becomes one."""
+    """Add a fact; a name without an entity becomes one."""
     given = body.given()
     return memory.graph.add_fact(given.pop("source"), given.pop("type"), given.pop("target"), **given)
 
 
 @router.get("/facts/{id}")
 def get_fact(memory: Reading, id: RowId) -> Fact:
-    """One statement."""
+    """Return one fact."""
     return memory.graph.fact(id)
 
 
 @router.post("/facts/{id}/retract")
 def retract_fact(memory: Writing, id: RowId) -> Fact:
-    """Stop believing a statement from now on; it stays, and no search finds it any more."""
+    """Retract a fact from now on; it stays, and no search finds it any more."""
     return memory.graph.retract_fact(id)
 
 
 @router.delete("/facts/{id}", status_code=204)
 def delete_fact(memory: Writing, id: RowId) -> None:
-    """Remove a statement; undo brings it back."""
+    """Remove a fact; undo brings it back."""
     memory.graph.delete_fact(id)
