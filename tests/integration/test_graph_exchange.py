@@ -207,7 +207,7 @@ def test_bad_lines_are_named_and_may_be_skipped(memory: Memory, tmp_path: Path) 
         assert len(problems) == (1 if name == "t.nt" else 2)
     edges = {"nodes": [{"id": "a"}], "edges": [{"source": "a", "target": "zz", "type": "t"}, 7]}
     (tmp_path / "g.json").write_text(json.dumps(edges))
-    with pytest.raises(InputError, match=r"g\.json, edge 1: its target 'zz' is no node"):
+    with pytest.raises(InputError, match=r"g\.json, edge 1: its target 'zz' is not a node"):
         exchange.import_triples(memory.graph, tmp_path / "g.json")
     for name, content in {"g.graphml": "<graphml", "h.json": "[1]", "i.json": "{", "x.png": ""}.items():
         (tmp_path / name).write_text(content)
