@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Final = {
     "db": ("memgpt.cli.maintenance", "Migrations, checks, backups and care of the database."),  # care adds to db's app
     "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
-    "graph": ("memgpt.cli.graph", "The knowledge graph: statements, neighbourhoods, paths, files."),
+    "graph": ("memgpt.cli.graph", "The knowledge graph: facts, neighbourhoods, paths, files."),
     "proposals": ("memgpt.cli.proposals", "Proposed changes: look at them, apply, reject, revert."),
     "sleep": (
         "memgpt.cli.sleep",
