@@ -16,6 +16,7 @@ from memgpt import Memory
 from memgpt.config import settings
 from memgpt.graph.merges_store import MergeStore, Pair
 from memgpt.graph.merging import SURE, UNSURE, proposed
+from memgpt.memory import scope_of
 
 DATA = Path(__file__).parent / "data" / "resolution.json"
 THRESHOLDS = (0.5, 0.55, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -63,7 +64,7 @@ def _filled(memory: Memory, things: Things) -> set[tuple[int, int]]:
 
 
 def _pairs(memory: Memory, similarity: float) -> list[Pair]:
-    scope = memory.scope
+    scope = scope_of(memory)
     return list(scope.read(
         lambda c: MergeStore(c, scope.author).pairs(similarity=similarity, among=10_000, nearest=5, untyped="thing")
     ))  # fmt: skip

@@ -31,6 +31,7 @@ from benchmarks import fixtures, hostile_load, texts
 from memgpt import Memory
 from memgpt.config import OFFLINE_MODEL, settings
 from memgpt.database.embedded import EmbeddedServer
+from memgpt.memory import scope_of
 from memgpt.server.keys import Keys
 from memgpt.server.service import Caller, Service
 
@@ -349,7 +350,7 @@ def hostile(dsn: str, plan: Plan, result: fixtures.Result) -> None:
     fill(dsn, min(plan.memories, 5_000))
     seconds = 3 * plan.seconds
     with Memory("agent-0", dsn=dsn) as memory:
-        keys = Keys(memory.scope.database)
+        keys = Keys(scope_of(memory).database)
         honest, mallory = (keys.create(agents=[agents]).token for agents in ("agent-*", "mallory"))
     with hostile_load.model() as address:
         variables = {"MEMGPT_CHAT_MODEL": "openai:silent", "MEMGPT_CHAT_BASE_URL": address, "MEMGPT_CHAT_API_KEY": "k"}

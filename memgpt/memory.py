@@ -15,7 +15,7 @@ from memgpt.agents import forget, stats
 from memgpt.archival.archival import Archival
 from memgpt.blocks.blocks import Core
 from memgpt.config import Settings, settings
-from memgpt.database.connection import Database
+from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
 from memgpt.documents.documents import Documents
 from memgpt.documents.ingest import Ingest
@@ -90,11 +90,6 @@ class Memory:
         return self._scope.agent_id
 
     @property
-    def scope(self) -> AgentScope:
-        """What parts of memgpt that build on a memory work with; not for applications."""
-        return self._scope
-
-    @property
     def time_zone(self) -> str:
         """The time zone of the agent's people, such as ``Europe/Vienna``: times in prompts, and the days of questions
         such as "yesterday", are theirs. UTC until :meth:`set_time_zone`."""
@@ -109,14 +104,17 @@ class Memory:
         self._scope.set_zone(None if time_zone is None else validation.time_zone(time_zone))
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything written inside is committed together, or not at all; within another one, it is a savepoint.
+    def transaction(self) -> Iterator[Connection]:
+        """Commit everything written inside together, or nothing of it; within another one, it is a savepoint.
 
         It belongs to the task, or else the thread, that opened it. Calls handed to a thread with the context
         (``await asyncio.to_thread(memory.remember, text)``) are part of it; what other tasks and threads do is not.
+
+        The psycopg connection it gives is the transaction's, for statements on tables of your own. It keeps the
+        memory's deadline and, with ``isolated=True``, its role; it must not be used after the end of the block.
         """
-        with self._scope.unit_of_work():
-            yield
+        with self._scope.unit_of_work() as connection:
+            yield connection
 
     def remember(self, text: str, **fields: Any) -> Remembered:
         """Keep a text for good; see :meth:`memgpt.archival.archival.Archival.insert`."""
@@ -322,3 +320,11 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def scope_of(memory: Memory) -> AgentScope:
+    """Return what the parts of a memory share, for the rooms of this package that build on a memory.
+
+    Internal: an application has :meth:`Memory.transaction`.
+    """
+    return memory._scope

@@ -5,11 +5,13 @@ from __future__ import annotations
 import loop
 from with_memgpt import Memgpt
 
+from memgpt.memory import scope_of
+
 
 class ByVector(Memgpt):
     def search(self, agent: str, query: str, limit: int) -> list[str]:
         memory = self._of(agent)
-        vector = memory.scope.embed([query], purpose="query")[0]
+        vector = scope_of(memory).embed([query], purpose="query")[0]
         return [hit.text for hit in memory.search(vector=vector, limit=limit, kinds=["archival"])]
 
 

@@ -21,7 +21,7 @@ from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
 from memgpt.database import forks
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, WindowExceededError
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Block, Message
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Agent:
         window: int | None = None,
         limits: TurnLimits | None = None,
     ) -> None:
-        options = memory.scope.options
+        options = scope_of(memory).options
         self.memory = memory
         self.model = chat_model(model, options)
         self.session = validation.name(session, "session")
@@ -276,7 +276,7 @@ class Agent:
                 "widen the window (MEMGPT_CHAT_WINDOW)"
             )
         text, by_model = before or "", True
-        seconds, zone = self._seconds_left(progress), self.memory.scope.zone
+        seconds, zone = self._seconds_left(progress), scope_of(self.memory).zone
         try:
             for condensed, asked, response, took in summary.condense(
                 self.model, before, evicted, window=self.window, seconds=seconds, count=self._count, zone=zone
@@ -353,7 +353,7 @@ class Agent:
         return self._counts[key]
 
     def _counted(self, text: str) -> int:
-        return self.memory.scope.count_tokens([text])[0]
+        return scope_of(self.memory).count_tokens([text])[0]
 
     def _spent(self, response: ModelResponse, seconds: float, sent: Sent) -> Spent:
         return self.model.spent(response, seconds, sent.tokens, self._count(response.text or ""))

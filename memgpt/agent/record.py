@@ -19,7 +19,7 @@ from memgpt.agent.store import NewStep, TurnRow, TurnStep, TurnStore
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ContentionError, InputError, MemgptError, NotFoundError, UnavailableError
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Json, Message
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TurnRecord:
 
     def __init__(self, memory: Memory, session: str) -> None:
         self._memory = memory
-        self._scope = memory.scope
+        self._scope = scope_of(memory)
         self._session = session
 
     def begin(self, text: str) -> TurnProgress:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from memgpt.agent.tools import Tool, tool
 from memgpt.llm import fences
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Hit, Message
 from memgpt.search import weak
 from memgpt.search.context import minute
@@ -117,10 +117,10 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
         given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "operators": False}
         given |= {"since": start_datetime, "until": end_datetime}
         if not tags or tag_match_mode == "all":
-            return _found(memory.search(query, tags=tags or None, **given), memory.scope.zone)
+            return _found(memory.search(query, tags=tags or None, **given), scope_of(memory).zone)
         each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **given)]
         best = {hit.id: hit for hit in sorted(each, key=lambda hit: hit.score)}
-        return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k], memory.scope.zone)
+        return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k], scope_of(memory).zone)
 
     def graph_search(query: str, limit: int = _PAGE) -> str:
         """Search the facts of the knowledge graph.
@@ -129,7 +129,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: Names or words of what to look for.
             limit: How many results at most.
         """
-        return _found(memory.search(query, kinds=["fact"], limit=limit, operators=False), memory.scope.zone)
+        return _found(memory.search(query, kinds=["fact"], limit=limit, operators=False), scope_of(memory).zone)
 
     def document_search(query: str, limit: int = _PAGE) -> str:
         """Search the documents that were ingested.
@@ -138,7 +138,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             query: What to look for.
             limit: How many passages at most.
         """
-        return _found(memory.search(query, kinds=["chunk"], limit=limit, operators=False), memory.scope.zone)
+        return _found(memory.search(query, kinds=["chunk"], limit=limit, operators=False), scope_of(memory).zone)
 
     return [archival_memory_insert, archival_memory_search, graph_search, document_search]
 
@@ -169,7 +169,7 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             until=end_date or moment(),
             operators=False,
         )
-        return _found(hits, memory.scope.zone)
+        return _found(hits, scope_of(memory).zone)
 
     def conversation_search_date(start_date: str, end_date: str, limit: int = _PAGE) -> str:
         """List what was said in a span of time, the latest messages of it.
@@ -180,7 +180,7 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             limit: How many messages at most.
         """
         found = memory.messages.list(since=start_date, until=end_date, limit=limit, roles=["user", "assistant"])
-        return "\n".join(_said(message, memory.scope.zone) for message in found) or "nothing was said then"
+        return "\n".join(_said(message, scope_of(memory).zone) for message in found) or "nothing was said then"
 
     return [conversation_search, conversation_search_date]
 

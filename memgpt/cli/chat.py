@@ -45,9 +45,11 @@ def chat(
     ] = None,
 ) -> None:
     """Talk to an agent that manages its own memory; without a model, the memory quotes what it knows."""
+    from memgpt.memory import scope_of
+
     with opened(agent, dsn) as memory:
         answering: ChatAgent | None = None
-        if model or memory.scope.options.chat_model:
+        if model or scope_of(memory).options.chat_model:
             from memgpt.agent import Agent as ChatAgent
 
             answering = ChatAgent(memory, model, session=session)

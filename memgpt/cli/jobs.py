@@ -46,14 +46,14 @@ def list_command(
 def show(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Show one job with its arguments and its result."""
     with opened(agent, dsn, schema) as memory:
-        _show(Jobs(memory.scope).get(id), as_json)
+        _show(Jobs(memory).get(id), as_json)
 
 
 @app.command()
 def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Cancel a job: one that waits now, one that runs at its next step. What it did so far stays."""
     with opened(agent, dsn, schema) as memory:
-        job = Jobs(memory.scope).cancel(id)
+        job = Jobs(memory).cancel(id)
     if as_json:
         output.show_json(job)
     else:
@@ -68,7 +68,7 @@ def _every(status: JobStatus | None, limit: int, dsn: str | None, schema: str | 
 
 def _of(agent: str, status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:
     with opened(agent, dsn, schema) as memory:
-        return Jobs(memory.scope).list(status=status, limit=limit)
+        return Jobs(memory).list(status=status, limit=limit)
 
 
 def _show(job: Job, as_json: bool) -> None:

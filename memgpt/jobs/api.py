@@ -13,8 +13,8 @@ from memgpt.errors import BusyError, ConflictError, InputError
 from memgpt.jobs import queue
 from memgpt.jobs.kinds import KINDS, JobKind
 from memgpt.jobs.store import JobFile, JobStore
+from memgpt.memory import Memory, scope_of
 from memgpt.models import JOB_STATUSES, Job, JobStatus, Json
-from memgpt.scope.scope import AgentScope
 
 MOST_UNDER_WAY: Final = 1000
 """Jobs of an agent, or of a key, that wait or run; more are refused until some are done."""
@@ -23,18 +23,14 @@ MOST_WAITING_BYTES: Final = 200_000_000
 
 
 class Jobs:
-    """The jobs of one agent, as one actor asks for them: ``Jobs(memory.scope)``.
+    """The jobs of one agent, as one actor asks for them: ``Jobs(memory)``.
 
     A job and its place in the queue are written in one transaction, the caller's if there is one.
     """
 
-    def __init__(self, scope: AgentScope) -> None:
-        self._scope = scope
-
-    @property
-    def scope(self) -> AgentScope:
-        """Scope through which these jobs are written; not for applications."""
-        return self._scope
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self._scope = scope_of(memory)
 
     def add(self, kind: str, arguments: Mapping[str, Any] | None = None, files: Sequence[JobFile] = ()) -> Job:
         """Ask for work; a worker begins it when it can.

@@ -18,7 +18,7 @@ from memgpt.errors import InputError
 from memgpt.graph.extraction.run import Extracted
 from memgpt.integrations.transcripts import import_transcript
 from memgpt.jobs.store import JobFile
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import SOURCES, Json, Permission, Source
 from memgpt.scope.batches import OnError
 
@@ -96,7 +96,7 @@ def _import(work: JobContext, arguments: Json) -> Json:
 
 
 def _import_agent(work: JobContext, arguments: Json) -> Json:
-    scope = work.memory.scope
+    scope = scope_of(work.memory)
     work.progress(0, 1, work.files[0].name)
     with TextIOWrapper(BytesIO(work.files[0].content), encoding="utf-8") as lines, scope.transaction() as connection:
         transfer.check(scope, lines, reembed=arguments["reembed"])
@@ -109,7 +109,7 @@ def _reembed(work: JobContext, arguments: Json) -> Json:
     def told(progress: reembed.ReembedProgress) -> None:
         work.progress(progress.done, progress.total, progress.phase)
 
-    options = work.memory.scope.options
+    options = scope_of(work.memory).options
     return asdict(reembed.reembed(arguments["to"], options=options, rate=arguments["rate"], on_progress=told))
 
 
@@ -126,7 +126,7 @@ def _extract(work: JobContext, arguments: Json) -> Json:
 
     limits = {name: arguments[name] for name in ("max_items", "max_cost")}
     kinds = arguments["kinds"] or SOURCES
-    model = work.memory.scope.options.chat_model
+    model = scope_of(work.memory).options.chat_model
     return asdict(work.memory.graph.extract(model, kinds=kinds, **limits, on_progress=told))
 
 

@@ -18,7 +18,7 @@ from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMismatchError
 from memgpt.jobs.kinds import KINDS, JobContext, JobKind
 from memgpt.jobs.store import JobStore
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Job, Json
 
 log = logging.getLogger("memgpt.jobs")
@@ -101,12 +101,12 @@ class Runner:
         memory = Memory(
             job.agent_id, actor=job.requested_by, options=self._options, database=database, embedder=self._embedder
         )
-        files = memory.scope.read(lambda connection: JobStore(connection, job.agent_id).files(job.id))
+        files = scope_of(memory).read(lambda connection: JobStore(connection, job.agent_id).files(job.id))
         work = JobContext(memory, files, attempt.progress)
         if not kind.atomic:
             attempt.end("succeeded", result=_run(kind, work, job))
             return
-        with memory.scope.transaction() as connection:
+        with scope_of(memory).transaction() as connection:
             attempt.write_end(JobStore(connection, job.agent_id), "succeeded", result=_run(kind, work, job))
 
 

@@ -136,7 +136,7 @@ class Worker:
             database = self._database.isolated(RequestScope((agent_id,), agent_id))
             memory = Memory(agent_id, actor="worker", options=self._options, database=database, embedder=self._embedder)
             try:
-                Jobs(memory.scope).add("sleep")
+                Jobs(memory).add("sleep")
             except BusyError as error:  # of one agent: the others are not to wait for it
                 log.warning("no sleep: %s", error)
         log.info("sleep of %s: %s agents", timestamp, len(agents))

@@ -65,16 +65,17 @@ class AgentScope:
             return work(connection)
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[None]:
+    def unit_of_work(self) -> Iterator[Connection]:
         """One transaction around what the caller does to the memory inside; within another one, a savepoint."""
         unit = units.current(self)
         if unit is None:
-            with units.opened(self, self._begin, call=False):
-                yield
+            with units.opened(self, self._begin, call=False) as unit:
+                assert unit.connection is not None  # noqa: S101 - it has begun
+                yield unit.connection
         else:
             try:
-                with unit.savepoint():
-                    yield
+                with unit.savepoint() as connection:
+                    yield connection
             finally:
                 self._settle(unit)
 

@@ -61,13 +61,14 @@ class Unit:
                 self._calls -= 1
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Iterator[Connection]:
         """What a caller groups. Not locked in between, where the caller may wait for calls in other threads."""
         with self.lock, translated():
-            block = self._begun().transaction()
+            connection = self._begun()
+            block = connection.transaction()
             block.__enter__()
         try:
-            yield
+            yield connection
         except BaseException as error:
             with self.lock, translated():
                 if not block.__exit__(type(error), error, error.__traceback__):

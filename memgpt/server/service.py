@@ -20,7 +20,7 @@ from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow_queries import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, MemgptError, NotFoundError
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import PERMISSIONS, Json, Key, Permission
 from memgpt.scope.opening import open_database
 from memgpt.server.keys import Keys
@@ -179,7 +179,7 @@ class Service:
             if not self._queue_installed:
                 queue.install(self.database)
                 self._queue_installed = True
-        return Jobs(memory.scope)
+        return Jobs(memory)
 
     def chat_model(self) -> ChatModel:
         """Return the model agents speak through; one for all, with its connections.
@@ -238,7 +238,7 @@ class Service:
         with self._lock:
             for (id, *_), memory in self._memories.items():
                 if id == agent_id:
-                    memory.scope.renew_zone()
+                    scope_of(memory).renew_zone()
         return row
 
     def check(self) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from memgpt.agent.chat import ChatModel
 from memgpt.archival.maintenance import Similar, SleepStore
 from memgpt.history.proposals_store import NewProposal
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import ArchivalMemory, Json, Proposal
 from memgpt.proposals.proposals import digest
 from memgpt.sleep.asking import asked, invented, lost
@@ -36,10 +36,10 @@ def consolidation(memory: Memory, model: ChatModel) -> Sequence[Proposal]:
     Raises:
         ChatError: the model failed; what was proposed before stays.
     """
-    author = memory.scope.author
+    author = scope_of(memory).author
     made = []
     for ids in groups(alike(memory, ALIKE, AMONG))[:GROUPS]:
-        found = memory.scope.read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
+        found = scope_of(memory).read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
         asked_for = _proposal(found, "")
         if sum(len(m.text) for m in found) <= CHARACTERS and not memory.proposals.known(asked_for):
             made.append(_asked(memory, found, asked_for, model))

@@ -12,7 +12,7 @@ from memgpt.archival.maintenance import Similar, SleepStore
 from memgpt.database.deadlines import without_deadline
 from memgpt.graph.name_similarity import key
 from memgpt.history.proposals_store import NewProposal
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import ArchivalMemory, Json, Proposal
 from memgpt.proposals.proposals import digest
 
@@ -41,7 +41,8 @@ _FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really",
 def expiry(memory: Memory) -> Sequence[Proposal]:
     """Set memories aside whose time is over. No search finds them since; set aside, they leave the indexes too."""
     made: list[Proposal] = []
-    while ids := memory.scope.read(lambda c: SleepStore(c, memory.scope.author).expired(limit=AT_ONCE)):
+    scope = scope_of(memory)
+    while ids := scope.read(lambda c: SleepStore(c, scope.author).expired(limit=AT_ONCE)):
         made += _made(memory, [NewProposal(
             kind="expiry",
             reason=f"{len(ids)} memories have expired",
@@ -60,8 +61,9 @@ def decay(memory: Memory) -> Sequence[Proposal]:
     """
     made: list[Proposal] = []
     now = datetime.now(UTC)
-    while unused := memory.scope.read(
-        lambda c: SleepStore(c, memory.scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
+    scope = scope_of(memory)
+    while unused := scope.read(
+        lambda c: SleepStore(c, scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
     ):
         rows = [{"id": id, "from": old, "to": max(LEAST, old / 2)} for id, old in unused]
         made += _made(memory, [NewProposal(
@@ -82,14 +84,14 @@ def duplicates(memory: Memory) -> Sequence[Proposal]:
     The same are texts that differ in case, white space or the final stop; and, among the latest 1,000, those that are
     alike by embedding and have the same words in the same order, but for words like "the" and "really".
     """
-    author = memory.scope.author
-    with memory.scope.transaction() as connection, without_deadline(connection):
+    author = scope_of(memory).author
+    with scope_of(memory).transaction() as connection, without_deadline(connection):
         same = SleepStore(connection, author).same_texts(limit=GROUPS)
     similar = alike(memory, NEARLY, AMONG)
     ids = {id for group in same for id in group} | {id for pair in similar for id in (pair.one, pair.other)}
     groups: dict[str, list[ArchivalMemory]] = defaultdict(list)
     if ids:
-        for each in memory.scope.read(lambda c: SleepStore(c, author).memories(sorted(ids))):
+        for each in scope_of(memory).read(lambda c: SleepStore(c, author).memories(sorted(ids))):
             groups[telling(each.text)].append(each)
     return _made(memory, [_duplicates(group) for group in groups.values() if len(group) > 1])
 
@@ -101,8 +103,8 @@ def alike(memory: Memory, similarity: float, among: int) -> Sequence[Similar]:
     """
     found: dict[tuple[int, int], Similar] = {}
     for skip in range(0, among, STARTS):
-        with memory.scope.transaction() as connection:
-            store = SleepStore(connection, memory.scope.author)
+        with scope_of(memory).transaction() as connection:
+            store = SleepStore(connection, scope_of(memory).author)
             pairs = store.similar(similarity=similarity, skip=skip, among=STARTS, nearest=NEAREST)
         found.update({(pair.one, pair.other): pair for pair in pairs})
     return sorted(found.values(), key=lambda pair: (-pair.similarity, pair.one, pair.other))

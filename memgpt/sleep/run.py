@@ -11,7 +11,7 @@ from memgpt.agent.chat import ChatModel
 from memgpt.agent.loop import chat_model
 from memgpt.errors import ChatError, InputError
 from memgpt.graph.merging import SURE
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Proposal, ProposalKind
 from memgpt.sleep import blocks, consolidation, conversations, memories
 from memgpt.sleep.judge import judge
@@ -102,7 +102,7 @@ def run(
         ConfigurationError: a task was asked for that needs a chat model, and there is none.
     """
     wanted = _wanted(memory, tasks, model)
-    options = memory.scope.options
+    options = scope_of(memory).options
     chat = chat_model(model, options) if model or options.chat_model or _NEEDS_MODEL & {*wanted} else None
     report = SleepReport(memory.agent, apply)
     for done, task in enumerate(wanted):
@@ -117,7 +117,7 @@ def run(
 
 def _wanted(memory: Memory, tasks: Sequence[str] | None, model: str | None) -> Sequence[Task]:
     if tasks is None:
-        able = bool(model or memory.scope.options.chat_model)
+        able = bool(model or scope_of(memory).options.chat_model)
         return [task for task in TASKS if able or task not in _NEEDS_MODEL]
     for task in tasks:
         validation.choice(task, TASKS, "task")

@@ -23,6 +23,7 @@ from psycopg import sql
 from memgpt import Memory
 from memgpt.config import Settings
 from memgpt.errors import ConflictError, InputError, NotFoundError, ReadOnlyError
+from memgpt.memory import scope_of
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -427,7 +428,7 @@ def test_an_embedder_that_fails_leaves_nothing(memory: Memory, monkeypatch: pyte
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(memory._scope._models._embedder, "embed", fail)
+    monkeypatch.setattr(scope_of(memory)._models._embedder, "embed", fail)
     with pytest.raises(RuntimeError):
         memory.remember_many([{"text": "one"}, {"text": "two"}])
     assert memory.archival.list() == []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from memgpt import Memory, validation
 from memgpt.errors import InputError
 from memgpt.integrations.transcripts import import_transcript
+from memgpt.memory import scope_of
 from memgpt.models import Json
 from memgpt.scope.batches import Batch, Problem
 
@@ -146,7 +147,7 @@ MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 @pytest.fixture
 def empty_vector(memory: Memory) -> list[float]:
     """Ready, so that no text is embedded."""
-    return [1.0] + [0.0] * (memory.scope.model.dimensions - 1)
+    return [1.0] + [0.0] * (scope_of(memory).model.dimensions - 1)
 
 
 @MANY

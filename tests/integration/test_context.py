@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from memgpt import Memory
 from memgpt.errors import InputError
+from memgpt.memory import scope_of
 from memgpt.models import KINDS, Block, Hit, Message
 from memgpt.search.context import TITLES, compose
 
@@ -171,7 +172,7 @@ def memory(dsn: str) -> Iterator[Memory]:
 def test_a_memory_composes_what_a_query_recalls(memory: Memory) -> None:
     context = memory.context("when does the Oslo flight leave?", budget_tokens=2000, summary="A trip.")
     assert set(context.by_part()) == set(TITLES)
-    assert context.tokens == memory._scope.count_tokens([context.text])[0]
+    assert context.tokens == scope_of(memory).count_tokens([context.text])[0]
     for item in context.items:
         assert item.text in context.text
     assert not context.left_out
@@ -180,7 +181,7 @@ def test_a_memory_composes_what_a_query_recalls(memory: Memory) -> None:
 @pytest.mark.parametrize("budget", [1, 5, 20, 40, 80, 160])
 def test_the_budget_holds_for_the_tokens_of_the_model(memory: Memory, budget: int) -> None:
     context = memory.context("when does the Oslo flight leave?", budget_tokens=budget)
-    assert context.tokens == (memory._scope.count_tokens([context.text])[0] if context.text else 0)
+    assert context.tokens == (scope_of(memory).count_tokens([context.text])[0] if context.text else 0)
     assert context.tokens <= budget
     assert context.left_out
 

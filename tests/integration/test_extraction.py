@@ -21,6 +21,7 @@ from memgpt import Agents, Memory
 from memgpt.config import settings as configured
 from memgpt.errors import ChatError, InputError
 from memgpt.graph.extraction.loading import load
+from memgpt.memory import scope_of
 from tests.chat_server import ChatServer, Fail, Reaction, Say
 
 MODEL = "openai:gpt-4o-mini"
@@ -326,7 +327,7 @@ def test_answers_go_with_their_texts_and_are_copied_with_the_agent(memory: Memor
     memory.graph.extract(MODEL, Staff)
     with Agents(dsn) as agents:
         agents.fork("ann", "copy")
-    options = memory.scope.options
+    options = scope_of(memory).options
     with Memory("copy", options=options) as copy:
         assert copy.graph.extract(MODEL, Staff).texts == 0
         copy.forget_agent()
@@ -341,7 +342,7 @@ def test_a_request_role_extracts_and_links_for_its_own_agent_only(memory: Memory
     with Memory("bob", dsn=dsn) as other:
         other.remember("Bob works at Beta.")
     chat.script(otherwise=by_text(Acme=works("Ann", "Acme")))
-    with Memory("ann", options=memory.scope.options, isolated=True) as isolated:
+    with Memory("ann", options=scope_of(memory).options, isolated=True) as isolated:
         assert isolated.graph.link().texts == 1
         assert isolated.graph.link().texts == 0
         assert [n.name for n in isolated.graph.named_with("Ann")] == ["acme"]

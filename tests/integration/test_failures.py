@@ -30,6 +30,7 @@ from memgpt.errors import (
     ReadOnlyError,
     UnavailableError,
 )
+from memgpt.memory import scope_of
 from tests.conftest import MODEL, Server
 
 MEMGPT = Path(sys.executable).with_name("memgpt")
@@ -175,7 +176,7 @@ def test_a_server_that_is_not_there(dsn: str) -> None:
 
 
 def test_a_pool_that_is_used_up(memory: Memory) -> None:
-    database = memory.scope.database
+    database = scope_of(memory).database
     with (
         database.connection(),
         database.connection(),
@@ -188,8 +189,8 @@ def test_a_deadlock_and_a_lock_that_is_held(memory: Memory, dsn: str, direct: ps
     first = memory.remember("first")
     with psycopg.connect(dsn) as holder:
         holder.execute("SELECT FROM archival_memories WHERE id = %s FOR UPDATE", [first.id])
-        with memory.scope.unit_of_work():
-            memory.scope.read(lambda c: c.execute("SET LOCAL lock_timeout = '10ms'"))
+        with scope_of(memory).unit_of_work():
+            scope_of(memory).read(lambda c: c.execute("SET LOCAL lock_timeout = '10ms'"))
             with pytest.raises(ContentionError):
                 memory.archival.update(first.id, text="changed")
             memory.remember("the transaction goes on")

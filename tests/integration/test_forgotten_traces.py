@@ -16,7 +16,7 @@ from memgpt.config import Settings
 from memgpt.database.admin import migrate
 from memgpt.database.caches import AgentCaches
 from memgpt.database.connection import Database
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.search.fusion import new_matcher
 from memgpt.search.ranking import SoftMatcher
 from tests.traces import in_database
@@ -100,6 +100,7 @@ def test_a_column_that_is_made_for_another_model_is_not_sampled_either(database:
 PROCESS = """
 import sys
 from memgpt import Memory
+from memgpt.memory import scope_of
 from memgpt.agents import Agents
 from tests.traces import in_process
 dsn, start, end = sys.argv[1:]
@@ -122,7 +123,7 @@ def write(memory):
     memory.history()
     return rows
 
-with Memory("ann", dsn=dsn) as memory, Memory("ann", dsn=dsn, database=memory.scope.database) as other:
+with Memory("ann", dsn=dsn) as memory, Memory("ann", dsn=dsn, database=scope_of(memory).database) as other:
     rows = write(memory)
     other.search("plants in May"); other.intents.examples()
     assert in_process(start, end), "the scan finds what is remembered"
@@ -182,19 +183,19 @@ def test_a_job_under_way_says_nothing_of_what_is_forgotten_meanwhile(dsn: str) -
     from memgpt.jobs.store import JobFile, JobStore
 
     with Memory("ann", dsn=dsn, options=Settings(embedding_model="none")) as memory:
-        queue.install(memory.scope.database)
-        job = Jobs(memory.scope).add("ingest", {"metadata": {"m": "zebrawort"}}, [JobFile("zebrawort.md", b"x")])
+        queue.install(scope_of(memory).database)
+        job = Jobs(memory).add("ingest", {"metadata": {"m": "zebrawort"}}, [JobFile("zebrawort.md", b"x")])
         runner = uuid4()
         with memory.transaction():
             pass
-        with memory.scope.transaction() as connection:
+        with scope_of(memory).transaction() as connection:
             assert JobStore(connection, "ann").start(job.id, runner, most=3)
         kept = memory.remember("zebrawort")
         memory.forget(kept.id)
-        with memory.scope.transaction() as connection:
+        with scope_of(memory).transaction() as connection:
             store = JobStore(connection, "ann")
             store.progress(job.id, runner, done=1, total=1, message="zebrawort.md")
             store.finish(job.id, runner, "succeeded", result={"documents": ["zebrawort.md"]})
             store.remove_files(job.id)
-        assert Jobs(memory.scope).get(job.id).status == "succeeded"
+        assert Jobs(memory).get(job.id).status == "succeeded"
     assert in_database(dsn, "zebrawort") == []

@@ -22,6 +22,7 @@ from memgpt.agent.chat import ChatModel
 from memgpt.config import Settings
 from memgpt.database.connection import Database, connect
 from memgpt.errors import DatabaseError, MemgptError
+from memgpt.memory import scope_of
 from memgpt.server.service import Caller, Service
 from tests.chat_dialects import Json
 from tests.chat_server import ChatServer, Say, said
@@ -195,12 +196,13 @@ def test_closing_in_one_process_leaves_the_other(dsn: str) -> None:
 EXITS = """
 import gc, os, sys
 from memgpt import Memory
+from memgpt.memory import scope_of
 from memgpt.config import Settings
 with Memory("ann", dsn=sys.argv[1], options=Settings(embedding_model="none", pool_size=1)) as memory:
     memory.remember("kept")
     backend = "SELECT pg_backend_pid()"
     def pid():
-        return memory.scope.read(lambda c: c.execute(backend).fetchone()[0])
+        return scope_of(memory).read(lambda c: c.execute(backend).fetchone()[0])
     before = pid()
     for n in range(6):
         child = os.fork()
@@ -289,7 +291,7 @@ def test_a_single_connection_is_its_opener_s(dsn: str) -> None:
 
 
 def test_locks_are_free_in_the_child(memories: list[Memory]) -> None:
-    database = memories[0].scope.database
+    database = scope_of(memories[0]).database
     with database.caches._lock, database._pool._lock:
         child = Child(lambda: wrong(memories, 1))
     assert child.result() == 0

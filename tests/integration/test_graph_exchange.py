@@ -21,6 +21,7 @@ from memgpt.config import Settings
 from memgpt.database.connection import Database
 from memgpt.errors import InputError
 from memgpt.graph import exchange
+from memgpt.memory import scope_of
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 
@@ -69,7 +70,7 @@ def test_triples_are_imported_all_or_none(memory: Memory, tmp_path: Path) -> Non
 
 @pytest.fixture
 def shared(memory: Memory) -> Database:
-    return memory.scope.database
+    return scope_of(memory).database
 
 
 def contents(memory: Memory) -> tuple[Any, Any]:

@@ -38,7 +38,7 @@ def owner(dsn: str, options: Settings) -> Iterator[Database]:
 
 def jobs_of(agent: str, options: Settings, key: str = "test") -> Jobs:
     """As a request of a key has them."""
-    return Jobs(Memory(agent, options=options, isolated=True, actor=f"key:{key}").scope)
+    return Jobs(Memory(agent, options=options, isolated=True, actor=f"key:{key}"))
 
 
 def test_agents_take_turns(owner: Database, options: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from memgpt.jobs import JobKind, Jobs, api, kinds, queue
 from memgpt.jobs.kinds import JobContext
 from memgpt.jobs.store import JobFile
 from memgpt.jobs.worker import Worker
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Job, Json
 
 A, B = JobFile("a.md", b"# A\n\nThe night train to Ulm."), JobFile("b.md", b"# B\n\nThe boat to Linz.")
@@ -121,10 +121,10 @@ def test_files_are_ingested_and_forgotten(which: str, dsn: str, request: pytest.
     queue.install(database)
     queue.install(database)
     with memory_of("ann", reached) as ann:
-        asked = Jobs(ann.scope).add("ingest", {"metadata": {"from": "mail"}}, [A, B])
+        asked = Jobs(ann).add("ingest", {"metadata": {"from": "mail"}}, [A, B])
         assert (asked.status, asked.requested_by, asked.done, asked.total) == ("queued", "key:test", 0, None)
         work_off(database, reached)
-        job = Jobs(ann.scope).get(asked.id)
+        job = Jobs(ann).get(asked.id)
         assert (job.status, job.done, job.total, job.error, job.attempts) == ("succeeded", 2, 2, None, 1)
         assert job.result is not None
         assert [(d["source"], d["outcome"]) for d in job.result["documents"]] == [("a.md", "new"), ("b.md", "new")]
@@ -139,20 +139,20 @@ def test_a_job_and_its_place_in_the_queue_are_one_transaction(ann: Memory, owner
     with psycopg.connect(dsn) as direct:
         direct.execute("REVOKE ALL ON job_files FROM memgpt_agent")
     with pytest.raises(DeniedError):
-        Jobs(ann.scope).add("ingest", files=[A])
+        Jobs(ann).add("ingest", files=[A])
     with psycopg.connect(dsn) as direct:
         direct.execute("SELECT memory_allow_requests()")
     assert queued(dsn) == 0
-    assert list(Jobs(ann.scope).list()) == []
+    assert list(Jobs(ann).list()) == []
     with ann.transaction():
-        Jobs(ann.scope).add("ingest", files=[A])
+        Jobs(ann).add("ingest", files=[A])
         ann.remember("still isolated, and still found")  # after the queue was touched
     assert queued(dsn) == 1
     assert [m.text for m in ann.archival.list()] == ["still isolated, and still found"]
 
 
 def test_what_cannot_be_done_is_refused(ann: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = Jobs(ann.scope)
+    mine = Jobs(ann)
     for kind, arguments, files, words in (
         ("dance", {}, [], "kind"),
         ("ingest", {}, [], "needs a file"),
@@ -175,18 +175,18 @@ def test_what_cannot_be_done_is_refused(ann: Memory, monkeypatch: pytest.MonkeyP
 
 def test_a_file_that_cannot_be_read_is_told(ann: Memory, owner: Database, dsn: str) -> None:
     broken = JobFile("../../etc/broken.pdf", b"%PDF-1.7 nothing of the kind")
-    alone = Jobs(ann.scope).add("ingest", files=[broken])
-    beside = Jobs(ann.scope).add("ingest", files=[broken, A])
-    unknown = Jobs(ann.scope).add("import", files=[JobFile("x.json", b'{"a": 1}')])
+    alone = Jobs(ann).add("ingest", files=[broken])
+    beside = Jobs(ann).add("ingest", files=[broken, A])
+    unknown = Jobs(ann).add("import", files=[JobFile("x.json", b'{"a": 1}')])
     work_off(owner, dsn)
-    failed = Jobs(ann.scope).get(alone.id)
+    failed = Jobs(ann).get(alone.id)
     assert failed.status == "failed"
     assert failed.error is not None
     assert failed.error.startswith("../../etc/broken.pdf: ")
-    result = Jobs(ann.scope).get(beside.id).result
+    result = Jobs(ann).get(beside.id).result
     assert result is not None
     assert [d["outcome"] for d in result["documents"]] == ["failed", "new"]
-    assert Jobs(ann.scope).get(unknown.id).status == "failed"
+    assert Jobs(ann).get(unknown.id).status == "failed"
 
 
 def test_an_exported_agent_is_imported(ann: Memory, owner: Database, dsn: str, tmp_path: Any) -> None:
@@ -196,9 +196,9 @@ def test_an_exported_agent_is_imported(ann: Memory, owner: Database, dsn: str, t
         bob.remember("Bob sails")
         bob.core["human"].append("Bob")
         agents.export("bob", tmp_path / "bob.jsonl")
-    Jobs(ann.scope).add("import-agent", files=[JobFile("bob.jsonl", (tmp_path / "bob.jsonl").read_bytes())])
+    Jobs(ann).add("import-agent", files=[JobFile("bob.jsonl", (tmp_path / "bob.jsonl").read_bytes())])
     work_off(owner, dsn)
-    [job] = Jobs(ann.scope).list()
+    [job] = Jobs(ann).list()
     assert job.error is None
     assert [m.text for m in ann.archival.list()] == ["Bob sails"]
 
@@ -226,7 +226,7 @@ def waits(dsn: str) -> bool:
 def test_a_killed_workers_job_is_done_by_another_and_once(
     which: str, ann: Memory, owner: Database, dsn: str, request: pytest.FixtureRequest
 ) -> None:
-    job = Jobs(ann.scope).add("ingest", files=[A, B])
+    job = Jobs(ann).add("ingest", files=[A, B])
     command = [sys.executable, "-c", "from memgpt.cli import main; main()", "worker"]
     environment = os.environ | {"DATABASE_URL": request.getfixturevalue(which)}
     with blocked_at_b(dsn):
@@ -234,13 +234,13 @@ def test_a_killed_workers_job_is_done_by_another_and_once(
         wait_until(lambda: waits(dsn) or worker.poll() is not None)
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-        assert Jobs(ann.scope).get(job.id).status == "running"
+        assert Jobs(ann).get(job.id).status == "running"
     wait_until(lambda: not waits(dsn))
     assert [d.source for d in ann.documents.list()] == ["a.md"]
     # half a minute later
     rows(dsn, "UPDATE memgpt_queue.procrastinate_workers SET last_heartbeat = now() - interval '31 s' RETURNING 1")
     work_off(owner, dsn)
-    done = Jobs(ann.scope).get(job.id)
+    done = Jobs(ann).get(job.id)
     assert (done.status, done.attempts) == ("succeeded", 2)
     assert done.result is not None
     assert [d["outcome"] for d in done.result["documents"]] == ["unchanged", "new"]
@@ -249,17 +249,17 @@ def test_a_killed_workers_job_is_done_by_another_and_once(
 
 
 def test_what_kills_every_worker_is_given_up(ann: Memory, owner: Database, dsn: str) -> None:
-    job = Jobs(ann.scope).add("ingest", files=[A])
+    job = Jobs(ann).add("ingest", files=[A])
     rows(dsn, "UPDATE jobs SET status = 'running', attempts = 3 RETURNING 1")
     work_off(owner, dsn)
-    failed = Jobs(ann.scope).get(job.id)
+    failed = Jobs(ann).get(job.id)
     assert (failed.status, failed.error) == ("failed", "the process that worked on it died 3 times")
     assert rows(dsn, "SELECT * FROM job_files") == []
 
 
 def test_an_atomic_job_is_done_or_not(ann: Memory, owner: Database, dsn: str) -> None:
     """A transcript without ids would be kept twice if its end were not in the transaction of its messages."""
-    job = Jobs(ann.scope).add("import", files=[TALK])
+    job = Jobs(ann).add("import", files=[TALK])
     with psycopg.connect(dsn) as direct:
         direct.execute(
             "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE SQLSTATE ''57P01''; END'"
@@ -267,14 +267,14 @@ def test_an_atomic_job_is_done_or_not(ann: Memory, owner: Database, dsn: str) ->
         when = "FOR EACH ROW WHEN (new.status = 'succeeded') EXECUTE FUNCTION die()"
         direct.execute(f"CREATE TRIGGER die BEFORE UPDATE ON jobs {when}")
     work_off(owner, dsn)
-    again = Jobs(ann.scope).get(job.id)
+    again = Jobs(ann).get(job.id)
     assert (again.status, again.attempts) == ("queued", 1)
     assert list(ann.messages.list()) == []
     with psycopg.connect(dsn) as direct:
         direct.execute("DROP TRIGGER die ON jobs")
         time_passes(direct)
     work_off(owner, dsn)
-    assert Jobs(ann.scope).get(job.id).status == "succeeded"
+    assert Jobs(ann).get(job.id).status == "succeeded"
     assert [m.content for m in ann.messages.list()] == ["I am off to Graz"]
 
 
@@ -292,22 +292,22 @@ def test_a_job_keeps_its_place_while_the_database_is_away(
         return {}
 
     kind(once_lost)
-    job = Jobs(ann.scope).add("test")
+    job = Jobs(ann).add("test")
     with psycopg.connect(dsn) as direct:
         direct.execute(
             "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE SQLSTATE ''57P01''; END'"
         )
         direct.execute(f"CREATE TRIGGER die BEFORE UPDATE ON jobs FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION die()")
     work_off(owner, dsn)
-    assert not Jobs(ann.scope).get(job.id).finished
+    assert not Jobs(ann).get(job.id).finished
     assert queued(dsn) == 1
     with psycopg.connect(dsn) as direct:
         direct.execute("DROP TRIGGER die ON jobs")
-    while not Jobs(ann.scope).get(job.id).finished:
+    while not Jobs(ann).get(job.id).finished:
         with psycopg.connect(dsn) as direct:
             time_passes(direct)
         work_off(owner, dsn)
-    assert Jobs(ann.scope).get(job.id).status == "succeeded"
+    assert Jobs(ann).get(job.id).status == "succeeded"
     assert queued(dsn) == 0
 
 
@@ -319,15 +319,15 @@ def test_progress_never_goes_back(ann: Memory, owner: Database, dsn: str, kind: 
         tries.append(1)
         for step in range(1, 5):
             work.progress(step, step if step < 4 or len(tries) > 1 else 4, f"step {step}")
-            seen.append(Jobs(ann.scope).get(job.id))
+            seen.append(Jobs(ann).get(job.id))
             if len(tries) == 1 and step == 3:
                 raise psycopg.OperationalError("the connection is lost")
         return {"steps": 4}
 
     kind(climb)
-    job = Jobs(ann.scope).add("test")
+    job = Jobs(ann).add("test")
     work_off(owner, dsn)
-    waiting = Jobs(ann.scope).get(job.id)
+    waiting = Jobs(ann).get(job.id)
     assert (waiting.status, waiting.done) == ("queued", 3)
     assert waiting.error is not None
     assert "the connection is lost" in waiting.error
@@ -337,7 +337,7 @@ def test_progress_never_goes_back(ann: Memory, owner: Database, dsn: str, kind: 
     done = [job.done for job in seen]
     assert done == sorted(done)
     assert done == [1, 2, 3, 3, 3, 3, 4]
-    end = Jobs(ann.scope).get(job.id)
+    end = Jobs(ann).get(job.id)
     assert (end.status, end.result, end.error, end.attempts) == ("succeeded", {"steps": 4}, None, 2)
 
 
@@ -353,7 +353,7 @@ def test_cancelling(ann: Memory, owner: Database, dsn: str, kind: Callable[..., 
         return {}
 
     kind(long)
-    mine = Jobs(ann.scope)
+    mine = Jobs(ann)
     running, waiting, file = mine.add("test"), mine.add("test"), mine.add("ingest", files=[A])
     with working(owner, dsn):
         begun.wait()
@@ -385,14 +385,14 @@ def test_a_stopped_worker_hands_its_job_on(ann: Memory, owner: Database, dsn: st
         return {}
 
     kind(steps)
-    job = Jobs(ann.scope).add("test")
+    job = Jobs(ann).add("test")
     with working(owner, dsn) as stop:
         begun.wait()
         stop()
-        left = Jobs(ann.scope).get(job.id)
+        left = Jobs(ann).get(job.id)
         assert (left.status, left.attempts) == ("queued", 0)
     work_off(owner, dsn)
-    assert Jobs(ann.scope).get(job.id).status == "succeeded"
+    assert Jobs(ann).get(job.id).status == "succeeded"
 
 
 def test_a_mistake_of_ours_is_a_failure(
@@ -402,9 +402,9 @@ def test_a_mistake_of_ours_is_a_failure(
         raise ZeroDivisionError("secret of ann")
 
     kind(wrong)
-    Jobs(ann.scope).add("test")
+    Jobs(ann).add("test")
     work_off(owner, dsn)
-    [job] = Jobs(ann.scope).list()
+    [job] = Jobs(ann).list()
     assert (job.status, job.error) == ("failed", "an unexpected error; the worker's log has it")
     assert "ZeroDivisionError" in caplog.text
 
@@ -419,9 +419,9 @@ def test_a_runner_that_was_thought_dead_writes_nothing_more(
         return {"by": "the slow one"}
 
     kind(slow, atomic=True)
-    Jobs(ann.scope).add("test")
+    Jobs(ann).add("test")
     work_off(owner, dsn)
-    [job] = Jobs(ann.scope).list()
+    [job] = Jobs(ann).list()
     assert (job.status, job.result) == ("running", None)
     assert list(ann.archival.list()) == []
 
@@ -431,23 +431,23 @@ def test_a_job_is_its_agents(ann: Memory, owner: Database, dsn: str, kind: Calla
 
     def pry(work: JobContext, _: Json) -> Json:
         count = "SELECT count(*) FROM archival_memories"
-        [seen] = work.memory.scope.read(lambda connection: connection.execute(count).fetchone()) or (None,)
+        [seen] = scope_of(work.memory).read(lambda connection: connection.execute(count).fetchone()) or (None,)
         return {"seen": seen}
 
     kind(pry)
     with memory_of("bob", dsn) as bob:
         bob.remember("Bob's own")
-        job = Jobs(ann.scope).add("test")
-        for call in (Jobs(bob.scope).get, Jobs(bob.scope).cancel):
+        job = Jobs(ann).add("test")
+        for call in (Jobs(bob).get, Jobs(bob).cancel):
             with pytest.raises(NotFoundError):
                 call(job.id)
-        assert list(Jobs(bob.scope).list()) == []
+        assert list(Jobs(bob).list()) == []
         for statement in ("SELECT * FROM jobs", "SELECT * FROM job_files", "UPDATE jobs SET done = 9 RETURNING id"):
-            assert bob.scope.read(lambda c, words=statement: c.execute(words).fetchall()) == []
+            assert scope_of(bob).read(lambda c, words=statement: c.execute(words).fetchall()) == []
         with pytest.raises(DeniedError), bob.transaction():
-            bob.scope.read(lambda c: c.execute("SELECT * FROM memgpt_queue.procrastinate_jobs"))
+            scope_of(bob).read(lambda c: c.execute("SELECT * FROM memgpt_queue.procrastinate_jobs"))
     work_off(owner, dsn)
-    assert Jobs(ann.scope).get(job.id).result == {"seen": 0}
+    assert Jobs(ann).get(job.id).result == {"seen": 0}
 
 
 def test_of_two_who_make_the_queue_one_does(dsn: str) -> None:
@@ -499,10 +499,10 @@ def test_every_memory_is_put_in_order_at_its_time(ann: Memory, owner: Database, 
         worker = Worker(owner, embeddings.from_settings(options(dsn)), options(dsn), sleep=later)
         worker._all_sleep(0)
         worker._all_sleep(0)  # those that wait are enough
-        Jobs(ann.scope).add("extract")
+        Jobs(ann).add("extract")
         asyncio.run(worker.run(wait=False))
-        assert [(job.kind, job.status) for job in Jobs(bob.scope).list()] == [("sleep", "succeeded")]
-        mine = [(job.kind, job.status, job.requested_by) for job in Jobs(ann.scope).list()]
+        assert [(job.kind, job.status) for job in Jobs(bob).list()] == [("sleep", "succeeded")]
+        mine = [(job.kind, job.status, job.requested_by) for job in Jobs(ann).list()]
         assert mine == [("extract", "succeeded", "key:test"), ("sleep", "succeeded", "worker")]
 
 
@@ -511,12 +511,12 @@ def test_an_agent_with_too_many_jobs_keeps_nobody_else_awake(
 ) -> None:
     monkeypatch.setattr(api, "MOST_UNDER_WAY", 1)
     ann.remember("Ann likes trains")
-    Jobs(ann.scope).add("extract")
+    Jobs(ann).add("extract")
     with memory_of("bob", dsn) as bob:
         bob.remember("Bob sails")
         Worker(owner, embeddings.from_settings(options(dsn)), options(dsn), sleep="0 3 * * *")._all_sleep(0)
-        assert [job.kind for job in Jobs(bob.scope).list()] == ["sleep"]
-    assert [job.kind for job in Jobs(ann.scope).list()] == ["extract"]
+        assert [job.kind for job in Jobs(bob).list()] == ["sleep"]
+    assert [job.kind for job in Jobs(ann).list()] == ["extract"]
 
 
 def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,7 +528,7 @@ def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str, monkeypatch: 
     monkeypatch.setattr("memgpt.cli.worker.log_as_json", lambda: None)
     runner = CliRunner(env={"DATABASE_URL": dsn})
     settings.cache_clear()
-    job = Jobs(ann.scope).add("ingest", files=[A])
+    job = Jobs(ann).add("ingest", files=[A])
     try:
         listed = runner.invoke(app, ["jobs", "list", "--json"])
         assert json.loads(listed.stdout)["status"] == "queued"

@@ -20,6 +20,7 @@ from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import DatabaseError
 from memgpt.graph.traversal_store import TraversalStore, Walk
+from memgpt.memory import scope_of
 from memgpt.reembed import doctor
 from memgpt.search import store
 from memgpt.search.store import Filters, SearchStore
@@ -160,7 +161,7 @@ def more_scans(dsn: str, index: str, before: int) -> bool:
 
 
 def occurring(memory: Memory) -> object:
-    return memory._scope.read(
+    return scope_of(memory).read(
         lambda connection: SearchStore(connection, "acme-1").occurring(
             ["rare7 common", "nowhere"], kinds=["archival"], filters=Filters(), language="english"
         )
@@ -169,7 +170,7 @@ def occurring(memory: Memory) -> object:
 
 def walked(memory: Memory) -> object:
     walk = Walk([], ["other 7001"], hops=1, limit=10, fan_out=25)
-    reached = memory._scope.read(lambda connection: TraversalStore(connection, memory._scope.author).within(walk))
+    reached = scope_of(memory).read(lambda connection: TraversalStore(connection, scope_of(memory).author).within(walk))
     return [thing.id for thing in reached]
 
 

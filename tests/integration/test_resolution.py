@@ -17,6 +17,7 @@ from memgpt.config import Settings
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.graph.name_similarity import agreement
 from memgpt.graph.store import GraphStore, NewFact
+from memgpt.memory import scope_of
 from memgpt.models import Entity, Proposal
 
 WITHOUT_MODEL = Settings(embedding_model="none")
@@ -219,9 +220,9 @@ def test_who_looked_before_a_merge_writes_to_the_survivor(memory: Memory) -> Non
     merged = graph.add_entity("bob!", "person")
     memory.proposals.apply(merge_of(memory).id)
     assert graph.add_fact(merged, "likes", "tea").source_id == survivor
-    with memory.scope.change() as (connection, change_id):
+    with scope_of(memory).change() as (connection, change_id):
         late = NewFact(merged.id, survivor, "is", "late", 1.0, {}, None, None, None, None)
-        told = GraphStore(connection, memory.scope.author).insert_fact(
+        told = GraphStore(connection, scope_of(memory).author).insert_fact(
             late, change_id=change_id, language="english", embedding_model=None
         )
     assert (told.source_id, told.target_id) == (survivor, survivor)

@@ -18,6 +18,7 @@ from memgpt import Memory
 from memgpt.agent.toolbox import WEAK, _archival
 from memgpt.config import Settings
 from memgpt.errors import ConfigurationError, InputError
+from memgpt.memory import scope_of
 from memgpt.models import KINDS, Hit, Kind
 from memgpt.scope.scope import AgentScope
 from memgpt.search import store as store
@@ -73,7 +74,7 @@ def test_every_kind_is_found_with_its_source(memory: Memory) -> None:
 
 def test_a_hit_by_words_alone_surfaces(memory: Memory) -> None:
     """Its vector points away from everything, so only the full-text arm can find it."""
-    near = memory._scope.embed(["error code XK42-7 on the pump"])[0]
+    near = scope_of(memory).embed(["error code XK42-7 on the pump"])[0]
     assert near is not None
     vector = near.to_numpy()
     memory.remember("The pump showed XK42-7 on Tuesday", embedding=-vector)
@@ -102,7 +103,7 @@ def test_filters(memory: Memory) -> None:
     memory.remember("tea two", tags=["a"], metadata={"x": {"y": 2}}, created_at=NOW + timedelta(days=1))
     memory.messages.append("user", "tea three", metadata={"x": {"y": 1}}, created_at=NOW + timedelta(days=2))
     everything = {"tea one", "tea two", "tea three"}
-    vector = memory._scope.embed(["tea"])[0]
+    vector = scope_of(memory).embed(["tea"])[0]
     for asked in ({"query": "tea"}, {"query": ""}, {"vector": vector}):
 
         def found(asked: dict[str, Any] = asked, **filters: Any) -> set[str]:
@@ -207,7 +208,7 @@ def test_never_a_row_of_another_agent(memory: Memory, dsn: str, kind: Kind) -> N
     with Memory("bob", dsn=dsn) as bob:
         for n in range(3):
             fill(bob, f"flight to Oslo number {n}")
-        vector = bob._scope.embed(["flight to Oslo"])[0]
+        vector = scope_of(bob).embed(["flight to Oslo"])[0]
         assert len(bob.search("flight to Oslo", kinds=[kind])) == 3
     assert memory.search("flight to Oslo", kinds=[kind]) == []
     assert memory.search(vector=vector, kinds=[kind]) == []
@@ -258,7 +259,7 @@ def test_explain_tells_the_arms_and_what_each_feature_added(memory: Memory) -> N
         assert 1 <= hit.explain["text"]["rank"] <= 5
         json.dumps(hit.explain)
     assert {h.explain["text"]["rank"] for h in memory.search("tea", explain=True) if h.explain} == {1, 2, 3, 4, 5}
-    [nearest, *_] = memory.search(vector=memory._scope.embed(["tea"])[0], explain=True)
+    [nearest, *_] = memory.search(vector=scope_of(memory).embed(["tea"])[0], explain=True)
     assert nearest.explain is not None
     assert nearest.explain["vector"] == {"rank": 1, "score": nearest.score}
     assert all(hit.explain is None for hit in memory.search("tea"))
@@ -319,7 +320,7 @@ def test_pages_neither_repeat_nor_skip(memory: Memory, kinds: list[Kind], option
     memory.remember_many({"text": text} for text in pool[:100])
     memory.messages.append_many({"content": text, "session": f"s{n % 3}"} for n, text in enumerate(pool[100:]))
     if "vector" in options:
-        options = {"vector": memory._scope.embed(["tea with milk"])[0]}
+        options = {"vector": scope_of(memory).embed(["tea with milk"])[0]}
     total = 100 if len(kinds) == 1 else 160
     for limit in (7, 30):
         pages: list[tuple[Kind, int]] = []
@@ -429,7 +430,7 @@ def load(memory: Memory, kind: Kind, count: int, agent: str, seed: int = 7) -> n
     vectors = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
     texts = [f"row {n} {'needle' if n % 100 == 0 else 'hay'} of {agent}" for n in range(count)]
     items = [{"text": text, "embedding": v} for text, v in zip(texts, vectors, strict=True)]
-    scope: AgentScope = memory._scope
+    scope: AgentScope = scope_of(memory)
     if kind == "archival":
         memory.remember_many(items)
     elif kind == "message":
@@ -515,7 +516,7 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
     prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
     with (
         Memory("ann", dsn=dsn, isolated=isolated) as asked,
-        asked._scope.transaction() as connection,
+        scope_of(asked).transaction() as connection,
     ):
         [[role]] = connection.execute("SELECT current_user").fetchall()
         assert (role == "memgpt_agent") is isolated
@@ -541,7 +542,7 @@ def test_a_read_only_session_can_search(memory: Memory, dsn: str) -> None:
         direct.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
     with Memory("ann", dsn=dsn) as standby:
         assert len(standby.search("Oslo flight", recency=1.0, explain=True)) == 4
-        assert len(standby.search(vector=standby._scope.embed(["Oslo"])[0])) == 4
+        assert len(standby.search(vector=scope_of(standby).embed(["Oslo"])[0])) == 4
         assert standby.search("") != []
 
 

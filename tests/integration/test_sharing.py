@@ -15,6 +15,7 @@ from memgpt.config import settings
 from memgpt.database.connection import Connection, Database
 from memgpt.database.isolation import RequestScope
 from memgpt.errors import ConflictError, DeniedError, ForbiddenError, InputError, MemgptError
+from memgpt.memory import scope_of
 
 VICTIM = "victim"
 BLOCK = "INSERT INTO core_memories (agent_id, label, value, shared_with) VALUES (%s, %s, %s, %s)"
@@ -150,7 +151,7 @@ def exported(agents: Agents, agent: str) -> io.StringIO:
 
 
 def imported(memories: Database, agent: str, agents: tuple[str, ...], file: io.StringIO) -> None:
-    scope = Memory(agent, database=memories.isolated(RequestScope(agents, agent))).scope
+    scope = scope_of(Memory(agent, database=memories.isolated(RequestScope(agents, agent))))
     with scope.transaction() as connection:
         assert isinstance(connection, Connection)
         transfer.check(scope, file, reembed=False)

@@ -15,6 +15,7 @@ import pytest
 from memgpt import Memory
 from memgpt.config import Settings
 from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.memory import scope_of
 
 WITHOUT_MODEL = Settings(embedding_model="none")
 
@@ -200,7 +201,7 @@ def test_a_read_that_fails_leaves_the_transaction_as_it_was(memory: Memory) -> N
     with memory.transaction():
         memory.remember("before")
         with pytest.raises(InputError, match="division by zero"):
-            memory.scope.read(lambda connection: connection.execute("SELECT 1 / 0"))
+            scope_of(memory).read(lambda connection: connection.execute("SELECT 1 / 0"))
         memory.remember("after")
     assert texts(memory) == {"before", "after"}
 
@@ -228,8 +229,8 @@ def test_the_first_write_of_an_agent_can_be_rolled_back(dsn: str) -> None:
 
 
 def test_memories_that_share_a_database_have_transactions_of_their_own(memory: Memory) -> None:
-    other = Memory("bob", database=memory.scope.database, options=WITHOUT_MODEL)
-    twin = Memory("ann", database=memory.scope.database, options=WITHOUT_MODEL)
+    other = Memory("bob", database=scope_of(memory).database, options=WITHOUT_MODEL)
+    twin = Memory("ann", database=scope_of(memory).database, options=WITHOUT_MODEL)
     other.remember("seed")
     with rolled_back(memory):
         memory.remember("rolled back")

@@ -24,6 +24,7 @@ from memgpt.agent.chat import ChatModel
 from memgpt.database.connection import Database
 from memgpt.errors import InputError, MemgptError
 from memgpt.graph.extraction import schema
+from memgpt.memory import scope_of
 from memgpt.models import Json
 from memgpt.reembed import reembed
 from memgpt.server.keys import Keys
@@ -400,7 +401,7 @@ def test_embedding_anew_reads_the_form_that_is_embedded_first(memory: Memory, ds
     before = vectors(dsn, ids)
     with psycopg.connect(dsn) as owner:
         owner.execute("UPDATE archival_memories SET embedding_model = 'other' WHERE id = ANY (%s)", [ids])
-    reembed(memory.scope.model.name, dsn=dsn)
+    reembed(scope_of(memory).model.name, dsn=dsn)
     assert vectors(dsn, ids) == before
 
 

@@ -151,7 +151,7 @@ def test_reference_deletion(keyless: Service) -> None:
     reference(keyless, conversation)
     memory = keyless.memory(Caller(None), "ann", "write")
     memory.undo()
-    assert [node.name for node in Nodes(memory.scope).read().nodes] == ["Bob"]
+    assert [node.name for node in Nodes(memory).read().nodes] == ["Bob"]
 
 
 def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
@@ -232,7 +232,7 @@ def test_unknown_arguments_are_refused(keyless: Service, mode: Mode, tool: str, 
 
     talk(keyless, mode, conversation)
     memory = keyless.memory(Caller(None), "ann", "read")
-    assert (memory.archival.list(), Nodes(memory.scope).read().nodes) == ([], [])
+    assert (memory.archival.list(), Nodes(memory).read().nodes) == ([], [])
 
 
 def test_unknown_arguments_of_a_prompt_are_refused(keyless: Service) -> None:

@@ -17,7 +17,7 @@ from memgpt.integrations.importers.items import ImportItem, ItemKind
 from memgpt.integrations.importers.kinds import open_memory
 from memgpt.integrations.importers.store import ImportStore
 from memgpt.integrations.transcripts import ImportedTranscript, import_transcript
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Json
 from memgpt.scope.batches import ON_ERROR, OnError, Problem
 
@@ -122,7 +122,8 @@ class _Run:
         self._kind = kind
         self._on_error = on_error
         self._dry_run = dry_run
-        self._known = memory.scope.read(lambda connection: ImportStore(connection, memory.scope.author).known(kind))
+        self._scope = scope = scope_of(memory)
+        self._known = scope.read(lambda connection: ImportStore(connection, scope.author).known(kind))
         newest = memory.graph.facts(limit=1)
         self._newest = newest[0].recorded_at if newest else None
         self.items: list[ImportedItem] = []
@@ -178,8 +179,8 @@ class _Run:
     def _memories(self, start: int, fresh: Sequence[tuple[int, ImportItem]]) -> list[ImportOutcome]:
         """Texts, embedded together. A text that is there under another id stays under that."""
         values = [{**i.values, "metadata": {**i.values.get("metadata", {}), **self._from(i)}} for _, i in fresh]
-        there = self._memory.scope.read(
-            lambda connection: ImportStore(connection, self._memory.scope.author).imported_texts(
+        there = self._scope.read(
+            lambda connection: ImportStore(connection, self._scope.author).imported_texts(
                 [validation.replaced(value["text"]) for value in values]
             )
         )

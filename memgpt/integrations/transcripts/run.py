@@ -18,7 +18,7 @@ from memgpt.errors import InputError
 from memgpt.integrations.transcripts import messengers, shapes
 from memgpt.integrations.transcripts.source import LARGE, Source, of_value, open_source
 from memgpt.integrations.transcripts.turns import Conversation, TranscriptTurn
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.messages.store import MessageStore
 from memgpt.models import ROLES, Json
 from memgpt.scope.batches import ON_ERROR, OnError, Problem
@@ -149,8 +149,9 @@ class _TranscriptImport:
         session = self._session or _session_name(conversation.session)
         self.sessions.add(session)
         if session not in self._known:
-            self._known[session] = self._memory.scope.read(
-                lambda connection: MessageStore(connection, self._memory.scope.author).transcript_ids(session)
+            scope = scope_of(self._memory)
+            self._known[session] = scope.read(
+                lambda connection: MessageStore(connection, scope.author).transcript_ids(session)
             )
         about = {"title": conversation.title} if conversation.title and conversation.title != session else {}
         batch: list[Json] = []

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from memgpt import validation
 from memgpt.errors import MemgptError
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.messages.store import MessageStore
 from memgpt.models import Json, Message
 from memgpt.search.context import compared
@@ -193,7 +193,7 @@ class Exchange:
         return True
 
     def _keep(self, reply: Said | None) -> None:
-        scope = self._memory.scope
+        scope = scope_of(self._memory)
         if scope.remembers_vectors:  # before the session is locked: a slow provider holds nobody up
             fresh = [*self._new(self._stored())[0], *([reply] if reply else [])]
             scope.embed([each.content for each in fresh if each.content.strip()])

@@ -24,7 +24,7 @@ from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.scope.scope import AgentScope
 from memgpt.server.api import access, segments
 from memgpt.server.keys_store import Answer, IdempotencyClaim, KeyStore
@@ -138,7 +138,8 @@ def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[...,
 
 def _scope(given: dict[str, Any]) -> AgentScope | None:
     """Return the scope the endpoint writes to."""
-    return next((value.scope for value in given.values() if isinstance(value, (Memory, Jobs))), None)
+    memories = (value.memory if isinstance(value, Jobs) else value for value in given.values())
+    return next((scope_of(memory) for memory in memories if isinstance(memory, Memory)), None)
 
 
 def _answer(answers: TypeAdapter[Any], result: Any, status: int, given: dict[str, Any]) -> Response:

@@ -92,7 +92,7 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     @_told
     def create_entities(entities: list[EntityIn]) -> Annotated[CallToolResult, EntitiesOut]:
         with door.memory("write") as memory:
-            made = Nodes(memory.scope).create([Node(e.name, e.entityType, tuple(e.observations)) for e in entities])
+            made = Nodes(memory).create([Node(e.name, e.entityType, tuple(e.observations)) for e in entities])
         found = [_entity(node) for node in made]
         return _answer(found, {"entities": found})
 
@@ -105,7 +105,7 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     @_told
     def create_relations(relations: list[RelationIn]) -> Annotated[CallToolResult, RelationsOut]:
         with door.memory("write") as memory:
-            made = [_relation(relation) for relation in Nodes(memory.scope).relate(_relations(relations))]
+            made = [_relation(relation) for relation in Nodes(memory).relate(_relations(relations))]
         return _answer(made, {"relations": made})
 
     @server.tool(
@@ -116,7 +116,7 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     @_told
     def add_observations(observations: list[ObservationsIn]) -> Annotated[CallToolResult, AddedOut]:
         with door.memory("write") as memory:
-            added = Nodes(memory.scope).observe([(o.entityName, o.contents) for o in observations])
+            added = Nodes(memory).observe([(o.entityName, o.contents) for o in observations])
         results = [{"entityName": name, "addedObservations": [*new]} for name, new in added]
         return _answer(results, {"results": results})
 
@@ -132,7 +132,7 @@ def _offer_deletes(server: MCPServer, door: Door) -> None:
         entityNames: Annotated[list[str], Field(description="An array of entity names to delete")],
     ) -> Annotated[CallToolResult, Done]:
         with door.memory("write") as memory:
-            deleted, missing = Nodes(memory.scope).delete(entityNames)
+            deleted, missing = Nodes(memory).delete(entityNames)
         if not missing:
             return _done("Entities deleted successfully")
         return _done(f"Deleted {len(deleted)} of {len(entityNames)} entities. Not found: {', '.join(missing)}")
@@ -145,7 +145,7 @@ def _offer_deletes(server: MCPServer, door: Door) -> None:
     @_told
     def delete_observations(deletions: list[DeletionIn]) -> Annotated[CallToolResult, Done]:
         with door.memory("write") as memory:
-            count, missing = Nodes(memory.scope).unobserve([(d.entityName, d.observations) for d in deletions])
+            count, missing = Nodes(memory).unobserve([(d.entityName, d.observations) for d in deletions])
         asked = sum(len(deletion.observations) for deletion in deletions)
         if count == asked:
             return _done("Observations deleted successfully")
@@ -162,7 +162,7 @@ def _offer_deletes(server: MCPServer, door: Door) -> None:
         relations: Annotated[list[RelationIn], Field(description="An array of relations to delete")],
     ) -> Annotated[CallToolResult, Done]:
         with door.memory("write") as memory:
-            count = Nodes(memory.scope).unrelate(_relations(relations))
+            count = Nodes(memory).unrelate(_relations(relations))
         if count == len(relations):
             return _done("Relations deleted successfully")
         return _done(f"Deleted {count} of {len(relations)} relations. The rest matched nothing.")
@@ -173,7 +173,7 @@ def _offer_reads(server: MCPServer, door: Door) -> None:
     @_told
     def read_graph() -> Annotated[CallToolResult, GraphOut]:
         with door.memory("read") as memory:
-            return _answer_graph(Nodes(memory.scope).read())
+            return _answer_graph(Nodes(memory).read())
 
     @server.tool(
         title="Search Nodes",
@@ -191,7 +191,7 @@ def _offer_reads(server: MCPServer, door: Door) -> None:
         ],
     ) -> Annotated[CallToolResult, GraphOut]:
         with door.memory("read") as memory:
-            return _answer_graph(Nodes(memory.scope).search(query))
+            return _answer_graph(Nodes(memory).search(query))
 
     @server.tool(
         title="Open Nodes",
@@ -203,7 +203,7 @@ def _offer_reads(server: MCPServer, door: Door) -> None:
         names: Annotated[list[str], Field(description="An array of entity names to retrieve")],
     ) -> Annotated[CallToolResult, GraphOut]:
         with door.memory("read") as memory:
-            return _answer_graph(Nodes(memory.scope).open(names))
+            return _answer_graph(Nodes(memory).open(names))
 
     @server.resource(
         "memory://knowledge-graph",
@@ -214,7 +214,7 @@ def _offer_reads(server: MCPServer, door: Door) -> None:
     )
     def knowledge_graph() -> str:
         with door.memory("read") as memory:
-            return _text(_graph(Nodes(memory.scope).read()))
+            return _text(_graph(Nodes(memory).read()))
 
 
 def _told(tool: Callable[P, CallToolResult]) -> Callable[P, CallToolResult]:

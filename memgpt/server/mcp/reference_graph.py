@@ -17,8 +17,8 @@ from memgpt.database.connection import Connection
 from memgpt.errors import NotFoundError
 from memgpt.graph import entity_text
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewFact
+from memgpt.memory import Memory, scope_of
 from memgpt.models import Entity, Fact
-from memgpt.scope.scope import AgentScope
 
 OBSERVATIONS: Final = "observations"
 
@@ -54,8 +54,8 @@ class KnowledgeGraph:
 class Nodes:
     """The nodes of one agent. Every change is one entry of the history and can be undone as a whole."""
 
-    def __init__(self, scope: AgentScope) -> None:
-        self._scope = scope
+    def __init__(self, memory: Memory) -> None:
+        self._scope = scope_of(memory)
 
     def read(self) -> KnowledgeGraph:
         """Everything."""

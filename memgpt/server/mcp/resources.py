@@ -64,7 +64,7 @@ def _offer_resources(server: MCPServer, door: Door) -> None:
     )
     def graph() -> str:
         with door.memory("read") as memory:
-            found = Nodes(memory.scope).read()
+            found = Nodes(memory).read()
         shown = {
             "entities": [{"name": n.name, "type": n.type, "observations": n.observations} for n in found.nodes],
             "relations": [{"source": r.source, "type": r.type, "target": r.target} for r in found.relations],
