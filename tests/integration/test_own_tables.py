@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from memgpt import Memory
 from memgpt.config import Settings
+from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, DatabaseError, DeniedError, NotFoundError
 
 WITHOUT_MODEL = Settings(embedding_model="none")
@@ -24,6 +26,14 @@ INSERT = "INSERT INTO tickets (agent_id, memory_id, subject) VALUES (%s, %s, %s)
 
 class Failure(Exception):
     """What a caller's own code raises."""
+
+
+@contextmanager
+def rolled_back(memory: Memory) -> Iterator[Connection]:
+    """A transaction that fails at its end."""
+    with suppress(Failure), memory.transaction() as connection:
+        yield connection
+        raise Failure
 
 
 @pytest.fixture
@@ -58,21 +68,19 @@ def test_own_rows_and_memories_are_committed_together(memory: Memory, owner: psy
 
 
 def test_a_failure_takes_back_both(memory: Memory, owner: psycopg.Connection[Any]) -> None:
-    with pytest.raises(Failure), memory.transaction() as connection:
+    with rolled_back(memory) as connection:
         kept = memory.remember("Ann asked for a refund.")
         connection.execute(INSERT, [memory.agent, kept.id, "refund"])
-        raise Failure
     assert (tickets(owner), texts(memory)) == ([], set())
 
 
 def test_an_inner_transaction_is_a_savepoint_of_both(memory: Memory, owner: psycopg.Connection[Any]) -> None:
     with memory.transaction() as connection:
         connection.execute(INSERT, ["ann", 1, "outer"])
-        with pytest.raises(Failure), memory.transaction() as inner:
+        with rolled_back(memory) as inner:
             assert inner is connection
             memory.remember("lost")
             inner.execute(INSERT, ["ann", 2, "inner"])
-            raise Failure
         memory.remember("kept")
     assert (tickets(owner), texts(memory)) == ([("ann", 1, "outer")], {"kept"})
 
@@ -93,17 +101,26 @@ def test_an_own_statement_that_fails_is_the_drivers_error_inside_and_ours_outsid
         with pytest.raises(psycopg.errors.UniqueViolation), connection.transaction():
             connection.execute(INSERT, ["ann", 2, "taken"])
         memory.remember("goes on")
-    with pytest.raises(ConflictError) as refused, memory.transaction() as connection:
-        memory.remember("goes with it")
-        connection.execute(INSERT, ["ann", 2, "taken"])
+
+    def write() -> None:
+        with memory.transaction() as connection:
+            memory.remember("goes with it")
+            connection.execute(INSERT, ["ann", 2, "taken"])
+
+    with pytest.raises(ConflictError) as refused:
+        write()
     assert isinstance(refused.value.__cause__, psycopg.errors.UniqueViolation)
     assert texts(memory) == {"goes on"}
 
 
 def test_the_end_of_the_transaction_is_the_memorys_business(memory: Memory) -> None:
-    with pytest.raises(DatabaseError, match="commit"), memory.transaction() as connection:
-        memory.remember("not kept")
-        connection.commit()
+    def write() -> None:
+        with memory.transaction() as connection:
+            memory.remember("not kept")
+            connection.commit()
+
+    with pytest.raises(DatabaseError, match="commit"):
+        write()
     assert texts(memory) == set()
 
 
