@@ -135,8 +135,11 @@ def environment_of(options: Settings) -> dict[str, str]:
 
 def misspelt() -> list[str]:
     """Return a line for each ``MEMGPT_*`` variable that sets nothing, with the nearest one that does."""
-    known = {*map(variable, Settings.model_fields), *(f"{PREFIX}{field.upper()}" for field in Settings.model_fields)}
-    strangers = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
+    variables = {
+        *map(variable, Settings.model_fields),
+        *(f"{PREFIX}{field.upper()}" for field in Settings.model_fields),
+    }
+    strangers = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in variables]
     words = {name.removeprefix(PREFIX): name for name in map(variable, Settings.model_fields)}
     lines = []
     for name in sorted(name for name in strangers if not name.upper().startswith(_OF_THE_TESTS)):

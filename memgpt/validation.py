@@ -389,11 +389,11 @@ def uncomparable(vectors: NDArray[np.float32]) -> tuple[int, str] | None:
     return row, f"numbers too {'small' if squared[row] < _FLOAT32.tiny else 'large'}"
 
 
-def item(value: object, what: str, known: Sequence[str]) -> Mapping[str, Any]:
+def item(value: object, what: str, keys: Sequence[str]) -> Mapping[str, Any]:
     """Check a mapping for unknown keys: a misspelt key would otherwise be lost silently."""
     if not isinstance(value, Mapping):
         raise InputError(f"{what} must be a mapping, not {type(value).__name__}")
-    unknown = [key for key in value if key not in known]
+    unknown = [key for key in value if key not in keys]
     if unknown:
-        raise InputError(f"{what} has an unknown key {unknown[0]!r}; the keys are {', '.join(known)}")
+        raise InputError(f"{what} has an unknown key {unknown[0]!r}; the keys are {', '.join(keys)}")
     return value

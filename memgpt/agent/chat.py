@@ -67,8 +67,8 @@ class ChatModel:
     @property
     def window(self) -> int | None:
         """Tokens the model reads at once, where that is known."""
-        known = self._model.profile.get("context_window")
-        return int(known) if known else None
+        window = self._model.profile.get("context_window")
+        return int(window) if window else None
 
     @property
     def priced(self) -> bool:

@@ -166,22 +166,22 @@ def _cut(message: Message, longest: int) -> str:
     tokens = max(message.tokens or 0, len(message.content) // 12)
     if tokens <= longest:
         return message.content
-    kept = int(len(message.content) * 0.9 * (longest - 40) / tokens)
-    note = f"[cut here: {len(message.content) - kept:,} more characters in message {message.id} of recall memory]"
-    return f"{message.content[:kept]}\n{note}"
+    length = int(len(message.content) * 0.9 * (longest - 40) / tokens)
+    note = f"[cut here: {len(message.content) - length:,} more characters in message {message.id} of recall memory]"
+    return f"{message.content[:length]}\n{note}"
 
 
 def _model_messages(messages: Sequence[Message], longest: int) -> list[ModelMessage]:
     from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
 
-    made: list[ModelMessage] = []
+    converted: list[ModelMessage] = []
     waiting: dict[str, str] = {}
 
     def request(part: Any) -> None:
-        if made and isinstance(made[-1], ModelRequest):
-            made[-1] = ModelRequest(parts=[*made[-1].parts, part])
+        if converted and isinstance(converted[-1], ModelRequest):
+            converted[-1] = ModelRequest(parts=[*converted[-1].parts, part])
         else:
-            made.append(ModelRequest(parts=[part]))
+            converted.append(ModelRequest(parts=[part]))
 
     def answer_waiting() -> None:
         for id, name in waiting.items():
@@ -200,16 +200,16 @@ def _model_messages(messages: Sequence[Message], longest: int) -> list[ModelMess
             calls = [_call(call, n, message.id) for n, call in enumerate(message.tool_calls or [])]
             parts: list[Any] = [TextPart(text)] if text.strip() else []
             parts += [ToolCallPart(name, arguments, id) for id, name, arguments in calls]
-            if not made:
+            if not converted:
                 request(UserPromptPart("[The conversation up to here is in the summary.]"))
             if parts:
-                made.append(ModelResponse(parts=parts))
+                converted.append(ModelResponse(parts=parts))
             waiting.update({id: name for id, name, _ in calls})
         else:
             said = message.role == "user" and not text.lstrip().startswith("[")  # else it might pass for a note of ours
             request(UserPromptPart(text if said else f"[{message.role}] {text}"))
     answer_waiting()
-    return made
+    return converted
 
 
 def _call(call: Json, position: int, message_id: int) -> tuple[str, str, Any]:

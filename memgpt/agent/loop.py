@@ -139,8 +139,8 @@ class Agent:
 
     def resume_stream(self) -> Generator[Event] | None:
         """:meth:`resume`, telling what happens."""
-        found = self._record.take_over()
-        return None if found is None else self._run(*found)
+        progress = self._record.take_over()
+        return None if progress is None else self._run(*progress)
 
     def cancel(self) -> bool:
         """End the turn the session is in, here or in another process; False when there is none.
@@ -148,10 +148,10 @@ class Agent:
         What was kept stays; tool calls not yet made are not made.
         """
         self._stop.set()
-        found = self._record.take_over()
-        if found is None:
+        progress = self._record.take_over()
+        if progress is None:
             return False
-        self._record.end(found[0], "cancelled")
+        self._record.end(progress[0], "cancelled")
         return True
 
     def steps(self, turn_id: int | None = None, *, limit: int = 50) -> Sequence[TurnStep]:

@@ -126,29 +126,29 @@ class TurnStore:
 
     def end(self, turn_id: int, status: str, reason: str | None = None, *, runner: UUID) -> bool:
         """End a running turn; False when it is not running, or another process runs it."""
-        given = self._given(turn_id=turn_id, status=status, reason=reason, runner=runner)
-        return self._connection.execute(SQL.end, given).fetchone() is not None
+        parameters = self._given(turn_id=turn_id, status=status, reason=reason, runner=runner)
+        return self._connection.execute(SQL.end, parameters).fetchone() is not None
 
     def hold(self, turn_id: int, runner: UUID) -> bool:
         """Keep the turn this process's until the transaction ends; False when it no longer is."""
-        given = self._given(turn_id=turn_id, runner=runner)
-        return self._connection.execute(SQL.hold, given).fetchone() is not None
+        parameters = self._given(turn_id=turn_id, runner=runner)
+        return self._connection.execute(SQL.hold, parameters).fetchone() is not None
 
     def add_step(self, step: NewStep) -> int:
         """Keep a step; its id."""
-        given = {name: getattr(step, name) for name in NewStep.__slots__} | {
+        parameters = {name: getattr(step, name) for name in NewStep.__slots__} | {
             "tools": Jsonb([*step.tools]),
             "message_ids": [*step.message_ids],
             "tokens_by_part": Jsonb(step.tokens_by_part),
         }
-        row = self._connection.execute(SQL.add_step, self._given(**given)).fetchone()
+        row = self._connection.execute(SQL.add_step, self._given(**parameters)).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return int(row[0])
 
     def claim(self, step_id: int, call: int, runner: UUID) -> bool:
         """Take a step's tool call number ``call`` (from 0) in this transaction; False when it is done, or not ours."""
-        given = self._given(step_id=step_id, call=call, runner=runner)
-        return self._connection.execute(SQL.claim, given).fetchone() is not None
+        parameters = self._given(step_id=step_id, call=call, runner=runner)
+        return self._connection.execute(SQL.claim, parameters).fetchone() is not None
 
     def steps(self, *, turn_id: int | None = None, limit: int = 1000) -> Sequence[TurnStep]:
         """Return steps, newest first."""
@@ -160,10 +160,10 @@ class TurnStore:
         Raises:
             NotFoundError: the agent has no step of that id.
         """
-        found = self._steps(turn_id=None, step_id=id, limit=1)
-        if not found:
+        steps = self._steps(turn_id=None, step_id=id, limit=1)
+        if not steps:
             raise NotFoundError(f"agent {self._agent_id!r} has no step {id}")
-        return found[0]
+        return steps[0]
 
     def window(self, session: str, *, limit: int) -> tuple[str | None, Sequence[Message]]:
         """Return the last summary of a session, and its newest messages after what was summarised, oldest first."""

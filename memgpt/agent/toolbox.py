@@ -93,8 +93,8 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             content: A self-contained statement.
             tags: Labels to find it by.
         """
-        kept = memory.remember(content, tags=tags or [])
-        return f"archival memory {kept.id} {'says this already' if kept.duplicate else 'kept'}"
+        memory_kept = memory.remember(content, tags=tags or [])
+        return f"archival memory {memory_kept.id} {'says this already' if memory_kept.duplicate else 'kept'}"
 
     def archival_memory_search(
         query: str,
@@ -114,11 +114,11 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             start_datetime: Not older than this ISO 8601 time.
             end_datetime: Older than this ISO 8601 time.
         """
-        given: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "operators": False}
-        given |= {"since": start_datetime, "until": end_datetime}
+        options: dict[str, Any] = {"kinds": ["archival"], "limit": top_k, "operators": False}
+        options |= {"since": start_datetime, "until": end_datetime}
         if not tags or tag_match_mode == "all":
-            return _found(memory.search(query, tags=tags or None, **given), scope_of(memory).zone)
-        each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **given)]
+            return _found(memory.search(query, tags=tags or None, **options), scope_of(memory).zone)
+        each = [hit for tag in tags for hit in memory.search(query, tags=[tag], **options)]
         best = {hit.id: hit for hit in sorted(each, key=lambda hit: hit.score)}
         return _found(sorted(best.values(), key=lambda hit: -hit.score)[:top_k], scope_of(memory).zone)
 
@@ -179,8 +179,8 @@ def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable
             end_date: Older than this ISO 8601 time.
             limit: How many messages at most.
         """
-        found = memory.messages.list(since=start_date, until=end_date, limit=limit, roles=["user", "assistant"])
-        return "\n".join(_said(message, scope_of(memory).zone) for message in found) or "nothing was said then"
+        messages = memory.messages.list(since=start_date, until=end_date, limit=limit, roles=["user", "assistant"])
+        return "\n".join(_said(message, scope_of(memory).zone) for message in messages) or "nothing was said then"
 
     return [conversation_search, conversation_search_date]
 

@@ -54,8 +54,8 @@ class Tool:
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise InputError(f"bad arguments for {self.name}: {problems}") from None
-        given = {name: getattr(checked, name) for name in self.arguments.model_fields}
-        return _written(self.function(**given))
+        values = {name: getattr(checked, name) for name in self.arguments.model_fields}
+        return _written(self.function(**values))
 
 
 def tool(function: Callable[..., Any]) -> Tool:
@@ -87,12 +87,12 @@ def tool(function: Callable[..., Any]) -> Tool:
 
 def by_name(tools: Iterable[Tool]) -> Mapping[str, Tool]:
     """Tools by their names, each once."""
-    known: dict[str, Tool] = {}
+    named: dict[str, Tool] = {}
     for each in tools:
-        if each.name in known:
+        if each.name in named:
             raise InputError(f"there are two tools called {each.name!r}")
-        known[each.name] = each
-    return known
+        named[each.name] = each
+    return named
 
 
 def parsed(arguments: object) -> Json | str:

@@ -28,15 +28,15 @@ _COMPARED_LINES: Final = 10
 def replaced(label: str, value: str, old: str, new: str) -> str:
     """Return the value of a block with ``new`` in the place of ``old``, which must occur exactly once, in any Unicode
     form."""
-    found = [*islice(_occurrences(value, old), _PLACES + 1)]
-    if not found:
+    places = [*islice(_occurrences(value, old), _PLACES + 1)]
+    if not places:
         raise InputError(_not_there(label, value, old))
-    if len(found) == 1:
-        [(start, end)] = found
+    if len(places) == 1:
+        [(start, end)] = places
         return value[:start] + new + value[end:]
-    more = len(found) > _PLACES
-    shown = "; ".join(_place(value, start) for start, _ in found[:_PLACES])
-    times = f"more than {_PLACES}" if more else len(found)
+    more = len(places) > _PLACES
+    shown = "; ".join(_place(value, start) for start, _ in places[:_PLACES])
+    times = f"more than {_PLACES}" if more else len(places)
     raise InputError(
         f"{_quoted(old)} occurs {times} times in block {label!r}: {shown}{'; …' if more else ''}. "
         "Give more of the text around the one you mean"

@@ -37,14 +37,14 @@ class BlockStore:
 
     def seen_by(self, agents: builtins.list[str], label: str) -> Sequence[str]:
         """Return those of these agents that already see a block of that label which is not this agent's."""
-        given = {"agents": agents, "label": label, "agent_id": self._author.agent_id}
-        return [row[0] for row in self._connection.execute(SQL.seen_by, given)]
+        parameters = {"agents": agents, "label": label, "agent_id": self._author.agent_id}
+        return [row[0] for row in self._connection.execute(SQL.seen_by, parameters)]
 
     def insert(
         self, label: str, *, change_id: UUID, value: str, description: str, limit: int, read_only: bool = False
     ) -> Block | None:
         """Insert a block; return None if the agent has one of that label."""
-        given = {
+        parameters = {
             "label": label,
             "value": value,
             "description": description,
@@ -55,7 +55,7 @@ class BlockStore:
             "change_id": change_id,
         }
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
-            return cursor.execute(SQL.insert, given).fetchone()
+            return cursor.execute(SQL.insert, parameters).fetchone()
 
     def update(
         self,
@@ -69,7 +69,7 @@ class BlockStore:
         shared_with: builtins.list[str] | None = None,
     ) -> Block | None:
         """Change what is given of a block just read, keep the rest; None where somebody changed it since."""
-        given = {
+        parameters = {
             "value": value,
             "description": description,
             "limit": limit,
@@ -78,7 +78,7 @@ class BlockStore:
             **self._version(block, change_id),
         }
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
-            return cursor.execute(SQL.update, given).fetchone()
+            return cursor.execute(SQL.update, parameters).fetchone()
 
     def delete(self, block: Block, *, change_id: UUID) -> bool:
         """Remove a block just read, keeping it in the history; False where somebody changed it since."""

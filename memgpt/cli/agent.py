@@ -54,9 +54,9 @@ def create(
     """Describe a new agent; not needed before writing, which creates it."""
     about = arguments.json_object(metadata, "--metadata")
     with agents(dsn) as all_agents:
-        made = all_agents.create(agent_id, description, about, time_zone=time_zone)
+        created = all_agents.create(agent_id, description, about, time_zone=time_zone)
     if as_json:
-        output.show_json(made)
+        output.show_json(created)
     else:
         output.say(f"✓ agent {agent_id} created")
 
@@ -65,11 +65,11 @@ def create(
 def describe(agent_id: AgentId, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show one agent and how much it holds."""
     with agents(dsn) as all_agents:
-        found = all_agents.describe(agent_id)
+        info = all_agents.describe(agent_id)
     if as_json:
-        output.show_json(found)
+        output.show_json(info)
     else:
-        output.show_fields(found)
+        output.show_fields(info)
 
 
 @app.command("time-zone")

@@ -26,11 +26,11 @@ def list_command(
 ) -> None:
     """Show memories, newest first; with several --tags those that have all."""
     with opened(agent, dsn) as memory:
-        found = memory.archival.list(limit=limit, after=after, tags=tags, superseded=superseded)
+        memories = memory.archival.list(limit=limit, after=after, tags=tags, superseded=superseded)
     if as_json:
-        output.show_lines(found)
+        output.show_lines(memories)
         return
-    rows = [(m.id, m.text, ", ".join(m.tags), m.importance, m.created_at, m.expires_at) for m in found]
+    rows = [(m.id, m.text, ", ".join(m.tags), m.importance, m.created_at, m.expires_at) for m in memories]
     output.show_table(("id", "text", "tags", "importance", "created", "expires"), rows)
 
 
@@ -38,11 +38,11 @@ def list_command(
 def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show one memory."""
     with opened(agent, dsn) as memory:
-        found = memory.archival.get(id)
+        kept_memory = memory.archival.get(id)
     if as_json:
-        output.show_json(found)
+        output.show_json(kept_memory)
     else:
-        output.show_fields(found)
+        output.show_fields(kept_memory)
 
 
 @app.command()
@@ -104,11 +104,13 @@ def supersede(
         "expires_at": expires_at,
     }
     with opened(agent, dsn) as memory:
-        kept = memory.archival.supersede(id, new, **{name: value for name, value in said.items() if value is not None})
+        replacement = memory.archival.supersede(
+            id, new, **{name: value for name, value in said.items() if value is not None}
+        )
     if as_json:
-        output.show_json(kept)
+        output.show_json(replacement)
     else:
-        output.say(f"✓ memory {kept.id} replaces {id}")
+        output.say(f"✓ memory {replacement.id} replaces {id}")
 
 
 @app.command()

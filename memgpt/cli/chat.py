@@ -145,8 +145,8 @@ def _quote(memory: Memory, session: str, line: str) -> None:
     hits = memory.search(line, limit=5, operators=False)
     message = memory.messages.append("user", line, session=session)
     if message.intent == "remember":
-        kept = memory.remember(line)
-        output.say(f"Kept as archival memory {kept.id}.", "green")
+        remembered = memory.remember(line)
+        output.say(f"Kept as archival memory {remembered.id}.", "green")
         return
     if message.intent in ("statement", "correction"):
         output.say(f"Kept as message {message.id}.", "green")
@@ -169,8 +169,8 @@ def _passage(text: str, query: str) -> str:
     sentences = _SENTENCE_END.split(text)
     scores = [len(wanted & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
     best = max(range(len(sentences)), key=scores.__getitem__)
-    found = " ".join(sentences[best : best + 2])
-    return f"{'… ' if best else ''}{found[: 2 * _SHOWN]}{' …' if best + 2 < len(sentences) else ''}"
+    passage = " ".join(sentences[best : best + 2])
+    return f"{'… ' if best else ''}{passage[: 2 * _SHOWN]}{' …' if best + 2 < len(sentences) else ''}"
 
 
 def _blocks(memory: Memory) -> None:

@@ -52,33 +52,33 @@ def migrate_command(
 def plan(dsn: Dsn = None, schema: Schema = None, target: Target = None, as_json: Json = False) -> None:
     """Show what `migrate` would do, with every statement."""
     options = chosen(dsn, schema)
-    found = migrate.plan(options=options, target=target, model=configured_model(options))
+    planned = migrate.plan(options=options, target=target, model=configured_model(options))
     if as_json:
-        pending = [{"name": m.name, "statements": [s.text for s in m.statements]} for m in found.pending]
-        output.show_json({"schema": found.schema, "pending": pending, "sizing": found.sizing})
+        pending = [{"name": m.name, "statements": [s.text for s in m.statements]} for m in planned.pending]
+        output.show_json({"schema": planned.schema, "pending": pending, "sizing": planned.sizing})
         return
-    for migration in found.pending:
+    for migration in planned.pending:
         output.say(migration.name, "bold")
         for statement in migration.statements:
             output.say(f"  {statement.line:>4}  {statement.summary}")
-    if found.sizing:
-        output.say(_sizing_line(found.sizing))
-    if not found.pending and not found.sizing:
+    if planned.sizing:
+        output.say(_sizing_line(planned.sizing))
+    if not planned.pending and not planned.sizing:
         output.say("nothing to do")
 
 
 @app.command()
 def status(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Show which migrations are applied."""
-    found = migrate.status(options=chosen(dsn, schema))
+    current = migrate.status(options=chosen(dsn, schema))
     if as_json:
-        output.show_json(found)
+        output.show_json(current)
         return
-    vector = f"pgvector {found.vector_version}" if found.vector_version else "no pgvector"
-    output.say(f"{found.database}, schema {found.schema}, PostgreSQL {found.server_version}, {vector}")
-    if found.model:
-        output.say(f"embeddings: {found.model.name}, {found.model.dimensions} dimensions")
-    rows = [(r.name, r.state, r.applied_at.isoformat(" ", "seconds") if r.applied_at else "") for r in found.records]
+    vector = f"pgvector {current.vector_version}" if current.vector_version else "no pgvector"
+    output.say(f"{current.database}, schema {current.schema}, PostgreSQL {current.server_version}, {vector}")
+    if current.model:
+        output.say(f"embeddings: {current.model.name}, {current.model.dimensions} dimensions")
+    rows = [(r.name, r.state, r.applied_at.isoformat(" ", "seconds") if r.applied_at else "") for r in current.records]
     output.show_table(("migration", "state", "applied at"), rows)
 
 
@@ -106,24 +106,25 @@ def rollback(
 @app.command("verify")
 def verify_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Compare the live schema with what the migrations define; status 1 when something drifted."""
-    found = verify.verify(options=chosen(dsn, schema))
+    verification = verify.verify(options=chosen(dsn, schema))
     if as_json:
-        output.show_json(found)
+        output.show_json(verification)
     else:
-        _show_verification(found)
-    if found.drifts:
+        _show_verification(verification)
+    if verification.drifts:
         raise typer.Exit(1)
 
 
-def _show_verification(found: verify.SchemaVerification) -> None:
-    output.show_table(("table", "index", "scans", "size"), found.index_usage, title="Index usage")
-    output.show_table(("table", "size", "table size", "index size"), found.table_sizes, title="Table sizes")
-    for drift in found.drifts:
+def _show_verification(verification: verify.SchemaVerification) -> None:
+    output.show_table(("table", "index", "scans", "size"), verification.index_usage, title="Index usage")
+    output.show_table(("table", "size", "table size", "index size"), verification.table_sizes, title="Table sizes")
+    for drift in verification.drifts:
         output.say(f"{drift.kind}: {drift.what}", "red")
         output.say(f"    {drift.remedy}")
-    if not found.drifts:
+    if not verification.drifts:
         output.say(
-            f"the schema is what {found.migrations} migrations define: {found.objects} objects compared", "green"
+            f"the schema is what {verification.migrations} migrations define: {verification.objects} objects compared",
+            "green",
         )
 
 

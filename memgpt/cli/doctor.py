@@ -44,9 +44,9 @@ def doctor_command(
 
 
 def _show_sizes(options: Settings, rows: int, as_json: bool) -> None:
-    found = sizing.examine(rows=rows, options=options)
+    sizes = sizing.examine(rows=rows, options=options)
     if as_json:
-        output.show_json(found)
+        output.show_json(sizes)
         return
     header = ("", "rows", "size", "bytes a row", f"at {rows:,}", "of it read by vector", "load", "all indexes again")
     output.show_table(
@@ -62,11 +62,11 @@ def _show_sizes(options: Settings, rows: int, as_json: bool) -> None:
                 sizing.duration(table.then_load),
                 sizing.duration(table.then_build),
             ]
-            for table in found.tables
+            for table in sizes.tables
         ],
-        f"{found.dimensions} dimensions; the whole database takes {sizing.gigabytes(found.database_bytes)}",
+        f"{sizes.dimensions} dimensions; the whole database takes {sizing.gigabytes(sizes.database_bytes)}",
     )
-    if not all(table.own for table in found.tables):
+    if not all(table.own for table in sizes.tables):
         output.say("* not enough rows yet: constants of a measurement with short texts (docs/sizing.md)")
-    for line in found.advice:
+    for line in sizes.advice:
         output.say(line)

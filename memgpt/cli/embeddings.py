@@ -57,7 +57,7 @@ def cost(
 
 
 def _price(model: str) -> float:
-    known = price(model)
-    if known is None:
+    listed = price(model)
+    if listed is None:
         raise InputError(f"no list price is known for {model!r}")
-    return known
+    return listed

@@ -55,7 +55,7 @@ def add_fact(
     """Add a fact; a name without an entity becomes one."""
     about, row = arguments.json_object(properties, "--properties"), arguments.row(provenance, "--provenance")
     with opened(agent, dsn) as memory:
-        told = memory.graph.add_fact(
+        added = memory.graph.add_fact(
             source,
             type,
             target,
@@ -68,9 +68,9 @@ def add_fact(
             functional=functional,
         )
     if as_json:
-        output.show_json(told)
+        output.show_json(added)
     else:
-        output.say(f"✓ fact {told.id}: {told.fact}")
+        output.say(f"✓ fact {added.id}: {added.fact}")
 
 
 @app.command()
@@ -79,8 +79,8 @@ def retract_fact(
 ) -> None:
     """Retract a fact; it stays, with the time."""
     with opened(agent, dsn) as memory:
-        told = memory.graph.retract_fact(id)
-    output.say(f"✓ fact {told.id} retracted")
+        retracted = memory.graph.retract_fact(id)
+    output.say(f"✓ fact {retracted.id} retracted")
 
 
 @app.command()
@@ -98,7 +98,7 @@ def facts(
 ) -> None:
     """Show facts, newest first."""
     with opened(agent, dsn) as memory:
-        found = memory.graph.facts(
+        listed = memory.graph.facts(
             entity,
             direction=cast(Direction, direction),
             type=type,
@@ -108,10 +108,10 @@ def facts(
             limit=limit,
         )
     if as_json:
-        output.show_json(found)
+        output.show_json(listed)
         return
     columns = ("id", "fact", "true from", "to", "known from", "to")
-    output.show_table(columns, [_row(r) for r in found])
+    output.show_table(columns, [_row(r) for r in listed])
 
 
 @app.command()
@@ -130,12 +130,12 @@ def near(
     """Show what is near an entity, nearest first."""
     filters: WalkFilters = {"types": types, "valid_at": valid_at, "known_at": known_at}
     with opened(agent, dsn) as memory:
-        found = memory.graph.within(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
+        neighbourhood = memory.graph.within(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
     if as_json:
-        output.show_json(found)
+        output.show_json(neighbourhood)
         return
-    output.show_table(("hops", "id", "name", "type"), [(r.depth, r.id, r.name, r.type) for r in found.entities])
-    if not found.complete:
+    output.show_table(("hops", "id", "name", "type"), [(r.depth, r.id, r.name, r.type) for r in neighbourhood.entities])
+    if not neighbourhood.complete:
         output.note("not everything: --fan-out or --limit left some out")
 
 
@@ -150,13 +150,13 @@ def path(
 ) -> None:
     """Show the shortest or cheapest way between two entities; status 1 when there is none."""
     with opened(agent, dsn) as memory:
-        found = memory.graph.path(source, target, by=cast(Cost, by))
-        told = [memory.graph.fact(fact.id) for fact in found.facts] if found else []
+        way = memory.graph.path(source, target, by=cast(Cost, by))
+        steps = [memory.graph.fact(fact.id) for fact in way.facts] if way else []
     if as_json:
-        output.show_json(found)
-    for r in told if not as_json else ():
+        output.show_json(way)
+    for r in steps if not as_json else ():
         output.say(r.fact)
-    if found is None:
+    if way is None:
         output.note(f"no way from {source} to {target}")
         raise typer.Exit(1)
 
@@ -165,11 +165,11 @@ def path(
 def rank(entity: Name, limit: Limit = 20, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show what matters most seen from an entity: personalised PageRank."""
     with opened(agent, dsn) as memory:
-        found = memory.graph.rank(entity, limit=limit)
+        ranked = memory.graph.rank(entity, limit=limit)
     if as_json:
-        output.show_json(found)
+        output.show_json(ranked)
     else:
-        output.show_table(("score", "name", "type"), [(f"{r.score:.4f}", r.entity.name, r.entity.type) for r in found])
+        output.show_table(("score", "name", "type"), [(f"{r.score:.4f}", r.entity.name, r.entity.type) for r in ranked])
 
 
 @app.command("export")
@@ -211,8 +211,8 @@ def link(
     as_json: Json = False,
 ) -> None:
     """Link memories and chunks by the names they mention, for searches to follow; run it again after writing."""
-    kept = "what was linked is kept, the same command goes on from there"
-    with output.interruptible(kept), opened(agent, dsn) as memory, _progress(as_json) as on_progress:
+    consequence = "what was linked is kept, the same command goes on from there"
+    with output.interruptible(consequence), opened(agent, dsn) as memory, _progress(as_json) as on_progress:
         done = memory.graph.link(batch=batch, on_progress=on_progress)
     if as_json:
         output.show_json(done)
@@ -246,8 +246,8 @@ def extract(
     """Take facts from memories, messages and chunks with a model; what was read before is not sent again."""
     schema = Knowledge if types is None else load(types)
     chosen = cast("list[Source]", kinds or [*SOURCES])
-    kept = "what was answered is kept, the same command goes on from there"
-    with output.interruptible(kept), opened(agent, dsn) as memory:
+    consequence = "what was answered is kept, the same command goes on from there"
+    with output.interruptible(consequence), opened(agent, dsn) as memory:
         if plan:
             if model is None:
                 raise InputError("--plan is for a --model: without one nothing is sent")
@@ -300,11 +300,11 @@ def named_with(
 ) -> None:
     """Show the names that linked texts mention beside a name: no facts, only names in one text."""
     with opened(agent, dsn) as memory:
-        found = memory.graph.named_with(name, limit=limit)
+        beside = memory.graph.named_with(name, limit=limit)
     if as_json:
-        output.show_json(found)
+        output.show_json(beside)
     else:
-        output.show_table(("name", "texts"), [(n.name, n.texts) for n in found])
+        output.show_table(("name", "texts"), [(n.name, n.texts) for n in beside])
 
 
 def _show_plan(plan: ExtractionPlan, as_json: bool) -> None:
@@ -366,11 +366,11 @@ def _progress(quiet: bool) -> Iterator[Callable[[Linked], None] | None]:
 def communities(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show groups of entities that belong together (Louvain), the largest first."""
     with opened(agent, dsn) as memory:
-        found = exchange.communities(memory.graph)
+        groups = exchange.communities(memory.graph)
     if as_json:
-        output.show_json(found)
+        output.show_json(groups)
     else:
-        output.show_table(("entities", "names"), [(len(group), ", ".join(group[:12])) for group in found])
+        output.show_table(("entities", "names"), [(len(group), ", ".join(group[:12])) for group in groups])
 
 
 def _row(r: Fact) -> tuple[object, ...]:

@@ -54,8 +54,8 @@ def import_command(
 
     from memgpt.integrations import importers
 
-    kept = "what was imported stays; the same command goes on from there"
-    with output.interruptible(kept), opened(agent, dsn) as memory, output.counting("items") as progress:
+    consequence = "what was imported stays; the same command goes on from there"
+    with output.interruptible(consequence), opened(agent, dsn) as memory, output.counting("items") as progress:
         done = importers.import_memory(
             memory, source, kind, table=table, on_error=on_error, dry_run=dry_run, progress=progress
         )

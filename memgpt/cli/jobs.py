@@ -34,11 +34,11 @@ def list_command(
     wanted: JobStatus | None = next((s for s in JOB_STATUSES if s == status), None)
     if status is not None:
         validation.choice(status, JOB_STATUSES, "--status")
-    found = _every(wanted, limit, dsn, schema) if agent is None else _of(agent, wanted, limit, dsn, schema)
+    jobs = _every(wanted, limit, dsn, schema) if agent is None else _of(agent, wanted, limit, dsn, schema)
     if as_json:
-        output.show_lines(found)
+        output.show_lines(jobs)
         return
-    rows = [(job.agent_id, job.id, job.kind, job.status, _done(job), job.created_at, job.error) for job in found]
+    rows = [(job.agent_id, job.id, job.kind, job.status, _done(job), job.created_at, job.error) for job in jobs]
     output.show_table(("agent", "id", "kind", "status", "done", "created", "error"), rows)
 
 

@@ -43,21 +43,21 @@ def create(
     if not agent:
         raise InputError("say which agents the key may touch: --agent NAME, --agent 'acme-*', or --agent '*' for all")
     permissions: list[Permission] = [p for p in PERMISSIONS if p in (permission or ["read", "write"])]
-    for given in permission or []:
-        validation.choice(given, PERMISSIONS, "--permission")
+    for granted in permission or []:
+        validation.choice(granted, PERMISSIONS, "--permission")
     with _keys(dsn, schema) as keys:
         until = None if expires is None else _until(expires)
-        made = keys.create(name, permissions=permissions, agents=agent, requests_per_minute=rate, expires_at=until)
-    _show(made, as_json)
+        key = keys.create(name, permissions=permissions, agents=agent, requests_per_minute=rate, expires_at=until)
+    _show(key, as_json)
 
 
 @app.command("list")
 def list_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Show the keys, without their secrets."""
     with _keys(dsn, schema) as keys:
-        found = keys.list()
+        listed = keys.list()
     if as_json:
-        output.show_json(found)
+        output.show_json(listed)
         return
     rows = [
         (
@@ -69,7 +69,7 @@ def list_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) 
             _day(key.expires_at),
             _day(key.revoked_at),
         )
-        for key in found
+        for key in listed
     ]
     output.show_table(("id", "name", "may", "agents", "per minute", "expires", "revoked"), rows)
 
@@ -84,8 +84,8 @@ def rotate(
 ) -> None:
     """Replace a key by a new one of the same scope; the old one ends now, or after --grace."""
     with _keys(dsn, schema) as keys:
-        made = keys.rotate(key_id, grace=_duration(grace) if grace else timedelta(0))
-    _show(made, as_json)
+        key = keys.rotate(key_id, grace=_duration(grace) if grace else timedelta(0))
+    _show(key, as_json)
 
 
 @app.command()
@@ -105,12 +105,12 @@ def _keys(dsn: str | None, schema: str | None) -> Iterator[Keys]:
         yield Keys(database)
 
 
-def _show(made: NewKey, as_json: bool) -> None:
+def _show(new: NewKey, as_json: bool) -> None:
     if as_json:
-        output.show_json(made)
+        output.show_json(new)
         return
-    output.say(made.token)
-    output.note(f"key {made.key.key_id} for {', '.join(made.key.agents)}: keep it, it is not shown again")
+    output.say(new.token)
+    output.note(f"key {new.key.key_id} for {', '.join(new.key.agents)}: keep it, it is not shown again")
 
 
 def _until(value: str) -> datetime:

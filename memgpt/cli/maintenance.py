@@ -58,34 +58,36 @@ def stage_command(dsn: Dsn = None, schema: Schema = None, target: Target = None,
     """Rehearse the pending migrations on a copy of the database, verify it, drop it."""
     options = chosen(dsn, schema)
     with output.interruptible("the copy is dropped"), progress_bar(as_json) as on_progress:
-        found = rehearsal.stage(
+        rehearsed = rehearsal.stage(
             options=options, target=target, model=configured_model(options), on_progress=on_progress
         )
     if as_json:
-        output.show_json(found)
+        output.show_json(rehearsed)
     else:
-        output.say(f"copied by {found.copied_by} in {found.copy_seconds:.1f} s")
-        show_report(found.report, as_json=False)
-        for drift in found.drifts:
+        output.say(f"copied by {rehearsed.copied_by} in {rehearsed.copy_seconds:.1f} s")
+        show_report(rehearsed.report, as_json=False)
+        for drift in rehearsed.drifts:
             output.say(f"{drift.kind}: {drift.what}", "red")
         output.say("the copy was dropped; the database itself is as it was")
-    if found.drifts:
+    if rehearsed.drifts:
         raise typer.Exit(1)
 
 
 @app.command("monitor")
 def monitor_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
     """Show running index builds, waiting sessions, and how a search is executed."""
-    found = maintenance.monitor(options=chosen(dsn, schema))
+    monitored = maintenance.monitor(options=chosen(dsn, schema))
     if as_json:
-        output.show_json(found)
+        output.show_json(monitored)
         return
-    rows = [(w.pid, w.work, w.table, w.phase, "" if w.percent is None else f"{w.percent}%") for w in found.running]
+    rows = [(w.pid, w.work, w.table, w.phase, "" if w.percent is None else f"{w.percent}%") for w in monitored.running]
     output.show_table(("pid", "work", "table", "phase", "done"), rows, title="Running")
-    waiting = [(b.pid, ", ".join(map(str, b.blocked_by)), f"{b.seconds} s", b.query) for b in found.blocked]
+    waiting = [(b.pid, ", ".join(map(str, b.blocked_by)), f"{b.seconds} s", b.query) for b in monitored.blocked]
     output.show_table(("pid", "waits for", "since", "statement"), waiting, title="Waiting for a lock")
-    output.say("A search by the agent with the most chunks:" if found.plan else "no chunk has an embedding yet", "bold")
-    for line in found.plan:
+    output.say(
+        "A search by the agent with the most chunks:" if monitored.plan else "no chunk has an embedding yet", "bold"
+    )
+    for line in monitored.plan:
         output.say(f"  {line}")
 
 

@@ -83,21 +83,25 @@ def remember(
     many = arguments.lines("text") if text == arguments.STDIN else None
     with opened(agent, dsn) as memory:
         if many is None:
-            kept = [memory.remember(text, **fields)]
+            remembered = [memory.remember(text, **fields)]
         else:
             with output.working(f"remembering {len(many):,} texts"):
                 batch = memory.remember_many((fields | item for item in many), on_error=on_error)
             output.show_problems(batch.problems)
-            kept = [*batch]
+            remembered = [*batch]
     if as_json:
-        output.show_lines(kept)
+        output.show_lines(remembered)
     elif many is not None:
-        known = sum(r.duplicate for r in kept)
-        output.say(f"✓ {len(kept) - known:,} remembered" + (f", {known:,} known already" if known else ""))
+        duplicates = sum(r.duplicate for r in remembered)
+        output.say(
+            f"✓ {len(remembered) - duplicates:,} remembered" + (f", {duplicates:,} known already" if duplicates else "")
+        )
     else:
-        output.say(f"known already: memory {kept[0].id}" if kept[0].duplicate else f"✓ memory {kept[0].id}")
-        if kept[0].similar:
-            output.note(f"says nearly the same as memory {', '.join(map(str, kept[0].similar))}")
+        output.say(
+            f"known already: memory {remembered[0].id}" if remembered[0].duplicate else f"✓ memory {remembered[0].id}"
+        )
+        if remembered[0].similar:
+            output.note(f"says nearly the same as memory {', '.join(map(str, remembered[0].similar))}")
 
 
 def search(
@@ -201,7 +205,7 @@ def context(
     """
     asked = None if query is None else arguments.text(query)
     with opened(agent, dsn) as memory:
-        found = memory.context(
+        packed = memory.context(
             asked,
             budget_tokens=budget_tokens,
             session=session,
@@ -211,12 +215,12 @@ def context(
             summary=summary,
         )
     if as_json:
-        output.show_json(found)
+        output.show_json(packed)
         return
-    output.show_text(found.text)
+    output.show_text(packed.text)
     if output.errors.is_terminal:
-        left_out = f", {len(found.left_out)} pieces left out (--json says why)" if found.left_out else ""
-        output.note(f"{found.tokens:,} of {found.budget_tokens:,} tokens{left_out}")
+        left_out = f", {len(packed.left_out)} pieces left out (--json says why)" if packed.left_out else ""
+        output.note(f"{packed.tokens:,} of {packed.budget_tokens:,} tokens{left_out}")
 
 
 def history(
@@ -335,11 +339,11 @@ def show_removed(counts: Any, as_json: bool) -> None:
 def stats(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show how much the memory holds of each kind, and how much of it has a vector."""
     with opened(agent, dsn) as memory:
-        found = memory.stats()
+        totals = memory.stats()
     if as_json:
-        output.show_json(found)
+        output.show_json(totals)
         return
-    output.say(f"agent {found.agent_id}: {found.sessions:,} sessions, {found.changes:,} changes in the history")
-    output.say(f"embeddings: {found.embedding_model}, {found.dimensions} dimensions")
-    rows = [(k.kind, k.rows, k.embedded, k.hidden or None, k.tokens, k.first, k.last) for k in found.kinds]
+    output.say(f"agent {totals.agent_id}: {totals.sessions:,} sessions, {totals.changes:,} changes in the history")
+    output.say(f"embeddings: {totals.embedding_model}, {totals.dimensions} dimensions")
+    rows = [(k.kind, k.rows, k.embedded, k.hidden or None, k.tokens, k.first, k.last) for k in totals.kinds]
     output.show_table(("kind", "rows", "with vector", "hidden", "tokens", "first", "last"), rows)

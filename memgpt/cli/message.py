@@ -75,12 +75,12 @@ def append_many(
     default = {} if session is None else {"session": session}
     messages = arguments.lines("content")
     with opened(agent, dsn) as memory, output.working(f"keeping {len(messages):,} messages"):
-        kept = memory.messages.append_many((default | message for message in messages), on_error=on_error)
-    output.show_problems(kept.problems)
+        appended = memory.messages.append_many((default | message for message in messages), on_error=on_error)
+    output.show_problems(appended.problems)
     if as_json:
-        output.show_lines(kept)
+        output.show_lines(appended)
     else:
-        output.say(f"✓ {len(kept):,} messages kept")
+        output.say(f"✓ {len(appended):,} messages kept")
 
 
 @app.command("list")
@@ -103,13 +103,13 @@ def list_command(
 ) -> None:
     """Show the newest messages, in the order of the conversation."""
     with opened(agent, dsn) as memory:
-        found = memory.messages.list(
+        listed = memory.messages.list(
             session=session, limit=limit, before=after, roles=roles, intent=intent, since=since, until=until
         )
     if as_json:
-        output.show_lines(found)
+        output.show_lines(listed)
         return
-    rows = [(m.id, m.created_at, m.session, m.name or m.role, m.content) for m in found]
+    rows = [(m.id, m.created_at, m.session, m.name or m.role, m.content) for m in listed]
     output.show_table(("id", "when", "session", "who", "said"), rows)
 
 
@@ -117,11 +117,11 @@ def list_command(
 def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show one message."""
     with opened(agent, dsn) as memory:
-        found = memory.messages.get(id)
+        single = memory.messages.get(id)
     if as_json:
-        output.show_json(found)
+        output.show_json(single)
     else:
-        output.show_fields(found)
+        output.show_fields(single)
 
 
 @app.command()
@@ -133,12 +133,12 @@ def sessions(
 ) -> None:
     """Show the conversations, the one last spoken in first."""
     with opened(agent, dsn) as memory:
-        found = memory.messages.sessions(limit=limit)
+        listed = memory.messages.sessions(limit=limit)
     if as_json:
-        output.show_lines(found)
+        output.show_lines(listed)
         return
     output.show_table(
-        ("session", "messages", "first", "last"), [(s.session, s.messages, s.first, s.last) for s in found]
+        ("session", "messages", "first", "last"), [(s.session, s.messages, s.first, s.last) for s in listed]
     )
 
 

@@ -31,20 +31,20 @@ def list_command(
 ) -> None:
     """Show proposals, newest first."""
     with opened(agent, dsn) as memory:
-        found = memory.proposals.list(status, kind=kind, limit=limit)
+        listed = memory.proposals.list(status, kind=kind, limit=limit)
     if as_json:
-        output.show_lines(found)
+        output.show_lines(listed)
         return
     columns = ("id", "kind", "status", "score", "reason", "made")
-    output.show_table(columns, [(p.id, p.kind, p.status, p.score, p.reason, p.created_at) for p in found])
+    output.show_table(columns, [(p.id, p.kind, p.status, p.score, p.reason, p.created_at) for p in listed])
 
 
 @app.command()
 def show(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show one proposal: why it is made, and what it would do."""
     with opened(agent, dsn) as memory:
-        found = memory.proposals.get(id)
-    output.show_json(found) if as_json else output.show_fields(found)
+        proposal = memory.proposals.get(id)
+    output.show_json(proposal) if as_json else output.show_fields(proposal)
 
 
 @app.command()

@@ -96,12 +96,12 @@ def _show_report(report: reembed.ReembedReport, options: Settings, as_json: bool
         output.say(f"the memory has {report.model} already; {report.embedded:,} gaps were filled")
         return
     output.say(f"✓ {report.embedded:,} rows embedded, the memory is searched by {report.model} now")
-    found = report.verification
-    if found and found.overlap is not None:
-        output.say(f"  {found.overlap:.0%} of the ten nearest neighbours are the same as before")
-    if found and found.recall_after is not None:
-        before = "unknown" if found.recall_before is None else f"{found.recall_before:.3f}"
-        output.say(f"  recall@10 of your queries: {before} before, {found.recall_after:.3f} now")
+    verification = report.verification
+    if verification and verification.overlap is not None:
+        output.say(f"  {verification.overlap:.0%} of the ten nearest neighbours are the same as before")
+    if verification and verification.recall_after is not None:
+        before = "unknown" if verification.recall_before is None else f"{verification.recall_before:.3f}"
+        output.say(f"  recall@10 of your queries: {before} before, {verification.recall_after:.3f} now")
     if options.embedding_model not in (report.model, f"openai:{report.model}"):
         output.note(
             f"set MEMGPT_EMBEDDING_MODEL={report.model} where memgpt runs; until then processes follow by themselves"
@@ -119,18 +119,20 @@ def _show_plan(plan: reembed.ReembedPlan, as_json: bool) -> None:
         (plan.from_model, plan.price_from, plan.cost_from),
         (plan.to_model, plan.price_to, plan.cost_to),
     ):
-        known = f"${price:.2f} per million tokens, ${cost:.4f} for all of it" if cost is not None else "price not known"
-        output.say(f"  {name}: {known}")
+        priced = (
+            f"${price:.2f} per million tokens, ${cost:.4f} for all of it" if cost is not None else "price not known"
+        )
+        output.say(f"  {name}: {priced}")
     speed = f" at {plan.texts_per_second:,.0f} texts a second" if plan.texts_per_second else ""
     output.say(f"about {_duration(plan.seconds)}{speed}, and {plan.disk_bytes / 1e6:,.0f} MB of disk until --finish")
 
 
-def _show_status(found: reembed.ReembedStatus, as_json: bool) -> None:
+def _show_status(current: reembed.ReembedStatus, as_json: bool) -> None:
     if as_json:
-        output.show_json(found)
+        output.show_json(current)
         return
-    output.say(f"the memory is searched by {found.model} ({found.dimensions} dimensions)")
-    switch = found.switch
+    output.say(f"the memory is searched by {current.model} ({current.dimensions} dimensions)")
+    switch = current.switch
     if switch is None:
         return
     way = "back to" if switch.backward else "to"
@@ -143,7 +145,9 @@ def _show_status(found: reembed.ReembedStatus, as_json: bool) -> None:
             f"  {switch.rows_done:,} of {switch.rows_total:,} rows, {rate:,.0f} a second, "
             f"about {_duration(left)} left; {switch.phase}"
         )
-        output.say("  a process is at work" if found.at_work else "  no process is at work: run the same command again")
+        output.say(
+            "  a process is at work" if current.at_work else "  no process is at work: run the same command again"
+        )
     cost = "" if switch.cost is None else f", ${switch.cost:.4f}"
     output.say(f"  {switch.tokens:,} tokens{cost}")
 

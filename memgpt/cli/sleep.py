@@ -31,8 +31,8 @@ def sleep(
     as_json: Json = False,
 ) -> None:
     """Look for what can be put in order in a memory; propose it, or do it."""
-    kept = "what was done is kept"
-    with output.interruptible(kept), opened(agent, dsn) as memory, _progress(as_json) as progress:
+    consequence = "what was done is kept"
+    with output.interruptible(consequence), opened(agent, dsn) as memory, _progress(as_json) as progress:
         report = run(memory, tasks=tasks, apply=apply, model=model, progress=progress)
     if as_json:
         output.show_json(report)

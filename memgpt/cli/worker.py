@@ -40,19 +40,19 @@ def worker(
     service = Service(options)
     try:
         service.check()
-        made = Worker(
+        working = Worker(
             service.database, service.embedder, service.options, concurrency=concurrency, grace=grace, sleep=sleep
         )
         if not once:
             output.note("the worker waits for jobs")
-        asyncio.run(_until_stopped(made, once))
+        asyncio.run(_until_stopped(working, once))
     finally:
         service.close()
 
 
-async def _until_stopped(made: Worker, once: bool) -> None:
+async def _until_stopped(worker: Worker, once: bool) -> None:
     """Run the worker until a signal ends it gracefully."""
-    work = asyncio.ensure_future(made.run(wait=not once))
+    work = asyncio.ensure_future(worker.run(wait=not once))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C cancels anyway

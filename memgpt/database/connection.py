@@ -162,13 +162,13 @@ def _open(dsn: str, options: Settings, *, autocommit: bool) -> Connection:
 def conninfo(dsn: str, options: Settings) -> str:
     """Complete a connection string: how long to wait, our name, and UTF-8 in any case."""
     try:
-        given = conninfo_to_dict(dsn)
+        parts = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise ConfigurationError(
             "the connection string cannot be read; it looks like postgresql://user:password@host:5432/database"
         ) from None
     defaults = {"connect_timeout": str(max(2, round(options.connect_timeout))), "application_name": "memgpt"}
-    return make_conninfo(dsn, client_encoding="UTF8", **{k: v for k, v in defaults.items() if k not in given})
+    return make_conninfo(dsn, client_encoding="UTF8", **{k: v for k, v in defaults.items() if k not in parts})
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -71,10 +71,10 @@ class SlowStatements:
         with self._lock:
             return [*reversed(self._kept)]
 
-    def note(self, connection: Connection, statement: bytes, given: Any, seconds: float) -> None:
+    def note(self, connection: Connection, statement: bytes, parameters: Any, seconds: float) -> None:
         """Keep a statement that took so long, with its plan where there is none yet."""
         analyzed = _WRITES.search(statement) is None
-        plan = _explain(connection, statement, given, analyzed) if self._is_due(statement) else []
+        plan = _explain(connection, statement, parameters, analyzed) if self._is_due(statement) else []
         agent_id = connection.scope.agent_id if connection.scope else None
         slow = SlowStatement(
             datetime.now(UTC), round(seconds * 1000, 1), agent_id, statement.decode(), analyzed and bool(plan), plan
@@ -109,7 +109,7 @@ def timed(factory: Factory, slow: SlowStatements) -> Factory:
     return TimedCursor
 
 
-def _explain(connection: Connection, statement: bytes, given: Any, analyzed: bool) -> list[str]:
+def _explain(connection: Connection, statement: bytes, parameters: Any, analyzed: bool) -> list[str]:
     """In a transaction, or a savepoint, of its own: what fails here fails nothing else."""
     usable = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
     if connection.info.transaction_status not in usable or connection.info.pipeline_status != PipelineStatus.OFF:
@@ -118,9 +118,9 @@ def _explain(connection: Connection, statement: bytes, given: Any, analyzed: boo
     try:
         with connection.transaction():
             cursor = psycopg.Cursor(connection)
-            found = cursor.execute(how.replace(b"{statement}", statement), given, prepare=False).fetchall()
+            lines = cursor.execute(how.replace(b"{statement}", statement), parameters, prepare=False).fetchall()
     except psycopg.Error as error:
         log.warning("a slow statement could not be explained: %s", type(error).__name__)
         return []
     # as one text: a literal with line breaks goes over several lines
-    return _LITERAL.sub("'…'", "\n".join(line for (line,) in found)).split("\n")
+    return _LITERAL.sub("'…'", "\n".join(line for (line,) in lines)).split("\n")

@@ -144,8 +144,8 @@ class _Bodies:
     def first(self, start: int, end: int) -> int | None:
         """Return where the first words between two places begin that are no heading; None if there are none."""
         at = bisect_right(self._places, start, key=lambda place: place[1])
-        found = max(self._places[at][0], start) if at < len(self._places) else end
-        return found if found < end else None
+        begin = max(self._places[at][0], start) if at < len(self._places) else end
+        return begin if begin < end else None
 
 
 def _joined(
@@ -215,9 +215,9 @@ def _forced(text: str, first: int, last: int, code: Sequence[tuple[int, int]]) -
     """Cuts in a section that is too long: the splitter's time grows with the square of its length."""
     while last - first > LARGEST_SECTION:
         least, most = first + LARGEST_SECTION // 2, first + LARGEST_SECTION
-        found = [_after(mark, text, least, most) for mark in ("\n\n", "\n", " ")]
-        outside = ([cut for cut in cuts if not _inside(code, cut)] for cuts in found)
-        cuts = next(filter(None, [*outside, *found]), [most])
+        places = [_after(mark, text, least, most) for mark in ("\n\n", "\n", " ")]
+        outside = ([cut for cut in cuts if not _inside(code, cut)] for cuts in places)
+        cuts = next(filter(None, [*outside, *places]), [most])
         first = min(cuts, key=lambda cut: crc32(text[cut : cut + 80].encode()))  # the same place after an edit
         yield first
 

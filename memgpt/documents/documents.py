@@ -70,8 +70,8 @@ class Documents:
             [{"chunk_text": s.chunk_text, "metadata": c} for s, c in zip(spans, contexts, strict=True)]
         )
         chunks = [
-            NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, known, vector)
-            for s, tokens, known, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
+            NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, context, vector)
+            for s, tokens, context, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
         ]
         return self._insert(document, chunks, title)
 
@@ -232,21 +232,21 @@ class Documents:
     def _insert(self, document: NewDocument, chunks: Sequence[NewChunk], title: str | None) -> Document:
         with self._scope.change() as (connection, change_id):
             how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
-            kept = self._store(connection).insert(document, chunks, change_id=change_id, **how)
-        kept = kept or self._already(document, title)  # somebody else kept it since we looked
-        if kept is None:
+            inserted = self._store(connection).insert(document, chunks, change_id=change_id, **how)
+        inserted = inserted or self._already(document, title)  # somebody else kept it since we looked
+        if inserted is None:
             raise ConflictError(f"{document.source!r} is being written and removed by somebody else: try again")
-        return kept
+        return inserted
 
-    def _prepared(self, given: Sequence[Mapping[str, Any]]) -> Sequence[NewChunk]:
+    def _prepared(self, items: Sequence[Mapping[str, Any]]) -> Sequence[NewChunk]:
         """Check, count and embed chunks, before any transaction is opened."""
-        checked = [_checked(value, f"chunk {n}: ") for n, value in enumerate(given)]
+        checked = [_checked(value, f"chunk {n}: ") for n, value in enumerate(items)]
         uncounted = [fields for fields in checked if fields["tokens"] is None]
         counts = self._scope.count_tokens([fields["chunk_text"] for fields in uncounted])
         for fields, tokens in zip(uncounted, counts, strict=True):
             fields["tokens"] = tokens
         dimensions = self._scope.model.dimensions
-        for n, (value, fields) in enumerate(zip(given, checked, strict=True)):
+        for n, (value, fields) in enumerate(zip(items, checked, strict=True)):
             if value.get("embedding") is not None:
                 where = f"chunk {n}: embedding"
                 fields["embedding"] = validation.vector(value["embedding"], where, dimensions=dimensions)

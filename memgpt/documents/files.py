@@ -40,11 +40,11 @@ def find(paths: Sequence[Path], *, glob: Sequence[str] = (), exclude: Sequence[s
     directories are passed over. A link that leads out of its directory is refused.
     """
     seen: set[Path] = set()
-    for found in _named(paths, glob, exclude):
-        real = _real(found.path)
+    for candidate in _named(paths, glob, exclude):
+        real = _real(candidate.path)
         if real not in seen:
             seen.add(real)
-            yield found
+            yield candidate
 
 
 def _named(paths: Sequence[Path], glob: Sequence[str], exclude: Sequence[str]) -> Iterator[FileCandidate]:

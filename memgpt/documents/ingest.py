@@ -50,13 +50,13 @@ class Ingest:
         title, source = validation.optional_name(title, "title"), validation.source(source)
         metadata = validation.json_object(metadata, "metadata")
         media_type = None if media_type is None else validation.choice(media_type, _MEDIA_TYPES, "media_type")
-        given = validation.text(text, "text") if content is None else _path_or_text(content)
-        if isinstance(given, Path):
-            data, source = _read(given), source or _source(given)
-        elif isinstance(given, bytes):
-            data = given
+        source_of = validation.text(text, "text") if content is None else _path_or_text(content)
+        if isinstance(source_of, Path):
+            data, source = _read(source_of), source or _source(source_of)
+        elif isinstance(source_of, bytes):
+            data = source_of
         else:
-            data, media_type, encoding = given.encode(), media_type or _text_type(given), "utf-8"
+            data, media_type, encoding = source_of.encode(), media_type or _text_type(source_of), "utf-8"
         digest = content_hash(io.BytesIO(data), encoding, ocr)
         try:
             there = self._there(_Seen(self._fingerprints(source, digest)), source, digest)
@@ -83,14 +83,14 @@ class Ingest:
         """Keep the documents in files and directories; see :meth:`memgpt.memory.Memory.ingest_files`."""
         begun = time.monotonic()
         named = [paths] if isinstance(paths, (str, Path)) else paths
-        found = list(files.find([Path(path) for path in named], glob=glob, exclude=exclude))
+        candidates = list(files.find([Path(path) for path in named], glob=glob, exclude=exclude))
         assert self._scope.model  # noqa: S101 - raises before the work where it would be in vain
         results: list[Ingested] = []
-        with closing(self._run(found, workers or min(os.cpu_count() or 1, 4), encoding, ocr)) as outcomes:
+        with closing(self._run(candidates, workers or min(os.cpu_count() or 1, 4), encoding, ocr)) as outcomes:
             for result in outcomes:
                 results.append(result)
                 if progress is not None:
-                    progress(result, len(results), len(found))
+                    progress(result, len(results), len(candidates))
         return IngestReport(results, time.monotonic() - begun)
 
     def sent(self, files: Mapping[Path, str], metadata: Json | None) -> Iterator[Ingested]:
@@ -104,16 +104,16 @@ class Ingest:
                     yield Ingested(files[path], "failed", reason=str(prepared))
 
     def _run(
-        self, found: Sequence[FileCandidate], workers: int, encoding: str | None, ocr: bool
+        self, candidates: Sequence[FileCandidate], workers: int, encoding: str | None, ocr: bool
     ) -> Generator[Ingested]:
         seen = _Seen(self._scope.read(lambda connection: DocumentStore(connection, self._scope.author).fingerprints()))
         copies: list[FileCandidate] = []
-        yield from self._pass(found, workers, encoding, ocr, seen, copies)
+        yield from self._pass(candidates, workers, encoding, ocr, seen, copies)
         yield from self._pass(copies, workers, encoding, ocr, seen, None)  # of what may have been changed meanwhile
 
     def _pass(
         self,
-        found: Sequence[FileCandidate],
+        candidates: Sequence[FileCandidate],
         workers: int,
         encoding: str | None,
         ocr: bool,
@@ -123,8 +123,10 @@ class Ingest:
         """Ingest files and yield their outcomes; collect in ``copies``, if given, those whose content another source
         has already."""
         settled: list[Ingested] = []
-        unread = self._unread(found, encoding, ocr, seen, settled, copies)
-        each = prepare_each(unread, lambda found: str(found.path), workers=workers, encoding=encoding, ocr=ocr)
+        unread = self._unread(candidates, encoding, ocr, seen, settled, copies)
+        each = prepare_each(
+            unread, lambda candidates: str(candidates.path), workers=workers, encoding=encoding, ocr=ocr
+        )
         with closing(each) as documents:
             for item, prepared in documents:
                 yield from _drain(settled)
@@ -140,7 +142,7 @@ class Ingest:
 
     def _unread(
         self,
-        found: Iterable[FileCandidate],
+        candidates: Iterable[FileCandidate],
         encoding: str | None,
         ocr: bool,
         seen: _Seen,
@@ -148,7 +150,7 @@ class Ingest:
         copies: list[FileCandidate] | None,
     ) -> Iterator[FileCandidate]:
         """Yield the files whose content is not stored yet; add the outcome of every other one to ``settled``."""
-        for item in found:
+        for item in candidates:
             source = _source(item.path)
             if item.refused or item.skipped:
                 outcome: Outcome = "failed" if item.refused else "skipped"
@@ -219,8 +221,8 @@ class Ingest:
         chunks = self._embedded(document.title, prepared.cuts)
         with self._scope.change() as (connection, change_id):
             store = DocumentStore(connection, self._scope.author)
-            kept = store.insert(document, chunks, change_id=change_id, **self._how())
-        return None if kept is None else _answer("new", kept, chunks, prepared.note)
+            inserted = store.insert(document, chunks, change_id=change_id, **self._how())
+        return None if inserted is None else _answer("new", inserted, chunks, prepared.note)
 
     def _replace(self, before: Fingerprint, document: NewDocument, prepared: Prepared) -> Ingested | None:
         """None when somebody else has changed the document since we looked."""
@@ -244,14 +246,14 @@ class Ingest:
         ]
         with self._scope.change() as (connection, change_id):
             store = DocumentStore(connection, self._scope.author)
-            kept = store.replace(
+            replaced = store.replace(
                 before.id, document, chunks, expected_hash=before.content_hash, change_id=change_id, **self._how()
             )
         added = [chunk for chunk in chunks if isinstance(chunk, NewChunk)]
         removed = sum(map(len, left.values()))
-        if kept is None:
+        if replaced is None:
             return None
-        return _answer("changed", kept, added, prepared.note, len(chunks) - len(added), removed)
+        return _answer("changed", replaced, added, prepared.note, len(chunks) - len(added), removed)
 
     def _embedded(self, title: str, cuts: Sequence[UnembeddedChunk]) -> list[NewChunk]:
         """Chunks with their vectors. No transaction is open while the model works."""
@@ -303,9 +305,9 @@ def _source(path: Path) -> str:
 def _read(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(f"{path} is a directory: use ingest_files")
-    found = files.checked(path)
-    if found.refused:
-        raise (InputError if path.exists() else NotFoundError)(f"{path}: {found.refused}")
+    candidate = files.checked(path)
+    if candidate.refused:
+        raise (InputError if path.exists() else NotFoundError)(f"{path}: {candidate.refused}")
     try:
         return path.read_bytes()
     except OSError as error:
@@ -340,12 +342,12 @@ def _new_chunk(title: str, cut: UnembeddedChunk, tokens: int | None, vector: Any
 
 
 def _answer(
-    outcome: Outcome, kept: Document, added: Sequence[NewChunk], note: str | None, same: int = 0, removed: int = 0
+    outcome: Outcome, stored: Document, added: Sequence[NewChunk], note: str | None, same: int = 0, removed: int = 0
 ) -> Ingested:
     return Ingested(
-        kept.source,
+        stored.source,
         outcome,
-        kept.id,
+        stored.id,
         chunks=len(added) + same,
         kept=same,
         added=len(added),

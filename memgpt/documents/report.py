@@ -42,8 +42,8 @@ class IngestReport:
     @property
     def counts(self) -> dict[Outcome, int]:
         """Return the number of documents by outcome."""
-        found = Counter(result.outcome for result in self.results)
-        return {outcome: found[outcome] for outcome in OUTCOMES}
+        counted = Counter(result.outcome for result in self.results)
+        return {outcome: counted[outcome] for outcome in OUTCOMES}
 
     @property
     def failed(self) -> Sequence[Ingested]:

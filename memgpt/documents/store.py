@@ -74,7 +74,7 @@ class DocumentStore:
         embedding_model: str | None,
     ) -> Document | None:
         """Create a document with its chunks; None, and nothing written, when the agent has its source already."""
-        given = self._given(
+        parameters = self._given(
             change_id=change_id,
             title=document.title,
             source=document.source,
@@ -84,11 +84,11 @@ class DocumentStore:
             metadata=Jsonb(document.metadata or {}),
         )
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            kept = cursor.execute(SQL.insert, given).fetchone()
-        if kept is not None:
+            row = cursor.execute(SQL.insert, parameters).fetchone()
+        if row is not None:
             how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-            self._insert_chunks(kept.id, list(enumerate(chunks)), **how)
-        return kept
+            self._insert_chunks(row.id, list(enumerate(chunks)), **how)
+        return row
 
     def replace(
         self,
@@ -109,24 +109,24 @@ class DocumentStore:
         if row is None or row[0] != expected_hash:
             return None
         new = [(n, chunk) for n, chunk in enumerate(chunks) if isinstance(chunk, NewChunk)]
-        kept = [(n, *chunk) for n, chunk in enumerate(chunks) if not isinstance(chunk, NewChunk)]
+        unchanged = [(n, *chunk) for n, chunk in enumerate(chunks) if not isinstance(chunk, NewChunk)]
         there = self._connection.execute(SQL.chunk_ids, self._given(document_id=id)).fetchall()
-        gone = {row[0] for row in there} - {chunk_id for _, chunk_id, _ in kept}
+        gone = {row[0] for row in there} - {chunk_id for _, chunk_id, _ in unchanged}
         if gone:
             self._connection.execute(SQL.delete_chunks, self._given(ids=[*gone], change_id=change_id))
-        self._move_chunks(kept, change_id)
+        self._move_chunks(unchanged, change_id)
         self._insert_chunks(id, new, change_id=change_id, language=language, embedding_model=embedding_model)
-        given = self._given(
+        parameters = self._given(
             id=id,
             change_id=change_id,
             title=document.title,
             media_type=document.media_type,
             content_hash=document.content_hash,
-            tokens=sum(c.tokens or 0 for _, c in new) + sum(c.tokens or 0 for _, _, c in kept),
+            tokens=sum(c.tokens or 0 for _, c in new) + sum(c.tokens or 0 for _, _, c in unchanged),
             metadata=Jsonb(document.metadata or {}),
         )
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            return cursor.execute(SQL.renew, given).fetchone()
+            return cursor.execute(SQL.renew, parameters).fetchone()
 
     def _insert_chunks(self, document_id: int, chunks: Sequence[tuple[int, NewChunk]], **how: Any) -> None:
         for first in range(0, len(chunks), BATCH):
@@ -137,7 +137,7 @@ class DocumentStore:
     def _move_chunks(self, chunks: Sequence[tuple[int, int, NewChunk]], change_id: UUID) -> None:
         for first in range(0, len(chunks), BATCH):
             batch = chunks[first : first + BATCH]
-            given = self._given(
+            parameters = self._given(
                 change_id=change_id,
                 ids=[id for _, id, _ in batch],
                 chunk_index=[n for n, _, _ in batch],
@@ -146,14 +146,14 @@ class DocumentStore:
                 char_end=[chunk.char_end for _, _, chunk in batch],
                 metadata=[Jsonb(chunk.metadata or {}) for _, _, chunk in batch],
             )
-            self._connection.execute(SQL.move_chunks, given)
+            self._connection.execute(SQL.move_chunks, parameters)
 
     def fingerprints(self, sources: Sequence[str] | None = None, hashes: Sequence[str] = ()) -> Sequence[Fingerprint]:
         """Return the fingerprints of the documents from these sources or of these contents; of all documents by
         default."""
-        given = self._given(sources=None if sources is None else [*sources], hashes=[*hashes])
+        parameters = self._given(sources=None if sources is None else [*sources], hashes=[*hashes])
         with self._connection.cursor(row_factory=class_row(Fingerprint)) as cursor:
-            return cursor.execute(SQL.fingerprints, given).fetchall()
+            return cursor.execute(SQL.fingerprints, parameters).fetchall()
 
     def all_chunks(self, document_id: int) -> Sequence[Chunk]:
         """Every chunk of a document, in its order."""
@@ -179,9 +179,9 @@ class DocumentStore:
 
     def list(self, *, limit: int, after: Document | None = None) -> Sequence[Document]:
         """Documents, newest first; ``after`` is the last one of the page before."""
-        given = self._given(limit=limit, before=after and after.created_at, before_id=after and after.id)
+        parameters = self._given(limit=limit, before=after and after.created_at, before_id=after and after.id)
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            return cursor.execute(SQL.list, given).fetchall()
+            return cursor.execute(SQL.list, parameters).fetchall()
 
     def get_chunk(self, id: int) -> Chunk:
         """One chunk.
@@ -197,14 +197,14 @@ class DocumentStore:
 
     def chunks(self, document_id: int, *, limit: int, after: Chunk | None = None) -> Sequence[Chunk]:
         """Chunks in the order of the document; ``after`` is the last one of the page before."""
-        given = self._given(
+        parameters = self._given(
             document_id=document_id,
             limit=limit,
             after=-1 if after is None else after.chunk_index,
             after_id=-1 if after is None else after.id,
         )
         with self._connection.cursor(row_factory=class_row(Chunk)) as cursor:
-            return cursor.execute(SQL.chunks, given).fetchall()
+            return cursor.execute(SQL.chunks, parameters).fetchall()
 
     def update(
         self,
@@ -216,7 +216,7 @@ class DocumentStore:
         metadata: Json | None = None,
     ) -> Document:
         """Change what is given, keep the rest."""
-        given = self._given(
+        parameters = self._given(
             id=id,
             change_id=change_id,
             title=title,
@@ -224,16 +224,16 @@ class DocumentStore:
             metadata=None if metadata is None else Jsonb(metadata),
         )
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            document = cursor.execute(SQL.update, given).fetchone()
+            document = cursor.execute(SQL.update, parameters).fetchone()
         if document is None:
             raise self._not_found("document", id)
         return document
 
     def learn(self, id: int, *, title: str | None, metadata: Json, change_id: UUID) -> Document | None:
         """Merge metadata into a document and give it a title, if one is named; None where nothing is new."""
-        given = self._given(id=id, change_id=change_id, title=title, metadata=Jsonb(metadata))
+        parameters = self._given(id=id, change_id=change_id, title=title, metadata=Jsonb(metadata))
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            return cursor.execute(SQL.learn, given).fetchone()
+            return cursor.execute(SQL.learn, parameters).fetchone()
 
     def delete(self, id: int, *, change_id: UUID) -> None:
         """Remove a document with its chunks, keeping them in the history.

@@ -152,17 +152,21 @@ class DatabaseCache:
         self._payments = database.attached(Payments)
 
     def get_many(self, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vectors]:
-        known = self._payments.known(self._agent_id, model, hashes)
-        given = {"agent_id": self._agent_id, "model": model, "hashes": [hash for hash in hashes if hash not in known]}
+        unpaid = self._payments.known(self._agent_id, model, hashes)
+        parameters = {
+            "agent_id": self._agent_id,
+            "model": model,
+            "hashes": [hash for hash in hashes if hash not in unpaid],
+        }
 
         def work(connection: Connection) -> dict[bytes, Vectors]:
-            rows = connection.execute(SQL.get_many, given, binary=True).fetchall()
+            rows = connection.execute(SQL.get_many, parameters, binary=True).fetchall()
             return {hash: vector.to_numpy() for hash, vector in rows}
 
-        if not given["hashes"]:
-            return known
+        if not parameters["hashes"]:
+            return unpaid
         connection = self._current()
-        return known | (work(connection) if connection else self._database.read(work))
+        return unpaid | (work(connection) if connection else self._database.read(work))
 
     def put_many(self, model: str, vectors: Mapping[bytes, Vectors]) -> None:
         self.pay(model, vectors, UsageTotals(texts=len(vectors), cost=None))
@@ -232,14 +236,14 @@ class Cached:
         dimensions = self._model.dimensions
         keys = [cache_key(text, purpose, dimensions) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
-        known = dict(self._cache.get_many(self.name, list(distinct)))
-        missing = [key for key in distinct if key not in known]
+        vectors = dict(self._cache.get_many(self.name, list(distinct)))
+        missing = [key for key in distinct if key not in vectors]
         if missing:
             fresh = self._model.embed([distinct[key] for key in missing], purpose=purpose)
             new = dict(zip(missing, fresh, strict=True))
             self._cache.pay(self.name, new, unaccounted(self._model))
-            known |= new
-        return checked(self.name, [known[key] for key in keys], count=len(keys), dimensions=dimensions)
+            vectors |= new
+        return checked(self.name, [vectors[key] for key in keys], count=len(keys), dimensions=dimensions)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._model.count_tokens(texts)

@@ -87,21 +87,21 @@ def load(
     for package in ("pydantic_ai", kind.package):
         if not _installed(package):
             raise MissingExtraError(package, kind.extra, f"the embedding model {name!r}")
-    known = catalog.find(model)
+    entry = catalog.find(model)
     requested = None
-    if known and dimensions not in (None, known.dimensions):
-        if known.shortens:
+    if entry and dimensions not in (None, entry.dimensions):
+        if entry.shortens:
             requested = dimensions
         elif base_url is None:
             raise ConfigurationError(
-                f"{name} has {known.dimensions} dimensions, not {dimensions}: unset MEMGPT_EMBEDDING_DIMENSIONS"
+                f"{name} has {entry.dimensions} dimensions, not {dimensions}: unset MEMGPT_EMBEDDING_DIMENSIONS"
             )
     description = Description(
         name=model if family == "openai" else f"{family}:{model}",
-        dimensions=dimensions or (known.dimensions if known else None),
+        dimensions=dimensions or (entry.dimensions if entry else None),
         requested_dimensions=requested,
-        max_tokens=known.max_tokens if known else _UNDESCRIBED_MAX_TOKENS,
-        price=0.0 if family in LOCAL else known.price if known else None,
+        max_tokens=entry.max_tokens if entry else _UNDESCRIBED_MAX_TOKENS,
+        price=0.0 if family in LOCAL else entry.price if entry else None,
         limits=_SELF_HOSTED if base_url else kind.limits,
     )
     connect = partial(_connected, family, model, base_url, api_key)
@@ -114,8 +114,8 @@ def price(name: str) -> float | None:
     family, _, model = name.partition(":")
     if name == OFFLINE_MODEL or family in LOCAL:
         return 0.0
-    known = catalog.find(model if family in _FAMILIES else name)
-    return known.price if known else None
+    entry = catalog.find(model if family in _FAMILIES else name)
+    return entry.price if entry else None
 
 
 def _parsed(name: str, base_url: str | None) -> tuple[str, str]:

@@ -97,16 +97,16 @@ class RemoteModel:
             return np.empty((0, dimensions), dtype=np.float32)
         keys = [cache_key(text, purpose, dimensions) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
-        known = dict(self._cache.get_many(self.name, list(distinct))) if self._cache else {}
-        missing = [key for key in distinct if key not in known]
+        cached = dict(self._cache.get_many(self.name, list(distinct))) if self._cache else {}
+        missing = [key for key in distinct if key not in cached]
         if missing:
             fresh = self._compute([distinct[key] for key in missing], purpose)
             new = dict(zip(missing, fresh, strict=True))
             if self._cache:
                 self._cache.put_many(self.name, new)
-            known |= new
+            cached |= new
         self.usage.add(texts=len(texts), cached=len(texts) - len(missing))
-        return checked(self.name, [known[key] for key in keys], count=len(texts), dimensions=dimensions)
+        return checked(self.name, [cached[key] for key in keys], count=len(texts), dimensions=dimensions)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return count_tokens(texts)

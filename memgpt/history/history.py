@@ -213,8 +213,8 @@ def _take_back(store: HistoryStore, change: UUID, steps: Sequence[RowChange], un
     for kind in ROW_KINDS:
         back = [step.id for step in first.values() if step.kind == kind and step.existed]
         if back:
-            kept = [step.id for step in vectors.values() if step.kind == kind]
-            store.put(kind, back, kept, change_id=undo_id, undoes=change)
+            entries = [step.id for step in vectors.values() if step.kind == kind]
+            store.put(kind, back, entries, change_id=undo_id, undoes=change)
     for kind in _DELETED_LAST:
         _delete(store, kind, first.values(), change, undo_id)
     # Now that we hold the rows: whoever changed them in between has committed, and is seen here.

@@ -48,7 +48,7 @@ class ProposalStore:
 
     def insert(self, proposal: NewProposal, *, status: ProposalStatus = "proposed") -> Proposal | None:
         """Insert a proposal; return None if the same was proposed before, whatever became of it."""
-        given = self._given(
+        parameters = self._given(
             kind=proposal.kind,
             status=status,
             reason=proposal.reason,
@@ -58,7 +58,7 @@ class ProposalStore:
             change=Jsonb(proposal.change),
             fingerprint=proposal.fingerprint,
         )
-        return self._one(SQL.insert, given)
+        return self._one(SQL.insert, parameters)
 
     def known(self, fingerprints: Sequence[UUID]) -> set[UUID]:
         """Return those of these fingerprints that were proposed before."""
@@ -71,10 +71,10 @@ class ProposalStore:
         Raises:
             NotFoundError: the agent has no proposal of that id.
         """
-        found = self._one(SQL.get_locked if lock else SQL.get, self._given(id=id))
-        if found is None:
+        proposal = self._one(SQL.get_locked if lock else SQL.get, self._given(id=id))
+        if proposal is None:
             raise NotFoundError(f"agent {self._author.agent_id!r} has no proposal {id}")
-        return found
+        return proposal
 
     def list(
         self,
@@ -85,9 +85,9 @@ class ProposalStore:
         before: int | None = None,
     ) -> Sequence[Proposal]:
         """Proposals, newest first."""
-        given = self._given(limit=limit, status=status, kind=kind, before=before)
+        parameters = self._given(limit=limit, status=status, kind=kind, before=before)
         with self._connection.cursor(row_factory=class_row(Proposal)) as cursor:
-            return cursor.execute(SQL.list, given).fetchall()
+            return cursor.execute(SQL.list, parameters).fetchall()
 
     def decide(self, id: int, status: ProposalStatus, *, change_id: UUID | None = None) -> Proposal:
         """Write down what became of a proposal."""
@@ -95,9 +95,9 @@ class ProposalStore:
         assert decided is not None  # noqa: S101 - the caller holds the row
         return decided
 
-    def _one(self, query: bytes, given: dict[str, Any]) -> Proposal | None:
+    def _one(self, query: bytes, parameters: dict[str, Any]) -> Proposal | None:
         with self._connection.cursor(row_factory=class_row(Proposal)) as cursor:
-            return cursor.execute(query, given).fetchone()
+            return cursor.execute(query, parameters).fetchone()
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

@@ -64,9 +64,9 @@ class HistoryStore:
         before: int | None = None,
     ) -> Sequence[Change]:
         """Return changes of rows, newest first."""
-        given = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
+        parameters = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
-            return [_in_utc(change) for change in cursor.execute(_entries(), given)]
+            return [_in_utc(change) for change in cursor.execute(_entries(), parameters)]
 
     def lock_agent(self) -> None:
         """Let nobody else undo until the end of the transaction."""
@@ -88,22 +88,22 @@ class HistoryStore:
 
     def later(self, entries: Sequence[int], *, undone: UUID, change_id: UUID) -> Sequence[Later]:
         """Return what other changes than these two did afterwards to the rows of these entries, newest first."""
-        given = self._given(entries=[*entries], undone=undone, change_id=change_id)
+        parameters = self._given(entries=[*entries], undone=undone, change_id=change_id)
         with self._connection.cursor(row_factory=class_row(Later)) as cursor:
-            return cursor.execute(SQL.later, given).fetchall()
+            return cursor.execute(SQL.later, parameters).fetchall()
 
     def put(
         self, kind: RowKind, entries: Sequence[int], vectors: Sequence[int], *, change_id: UUID, undoes: UUID
     ) -> None:
         """Make rows what these entries say they were, with the vectors those entries kept."""
-        given = self._given(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
-        self._connection.execute(_statement("put", kind), given)
+        parameters = self._given(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
+        self._connection.execute(_statement("put", kind), parameters)
 
     def delete(self, kind: RowKind, ids: Sequence[int], *, change_id: UUID, undoes: UUID) -> Sequence[int]:
         """Remove rows; answers those that were there and on which no other row depends."""
-        given = self._given(ids=[*ids], change_id=change_id, undoes=undoes)
+        parameters = self._given(ids=[*ids], change_id=change_id, undoes=undoes)
         with self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(_statement("delete", kind), given).fetchall()
+            return cursor.execute(_statement("delete", kind), parameters).fetchall()
 
     def as_of(self, kind: RowKind, time: datetime, *, id: int | None = None) -> Sequence[Row]:
         """Return the rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is

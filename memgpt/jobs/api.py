@@ -40,11 +40,11 @@ class Jobs:
             BusyError: the agent, or the key, has too many jobs or bytes of files under way.
         """
         what = kind_of(kind)
-        given = checked(what, arguments or {}, files)
+        values = checked(what, arguments or {}, files)
         with self._scope.transaction() as connection:
             store = JobStore(connection, self._scope.agent_id)
             self._find_room(connection, store, sum(len(file.content) for file in files))
-            job = store.insert(kind, given, requested_by=self._scope.author.actor)
+            job = store.insert(kind, values, requested_by=self._scope.author.actor)
             store.insert_files(job.id, files)
             queue.defer(connection, self._scope.options.db_schema, job.agent_id, job.id)
         return job
@@ -77,12 +77,12 @@ class Jobs:
     def list(self, *, status: JobStatus | None = None, limit: int = 50, before: int | None = None) -> Sequence[Job]:
         """Jobs, newest first; ``before`` is the id of the last one seen."""
         chosen: Any = None if status is None else validation.choice(status, JOB_STATUSES, "status")
-        given: Json = {
+        parameters: Json = {
             "status": chosen,
             "limit": validation.limit(limit),
             "before": validation.optional_id(before, "before"),
         }
-        return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).list(**given))
+        return self._scope.read(lambda connection: JobStore(connection, self._scope.agent_id).list(**parameters))
 
     def cancel(self, id: int) -> Job:
         """One that waits is cancelled now, one that runs at its next step; what it did so far stays.

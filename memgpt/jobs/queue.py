@@ -41,13 +41,13 @@ def install(database: Database) -> None:
         return
     with database.transaction() as connection:
         connection.execute(SQL.lock)
-        found = _found(connection)
+        installed = _found(connection)
         connection.execute(SQL.create_schema)
         with _inside(connection):
-            if not found:
+            if not installed:
                 connection.cursor(binary=False).execute(SchemaManager.get_schema())
-            for version in versions if found else ():
-                if version > found:
+            for version in versions if installed else ():
+                if version > installed:
                     file = Path(SchemaManager.get_migrations_path()) / version
                     connection.cursor(binary=False).execute(file.read_bytes())
         note = sql.SQL("COMMENT ON SCHEMA {} IS {}")

@@ -138,9 +138,9 @@ class _Attempt:
         if now - self._noted < _EVERY and done != total:
             return
         self._noted = now
-        given = {"done": done, "total": total, "message": message[:500].replace("\0", "")}
+        parameters = {"done": done, "total": total, "message": message[:500].replace("\0", "")}
         with self._database.transaction() as connection:
-            cancelled = JobStore(connection, self._agent_id).progress(self._id, self._runner, **given)  # type: ignore[arg-type]
+            cancelled = JobStore(connection, self._agent_id).progress(self._id, self._runner, **parameters)  # type: ignore[arg-type]
         if cancelled is None:
             raise _Lost
         if cancelled:

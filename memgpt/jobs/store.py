@@ -85,16 +85,16 @@ class JobStore:
 
     def progress(self, id: int, runner: UUID, *, done: int, total: int | None, message: str) -> bool | None:
         """Record progress; return whether the job is to be cancelled, None if it is no longer this runner's."""
-        given = {"id": id, "runner": runner, "done": done, "total": total, "message": message}
-        row = self._run(SQL.progress, given)
+        parameters = {"id": id, "runner": runner, "done": done, "total": total, "message": message}
+        row = self._run(SQL.progress, parameters)
         return None if row is None else bool(row[0])
 
     def finish(
         self, id: int, runner: UUID, status: JobStatus, *, result: Json | None = None, error: str | None = None
     ) -> bool:
         """Record a job's end; return False if it is no longer this runner's."""
-        given = {"id": id, "runner": runner, "status": status, "error": error}
-        return self._run(SQL.finish, given | {"result": None if result is None else Jsonb(result)}) is not None
+        parameters = {"id": id, "runner": runner, "status": status, "error": error}
+        return self._run(SQL.finish, parameters | {"result": None if result is None else Jsonb(result)}) is not None
 
     def requeue(self, id: int, runner: UUID, *, error: str | None = None) -> bool:
         """``error`` is why it did not go well this time; without one, the attempt does not count."""
@@ -114,17 +114,17 @@ class JobStore:
     def _given(self, **values: Any) -> Json:
         return {"agent_id": self._agent_id, **values}
 
-    def _run(self, statement: bytes, given: Mapping[str, Any]) -> Any:
-        cursor = self._connection.execute(statement, self._given(**given))
+    def _run(self, statement: bytes, parameters: Mapping[str, Any]) -> Any:
+        cursor = self._connection.execute(statement, self._given(**parameters))
         return cursor.fetchone() if cursor.description else None
 
-    def _pair(self, statement: bytes, given: Mapping[str, Any]) -> tuple[int, int]:
-        jobs, size = self._run(statement, given)
+    def _pair(self, statement: bytes, parameters: Mapping[str, Any]) -> tuple[int, int]:
+        jobs, size = self._run(statement, parameters)
         return int(jobs), int(size)
 
-    def _job(self, statement: bytes, given: Mapping[str, Any]) -> Job | None:
-        return next(iter(self._jobs(statement, given)), None)
+    def _job(self, statement: bytes, parameters: Mapping[str, Any]) -> Job | None:
+        return next(iter(self._jobs(statement, parameters)), None)
 
-    def _jobs(self, statement: bytes, given: Mapping[str, Any]) -> Sequence[Job]:
+    def _jobs(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Job]:
         with self._connection.cursor(row_factory=class_row(Job)) as cursor:
-            return cursor.execute(statement, self._given(**given)).fetchall()
+            return cursor.execute(statement, self._given(**parameters)).fetchall()

@@ -43,7 +43,7 @@ def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mod
 
     if base_url and family == "cohere":
         raise ConfigurationError(f"{name}: unset MEMGPT_CHAT_BASE_URL; the address for Cohere's client is CO_BASE_URL")
-    made: list[Provider[Any]] = []
+    providers: list[Provider[Any]] = []
 
     def provider(family: str) -> Provider[Any]:
         from pydantic_ai.providers import infer_provider_class
@@ -53,12 +53,12 @@ def connected(name: str, base_url: str | None, api_key: str | None) -> tuple[Mod
             arguments["base_url"] = address
         if base_url and family != "bedrock":  # an address of the user's own never gets the provider's key
             arguments.setdefault("api_key", "not-needed")
-        made.append(infer_provider_class(family)(**arguments))
-        bound_provider(made[-1])
-        return made[-1]
+        providers.append(infer_provider_class(family)(**arguments))
+        bound_provider(providers[-1])
+        return providers[-1]
 
     try:
-        return infer_model(f"{speaker}:{model}", provider_factory=provider), made[-1]
+        return infer_model(f"{speaker}:{model}", provider_factory=provider), providers[-1]
     except ImportError as error:
         if extra is None:
             raise ConfigurationError(f"the chat model {name!r} cannot be used: {error}") from error

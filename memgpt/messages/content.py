@@ -31,7 +31,7 @@ def label(part: Mapping[str, Any]) -> str:
     """Return the name of an attached file, or what the part is, as ``[image_url]``."""
     file = next((part[key] for key in ("file", "source") if isinstance(part.get(key), Mapping)), part)
     names = (each.get(key) for each in (part, file) for key in ("title", "filename", "file_name", "name"))
-    if name := next((str(given) for given in names if given), None):
+    if name := next((str(candidate) for candidate in names if candidate), None):
         return f"[attachment {name}]"
     return f"[{part.get('type') or part.get('content_type') or 'attachment'}]"
 
@@ -53,42 +53,42 @@ def read(content: Any, attached: Attached = label) -> Content:
         attached: the text for a part that is none.
     """
     texts: list[str] = []
-    made = Content()
-    _read(content, attached, texts, made)
-    return Content("\n".join(texts), made.calls, made.results)
+    result = Content()
+    _read(content, attached, texts, result)
+    return Content("\n".join(texts), result.calls, result.results)
 
 
-def _read(content: Any, attached: Attached, texts: list[str], made: Content) -> None:
+def _read(content: Any, attached: Attached, texts: list[str], result: Content) -> None:
     if isinstance(content, str):
         texts.append(content)
     elif isinstance(content, Mapping):
-        _read_part(content, attached, texts, made)
+        _read_part(content, attached, texts, result)
     elif isinstance(content, (list, tuple)):
         for part in content:
-            _read(part, attached, texts, made)
+            _read(part, attached, texts, result)
 
 
-def _read_part(part: Mapping[str, Any], attached: Attached, texts: list[str], made: Content) -> None:
+def _read_part(part: Mapping[str, Any], attached: Attached, texts: list[str], result: Content) -> None:
     kind = str(part.get("type") or part.get("content_type") or "").lower()
     answered = part.get("functionResponse")
     if kind in _CALLS or isinstance(part.get("functionCall"), Mapping):
-        made.calls.append(call(part.get("functionCall") or part))
+        result.calls.append(call(part.get("functionCall") or part))
     elif kind.endswith("tool_result"):
-        made.results.append((part.get("tool_use_id"), read(part.get("content"), attached).text or "(empty)"))
+        result.results.append((part.get("tool_use_id"), read(part.get("content"), attached).text or "(empty)"))
     elif isinstance(answered, Mapping):
         response = answered.get("response")
         said = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
-        made.results.append((answered.get("id"), said))
+        result.results.append((answered.get("id"), said))
     elif kind.endswith("search_result"):
         texts.append(" ".join(str(part[key]) for key in ("title", "url") if part.get(key)))
     elif kind not in _UNSAID:
-        _read_said(part, attached, texts, made)
+        _read_said(part, attached, texts, result)
 
 
-def _read_said(part: Mapping[str, Any], attached: Attached, texts: list[str], made: Content) -> None:
+def _read_said(part: Mapping[str, Any], attached: Attached, texts: list[str], result: Content) -> None:
     for key in ("parts", "text"):
         if isinstance(part.get(key), (str, list)):
-            _read(part[key], attached, texts, made)
+            _read(part[key], attached, texts, result)
             return
     audio = part.get("audio")
     spoken = part.get("transcript") or (audio.get("transcript") if isinstance(audio, Mapping) else None)

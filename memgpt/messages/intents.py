@@ -203,9 +203,9 @@ def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
     """Combine memgpt's examples with the agent's own; an own example that is also shipped keeps its new label."""
     taken = {text for _, text in own}
     shipped = [(label, text) for label, texts in _shipped().items() for text in texts]
-    kept = [n for n, (_, text) in enumerate(shipped) if text not in taken]
-    pairs = [*(shipped[n] for n in kept), *own]
-    vectors = np.concatenate([_shipped_vectors()[kept], _vectors([text for _, text in own])])
+    unchanged = [n for n, (_, text) in enumerate(shipped) if text not in taken]
+    pairs = [*(shipped[n] for n in unchanged), *own]
+    vectors = np.concatenate([_shipped_vectors()[unchanged], _vectors([text for _, text in own])])
     labels = list(dict.fromkeys(label for label, _ in pairs))
     order = sorted(range(len(pairs)), key=lambda n: labels.index(pairs[n][0]))
     examples: dict[str, list[str]] = {label: [] for label in labels}

@@ -28,8 +28,8 @@ class IntentStore:
 
     def unlearn(self, intent: str, texts: Sequence[str] | None) -> int:
         """Remove these examples of an intent, or all; answers how many there were."""
-        given = {"agent_id": self._agent_id, "intent": intent, "texts": None if texts is None else [*texts]}
-        return self._connection.execute(SQL.unlearn, given).rowcount
+        parameters = {"agent_id": self._agent_id, "intent": intent, "texts": None if texts is None else [*texts]}
+        return self._connection.execute(SQL.unlearn, parameters).rowcount
 
     def examples(self) -> Sequence[tuple[str, str]]:
         """Every (intent, text) of the agent, oldest first."""
@@ -37,6 +37,6 @@ class IntentStore:
 
     def statistics(self, *, since: datetime | None, until: datetime | None) -> Sequence[IntentCount]:
         """Messages of each intent in a half-open span, the most frequent first."""
-        given = {"agent_id": self._agent_id, "since": since, "until": until}
+        parameters = {"agent_id": self._agent_id, "since": since, "until": until}
         with self._connection.cursor(row_factory=class_row(IntentCount)) as cursor:
-            return cursor.execute(SQL.statistics, given).fetchall()
+            return cursor.execute(SQL.statistics, parameters).fetchall()

@@ -67,7 +67,7 @@ class Messages:
         Raises:
             InputError: a value cannot be used; nothing was written.
         """
-        given = {
+        fields = {
             "role": role,
             "content": content,
             "session": session,
@@ -81,7 +81,7 @@ class Messages:
             "tool_call_id": tool_call_id,
             "embedding": embedding,
         }
-        [message] = self._append([self._checked(given, "")])
+        [message] = self._append([self._checked(fields, "")])
         return message
 
     def append_many(self, messages: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Message]:
@@ -261,9 +261,9 @@ class Messages:
             voices = self._scope.read(partial(self._voices, session))
             names = [*(name for name, _, _ in voices), *(message["name"] for message, _ in spoken)]
             before = [prefix(role, beginning) for name, role, beginning in voices if not name]
-            known = speakers(names, [*before, *(head for _, head in spoken)])
+            names_known = speakers(names, [*before, *(head for _, head in spoken)])
             for message, head in spoken:
-                message["name"] = head if head in known else message["name"]
+                message["name"] = head if head in names_known else message["name"]
 
     def _voices(self, session: str, connection: Connection) -> Sequence[tuple[str | None, str, str]]:
         return self._store(connection).voices(session, characters=2 * MAX_NAME, limit=LOOKED_AT)
@@ -320,8 +320,8 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _content(value: Mapping[str, Any], where: str) -> Content:
     """Read content that may be a list of parts as providers write it."""
-    given = {value[key] for key in ("content", "text") if isinstance(value.get(key), str)}
-    if len(given) > 1:
+    texts = {value[key] for key in ("content", "text") if isinstance(value.get(key), str)}
+    if len(texts) > 1:
         raise InputError(f"{where}content and text say different things; they are two words for the same: give one")
     content = value.get("content") if value.get("content") is not None else value.get("text")
     if content is not None and not isinstance(content, (str, list, tuple)):

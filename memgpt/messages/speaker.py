@@ -53,10 +53,10 @@ def speakers(names: Iterable[str | None], prefixes: Iterable[str | None]) -> fro
     "Paris: the city of light" is not said by Paris. A prefix is a name where a message of the session has it as its
     name, or where it comes again and others take turns with it.
     """
-    known = {name for name in names if name}
+    speaking = {name for name in names if name}
     counts = Counter(prefix for prefix in prefixes if prefix)
-    talking = len(counts.keys() | known) > 1
-    return frozenset(prefix for prefix, times in counts.items() if prefix in known or (talking and times > 1))
+    talking = len(counts.keys() | speaking) > 1
+    return frozenset(prefix for prefix, times in counts.items() if prefix in speaking or (talking and times > 1))
 
 
 def _prefix(content: str) -> str | None:

@@ -52,13 +52,13 @@ class MessageStore:
         self, messages: Sequence[NewMessage], *, change_id: UUID, language: str, embedding_model: str | None
     ) -> Sequence[Message]:
         """Append messages; ids ascend in the order given, also over several calls in one transaction."""
-        given = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-        kept: MutableSequence[Message] = []
+        parameters = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        inserted: MutableSequence[Message] = []
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
             for start in range(0, len(messages), BATCH):
                 columns = _columns(messages[start : start + BATCH])
-                kept.extend(cursor.execute(SQL.insert, self._given(**columns, **given)).fetchall())
-        return kept
+                inserted.extend(cursor.execute(SQL.insert, self._given(**columns, **parameters)).fetchall())
+        return inserted
 
     def get(self, id: int) -> Message:
         """One message.
@@ -88,7 +88,7 @@ class MessageStore:
         until: datetime | None = None,
     ) -> Sequence[Message]:
         """Return the newest messages that fit, newest last."""
-        given = self._given(
+        parameters = self._given(
             limit=limit,
             session=session,
             roles=None if roles is None else [*roles],
@@ -100,12 +100,12 @@ class MessageStore:
         )
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
             # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
-            return cursor.execute(SQL.list, given, prepare=False).fetchall()
+            return cursor.execute(SQL.list, parameters, prepare=False).fetchall()
 
     def voices(self, session: str, *, characters: int, limit: int) -> Sequence[tuple[str | None, str, str]]:
         """Name, role and beginning of the latest messages of a session."""
-        given = self._given(session=session, characters=characters, limit=limit)
-        return self._connection.execute(SQL.voices, given).fetchall()
+        parameters = self._given(session=session, characters=characters, limit=limit)
+        return self._connection.execute(SQL.voices, parameters).fetchall()
 
     def sessions(self, *, limit: int) -> Sequence[Session]:
         """Return the conversations of the agent, the one last spoken in first."""
@@ -127,7 +127,7 @@ class MessageStore:
         metadata: Json | None = None,
     ) -> Message:
         """Change what is given, keep the rest; a new intent replaces the confidence too."""
-        given = self._given(
+        parameters = self._given(
             id=id,
             change_id=change_id,
             content=content,
@@ -140,7 +140,7 @@ class MessageStore:
             metadata=None if metadata is None else Jsonb(metadata),
         )
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
-            message = cursor.execute(SQL.update, given).fetchone()
+            message = cursor.execute(SQL.update, parameters).fetchone()
         if message is None:
             raise self._not_found(id)
         return message

@@ -212,7 +212,7 @@ class Proposals:
         there = self._unchanged(sources)
         memories = [there[source["id"]] for source in sources]
         with self._scope.change() as (connection, change_id):
-            kept = self._archival.insert(
+            inserted = self._archival.insert(
                 proposal.change["text"],
                 tags=list(dict.fromkeys(tag for memory in memories for tag in memory.tags)),
                 importance=max(memory.importance for memory in memories),
@@ -221,8 +221,8 @@ class Proposals:
             )
             store = ArchivalStore(connection, self._scope.author)
             for memory in memories:
-                if memory.id != kept.id:
-                    store.update(memory.id, change_id=change_id, superseded_by=kept.id)
+                if memory.id != inserted.id:
+                    store.update(memory.id, change_id=change_id, superseded_by=inserted.id)
 
     def _weaken(self, proposal: Proposal) -> None:
         rows = [(row["id"], row["from"], row["to"]) for row in proposal.change["memories"]]
@@ -240,22 +240,22 @@ class Proposals:
 
     def _add_facts(self, proposal: Proposal) -> None:
         for fact in proposal.change["facts"]:
-            given = dict(fact)
+            fields = dict(fact)
             ends = [
-                self._graph.add_entity(given[end], given[f"{end}_type"]) if f"{end}_type" in given else given[end]
+                self._graph.add_entity(fields[end], fields[f"{end}_type"]) if f"{end}_type" in fields else fields[end]
                 for end in ("source", "target")
             ]
-            more = {name: value for name, value in given.items() if name not in _ENDS}
+            more = {name: value for name, value in fields.items() if name not in _ENDS}
             if more.get("provenance") is not None:
                 more["provenance"] = tuple(more["provenance"])
-            self._graph.add_fact(ends[0], given["type"], ends[1], **more)
+            self._graph.add_fact(ends[0], fields["type"], ends[1], **more)
 
     def _unchanged(self, expected: Sequence[Json]) -> dict[int, ArchivalMemory]:
         """Memories of a proposal, locked, if all still say what they said then."""
         with self._scope.change() as (connection, _):
             ids = [memory["id"] for memory in expected]
-            found = SleepStore(connection, self._scope.author).memories(ids, lock=True)
-            there = {memory.id: memory for memory in found}
+            current = SleepStore(connection, self._scope.author).memories(ids, lock=True)
+            there = {memory.id: memory for memory in current}
             for memory in expected:
                 now = there.get(memory["id"]) or ArchivalStore(connection, self._scope.author).hold(memory["id"])
                 if digest(now.text) != memory["sha256"]:

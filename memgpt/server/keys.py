@@ -97,7 +97,7 @@ class Keys:
             raise NotFoundError(f"there is no key {key_id!r}")
         if ended := _ended(old):
             raise InputError(f"key {key_id} {ended}: make a new one")
-        made = self._insert(
+        rotated = self._insert(
             name=old.name,
             permissions=old.permissions,
             agents=old.agents,
@@ -111,7 +111,7 @@ class Keys:
             else:
                 KeyStore(connection).revoke(key_id)
         self._forget()
-        return made
+        return rotated
 
     def revoke(self, key_id: str) -> Key:
         """End a key now.
@@ -158,7 +158,7 @@ class Keys:
             raise AccessError(f"key {key_id} is gone")
         with self._lock:
             now = time.monotonic()
-            self._known = {h: known for h, known in self._known.items() if known[0] > now}
+            self._known = {h: looked_up for h, looked_up in self._known.items() if looked_up[0] > now}
             self._known[hashed] = (now + REMEMBERED, key)
         return key
 

@@ -94,13 +94,13 @@ class KeyStore:
         self, key_id: str, idempotency_key: str, request_hash: bytes, agent_id: str | None
     ) -> IdempotencyClaim | None:
         """None where somebody has it, or has answered. The agent is whose memory the answer will tell of."""
-        given = {
+        parameters = {
             "key_id": key_id,
             "idempotency_key": idempotency_key,
             "request_hash": request_hash,
             "agent_id": agent_id,
         }
-        row = self._connection.execute(SQL.claim, given).fetchone()
+        row = self._connection.execute(SQL.claim, parameters).fetchone()
         return None if row is None else IdempotencyClaim(key_id, idempotency_key, row[0])
 
     def answer(self, key_id: str, idempotency_key: str) -> Answer | None:
@@ -109,8 +109,8 @@ class KeyStore:
 
     def keep_answer(self, claim: IdempotencyClaim, status: int, headers: Json, body: bytes) -> bool:
         """Keep the response of a claim; return False if the claim has become another request's."""
-        given = {**asdict(claim), "status": status, "headers": Jsonb(headers), "body": body}
-        return self._connection.execute(SQL.keep_answer, given).fetchone() is not None
+        parameters = {**asdict(claim), "status": status, "headers": Jsonb(headers), "body": body}
+        return self._connection.execute(SQL.keep_answer, parameters).fetchone() is not None
 
     def give_up(self, claim: IdempotencyClaim) -> None:
         self._connection.execute(SQL.give_up, asdict(claim))
@@ -118,6 +118,6 @@ class KeyStore:
     def remove_old_answers(self) -> None:
         self._connection.execute(SQL.remove_old_answers)
 
-    def _keys(self, statement: bytes, given: Mapping[str, Any]) -> Sequence[Key]:
+    def _keys(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Key]:
         with self._connection.cursor(row_factory=class_row(Key)) as cursor:
-            return cursor.execute(statement, given).fetchall()
+            return cursor.execute(statement, parameters).fetchall()

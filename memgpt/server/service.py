@@ -209,10 +209,10 @@ class Service:
         """
         caller.require("read", agent_id)
         database = self.database.isolated(RequestScope(caller.agents, agent_id))
-        found = database.read(lambda c: _agents(c, SQL.get_agent, {"agent_id": agent_id}))
-        if not found:
+        rows = database.read(lambda c: _agents(c, SQL.get_agent, {"agent_id": agent_id}))
+        if not rows:
             raise NotFoundError(f"there is no agent {agent_id!r}")
-        return found[0]
+        return rows[0]
 
     def describe_agent(
         self,
@@ -226,7 +226,7 @@ class Service:
     ) -> AgentRow:
         """Describe an agent, which need not exist yet. What is absent stays; ``clear_time_zone`` makes it UTC again."""
         caller.require("write", validation.agent_id(agent_id))
-        given = {
+        parameters = {
             "agent_id": agent_id,
             "description": None if description is None else validation.description(description),
             "metadata": None if metadata is None else Jsonb(validation.json_object(metadata, "metadata")),
@@ -234,7 +234,7 @@ class Service:
             "clear_time_zone": clear_time_zone,
         }
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
-            row = _agents(connection, SQL.describe_agent, given)[0]
+            row = _agents(connection, SQL.describe_agent, parameters)[0]
         with self._lock:
             for (id, *_), memory in self._memories.items():
                 if id == agent_id:
@@ -385,9 +385,9 @@ class Audit:
             self._prune_at = time.monotonic() + self.PRUNE_EVERY
 
 
-def _agents(connection: Connection, statement: bytes, given: Json) -> Sequence[AgentRow]:
+def _agents(connection: Connection, statement: bytes, parameters: Json) -> Sequence[AgentRow]:
     with connection.cursor(row_factory=class_row(AgentRow)) as cursor:
-        return cursor.execute(statement, given).fetchall()
+        return cursor.execute(statement, parameters).fetchall()
 
 
 def _storable(text: str | None) -> str | None:

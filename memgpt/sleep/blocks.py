@@ -22,26 +22,26 @@ def tidying(memory: Memory, model: ChatModel | None) -> Sequence[Proposal]:
     Raises:
         ChatError: the model failed.
     """
-    made = []
+    proposals = []
     for block in memory.core.list():
         if block.agent_id == memory.agent and not block.read_only:
             proposal = _without_repetition(block)
             if proposal is None and model is not None and len(block.value) >= FULL * block.limit:
                 proposal = _rewritten(memory, block, model)
             if proposal is not None:
-                made.append(memory.proposals.propose(proposal))
-    return [proposal for proposal in made if proposal is not None]
+                proposals.append(memory.proposals.propose(proposal))
+    return [proposal for proposal in proposals if proposal is not None]
 
 
 def _without_repetition(block: Block) -> NewProposal | None:
-    kept: list[str] = []
+    lines: list[str] = []
     there: set[str] = set()
     for line in block.value.split("\n"):
         words = " ".join(line.split())
         if words not in there or not any(c.isalnum() for c in words):
-            kept.append(line)
+            lines.append(line)
         there.add(words)
-    value = "\n".join(kept)
+    value = "\n".join(lines)
     return None if value == block.value else _proposal(block, value, "lines that are there twice")
 
 

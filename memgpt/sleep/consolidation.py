@@ -37,13 +37,13 @@ def consolidation(memory: Memory, model: ChatModel) -> Sequence[Proposal]:
         ChatError: the model failed; what was proposed before stays.
     """
     author = scope_of(memory).author
-    made = []
+    proposals = []
     for ids in groups(alike(memory, ALIKE, AMONG))[:GROUPS]:
-        found = scope_of(memory).read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
-        asked_for = _proposal(found, "")
-        if sum(len(m.text) for m in found) <= CHARACTERS and not memory.proposals.known(asked_for):
-            made.append(_asked(memory, found, asked_for, model))
-    return [proposal for proposal in made if proposal is not None]
+        memories = scope_of(memory).read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
+        asked_for = _proposal(memories, "")
+        if sum(len(m.text) for m in memories) <= CHARACTERS and not memory.proposals.known(asked_for):
+            proposals.append(_asked(memory, memories, asked_for, model))
+    return [proposal for proposal in proposals if proposal is not None]
 
 
 def groups(pairs: Sequence[Similar]) -> Sequence[Sequence[int]]:
@@ -59,9 +59,9 @@ def groups(pairs: Sequence[Similar]) -> Sequence[Sequence[int]]:
 
 
 def _asked(
-    memory: Memory, found: Sequence[ArchivalMemory], asked_for: NewProposal, model: ChatModel
+    memory: Memory, memories: Sequence[ArchivalMemory], asked_for: NewProposal, model: ChatModel
 ) -> Proposal | None:
-    material: Json = {"memories": [{"at": m.created_at.isoformat(), "text": m.text} for m in found]}
+    material: Json = {"memories": [{"at": m.created_at.isoformat(), "text": m.text} for m in memories]}
     answer = asked(model, "consolidation", material)
     if answer is None or "text" not in answer:
         return None
@@ -69,20 +69,20 @@ def _asked(
     if text is None:
         memory.proposals.propose(replace(asked_for, reason=f"not to be one: {answer.get('why')}"), status="rejected")
         return None
-    sources = "\n".join(m.text for m in found)
+    sources = "\n".join(m.text for m in memories)
     if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > len(sources):
         return None
     if lost(sources, text) or invented(sources, text):
         return None
-    return memory.proposals.propose(_proposal(found, text.strip()))
+    return memory.proposals.propose(_proposal(memories, text.strip()))
 
 
-def _proposal(found: Sequence[ArchivalMemory], text: str) -> NewProposal:
-    ids = ", ".join(str(m.id) for m in found)
+def _proposal(memories: Sequence[ArchivalMemory], text: str) -> NewProposal:
+    ids = ", ".join(str(m.id) for m in memories)
     return NewProposal(
         kind="consolidation",
         reason=f"archival memories {ids} as one",
-        change={"sources": [seen(m) for m in found], "text": text},
-        about=[f"archival:{m.id}" for m in found],
-        same_as=sorted((m.id, digest(m.text)) for m in found),
+        change={"sources": [seen(m) for m in memories], "text": text},
+        about=[f"archival:{m.id}" for m in memories],
+        same_as=sorted((m.id, digest(m.text)) for m in memories),
     )

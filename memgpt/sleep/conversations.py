@@ -21,23 +21,25 @@ def facts(memory: Memory, model: str) -> Sequence[Proposal]:
     Raises:
         ChatError: the model failed; what was proposed before stays, and paid answers are kept.
     """
-    made: list[Proposal] = []
+    proposals: list[Proposal] = []
 
     def propose(schema: Schema, answer: Json, source: tuple[str, int]) -> tuple[int, int]:
         things, stated = schema.understood(answer)
         types = {thing.name: thing.type for thing in things}
         if stated:
-            told = [_fact(said, types, source) for said in stated]
-            proposal = memory.proposals.propose_facts(told, reason=f"{source[0]} {source[1]} states {len(told)} facts")
-            made.extend([proposal] if proposal is not None else [])
+            checked = [_fact(said, types, source) for said in stated]
+            proposal = memory.proposals.propose_facts(
+                checked, reason=f"{source[0]} {source[1]} states {len(checked)} facts"
+            )
+            proposals.extend([proposal] if proposal is not None else [])
         return len(things), len(stated)
 
     memory.graph.extract(model, kinds=["message"], max_items=AT_ONCE, take_over=propose)
-    return made
+    return proposals
 
 
 def _fact(said: ExtractedFact, types: dict[str, str], source: tuple[str, int]) -> dict[str, Any]:
-    given = {
+    fields = {
         "source": said.source,
         "type": said.type,
         "target": said.target,
@@ -51,4 +53,4 @@ def _fact(said: ExtractedFact, types: dict[str, str], source: tuple[str, int]) -
         "source_type": types.get(said.source),
         "target_type": types.get(said.target),
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}

@@ -40,10 +40,10 @@ _FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really",
 
 def expiry(memory: Memory) -> Sequence[Proposal]:
     """Set memories aside whose time is over. No search finds them since; set aside, they leave the indexes too."""
-    made: list[Proposal] = []
+    proposals: list[Proposal] = []
     scope = scope_of(memory)
     while ids := scope.read(lambda c: SleepStore(c, scope.author).expired(limit=AT_ONCE)):
-        made += _made(memory, [NewProposal(
+        proposals += _made(memory, [NewProposal(
             kind="expiry",
             reason=f"{len(ids)} memories have expired",
             change={"memories": [*ids]},
@@ -51,7 +51,7 @@ def expiry(memory: Memory) -> Sequence[Proposal]:
             same_as=[*ids],
             score=1.0,
         )])  # fmt: skip
-    return made
+    return proposals
 
 
 def decay(memory: Memory) -> Sequence[Proposal]:
@@ -59,14 +59,14 @@ def decay(memory: Memory) -> Sequence[Proposal]:
 
     Importance counts in searches that ask for it and in which of several duplicates is kept; nothing else changes.
     """
-    made: list[Proposal] = []
+    proposals: list[Proposal] = []
     now = datetime.now(UTC)
     scope = scope_of(memory)
     while unused := scope.read(
         lambda c: SleepStore(c, scope.author).unused(days=UNUSED_DAYS, least=LEAST, limit=AT_ONCE)
     ):
         rows = [{"id": id, "from": old, "to": max(LEAST, old / 2)} for id, old in unused]
-        made += _made(memory, [NewProposal(
+        proposals += _made(memory, [NewProposal(
             kind="decay",
             reason=f"{len(rows)} memories were not used for {UNUSED_DAYS} days",
             change={"memories": rows, "since": now.isoformat()},
@@ -74,7 +74,7 @@ def decay(memory: Memory) -> Sequence[Proposal]:
             same_as=[now, rows[0]["id"]],
             score=1.0,
         )])  # fmt: skip
-    return made
+    return proposals
 
 
 def duplicates(memory: Memory) -> Sequence[Proposal]:
@@ -101,13 +101,13 @@ def alike(memory: Memory, similarity: float, among: int) -> Sequence[Similar]:
 
     Some at a time: a statement looks at every memory as often as it has starts, and has a time limit.
     """
-    found: dict[tuple[int, int], Similar] = {}
+    similar: dict[tuple[int, int], Similar] = {}
     for skip in range(0, among, STARTS):
         with scope_of(memory).transaction() as connection:
             store = SleepStore(connection, scope_of(memory).author)
             pairs = store.similar(similarity=similarity, skip=skip, among=STARTS, nearest=NEAREST)
-        found.update({(pair.one, pair.other): pair for pair in pairs})
-    return sorted(found.values(), key=lambda pair: (-pair.similarity, pair.one, pair.other))
+        similar.update({(pair.one, pair.other): pair for pair in pairs})
+    return sorted(similar.values(), key=lambda pair: (-pair.similarity, pair.one, pair.other))
 
 
 def _duplicates(group: Sequence[ArchivalMemory]) -> NewProposal:
@@ -136,5 +136,5 @@ def telling(text: str) -> str:
 
 
 def _made(memory: Memory, proposals: Sequence[NewProposal]) -> Sequence[Proposal]:
-    made = [memory.proposals.propose(proposal) for proposal in proposals]
-    return [proposal for proposal in made if proposal is not None]
+    proposed = [memory.proposals.propose(proposal) for proposal in proposals]
+    return [proposal for proposal in proposed if proposal is not None]

@@ -126,12 +126,12 @@ def _wanted(memory: Memory, tasks: Sequence[str] | None, model: str | None) -> S
 
 def _task(memory: Memory, task: Task, chat: ChatModel | None, apply: bool) -> TaskReport:
     error: str | None = None
-    made: Sequence[Proposal] = ()
+    proposals: Sequence[Proposal] = ()
     try:
-        made = _propose(memory, task, chat)
+        proposals = _propose(memory, task, chat)
     except ChatError as failure:
         error = str(failure)
-    report = TaskReport(proposed=len(made), error=error)
+    report = TaskReport(proposed=len(proposals), error=error)
     return _applied(memory, _KIND[task], report) if apply else report
 
 
@@ -176,9 +176,9 @@ def _reject(memory: Memory, proposal: Proposal) -> None:
 
 
 def _open(memory: Memory, kind: ProposalKind) -> Sequence[Proposal]:
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     before = None
     while page := memory.proposals.list("proposed", kind=kind, limit=_PAGE, before=before):
-        found += page
+        proposals += page
         before = page[-1].id
-    return found
+    return proposals

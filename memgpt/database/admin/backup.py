@@ -76,15 +76,15 @@ def restore(path: Path, dsn: str | None = None, *, options: Settings | None = No
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
-        found = schema_migrations.survey(connection, options.db_schema)
-        schema_migrations.check_writable(found)
+        survey = schema_migrations.survey(connection, options.db_schema)
+        schema_migrations.check_writable(survey)
         present = set(connection.execute(SQL.present).fetchall())
         with connection.transaction():
             connection.execute(isolation.SQL.name_role, {"role": options.db_role})
             connection.execute(isolation.SQL.ensure_role)
-    if "schema_migrations" in (found.relations or ()) and not replace:
+    if "schema_migrations" in (survey.relations or ()) and not replace:
         raise InputError(
-            f"database {found.database!r} already holds a memory: restore into an empty database, "
+            f"database {survey.database!r} already holds a memory: restore into an empty database, "
             "or replace what is there with --replace"
         )
     database, version = _server(dsn, options)
@@ -126,13 +126,13 @@ def program(name: str, version: int) -> str:
     """
     if (bundled := _bundled(name, version, version)) is not None:
         return bundled
-    found = shutil.which(name)
-    if found is not None:
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-        match = _VERSION.search(told)
+    path = shutil.which(name)
+    if path is not None:
+        printed = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+        match = _VERSION.search(printed)
         if match is not None and int(match[1]) >= version:
-            return found
-        reason = f"the {name} on PATH is older ({told.strip()})"
+            return path
+        reason = f"the {name} on PATH is older ({printed.strip()})"
     else:
         reason = f"no {name} is on PATH"
     if (bundled := _bundled(name, version, VERSIONS[-1])) is not None:
@@ -151,15 +151,15 @@ def _bundled(name: str, oldest: int, newest: int) -> str | None:
 
 def run(command: str, flags: Sequence[str], dsn: str, *, stdout: int | None = None, as_option: bool = False) -> None:
     """Run a client program against a database; nothing secret shows in the process list."""
-    given = conninfo_to_dict(dsn)
-    password = given.pop(_PASSWORD, None)
+    parts = conninfo_to_dict(dsn)
+    password = parts.pop(_PASSWORD, None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
-    if any(name in given for name in _SECRETS):
+    if any(name in parts for name in _SECRETS):
         raise InputError(
-            f"{', '.join(name for name in _SECRETS if name in given)} would show in the process list: put it into a "
+            f"{', '.join(name for name in _SECRETS if name in parts)} would show in the process list: put it into a "
             "service file (PGSERVICEFILE) and name that with service= in the connection string"
         )
-    target = make_conninfo(**given)  # type: ignore[arg-type]  # what conninfo_to_dict gave
+    target = make_conninfo(**parts)  # type: ignore[arg-type]  # what conninfo_to_dict gave
     arguments = [command, *(["--dbname", target or "dbname="] if as_option or target else []), *flags]
     done = subprocess.run(arguments, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False)
     if done.returncode:

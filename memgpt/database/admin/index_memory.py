@@ -31,24 +31,24 @@ def build_bytes(dimensions: int, lists: int, *, rows: bool) -> int:
     return _MEGABYTE + samples * vector + 3 * lists * vector + 4 * samples * lists + 8 * samples + 4 * lists * lists
 
 
-def check_memory(connection: psycopg.Connection[Any], found: Survey, pending: Iterable[Migration]) -> None:
+def check_memory(connection: psycopg.Connection[Any], survey: Survey, pending: Iterable[Migration]) -> None:
     """Refuse a plan whose index builds need more than ``memgpt.maintenance_work_mem_limit`` allows.
 
     Without that limit everything fits: any role may raise maintenance_work_mem for its transaction.
     """
-    if found.memory_limit_bytes is None:
+    if survey.memory_limit_bytes is None:
         return
-    row = connection.execute(SQL.dimensions, {"schema": found.schema}).fetchone()
-    made = row is not None and row[0] is not None
-    dimensions = row[0] if row is not None and made else IN_THE_FILES
-    rows = connection.execute(SQL.any_row).fetchone() if made else None
+    row = connection.execute(SQL.dimensions, {"schema": survey.schema}).fetchone()
+    exists = row is not None and row[0] is not None
+    dimensions = row[0] if row is not None and exists else IN_THE_FILES
+    rows = connection.execute(SQL.any_row).fetchone() if exists else None
     for migration in pending:
         lists = [int(m[1]) for s in migration.statements if (m := _LISTS.search(s.text))]
         needed = max((build_bytes(dimensions, n, rows=bool(rows and rows[0])) for n in lists), default=0)
-        if needed > found.memory_limit_bytes:
+        if needed > survey.memory_limit_bytes:
             size = -(-needed // _MEGABYTE)
             raise MigrationError(
                 f"{migration.name} builds vector indexes that need {size} MB of maintenance_work_mem, but "
-                f"memgpt.maintenance_work_mem_limit is {found.memory_limit}: raise that setting to {size}MB or remove "
+                f"memgpt.maintenance_work_mem_limit is {survey.memory_limit}: raise that setting to {size}MB or remove "
                 "it (fewer lists need hardly less, because pgvector samples 10,000 rows for any lists up to 200)"
             )

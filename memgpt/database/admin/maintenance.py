@@ -101,8 +101,8 @@ def tokens(dsn: str | None = None, *, options: Settings | None = None) -> list[T
 def _inside(dsn: str | None, options: Settings, needs: str) -> Iterator[Connection]:
     """Open a transaction with the search path of a migrated schema."""
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
-        found = schema_migrations.survey(connection, options.db_schema)
-        if needs not in (found.relations or ()):
+        survey = schema_migrations.survey(connection, options.db_schema)
+        if needs not in (survey.relations or ()):
             raise MigrationError(f"schema {options.db_schema!r} has no memory yet: run `memgpt db migrate`")
-        schema_migrations.set_schema(connection, options.db_schema, found.vector_schema)
+        schema_migrations.set_schema(connection, options.db_schema, survey.vector_schema)
         yield connection

@@ -99,15 +99,15 @@ def status(
     options = options or settings()
     migrations = discover(directory)
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection, connection.transaction():
-        found = schema_migrations.survey(connection, options.db_schema)
-        schema_migrations.set_schema(connection, options.db_schema, found.vector_schema)
+        survey = schema_migrations.survey(connection, options.db_schema)
+        schema_migrations.set_schema(connection, options.db_schema, survey.vector_schema)
         return MigrationStatus(
-            database=found.database,
+            database=survey.database,
             schema=options.db_schema,
-            server_version=found.server_version,
-            vector_version=found.vector_version,
+            server_version=survey.server_version,
+            vector_version=survey.vector_version,
             records=tuple(schema_migrations.records(connection, migrations, options.db_schema)),
-            model=dimensions.recorded(connection, found),
+            model=dimensions.recorded(connection, survey),
         )
 
 
@@ -189,28 +189,28 @@ def _plan(
 ) -> MigrationPlan:
     last = find(migrations, target).number if target else migrations[-1].number
     with connection.transaction():
-        found = schema_migrations.survey(connection, schema)
-        check_encoding(found.encoding)
-        schema_migrations.check_writable(found)
-        schema_migrations.set_schema(connection, schema, found.vector_schema)
+        survey = schema_migrations.survey(connection, schema)
+        check_encoding(survey.encoding)
+        schema_migrations.check_writable(survey)
+        schema_migrations.set_schema(connection, schema, survey.vector_schema)
         records = schema_migrations.records(connection, migrations, schema)
         schema_migrations.check_records(records)
         waiting = {r.name for r in records if r.state == "pending"}
         pending = tuple(m for m in migrations if m.name in waiting and m.number <= last)
-        schema_migrations.check_room(found, list(pending), schema)
-        check_memory(connection, found, pending)
+        schema_migrations.check_room(survey, list(pending), schema)
+        check_memory(connection, survey, pending)
         complete = len(pending) == len(waiting)
-        sizing = dimensions.plan(connection, found, model) if model and complete else None
-    return MigrationPlan(schema, pending, sizing, found)
+        sizing = dimensions.plan(connection, survey, model) if model and complete else None
+    return MigrationPlan(schema, pending, sizing, survey)
 
 
 def _plan_rollback(
     connection: Connection, migrations: list[Migration], schema: str, target: str | None
 ) -> MigrationPlan:
     with connection.transaction():
-        found = schema_migrations.survey(connection, schema)
-        schema_migrations.check_writable(found)
-        schema_migrations.set_schema(connection, schema, found.vector_schema)
+        survey = schema_migrations.survey(connection, schema)
+        schema_migrations.check_writable(survey)
+        schema_migrations.set_schema(connection, schema, survey.vector_schema)
         records = schema_migrations.records(connection, migrations, schema)
         applied = {r.name for r in records if r.state in ("applied", "edited")}
         undo = [m for m in reversed(migrations) if m.name in applied]
@@ -220,8 +220,8 @@ def _plan_rollback(
             undo[0].number - 1 if target is None else 0 if target in ("0", "000") else find(migrations, target).number
         )
         pending = tuple(m for m in undo if m.number > keep)
-        dimensions.check_rollback(connection, found, pending)
-    return MigrationPlan(schema, pending, None, found)
+        dimensions.check_rollback(connection, survey, pending)
+    return MigrationPlan(schema, pending, None, survey)
 
 
 def _apply_one(
@@ -252,11 +252,11 @@ def _undo_one(
 ) -> MigrationStep | None:
     started = time.monotonic()
     with _transaction(connection, migration.name):
-        found = _enter(connection, todo)
-        schema_migrations.set_schema(connection, todo.schema, found.vector_schema)
+        survey = _enter(connection, todo)
+        schema_migrations.set_schema(connection, todo.schema, survey.vector_schema)
         if not _one(connection, SQL.still_recorded, name=migration.name):
             return None
-        dimensions.restore(connection, found, migrations, migration)
+        dimensions.restore(connection, survey, migrations, migration)
         _run(connection, f"{migration.name}.down", migration.undo_statements, watcher)
         if schema_migrations.has_checksums(connection, todo.schema):
             connection.execute(SQL.forget_checksum, {"name": migration.name})
@@ -324,9 +324,9 @@ def _size(
 ) -> Sizing | None:
     assert model is not None  # noqa: S101 - only a model plans a sizing
     with connection.transaction():
-        found = _enter(connection, todo)
-        schema_migrations.set_schema(connection, todo.schema, found.vector_schema)
-        sizing = dimensions.plan(connection, found, model)
+        survey = _enter(connection, todo)
+        schema_migrations.set_schema(connection, todo.schema, survey.vector_schema)
+        sizing = dimensions.plan(connection, survey, model)
         if sizing is not None:
             watcher.start(MigrationProgress("embedding columns", 1, 1, f"{model.dimensions} dimensions"), 0)
             dimensions.apply(connection, migrations, sizing)

@@ -103,5 +103,5 @@ def find(migrations: list[Migration], target: str) -> Migration:
     for migration in migrations:
         if target == migration.name or (target.isdecimal() and int(target) == migration.number):
             return migration
-    known = ", ".join(m.name for m in migrations)
-    raise MigrationError(f"there is no migration {target!r}: known are {known}")
+    names = ", ".join(m.name for m in migrations)
+    raise MigrationError(f"there is no migration {target!r}: known are {names}")

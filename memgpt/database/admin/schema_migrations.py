@@ -54,14 +54,14 @@ class MigrationRecord:
 def survey(connection: psycopg.Connection[Any], schema: str) -> Survey:
     """One look at the server; refuses a schema_migrations table of somebody else."""
     with connection.cursor(row_factory=class_row(Survey)) as cursor:
-        found = cursor.execute(SQL.survey, {"schema": schema}).fetchone()
-    assert found is not None  # noqa: S101 - the statement always gives one row
-    if "schema_migrations" in (found.relations or ()) and not found.tracking_is_ours:
+        row = cursor.execute(SQL.survey, {"schema": schema}).fetchone()
+    assert row is not None  # noqa: S101 - the statement always gives one row
+    if "schema_migrations" in (row.relations or ()) and not row.tracking_is_ours:
         raise MigrationError(
             f"{schema}.schema_migrations belongs to another program (it has no column migration_name): "
             "give memgpt a schema of its own with --schema NAME"
         )
-    return found
+    return row
 
 
 def set_schema(connection: psycopg.Connection[Any], schema: str, vector_schema: str | None) -> None:
@@ -84,9 +84,9 @@ def records(connection: psycopg.Connection[Any], migrations: list[Migration], sc
     assert exists is not None  # noqa: S101 - the statement always gives one row
     applied: dict[str, datetime] = dict(connection.execute(SQL.applied).fetchall()) if exists[0] else {}
     checksums: dict[str, str] = dict(connection.execute(SQL.checksums).fetchall()) if exists[1] else {}
-    found = [_record(m, applied, checksums) for m in migrations]
-    known = {m.name for m in migrations}
-    return found + [MigrationRecord(name, "unknown", at) for name, at in applied.items() if name not in known]
+    recorded = [_record(m, applied, checksums) for m in migrations]
+    names = {m.name for m in migrations}
+    return recorded + [MigrationRecord(name, "unknown", at) for name, at in applied.items() if name not in names]
 
 
 def _record(migration: Migration, applied: dict[str, datetime], checksums: dict[str, str]) -> MigrationRecord:
@@ -97,18 +97,18 @@ def _record(migration: Migration, applied: dict[str, datetime], checksums: dict[
     return MigrationRecord(migration.name, state, applied[migration.name], recorded is not None)
 
 
-def check_writable(found: Survey) -> None:
-    if found.read_only:
+def check_writable(survey: Survey) -> None:
+    if survey.read_only:
         raise ReadOnlyError("this server is a read-only standby (or the session is read-only): migrate the primary")
 
 
-def check_records(found: list[MigrationRecord]) -> None:
+def check_records(recorded: list[MigrationRecord]) -> None:
     """Refuse what cannot be continued: an edited file, a newer database, a hole in the order.
 
     Raises:
         MigrationError: naming the migration and what to do.
     """
-    for record in found:
+    for record in recorded:
         if record.state == "edited":
             raise MigrationError(
                 f"{record.name}.sql was edited after it was applied: restore the file as it was, "
@@ -119,8 +119,8 @@ def check_records(found: list[MigrationRecord]) -> None:
                 f"the database has the migration {record.name!r}, which this version of memgpt does not know: "
                 "upgrade memgpt"
             )
-    pending = [r.name for r in found if r.state == "pending"]
-    later = [r.name for r in found if r.state == "applied" and pending and r.name > pending[0]]
+    pending = [r.name for r in recorded if r.state == "pending"]
+    later = [r.name for r in recorded if r.state == "applied" and pending and r.name > pending[0]]
     if later:
         raise MigrationError(
             f"{later[0]} is recorded but {pending[0]} before it is not: run that file by hand, or "
@@ -128,7 +128,7 @@ def check_records(found: list[MigrationRecord]) -> None:
         )
 
 
-def check_room(found: Survey, pending: list[Migration], schema: str) -> None:
+def check_room(survey: Survey, pending: list[Migration], schema: str) -> None:
     """Refuse where the migrations could not be applied: no pgvector, no right to create, names in use.
 
     Raises:
@@ -136,22 +136,22 @@ def check_room(found: Survey, pending: list[Migration], schema: str) -> None:
     """
     if not pending:
         return
-    if found.vector_version is None and not found.vector_available:
+    if survey.vector_version is None and not survey.vector_available:
         raise DatabaseError(
-            f"pgvector is not available on this server (PostgreSQL {found.server_version}): install the package "
+            f"pgvector is not available on this server (PostgreSQL {survey.server_version}): install the package "
             "(Debian: postgresql-NN-pgvector), then run this again"
         )
-    if not found.schema_exists and not found.may_create_schema:
+    if not survey.schema_exists and not survey.may_create_schema:
         raise DatabaseError(
             f"the schema {schema!r} does not exist and this role may not create it: "
-            f"GRANT CREATE ON DATABASE {found.database} TO the role, or create the schema for it"
+            f"GRANT CREATE ON DATABASE {survey.database} TO the role, or create the schema for it"
         )
-    if found.schema_exists and not found.may_create:
+    if survey.schema_exists and not survey.may_create:
         raise DatabaseError(
             f"this role may not create tables in schema {schema!r}: GRANT CREATE ON SCHEMA {schema} TO the role, "
             "or give memgpt a schema of its own with --schema NAME"
         )
-    taken = sorted({t for m in pending for t in m.tables} & set(found.relations or ()))
+    taken = sorted({t for m in pending for t in m.tables} & set(survey.relations or ()))
     if taken:
         raise MigrationError(
             f"schema {schema!r} already has {', '.join(taken)}, not made by memgpt's migrations: "

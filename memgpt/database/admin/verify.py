@@ -78,9 +78,9 @@ def verify(dsn: str | None = None, *, options: Settings | None = None) -> Schema
     migrations = discover()
     with connect(dsn, options=options, autocommit=True, vectors=False) as connection:
         with connection.transaction(force_rollback=True):
-            found = schema_migrations.survey(connection, schema)
-            _check(found)
-            schema_migrations.set_schema(connection, schema, found.vector_schema)
+            survey = schema_migrations.survey(connection, schema)
+            _check(survey)
+            schema_migrations.set_schema(connection, schema, survey.vector_schema)
             records = schema_migrations.records(connection, migrations, schema)
             applied = [
                 m for m in migrations if any(r.name == m.name and r.state in ("applied", "edited") for r in records)
@@ -88,7 +88,7 @@ def verify(dsn: str | None = None, *, options: Settings | None = None) -> Schema
             if not applied:
                 raise MigrationError(f"no migration is applied in schema {schema!r}: run `memgpt db migrate`")
             live = _objects(connection, schema)
-            expected = _expected(connection, found, applied, migrations)
+            expected = _expected(connection, survey, applied, migrations)
         drifts = [*_edited(records), *_undone(applied, live), *_differences(expected, live, schema, applied)]
         parameters = {"schema": schema}
         usage = connection.execute(SQL.index_usage, parameters).fetchall()
@@ -101,16 +101,16 @@ def verify(dsn: str | None = None, *, options: Settings | None = None) -> Schema
     )
 
 
-def _check(found: Survey) -> None:
-    if found.read_only:
+def _check(survey: Survey) -> None:
+    if survey.read_only:
         raise DatabaseError(
             "verify builds the expected schema in a transaction that it rolls back, "
             "which a read-only standby does not allow: verify the primary"
         )
-    if not found.may_create_schema:
+    if not survey.may_create_schema:
         raise DatabaseError(
             "verify builds the expected schema in a transaction that it rolls back, for which this role needs "
-            f"CREATE on the database: GRANT CREATE ON DATABASE {found.database} TO the role, or use its owner"
+            f"CREATE on the database: GRANT CREATE ON DATABASE {survey.database} TO the role, or use its owner"
         )
 
 
@@ -124,14 +124,14 @@ def _objects(connection: Connection, schema: str) -> dict[Key, Object]:
 
 
 def _expected(
-    connection: Connection, found: Survey, applied: list[Migration], migrations: list[Migration]
+    connection: Connection, survey: Survey, applied: list[Migration], migrations: list[Migration]
 ) -> dict[Key, Object]:
     """Return what the applied migrations make, with the columns sized for the recorded model."""
-    model = dimensions.recorded(connection, found)
+    model = dimensions.recorded(connection, survey)
     row = connection.execute(SQL.scratch_name).fetchone()
     scratch = str(row[0]) if row else ""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(scratch)))
-    schema_migrations.set_schema(connection, scratch, found.vector_schema)
+    schema_migrations.set_schema(connection, scratch, survey.vector_schema)
     connection.execute(isolation.SQL.name_role, {"role": connection.role})
     for migration in applied:
         for statement in migration.statements:
@@ -143,7 +143,7 @@ def _expected(
                 ) from error
     if model is not None and model.dimensions != IN_THE_FILES:
         dimensions.apply(connection, migrations, Sizing(model, resize=True))
-    if dimensions.bits_are_kept(connection, found.schema):
+    if dimensions.bits_are_kept(connection, survey.schema):
         dimensions.keep_bits(connection)
     return _objects(connection, scratch)
 
@@ -162,9 +162,9 @@ def _undone(applied: list[Migration], live: dict[Key, Object]) -> list[Drift]:
     seen: set[str] = set()
     drifts = []
     for migration in applied:
-        made = {*migration.tables, *(m["name"] for s in migration.statements if (m := _INDEX.match(s.text)))} - seen
-        seen |= made
-        if made and not made & names:
+        created = {*migration.tables, *(m["name"] for s in migration.statements if (m := _INDEX.match(s.text)))} - seen
+        seen |= created
+        if created and not created & names:
             what = f"{migration.name} is recorded as applied, but nothing of it is there"
             remedy = f"memgpt db rollback --target {migration.number - 1}, then memgpt db migrate"
             drifts.append(Drift("undone by hand", what, remedy))
@@ -176,14 +176,14 @@ def _differences(
 ) -> Iterable[Drift]:
     tables = {o.name for o in live.values() if o.kind == "table"}
     for key, wanted in expected.items():
-        found = live.get(key)
-        if found is None:
+        actual = live.get(key)
+        if actual is None:
             if wanted.kind == "table" or wanted.owner in tables or wanted.kind == "function":
                 yield Drift("missing", f"{wanted.kind} {wanted.label}", _create(wanted, schema, applied))
-        elif found.definition != wanted.definition:
-            what = f"{wanted.kind} {wanted.label} is {found.definition!r}, not {wanted.definition!r}"
-            yield Drift("changed", what, _change(wanted, found, schema))
-        elif not found.valid:
+        elif actual.definition != wanted.definition:
+            what = f"{wanted.kind} {wanted.label} is {actual.definition!r}, not {wanted.definition!r}"
+            yield Drift("changed", what, _change(wanted, actual, schema))
+        elif not actual.valid:
             yield Drift("invalid", f"{wanted.kind} {wanted.label}", _validate(wanted, schema))
 
 
@@ -209,7 +209,7 @@ def _create(wanted: Object, schema: str, applied: list[Migration]) -> str:
             return f"SET search_path TO {_quote(schema)}; {wanted.definition};"
 
 
-def _change(wanted: Object, found: Object, schema: str) -> str:
+def _change(wanted: Object, actual: Object, schema: str) -> str:
     table = f"{_quote(schema)}.{_quote(wanted.owner)}"
     match wanted.kind:
         case "index":
@@ -217,9 +217,9 @@ def _change(wanted: Object, found: Object, schema: str) -> str:
         case "constraint":
             return f"ALTER TABLE {table} DROP CONSTRAINT {_quote(wanted.name)}; " + _create(wanted, schema, [])
         case "column":
-            return _alter_column(wanted, found, table)
+            return _alter_column(wanted, actual, table)
         case "table":
-            return " ".join(f"ALTER TABLE {table} {clause};" for clause in _table_clauses(wanted, found))
+            return " ".join(f"ALTER TABLE {table} {clause};" for clause in _table_clauses(wanted, actual))
         case "policy" | "trigger":
             drop = f"DROP {wanted.kind.upper()} {_quote(wanted.name)} ON {table}; "
             return drop + _create(wanted, schema, [])
@@ -227,9 +227,9 @@ def _change(wanted: Object, found: Object, schema: str) -> str:
             return _create(wanted, schema, [])
 
 
-def _table_clauses(wanted: Object, found: Object) -> Iterator[str]:
+def _table_clauses(wanted: Object, actual: Object) -> Iterator[str]:
     """Yield the clauses that turn the options and the row-level security of a table into those wanted."""
-    (options, security), (options_found, security_found) = map(_table_parts, (wanted, found))
+    (options, security), (options_found, security_found) = map(_table_parts, (wanted, actual))
     if set_ := [f"{name}={value}" for name, value in options.items() if options_found.get(name) != value]:
         yield f"SET ({', '.join(set_)})"
     if reset := [name for name in options_found if name not in options]:
@@ -245,17 +245,17 @@ def _table_parts(table: Object) -> tuple[dict[str, str], str]:
     return dict(option.split("=", 1) for option in options.split(", ") if option), rest
 
 
-def _alter_column(wanted: Object, found: Object, table: str) -> str:
+def _alter_column(wanted: Object, actual: Object, table: str) -> str:
     """Return the one clause that differs, where it can be altered in place."""
     column = f"ALTER TABLE {table} ALTER COLUMN {_quote(wanted.name)}"
-    if wanted.definition.replace(" STORAGE PLAIN", "") == found.definition:
+    if wanted.definition.replace(" STORAGE PLAIN", "") == actual.definition:
         return f"{column} SET STORAGE PLAIN;"
-    if wanted.definition.replace(" NOT NULL", "") == found.definition:
+    if wanted.definition.replace(" NOT NULL", "") == actual.definition:
         return f"{column} SET NOT NULL;"
-    if wanted.definition == found.definition.replace(" NOT NULL", ""):
+    if wanted.definition == actual.definition.replace(" NOT NULL", ""):
         return f"{column} DROP NOT NULL;"
     type_wanted, _, default_wanted = wanted.definition.partition(" DEFAULT ")
-    type_found, _, default_found = found.definition.partition(" DEFAULT ")
+    type_found, _, default_found = actual.definition.partition(" DEFAULT ")
     if type_wanted == type_found and default_wanted != default_found:
         return f"{column} SET DEFAULT {default_wanted};" if default_wanted else f"{column} DROP DEFAULT;"
     return f"make it {wanted.definition} again ({column} …), or restore the table from a backup"

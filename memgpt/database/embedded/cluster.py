@@ -163,10 +163,10 @@ class Cluster:
     def state(self) -> dict[str, object]:
         """Return the settings with which the server was last started."""
         try:
-            found = json.loads((self.home / "server.json").read_text("utf-8"))
+            state = json.loads((self.home / "server.json").read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return state if isinstance(state, dict) else {}
 
     def write_state(self, state: Mapping[str, object]) -> None:
         fresh = self.home / "server.json.new"

@@ -107,12 +107,12 @@ class EmbeddedServer:
         data_dir = Path(data_dir).expanduser().resolve()
         deadline = Deadline(timeout)
         with _registry.lock:
-            known = _registry.claims.get(data_dir)
-            claim = known or _claim(data_dir, deadline)
+            open_claim = _registry.claims.get(data_dir)
+            claim = open_claim or _claim(data_dir, deadline)
             try:
                 _ensure_running(claim.cluster, version, settings, deadline)
             except BaseException:
-                if known is None:
+                if open_claim is None:
                     claim.owners.close()
                 raise
             _registry.claims[data_dir] = claim
@@ -135,10 +135,10 @@ class EmbeddedServer:
         Raises:
             ServerError: it is down.
         """
-        found = self._cluster.postmaster()
-        if found is None:
+        running = self._cluster.postmaster()
+        if running is None:
             raise ServerError(f"the server of {self._cluster.home} is down; open it again to restart it")
-        return found.pid
+        return running.pid
 
     def stay(self) -> None:
         """Keep the server up when nobody uses it any more, until :func:`stop` is called."""
@@ -235,8 +235,8 @@ def _check_running(cluster: Cluster, version: int, settings: Mapping[str, str]) 
             f"the server of {cluster.home} is running as PostgreSQL {state.get('version')}, {version} was "
             "asked for; close every process that uses it first"
         )
-    found = state.get("settings")
-    used = found if isinstance(found, dict) else {}
+    running = state.get("settings")
+    used = running if isinstance(running, dict) else {}
     others = dict(settings.items() - used.items())
     if others:
         raise ServerError(
@@ -247,8 +247,8 @@ def _check_running(cluster: Cluster, version: int, settings: Mapping[str, str]) 
 
 def _ensure_database(cluster: Cluster) -> None:
     with psycopg.connect(running.dsn(cluster, "postgres"), autocommit=True) as connection:
-        known = connection.execute("SELECT FROM pg_database WHERE datname = %s::name", (DATABASE,))
-        if known.fetchone() is None:
+        exists = connection.execute("SELECT FROM pg_database WHERE datname = %s::name", (DATABASE,))
+        if exists.fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 

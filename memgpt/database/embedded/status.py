@@ -63,11 +63,11 @@ def owners(cluster: Cluster) -> tuple[int, ...]:
     lock = str(cluster.home / "owners.lock")
     running = cluster.postmaster()
     supervisor = psutil.Process(running.pid).ppid() if running else None
-    found = []
+    pids = []
     for process in psutil.process_iter():
         try:
             if process.pid != supervisor and any(file.path == lock for file in process.open_files()):
-                found.append(process.pid)
+                pids.append(process.pid)
         except psutil.Error:
             continue  # ended meanwhile, or another user's
-    return tuple(sorted(found))
+    return tuple(sorted(pids))

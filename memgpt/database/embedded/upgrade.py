@@ -75,10 +75,10 @@ def finish(cluster: Cluster) -> None:
     if (staged / "cluster").exists():
         old = cluster.version()
         if old is not None:
-            kept = cluster.home / f"cluster-{old}"
-            if kept.exists():
-                shutil.rmtree(kept)
-            cluster.data.rename(kept)
+            previous = cluster.home / f"cluster-{old}"
+            if previous.exists():
+                shutil.rmtree(previous)
+            cluster.data.rename(previous)
         (staged / "cluster").rename(cluster.data)
     shutil.rmtree(staged)
 
@@ -125,7 +125,7 @@ def _pass_on(source: IO[bytes], target: IO[bytes]) -> None:
 
 
 def _contents(cluster: Cluster) -> Contents:
-    found: Contents = {}
+    contents: Contents = {}
     with psycopg.connect(running.dsn(cluster, "postgres")) as connection:
         names = connection.execute("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate")
         databases = [str(name) for (name,) in names]
@@ -135,9 +135,9 @@ def _contents(cluster: Cluster) -> Contents:
                 "SELECT schemaname, tablename FROM pg_tables"
                 " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"
             ).fetchall()
-            found[database] = {}
+            contents[database] = {}
             for schema, table in tables:
                 count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
                 row = connection.execute(count).fetchone()
-                found[database][f"{schema}.{table}"] = row[0] if row else 0
-    return found
+                contents[database][f"{schema}.{table}"] = row[0] if row else 0
+    return contents

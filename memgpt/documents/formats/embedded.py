@@ -36,12 +36,12 @@ def without(text: str, pages: Sequence[tuple[int, int]]) -> tuple[str, Sequence[
 
 
 def _cuts(text: str) -> Iterator[tuple[int, int, str]]:
-    for found in _EMBEDDED.finditer(text):
-        words = found[0]
-        if found["alt"] is not None:
-            yield *found.span(), f"[picture {found['alt']}]" if found["alt"] else "[picture]"
+    for match in _EMBEDDED.finditer(text):
+        words = match[0]
+        if match["alt"] is not None:
+            yield *match.span(), f"[picture {match['alt']}]" if match["alt"] else "[picture]"
         elif words.startswith("data:") or _is_base64(words):
-            yield *found.span(), f"[base64, {len(words):,} characters]"
+            yield *match.span(), f"[base64, {len(words):,} characters]"
 
 
 def _is_base64(words: str) -> bool:

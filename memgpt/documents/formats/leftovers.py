@@ -57,10 +57,10 @@ _OUT: Final = {"delText", "instrText", "rPh"}
 
 def added(data: bytes, media_type: str, text: str) -> str:
     """Append to a text the passages of the file that are not in it, each kind below a heading of its own."""
-    known = _Known(text)
+    read = _Known(text)
     sections = []
     for title, passages in _sections(data, media_type):
-        missing = [passage for passage in passages if known.is_missing(passage)]
+        missing = [passage for passage in passages if read.is_missing(passage)]
         if missing:
             sections.append("\n\n".join([heading(1, title), *missing]))
     return "\n\n".join([text.rstrip("\n"), *sections]) + "\n" if sections else text
@@ -79,11 +79,11 @@ class _Known:
         words = f" {_words(passage)} "
         if words.isspace() or self._missed > _MOST:
             return False
-        found = self._words.find(words, self._at)
-        if found < 0:
-            found = self._words.find(words)
-        if found >= 0:
-            self._at = found + len(words) - 1
+        at = self._words.find(words, self._at)
+        if at < 0:
+            at = self._words.find(words)
+        if at >= 0:
+            self._at = at + len(words) - 1
             return False
         letters = words.replace(" ", "")
         if len(letters) >= _SURE and letters in self._letters:
@@ -146,8 +146,8 @@ def _paragraphs(root: Element) -> Iterator[str]:
         elif kind in ("tab", "br", "cr") and runs is not None:
             runs.append(" ")
         waiting += [(child, runs) for child in reversed(element)]
-    for found in open_paragraphs:
-        yield one_line("".join(found))
+    for paragraph in open_paragraphs:
+        yield one_line("".join(paragraph))
 
 
 class _Page(HTMLParser):

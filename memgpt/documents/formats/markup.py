@@ -41,12 +41,12 @@ def org(text: str) -> FormatText:
     lines: list[str] = []
     title = ""
     for line in text.splitlines():
-        if found := _ORG_HEADING.match(line):
-            lines.append(heading(len(found[1]), found[2]))
-        elif found := _ORG_BLOCK.match(line):
-            lines.append("```" + (found[3] if found[1].lower() == "begin" else ""))
-        elif (found := _ORG_KEYWORD.match(line)) and found[1].lower() == "title":
-            title = one_line(found[2])
+        if match := _ORG_HEADING.match(line):
+            lines.append(heading(len(match[1]), match[2]))
+        elif match := _ORG_BLOCK.match(line):
+            lines.append("```" + (match[3] if match[1].lower() == "begin" else ""))
+        elif (match := _ORG_KEYWORD.match(line)) and match[1].lower() == "title":
+            title = one_line(match[2])
             lines.append(title)
         else:
             lines.append(_ORG_LINK.sub(r"\2 (\1)", line))
@@ -61,26 +61,26 @@ def rst(text: str) -> FormatText:
     """Read reStructuredText: the order in which underlines occur makes the levels of headings."""
     levels: dict[str, int] = {}
     lines = text.splitlines()
-    made: list[str] = []
+    blocks: list[str] = []
     skip = False
     for line, below in pairwise([*lines, ""]):
         if skip:
             skip = False
         elif _is_title(line, below):
             level = levels.setdefault(below[0], len(levels) + 1)
-            if made and _RST_RULE.match(made[-1]):
-                made.pop()  # a line above a title belongs to it
-            made.append(heading(level, line))
+            if blocks and _RST_RULE.match(blocks[-1]):
+                blocks.pop()  # a line above a title belongs to it
+            blocks.append(heading(level, line))
             skip = True
         else:
-            made.append(_RST_ROLE.sub(r"\1", line))
-    first = next((line.lstrip("# ") for line in made if line.startswith("# ")), "")
-    return FormatText("\n".join(made) + "\n", first)
+            blocks.append(_RST_ROLE.sub(r"\1", line))
+    first = next((line.lstrip("# ") for line in blocks if line.startswith("# ")), "")
+    return FormatText("\n".join(blocks) + "\n", first)
 
 
 def _is_title(line: str, below: str) -> bool:
-    known = bool(line.strip()) and not line.startswith(" ") and not _RST_RULE.match(line)
-    return known and bool(_RST_RULE.match(below)) and len(below.rstrip()) >= len(line.rstrip()) - 2
+    titled = bool(line.strip()) and not line.startswith(" ") and not _RST_RULE.match(line)
+    return titled and bool(_RST_RULE.match(below)) and len(below.rstrip()) >= len(line.rstrip()) - 2
 
 
 _TEX_SECTIONS: Final = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5}
@@ -107,17 +107,17 @@ _TEX_UNSEEN: Final = {
 
 def tex(text: str) -> FormatText:
     """Read LaTeX: commands go, what they hold stays, and formulas stay as they are written."""
-    made: list[str] = []
+    pieces: list[str] = []
     title = ""
     at = 0
     for start, end, piece, section in _tex_pieces(text):
         if start < at:
             continue
-        made += [text[at:start], piece]
+        pieces += [text[at:start], piece]
         at = end
         if section == "title":
             title = title or one_line(piece)
-    body = _BLANK_LINES.sub("\n\n", "".join([*made, text[at:]]))
+    body = _BLANK_LINES.sub("\n\n", "".join([*pieces, text[at:]]))
     return FormatText("\n".join(line.strip() for line in body.splitlines()).strip() + "\n", title)
 
 

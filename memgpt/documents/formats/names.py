@@ -123,15 +123,15 @@ def detect(data: bytes, suffix: str) -> str:
     if not data.strip():
         raise InputError("empty: there is no text in it")
     named = BY_SUFFIX.get(suffix)
-    found = _by_content(data)
-    if found == _OLE:
+    detected = _by_content(data)
+    if detected == _OLE:
         if named in (DOCX, PPTX, XLSX):
             raise InputError("encrypted: save it without a password first")
         if named not in _IN_OLE:
             raise InputError("an old Office or another compound file; its name must say which (.doc, .xls, .ppt, .msg)")
         return named
-    if found is not None:
-        return found
+    if detected is not None:
+        return detected
     if named in _SIGNED or named in _IN_OLE:
         raise InputError(f"corrupt or misnamed: a {suffix} file does not begin like this")
     return _refined(data, named) if named in (None, XML) else named
@@ -140,8 +140,8 @@ def detect(data: bytes, suffix: str) -> str:
 def _refined(data: bytes, named: str | None) -> str:
     """Return the format of a text whose name does not tell, or of an XML file, by its beginning."""
     head = data[:1024]
-    found = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
-    return found or named or PLAIN
+    media_type_of = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
+    return media_type_of or named or PLAIN
 
 
 def _by_content(data: bytes) -> str | None:

@@ -56,10 +56,10 @@ def read(data: bytes, media_type: str, *, ocr: bool = False) -> FormatText:
         text, note = _with_attachments(text, result)
     if media_type == formats.DOCX and len(pages) == 1:
         pages = ()  # Word did not note where its pages end
-    known = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
+    fields = {key: metadata[key] for key in _FIELDS if metadata.get(key) and "(" not in str(metadata[key])[:3]}
     if pages:
-        known["pages"] = pages[-1][1]
-    return FormatText(text, _title(metadata), pages=pages, metadata=known, note=note)
+        fields["pages"] = pages[-1][1]
+    return FormatText(text, _title(metadata), pages=pages, metadata=fields, note=note)
 
 
 def _printed(data: bytes, contents: Sequence[str], ocr: bool) -> tuple[Sequence[str], str | None]:
@@ -174,8 +174,8 @@ def _with_notes(marked: str, plain: str) -> str:
     """Slides with their speakers' notes, which only the plain rendering has."""
     notes = {}
     for number, slide in zip(*[iter(_PAGE.split(plain)[1:])] * 2, strict=True):
-        _, found, said = slide.partition("\nNotes:\n")
-        if found:
+        _, mark, said = slide.partition("\nNotes:\n")
+        if mark:
             notes[number] = said.strip()
     first, *rest = _PAGE.split(marked)
     slides = (

@@ -62,14 +62,14 @@ def _heading_lines(lines: Sequence[str], headings: Sequence[tuple[int, str]]) ->
 
 def _spelt(keys: Sequence[str], first: int, wanted: str) -> int:
     """Return the line after those from ``first`` on that spell a title together; 0 if they do not."""
-    found = keys[first]
+    spelt = keys[first]
     last = first + 1
-    while found and wanted.startswith(found):
-        if found == wanted:
+    while spelt and wanted.startswith(spelt):
+        if spelt == wanted:
             return last
         if last == len(keys):
             break
-        found += keys[last]
+        spelt += keys[last]
         last += 1
     return 0
 

@@ -61,7 +61,7 @@ def read(data: bytes) -> Beside:
 
 
 def _page(page: Any, index: int, beside: Beside) -> None:
-    found = beside.passages[index]
+    passages = beside.passages[index]
     drawn = _resolved(_resolved(page.get("/Resources"), {}).get("/XObject"), {})
     if any(_resolved(each, {}).get("/Subtype") in ("/Image", "/Form") for each in drawn.values()):
         beside.pictured.add(index)
@@ -75,8 +75,8 @@ def _page(page: Any, index: int, beside: Beside) -> None:
             continue
         else:
             said = f"[comment: {said}]"
-        if said and said not in found:
-            found.append(said)
+        if said and said not in passages:
+            passages.append(said)
 
 
 def _resolved(value: Any, absent: Any) -> Any:
@@ -123,9 +123,9 @@ def _form(packets: dict[str, Any], beside: Beside) -> None:
     lines: Sequence[str] = ()
     if data:
         root = parse_xml(data)
-        known = {line.rpartition(": ")[2] for page in beside.passages for line in page}
+        shown = {line.rpartition(": ")[2] for page in beside.passages for line in page}
         values = ((local(each), one_line(each.text or "")) for each in root.iter() if not len(each))
-        lines = [f"{name}: {value}" for name, value in values if value and value not in known]
+        lines = [f"{name}: {value}" for name, value in values if value and value not in shown]
     if beside.passages:
         beside.passages[-1].extend(dict.fromkeys(lines))
     beside.notes.append("an XFA form: what its fields hold is read, its printed words only where the pages have them")

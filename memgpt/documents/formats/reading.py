@@ -96,6 +96,6 @@ def blocks(parts: Sequence[str]) -> str:
 
 def code(text: str, language: str = "") -> str:
     """Format a text as a fenced block of code, its fence longer than any inside."""
-    longest = max((len(found) for found in _TICKS.findall(text)), default=2)
+    longest = max((len(ticks) for ticks in _TICKS.findall(text)), default=2)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -39,11 +39,11 @@ def find(dsn: str, wanted: str | None, kind: str | None) -> tuple[str, ForeignTa
         InputError: the database cannot be read, or has none or several.
     """
     with _connected(dsn) as connection:
-        found = [ForeignTable(**row) for row in connection.execute(SQL.candidates)]
-    names = ", ".join(f"{table.schema}.{table.name}" for table in found) or "none"
+        tables = [ForeignTable(**row) for row in connection.execute(SQL.candidates)]
+    names = ", ".join(f"{table.schema}.{table.name}" for table in tables) or "none"
     fitting = [
         table
-        for table in found
+        for table in tables
         if wanted in (None, table.name, f"{table.schema}.{table.name}")
         and kind in (None, "mem0" if table.is_mem0 else "langgraph")
     ]

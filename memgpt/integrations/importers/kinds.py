@@ -103,8 +103,8 @@ def open_memory(source: str | Path, kind: str | None = None, table: str | None =
     if kind is not None:
         validation.choice(kind, NAMES, "kind")
     if isinstance(source, str) and foreign_tables.is_dsn(source):
-        name, found = foreign_tables.find(source, table, kind)
-        return Opened(name, lambda: foreign_tables.read(source, found))
+        name, foreign = foreign_tables.find(source, table, kind)
+        return Opened(name, lambda: foreign_tables.read(source, foreign))
     path = Path(source)
     if not path.exists():
         raise InputError(f"there is no file {path}")

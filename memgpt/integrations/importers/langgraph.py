@@ -12,9 +12,9 @@ from memgpt.integrations.importers.items import ImportItem, memory
 _TEXTS: Final = ("text", "content", "memory", "data", "value", "summary")
 
 
-def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
+def rows(records: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
     """Yield the items of a store: ``prefix`` (the namespace), ``key``, ``value`` and times."""
-    for row in found:
+    for row in records:
         id, value, expiry = f"{row['prefix']}:{row['key']}", row["value"], row.get("expires_at")
         if expiry is not None and expiry <= datetime.now(UTC):
             yield ImportItem("memory", id, problem=f"it expired at {expiry.isoformat()}")

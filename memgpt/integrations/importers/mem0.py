@@ -31,16 +31,16 @@ def answer(value: Any) -> Iterator[ImportItem]:
             yield fact(each.get("source"), each.get("relationship", each.get("relation")), target)
 
 
-def rows(found: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
+def rows(records: Iterable[Mapping[str, Any]]) -> Iterator[ImportItem]:
     """Yield the memories of a pgvector table: ``id`` and ``payload``."""
-    for row in found:
+    for row in records:
         payload = row["payload"]
         yield _memory(row["id"], payload) if isinstance(payload, Mapping) else _none(row["id"])
 
 
 def _results(value: Any) -> list[Any]:
-    found = value.get("results", value.get("memories")) if isinstance(value, Mapping) else value
-    return found if isinstance(found, list) else []
+    results = value.get("results", value.get("memories")) if isinstance(value, Mapping) else value
+    return results if isinstance(results, list) else []
 
 
 def _memory(id: Any, about: Mapping[str, Any]) -> ImportItem:

@@ -55,8 +55,8 @@ class ImportReport:
     @property
     def counts(self) -> dict[ImportOutcome, int]:
         """Return the number of items by outcome."""
-        found = Counter(item.outcome for item in self.items)
-        return {outcome: found[outcome] for outcome in OUTCOMES}
+        counted = Counter(item.outcome for item in self.items)
+        return {outcome: counted[outcome] for outcome in OUTCOMES}
 
 
 def import_memory(
@@ -204,8 +204,8 @@ class _Run:
             if problem.outcome == "skipped":
                 outcomes[n] = "problem"
                 skipped.add(n)
-        for n, kept in zip([n for n in sent if n not in skipped], done, strict=True):
-            outcomes[n] = "merged" if kept.duplicate else "new"
+        for n, remembered in zip([n for n in sent if n not in skipped], done, strict=True):
+            outcomes[n] = "merged" if remembered.duplicate else "new"
         return outcomes
 
     def _one(self, index: int, item: ImportItem) -> ImportOutcome:
@@ -238,15 +238,15 @@ class _Run:
         name = _name(values["name"])
         properties = {**self._from(item), **values.get("properties", {})}
         before = self._memory.graph.find(name)
-        made = self._memory.graph.add_entity(
+        entity = self._memory.graph.add_entity(
             name, _name(values.get("type")), aliases=values.get("aliases", ()), properties=properties
         )
-        return "merged" if made.id in {each.id for each in before} else "new"
+        return "merged" if entity.id in {each.id for each in before} else "new"
 
     def _fact(self, item: ImportItem, values: Json) -> ImportOutcome:
         ends = [_name(values[end]) for end in ("source", "type", "target")]
-        made = self._memory.graph.add_fact(*ends, properties=self._from(item))
-        return "new" if self._newest is None or made.recorded_at > self._newest else "merged"
+        fact = self._memory.graph.add_fact(*ends, properties=self._from(item))
+        return "new" if self._newest is None or fact.recorded_at > self._newest else "merged"
 
     def _document(self, item: ImportItem, values: Json) -> ImportOutcome:
         metadata: Mapping[str, Any] = {**values.get("metadata", {}), **self._from(item)}

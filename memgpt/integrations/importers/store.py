@@ -22,11 +22,11 @@ class ImportStore:
 
     def known(self, system: str) -> set[tuple[str, str]]:
         """Return the kind and id of everything that was imported from a system."""
-        given = {"agent_id": self._author.agent_id, "system": system}
-        return {(kind, id) for kind, id in self._connection.execute(SQL.known, given)}
+        parameters = {"agent_id": self._author.agent_id, "system": system}
+        return {(kind, id) for kind, id in self._connection.execute(SQL.known, parameters)}
 
     def imported_texts(self, texts: Sequence[str]) -> list[bool]:
         """Tell for each text whether a living memory with it was imported."""
-        given = {"agent_id": self._author.agent_id, "texts": [*texts]}
-        there = {place for (place,) in self._connection.execute(SQL.imported_texts, given)}
+        parameters = {"agent_id": self._author.agent_id, "texts": [*texts]}
+        there = {place for (place,) in self._connection.execute(SQL.imported_texts, parameters)}
         return [n in there for n in range(len(texts))]

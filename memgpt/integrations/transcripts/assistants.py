@@ -16,9 +16,9 @@ from memgpt.models import Json
 Item = Mapping[str, Any]
 
 
-def messages(found: Iterable[Any], session: str | None) -> Conversation:
+def messages(items: Iterable[Any], session: str | None) -> Conversation:
     """Messages as OpenAI and Anthropic take them, of LangChain in its three forms, or of Gemini."""
-    return Conversation(session, (turn for item in found for turn in _turns(item)))
+    return Conversation(session, (turn for item in items for turn in _turns(item)))
 
 
 def _turns(item: Any) -> Iterator[TranscriptTurn]:
@@ -47,8 +47,8 @@ _TIMES: Final = ("created_at", "create_time", "timestamp", "time", "date")
 
 def _calls(item: Item) -> list[Any]:
     """Return the tool calls of a message; malformed ones stay for the later check to name."""
-    found = item.get("tool_calls") or []
-    return [call(each) if isinstance(each, Mapping) else each for each in found] if isinstance(found, list) else [found]
+    calls = item.get("tool_calls") or []
+    return [call(each) if isinstance(each, Mapping) else each for each in calls] if isinstance(calls, list) else [calls]
 
 
 def _joined(*texts: str) -> str:
@@ -87,10 +87,10 @@ def chatgpt(conversation: Item, branches: bool) -> Conversation:
     """Read a conversation of ChatGPT's export: the branch shown last, or with ``branches`` all branches."""
     nodes = mapping(conversation["mapping"])
     order = list(nodes) if branches else _shown_branch(conversation, nodes)
-    found = [mapping(mapping(nodes[id]).get("message")) for id in order]
+    shown = [mapping(mapping(nodes[id]).get("message")) for id in order]
     turns = (
         turn
-        for message in found
+        for message in shown
         if message and not mapping(message.get("metadata")).get("is_visually_hidden_from_conversation")
         for turn in _chatgpt_turns(message)
     )
@@ -146,8 +146,8 @@ def _chatgpt_content(content: Item) -> Content:
 
 def claude_ai(conversation: Item) -> Conversation:
     """Read a conversation of Claude.ai's export."""
-    found = objects(conversation["chat_messages"])
-    turns = (turn for message in found for turn in _claude_ai_turns(message))
+    items = objects(conversation["chat_messages"])
+    turns = (turn for message in items for turn in _claude_ai_turns(message))
     return Conversation(text_of(conversation.get("uuid")), turns, text_of(conversation.get("name")))
 
 
@@ -207,17 +207,17 @@ def _response_turns(item: Item) -> Iterator[TranscriptTurn]:
         )
     elif kind.endswith("_call"):
         arguments = next((item[key] for key in ("arguments", "input", "action") if item.get(key) is not None), None)
-        made: Json = {"id": call_id or id, "name": item.get("name") or kind, "arguments": arguments}
-        yield TranscriptTurn("assistant", "", when=when, id=id, tool_calls=[made])
+        call: Json = {"id": call_id or id, "name": item.get("name") or kind, "arguments": arguments}
+        yield TranscriptTurn("assistant", "", when=when, id=id, tool_calls=[call])
         if item.get("output"):  # of a call on a server, such as mcp_call
             yield TranscriptTurn("tool", attachments.read(item["output"]).text, when=when, tool_call_id=call_id or id)
 
 
 def sharegpt(conversation: Item, number: int) -> Conversation:
     """Read a conversation of the ShareGPT form, ``from`` and ``value``."""
-    found = objects(conversation.get("conversations") or conversation.get("items"))
+    items = objects(conversation.get("conversations") or conversation.get("items"))
     turns = (
-        TranscriptTurn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in found
+        TranscriptTurn(role_of(each.get("from")) or "user", attachments.read(each.get("value")).text) for each in items
     )
     return Conversation(text_of(conversation.get("id")) or f"conversation {number}", turns)
 
@@ -263,8 +263,8 @@ def _parsed(value: Any) -> Any:
 
 def gemini_activity(entries: Sequence[Item]) -> Conversation:
     """Read the activity of Gemini in Google's Takeout: prompts with their answers, newest first in the file."""
-    found = sorted(entries, key=lambda entry: str(entry.get("time") or ""))
-    return Conversation("Gemini Apps", (turn for entry in found for turn in _activity_turns(entry)))
+    ordered = sorted(entries, key=lambda entry: str(entry.get("time") or ""))
+    return Conversation("Gemini Apps", (turn for entry in ordered for turn in _activity_turns(entry)))
 
 
 def _activity_turns(entry: Item) -> Iterator[TranscriptTurn]:

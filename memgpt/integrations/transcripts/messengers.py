@@ -120,9 +120,9 @@ def whatsapp(text: str) -> Conversation:
     """Read a chat exported by WhatsApp. Its times have no zone and are taken as UTC."""
     entries: list[tuple[re.Match[str], list[str]]] = []
     for line in text.splitlines():
-        found = _WHATSAPP.match(line)
-        if found is not None:
-            entries.append((found, [found[8]]))
+        match = _WHATSAPP.match(line)
+        if match is not None:
+            entries.append((match, [match[8]]))
         elif entries:
             entries[-1][1].append(line)
     day_first = _day_first([entry for entry, _ in entries])

@@ -95,8 +95,8 @@ Opened = Callable[[bool], Iterator[Conversation]]
 def _opened(source: Path | str | Json | Sequence[Any]) -> tuple[Opened, bool]:
     """Open a source of conversations, and tell whether they are read while they are imported."""
     if not isinstance(source, (str, Path)):
-        found = of_value(source)
-        return lambda branches: shapes.conversations(found, branches=branches), False
+        opened = of_value(source)
+        return lambda branches: shapes.conversations(opened, branches=branches), False
     path = Path(source)
     if path.is_dir():
         return lambda _: _slack_folder(path), True
@@ -105,13 +105,13 @@ def _opened(source: Path | str | Json | Sequence[Any]) -> tuple[Opened, bool]:
     return lambda branches: _named(shapes.conversations(read, branches=branches), read, path), large
 
 
-def _named(found: Iterator[Conversation], source: Source, path: Path) -> Iterator[Conversation]:
+def _named(conversations: Iterator[Conversation], source: Source, path: Path) -> Iterator[Conversation]:
     """Files that hold a single conversation without a name have that of the file (a channel's day: of its folder)."""
     if source.text is not None or any("ts" in item for item in source.first if isinstance(item, Mapping)):
         name = path.stem if source.text is not None else path.parent.name
-        yield from (replace(each, session=each.session or name) for each in found)
+        yield from (replace(each, session=each.session or name) for each in conversations)
     else:
-        yield from found
+        yield from conversations
 
 
 def _slack_folder(path: Path) -> Iterator[Conversation]:
@@ -172,7 +172,7 @@ class _TranscriptImport:
 
     def _fresh(self, conversation: Conversation, session: str) -> Iterator[Json]:
         """Yield the messages of a conversation that are not stored yet, in the form of ``Messages.append_many``."""
-        known = self._known[session]
+        stored = self._known[session]
         seen: dict[str, int] = {}
         turns = iter(conversation.turns)
         first = list(islice(turns, _PEEKED))
@@ -181,39 +181,39 @@ class _TranscriptImport:
             id = turn.id or _fingerprint(turn, seen)
             message = self._message(turn, number, session, last)
             last = message["created_at"] if message is not None else last
-            if message is None or id in known or not (message["content"].strip() or message["tool_calls"]):
+            if message is None or id in stored or not (message["content"].strip() or message["tool_calls"]):
                 self.skipped += 1
             else:
-                known.add(id)
+                stored.add(id)
                 yield {**message, "session": session, "metadata": {**turn.about, "transcript_id": id}}
 
     def _message(self, turn: TranscriptTurn, number: int, session: str, last: datetime | None) -> Json | None:
         """Return the message of a turn; None if it is left out."""
-        found = _Checked(number)
-        known = turn.role in ROLES and not turn.problem
-        if not known:
-            found.bad("role", turn.problem or f"role {turn.role!r} is none of {', '.join(ROLES)}")
-        text = found.text(turn.text, "content")
+        checked = _Checked(number)
+        acceptable = turn.role in ROLES and not turn.problem
+        if not acceptable:
+            checked.bad("role", turn.problem or f"role {turn.role!r} is none of {', '.join(ROLES)}")
+        text = checked.text(turn.text, "content")
         message = {
             "role": turn.role,
             "content": text or ("(empty)" if turn.role == "tool" else ""),
-            "name": found.name(turn.name or None, "name"),
-            "tool_calls": found.calls(turn.tool_calls) or None,
-            "tool_call_id": found.name(turn.tool_call_id or None, "tool_call_id"),
-            "created_at": _not_before(last, found.time(turn.when)),
+            "name": checked.name(turn.name or None, "name"),
+            "tool_calls": checked.calls(turn.tool_calls) or None,
+            "tool_call_id": checked.name(turn.tool_call_id or None, "tool_call_id"),
+            "created_at": _not_before(last, checked.time(turn.when)),
         }
-        if found.problems and self._on_error == "fail":
-            raise InputError(f"message {number} of {session!r}: {found.problems[0].reason}")
-        left_out = not known or bool(found.problems and self._on_error == "skip")
+        if checked.problems and self._on_error == "fail":
+            raise InputError(f"message {number} of {session!r}: {checked.problems[0].reason}")
+        left_out = not acceptable or bool(checked.problems and self._on_error == "skip")
         if left_out:
-            found.problems = [replace(each, outcome="skipped") for each in found.problems]
-        self.problems += found.problems[: _MOST_PROBLEMS - len(self.problems)]
+            checked.problems = [replace(each, outcome="skipped") for each in checked.problems]
+        self.problems += checked.problems[: _MOST_PROBLEMS - len(self.problems)]
         return None if left_out else message
 
 
-def _session_name(given: str | None) -> str:
+def _session_name(title: str | None) -> str:
     """Return the file's name of a conversation, if it is a valid name."""
-    name = validation.normal(validation.replaced(given or "")).strip()
+    name = validation.normal(validation.replaced(title or "")).strip()
     while len(name.encode()) > validation.MAX_NAME:
         name = name[: len(name) * 3 // 4]
     return name or "imported"
@@ -257,17 +257,17 @@ class _Checked:
             return None
 
     def calls(self, calls: Sequence[Any]) -> list[Json]:
-        kept: list[Json] = []
+        checked: list[Json] = []
         for number, call in enumerate(calls):
             try:
                 mended = validation.mended(call)
-                kept.append(validation.json_object(mended, f"tool_calls[{number}]"))
+                checked.append(validation.json_object(mended, f"tool_calls[{number}]"))
             except InputError as error:
                 self.bad("tool_calls", str(error))
             else:
                 if mended != call:
                     self.bad("tool_calls", f"tool_calls[{number}] has characters that PostgreSQL cannot store")
-        return kept
+        return checked
 
     def time(self, value: Any) -> datetime | None:
         """Parse a time as files have it: a date of ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970."""

@@ -99,12 +99,12 @@ def _of_object_with(root: Mapping[str, Any], key: str) -> Iterator[Conversation]
     return _message_lists([{**root, "messages": items}], lines=False)
 
 
-def _message_lists(found: Iterable[Mapping[str, Any]], lines: bool) -> Iterator[Conversation]:
+def _message_lists(items: Iterable[Mapping[str, Any]], lines: bool) -> Iterator[Conversation]:
     """Objects with a list of messages each: a session each, by its name, else by its number where there are several."""
-    for number, item in enumerate(found, 1):
-        known = next((item[key] for key in ("session", "id", "conversation_id", "title") if item.get(key)), None)
+    for number, item in enumerate(items, 1):
+        session = next((item[key] for key in ("session", "id", "conversation_id", "title") if item.get(key)), None)
         first = [{"role": "system", "content": item["system"]}] if item.get("system") else []
-        name = text_of(known) or (f"line {number}" if lines else None)
+        name = text_of(session) or (f"line {number}" if lines else None)
         conversation = assistants.messages([*first, *item["messages"]], name)
         yield Conversation(conversation.session, conversation.turns, text_of(item.get("title")))
 
@@ -114,8 +114,8 @@ def _by_session(items: Iterable[Any]) -> Iterator[Conversation]:
     groups: dict[str | None, list[Any]] = {}
     for item in items:
         groups.setdefault(text_of(mapping(item).get("session")), []).append(item)
-    for session, found in groups.items():
-        yield assistants.messages(found, session)
+    for session, rows in groups.items():
+        yield assistants.messages(rows, session)
 
 
 def _is_response(item: Mapping[str, Any]) -> bool:

@@ -35,7 +35,7 @@ HistoryKind = Literal["block", "archival", "message", "document", "chunk", "enti
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    def given(self) -> dict[str, Any]:
+    def sent(self) -> dict[str, Any]:
         """Return the fields the caller sent."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
@@ -113,11 +113,11 @@ class BatchBody(Body):
     @classmethod
     def _with_characters_replaced(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Half of a surrogate pair is no text to Pydantic, which would refuse the whole body."""
-        given: Any = value.get("on_error") if isinstance(value, dict) else None
-        if given not in ("skip", "replace"):
+        on_error: Any = value.get("on_error") if isinstance(value, dict) else None
+        if on_error not in ("skip", "replace"):
             return handler(value)
         batch = handler(validation.mended(value))
-        outcome: Outcome = "skipped" if given == "skip" else "replaced"
+        outcome: Outcome = "skipped" if on_error == "skip" else "replaced"
         for n, item in enumerate(value.get(cls._items()) or []):
             for field, each in item.items() if isinstance(item, dict) else ():
                 if validation.mended(each) != each:
@@ -135,11 +135,11 @@ class BatchBody(Body):
         """Have the items kept: the place and the answer of each that was, and what was wrong with others."""
         left_out = {problem.index for problem in self._unstorable if problem.outcome == "skipped"}
         places = [n for n in range(len(getattr(self, self._items()))) if n not in left_out]
-        done = keep([getattr(self, self._items())[n].given() for n in places], self.on_error)
+        done = keep([getattr(self, self._items())[n].sent() for n in places], self.on_error)
         problems = [replace(problem, index=places[problem.index]) for problem in done.problems]
         skipped = {problem.index for problem in problems if problem.outcome == "skipped"}
-        kept = zip((n for n in places if n not in skipped), done, strict=True)
-        return [*kept], sorted([*self._unstorable, *problems], key=lambda problem: problem.index)
+        pairs = zip((n for n in places if n not in skipped), done, strict=True)
+        return [*pairs], sorted([*self._unstorable, *problems], key=lambda problem: problem.index)
 
 
 class ArchivalBatch(BatchBody):

@@ -217,13 +217,13 @@ def _agent(scope: Scope, headers: Headers, caller: Caller) -> str | None:
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
     """Replay a body that was read already; after it, pass on what the connection says."""
-    given = False
+    delivered = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal delivered
+        if delivered:
             return await receive()
-        given = True
+        delivered = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

@@ -70,12 +70,16 @@ def said(message: Mapping[str, Any]) -> Said | None:
     calls = message.get("tool_calls") or []
     if isinstance(message.get("function_call"), Mapping):
         calls = [{"function": message["function_call"]}]
-    kept = [_call(call) for call in calls if isinstance(call, Mapping)] if role == "assistant" else []
+    tool_calls = [_call(call) for call in calls if isinstance(call, Mapping)] if role == "assistant" else []
     content = storable(text_of(message.get("content")) or str(message.get("refusal") or ""))
-    if not content.strip() and not kept and role != "tool":
+    if not content.strip() and not tool_calls and role != "tool":
         return None
     return Said(
-        role, content, kept, _name(message.get("tool_call_id")) if role == "tool" else None, _name(message.get("name"))
+        role,
+        content,
+        tool_calls,
+        _name(message.get("tool_call_id")) if role == "tool" else None,
+        _name(message.get("name")),
     )
 
 
@@ -122,12 +126,12 @@ def align(stored: Sequence[Key], sent: Sequence[Key]) -> tuple[int, int]:
     """Return how many of the sent messages are stored, and how many of the stored ones stand: after them comes the last
     reply, which the client does not know."""
     last_user = max((n for n, key in enumerate(stored) if key[0] == "user"), default=-1)
-    best, known, standing = 0, 0, len(stored)
+    best, matched, standing = 0, 0, len(stored)
     for end in range(len(stored), max(last_user, len(stored) - _LONGEST_REPLY), -1):
         for place, length in enumerate(_common_ends(stored[:end], sent), start=1):
             if length > best and _is_continued(stored[: end - length], sent[: place - length], length):
-                best, known, standing = length, place, end
-    return known, standing
+                best, matched, standing = length, place, end
+    return matched, standing
 
 
 def _is_continued(stored: Sequence[Key], sent: Sequence[Key], length: int) -> bool:
@@ -228,8 +232,8 @@ class Exchange:
         return self._memory.messages.list(session=self._session, limit=most, roles=("user", "assistant", "tool"))
 
     def _new(self, stored: Sequence[Message]) -> tuple[list[Said], Sequence[Message]]:
-        known, standing = align([_stored_key(message) for message in stored], [each.key for each in self._sent])
-        return self._sent[known:], stored[standing:]
+        matched, standing = align([_stored_key(message) for message in stored], [each.key for each in self._sent])
+        return self._sent[matched:], stored[standing:]
 
 
 def _stored_key(message: Message) -> Key:

@@ -136,17 +136,17 @@ def _with_its_answer(endpoint: Callable[..., Any], status: int) -> Callable[...,
     return called
 
 
-def _scope(given: dict[str, Any]) -> AgentScope | None:
+def _scope(arguments: dict[str, Any]) -> AgentScope | None:
     """Return the scope the endpoint writes to."""
-    memories = (value.memory if isinstance(value, Jobs) else value for value in given.values())
+    memories = (value.memory if isinstance(value, Jobs) else value for value in arguments.values())
     return next((scope_of(memory) for memory in memories if isinstance(memory, Memory)), None)
 
 
-def _answer(answers: TypeAdapter[Any], result: Any, status: int, given: dict[str, Any]) -> Response:
+def _answer(answers: TypeAdapter[Any], result: Any, status: int, arguments: dict[str, Any]) -> Response:
     answer = Response(status_code=status)
     if status != 204:
         answer = Response(answers.dump_json(result), status, media_type="application/json")
-    injected = next((value for value in given.values() if isinstance(value, Response)), None)
+    injected = next((value for value in arguments.values() if isinstance(value, Response)), None)
     if injected is not None:
         answer.headers.update({k: v for k, v in injected.headers.items() if k in _KEPT})
     return answer

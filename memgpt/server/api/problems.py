@@ -128,12 +128,12 @@ def detail_of(error: Exception) -> str:
     """Return what a caller is told of an error; PostgreSQL's own words only where they are about the request."""
     if isinstance(error, DatabaseError) or isinstance(error.__cause__, psycopg.Error):
         log.warning("database: %s", error)
-        told = {
+        details = {
             403: "this key may not do this",
             409: "somebody else is changing the same rows: try again",
             422: "a value cannot be stored",
         }
-        return told.get(status_of(error), "the database cannot do this at the moment")
+        return details.get(status_of(error), "the database cannot do this at the moment")
     return str(error)
 
 

@@ -48,11 +48,11 @@ class Metrics:
 
         def gauge(name: str, description: str, read: Any) -> None:
             def observe(_: CallbackOptions) -> Iterable[Observation]:
-                found = read()
+                reading = read()
                 return (
-                    [Observation(value, {"state": state}) for state, value in found.items()]
-                    if isinstance(found, Mapping)
-                    else [Observation(found)]
+                    [Observation(value, {"state": state}) for state, value in reading.items()]
+                    if isinstance(reading, Mapping)
+                    else [Observation(reading)]
                 )
 
             meter.create_observable_gauge(name, [observe], description=description)

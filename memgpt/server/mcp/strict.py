@@ -37,9 +37,9 @@ class StrictServer(MCPServer):
         return await super().get_prompt(name, arguments, context)
 
 
-def _unknown(arguments: Iterable[str], known: Iterable[str]) -> str | None:
+def _unknown(arguments: Iterable[str], accepted: Iterable[str]) -> str | None:
     """Describe unknown names among arguments; None if there are none."""
-    names = list(known)
+    names = list(accepted)
     for argument in arguments:
         if argument not in names:
             return f"has no argument {argument!r}: it has {', '.join(names) or 'none'}"

@@ -140,7 +140,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
         """Keep a text for good. Something already kept is merged with what you say of it now; ``similar`` lists what
         says nearly the same and may need updating instead."""
         with door.memory("write") as memory:
-            kept = memory.remember(
+            remembered = memory.remember(
                 text,
                 tags=tags or [],
                 importance=importance,
@@ -149,7 +149,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return RememberResult(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+        return RememberResult(id=remembered.id, duplicate=remembered.duplicate, similar=list(remembered.similar))
 
     @server.tool(title="Correct a memory", annotations=_WRITES)
     def correct_memory(
@@ -164,7 +164,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
     ) -> RememberResult:
         """Replace a kept text that is no longer true. The old one stays in the history and is not found any more."""
         with door.memory("write") as memory:
-            kept = memory.archival.supersede(
+            replacement = memory.archival.supersede(
                 id,
                 text,
                 tags=tags or [],
@@ -174,7 +174,7 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return RememberResult(id=kept.id, duplicate=kept.duplicate, similar=list(kept.similar))
+        return RememberResult(id=replacement.id, duplicate=replacement.duplicate, similar=list(replacement.similar))
 
     @server.tool(title="Delete a memory", annotations=_DELETES)
     def delete_memory(id: int) -> Removed:

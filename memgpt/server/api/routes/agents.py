@@ -42,9 +42,9 @@ def get_agent(agent_id: AgentId, service: TheService, caller: AnyCaller) -> Agen
 @router.put("/{agent_id}")
 def describe_agent(agent_id: AgentId, body: bodies.AgentBody, service: TheService, caller: AnyCaller) -> AgentRow:
     """Describe an agent, which the first write creates too. What is absent stays; a null ``time_zone`` is UTC again."""
-    given = body.given()
-    clear = "time_zone" in given and given["time_zone"] is None
-    return service.describe_agent(caller, agent_id, **given, clear_time_zone=clear)
+    fields = body.sent()
+    clear = "time_zone" in fields and fields["time_zone"] is None
+    return service.describe_agent(caller, agent_id, **fields, clear_time_zone=clear)
 
 
 @router.delete("/{agent_id}")
@@ -56,7 +56,7 @@ def forget_agent(memory: Administering) -> dict[str, int]:
 @router.post("/{agent_id}/forget")
 def forget(memory: Administering, body: bodies.ForgetRequest) -> dict[str, int]:
     """Remove one row or a whole session, what is derived from it and its history for good. Needs an admin key."""
-    return memory.forget(**body.given())
+    return memory.forget(**body.sent())
 
 
 @router.get("/{agent_id}/history")

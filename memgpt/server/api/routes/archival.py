@@ -59,14 +59,14 @@ def list_archival(
 @router.post("", status_code=201)
 def remember(memory: Writing, body: bodies.ArchivalCreate) -> Sequence[RememberedText]:
     """Keep one text. A text that is there already is not kept twice."""
-    return [_kept(memory.remember(**body.given()), body)]
+    return [_kept(memory.remember(**body.sent()), body)]
 
 
 @router.post("/batch", status_code=201)
 def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[RememberedText] | KeptOf:
     """Keep many texts: all or none, one answer per text, in order; with ``on_error`` skip or replace a report."""
-    kept, problems = body.kept_by(lambda items, on_error: memory.remember_many(items, on_error=on_error))
-    answers = [_kept(remembered, body.memories[n]) for n, remembered in kept]
+    memories, problems = body.kept_by(lambda items, on_error: memory.remember_many(items, on_error=on_error))
+    answers = [_kept(remembered, body.memories[n]) for n, remembered in memories]
     return answers if body.on_error == "fail" else KeptOf(answers, problems)
 
 
@@ -90,16 +90,16 @@ def get_archival(memory: Reading, id: RowId) -> ArchivalMemory:
 @router.patch("/{id}")
 def update_archival(memory: Writing, id: RowId, body: bodies.ArchivalUpdate) -> ArchivalMemory:
     """Change what is given and keep the rest; ``"expires_at": null`` keeps it for good."""
-    given = body.given()
-    clear = "expires_at" in given and given["expires_at"] is None
-    return memory.archival.update(id, **given, clear_expiry=clear)
+    fields = body.sent()
+    clear = "expires_at" in fields and fields["expires_at"] is None
+    return memory.archival.update(id, **fields, clear_expiry=clear)
 
 
 @router.put("/{id}/superseded-by", status_code=201)
 def supersede_archival(memory: Writing, id: RowId, body: bodies.ArchivalCreate) -> Sequence[RememberedText]:
     """Keep a text that replaces this memory, which no search finds any more."""
-    given = body.given()
-    return [_kept(memory.archival.supersede(id, given.pop("text"), **given), body)]
+    fields = body.sent()
+    return [_kept(memory.archival.supersede(id, fields.pop("text"), **fields), body)]
 
 
 @router.delete("/{id}", status_code=204)

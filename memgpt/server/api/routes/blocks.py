@@ -35,8 +35,8 @@ def list_blocks(memory: Reading) -> Sequence[Block]:
 @router.post("", status_code=201)
 def create_block(memory: Writing, body: bodies.BlockCreate, response: Response) -> Block:
     """Create a block."""
-    given = body.given()
-    return _tagged(response, memory.core.create(given.pop("label"), given.pop("value", ""), **given))
+    fields = body.sent()
+    return _tagged(response, memory.core.create(fields.pop("label"), fields.pop("value", ""), **fields))
 
 
 @router.get("/{label}", responses={304: {"description": "The caller has this version."}})
@@ -54,7 +54,7 @@ def update_block(
     memory: Writing, label: Label, body: bodies.BlockUpdate, response: Response, if_match: IfMatch = None
 ) -> Block:
     """Change what is given and keep the rest. A block that is not there yet is created by its value."""
-    value, about = body.value, {k: v for k, v in body.given().items() if k != "value" and v is not None}
+    value, about = body.value, {k: v for k, v in body.sent().items() if k != "value" and v is not None}
     if value is None and not about:
         raise InputError("nothing to change: give value, description, limit or read_only")
 

@@ -172,8 +172,8 @@ async def _as_events(request: Request, pieces: AsyncIterator[Event | Change]) ->
                 yield events.event(_NAMES.get(type(piece).__name__, type(piece).__name__.lower()), asdict(piece))
     except MemgptError as error:
         status = problems.status_of(error)
-        told = problems.response(status, problems.detail_of(error), request_id=problems.request_id(request))
-        yield b"event: error\ndata: %s\n\n" % bytes(told.body)
+        problem = problems.response(status, problems.detail_of(error), request_id=problems.request_id(request))
+        yield b"event: error\ndata: %s\n\n" % bytes(problem.body)
 
 
 _NAMES: Final = {"ToolCalled": "tool_called", "ToolReturned": "tool_returned"}

@@ -27,8 +27,8 @@ def list_documents(
 @router.post("/documents", status_code=201)
 def add_document(memory: Writing, body: bodies.DocumentCreate) -> Document:
     """Cut a plain or Markdown text into chunks and keep them."""
-    given = body.given()
-    return memory.documents.add(given.pop("text"), **given)
+    fields = body.sent()
+    return memory.documents.add(fields.pop("text"), **fields)
 
 
 @router.get("/documents/{id}")
@@ -40,7 +40,7 @@ def get_document(memory: Reading, id: RowId) -> Document:
 @router.patch("/documents/{id}")
 def update_document(memory: Writing, id: RowId, body: bodies.DocumentUpdate) -> Document:
     """Change what is given and keep the rest. A new text is a new document."""
-    return memory.documents.update(id, **body.given())
+    return memory.documents.update(id, **body.sent())
 
 
 @router.delete("/documents/{id}", status_code=204)

@@ -38,8 +38,8 @@ def list_entities(
 @router.post("/entities", status_code=201)
 def add_entity(memory: Writing, body: bodies.EntityCreate) -> Entity:
     """Create the entity of that name and type if the agent has none; else add what is new to it."""
-    given = body.given()
-    return memory.graph.add_entity(given.pop("name"), given.pop("type", "thing"), **given)
+    fields = body.sent()
+    return memory.graph.add_entity(fields.pop("name"), fields.pop("type", "thing"), **fields)
 
 
 @router.get("/entities/{id}")
@@ -51,7 +51,7 @@ def get_entity(memory: Reading, id: RowId) -> Entity:
 @router.patch("/entities/{id}")
 def update_entity(memory: Writing, id: RowId, body: bodies.EntityUpdate) -> Entity:
     """Change what is given and keep the rest."""
-    return memory.graph.update(id, **body.given())
+    return memory.graph.update(id, **body.sent())
 
 
 @router.delete("/entities/{id}", status_code=204)
@@ -92,8 +92,8 @@ def list_facts(
 @router.post("/facts", status_code=201)
 def add_fact(memory: Writing, body: bodies.FactCreate) -> Fact:
     """Add a fact; a name without an entity becomes one."""
-    given = body.given()
-    return memory.graph.add_fact(given.pop("source"), given.pop("type"), given.pop("target"), **given)
+    fields = body.sent()
+    return memory.graph.add_fact(fields.pop("source"), fields.pop("type"), fields.pop("target"), **fields)
 
 
 @router.get("/facts/{id}")

@@ -91,8 +91,8 @@ def add_document_files(
 ) -> Job:
     """Upload documents (PDF, Office, HTML, EPUB, e-mail, Markdown, plain text, CSV): always a job of kind `ingest`.
     A file's name is the document's source: sent again with another content, it replaces the chunks that changed."""
-    given = {"metadata": bodies.json_object(metadata, "metadata")}
-    return _added(response, jobs.add("ingest", given, _files(files)))
+    fields = {"metadata": bodies.json_object(metadata, "metadata")}
+    return _added(response, jobs.add("ingest", fields, _files(files)))
 
 
 @router.get("/jobs/{id}")

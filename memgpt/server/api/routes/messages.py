@@ -52,7 +52,7 @@ def list_messages(
 @router.post("", status_code=201)
 def append_message(memory: Writing, body: bodies.MessageCreate) -> Message:
     """Keep one message."""
-    [message] = memory.messages.append_many([body.given()])
+    [message] = memory.messages.append_many([body.sent()])
     return message
 
 
@@ -68,8 +68,8 @@ def delete_session(
 @router.post("/batch", status_code=201)
 def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Message] | AppendedOf:
     """Keep many messages: all or none; with ``on_error`` skip or replace a report."""
-    kept, problems = body.kept_by(lambda items, on_error: memory.messages.append_many(items, on_error=on_error))
-    answers = [message for _, message in kept]
+    appended, problems = body.kept_by(lambda items, on_error: memory.messages.append_many(items, on_error=on_error))
+    answers = [message for _, message in appended]
     return answers if body.on_error == "fail" else AppendedOf(answers, problems)
 
 
@@ -88,7 +88,7 @@ def get_message(memory: Reading, id: RowId) -> Message:
 @router.patch("/{id}")
 def update_message(memory: Writing, id: RowId, body: bodies.MessageUpdate) -> Message:
     """Change what is given and keep the rest."""
-    return memory.messages.update(id, **body.given())
+    return memory.messages.update(id, **body.sent())
 
 
 @router.delete("/{id}", status_code=204)

@@ -112,8 +112,8 @@ async def chat(
     memory = await run_in_threadpool(_memory, service, caller, agent)
     forwarded = body.model_dump(exclude_unset=True)
     exchange = Exchange(memory, memgpt_session or "default", forwarded["messages"])
-    known = await run_in_threadpool(_known, memory, exchange, memgpt_budget)
-    forwarded["messages"] = _with(known, forwarded["messages"])
+    context = await run_in_threadpool(_known, memory, exchange, memgpt_budget)
+    forwarded["messages"] = _with(context, forwarded["messages"])
     try:
         content = _encoded(forwarded)
     except ValueError as error:
@@ -155,8 +155,8 @@ async def _failed(answer: httpx.Response) -> Response:
     if 400 <= status < 500 and status not in (401, 403) and openai_errors.is_error(content):
         return Response(content, status, headers, media_type="application/json")
     log.warning("upstream answered %s", status)
-    told = status if status >= 500 or status in (400, 404, 408, 409, 413, 422, 429) else 502
-    return openai_errors.response(told, f"the upstream model answered {status}", headers=headers)
+    status_told = status if status >= 500 or status in (400, 404, 408, 409, 413, 422, 429) else 502
+    return openai_errors.response(status_told, f"the upstream model answered {status}", headers=headers)
 
 
 @router.get("/models", response_model=None)
@@ -170,10 +170,10 @@ async def models(request: Request, service: TheService, caller: AnyCaller) -> Re
 async def model(request: Request, service: TheService, caller: AnyCaller, model: str) -> Response:
     """One of the models."""
     caller.require("read")
-    found = next((each for each in await _models(request, service) if each.get("id") in (model, unquote(model))), None)
-    if found is None:
+    listed = next((each for each in await _models(request, service) if each.get("id") in (model, unquote(model))), None)
+    if listed is None:
         return openai_errors.response(404, f"there is no model {model!r}", param="model", code="model_not_found")
-    return JSONResponse(found)
+    return JSONResponse(listed)
 
 
 @router.post("/embeddings", response_model=None)
@@ -211,7 +211,7 @@ async def _streamed(answer: httpx.Response, exchange: Exchange) -> AsyncIterator
     """Pass on the upstream's events as they come; keep what they say before the last one is passed on, and what was
     said until then if the upstream breaks off or the client goes away."""
     reply = Reply()
-    kept = False
+    stored = False
     try:
         async for line in answer.aiter_lines():
             event = line[5:].strip() if line.startswith("data:") else ""
@@ -226,11 +226,11 @@ async def _streamed(answer: httpx.Response, exchange: Exchange) -> AsyncIterator
     finally:
         with anyio.CancelScope(shield=True):  # who goes away has paid for what was said until then
             await answer.aclose()
-            kept = await _keep(exchange, reply.said(interrupted=not reply.finished))
+            stored = await _keep(exchange, reply.said(interrupted=not reply.finished))
     if not reply.finished:
         broken = openai_errors.error(502, "the upstream model's answer broke off", code="upstream_broke_off")
         yield f"data: {json.dumps(broken)}\n\n".encode()
-    if not kept:
+    if not stored:
         yield f": memgpt: {_NOT_KEPT}\n\n".encode()
     yield b"data: [DONE]\n\n"
 
@@ -283,8 +283,8 @@ def _encoded(value: Json) -> bytes:
 
 def _shortens(name: str) -> bool:
     """Tell whether the beginnings of a model's vectors are vectors too (Matryoshka)."""
-    known = find(name)
-    return name == OFFLINE_MODEL or (known is not None and known.shortens)
+    entry = find(name)
+    return name == OFFLINE_MODEL or (entry is not None and entry.shortens)
 
 
 def _shortened(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
@@ -313,12 +313,12 @@ def _known(memory: Memory, exchange: Exchange, budget: int) -> str:
     return memory.context(exchange.question[:20_000], budget_tokens=budget, recent=0, said=exchange.texts).text
 
 
-def _with(known: str, messages: Sequence[Json]) -> Sequence[Json]:
+def _with(context: str, messages: Sequence[Json]) -> Sequence[Json]:
     """Insert what is known after the caller's own instructions."""
-    if not known:
+    if not context:
         return messages
     ahead = 0
     while ahead < len(messages) and messages[ahead]["role"] in ("system", "developer"):
         ahead += 1
-    ours: dict[str, Any] = {"role": "system", "content": f"{_INTRODUCTION}\n\n{known}"}
+    ours: dict[str, Any] = {"role": "system", "content": f"{_INTRODUCTION}\n\n{context}"}
     return [*messages[:ahead], ours, *messages[ahead:]]
