@@ -5,8 +5,8 @@ from __future__ import annotations
 from memgpt.graph.entities import UNTYPED, EntityRef, entity_text
 from memgpt.graph.extraction.run import Extracted, ExtractionPlan
 from memgpt.graph.facts import PROVENANCE, Direction
+from memgpt.graph.graph import Graph
 from memgpt.graph.mentions import Linked, NamedTogether
-from memgpt.graph.traversal import Graph
 
 __all__ = [
     "PROVENANCE",

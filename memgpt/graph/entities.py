@@ -1,9 +1,8 @@
-"""The named things of the graph."""
+"""The entities of the graph: named things."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -26,7 +25,7 @@ EntityRef: TypeAlias = Entity | int | str
 
 
 class Entities:
-    """The named things of one agent."""
+    """The entities of one agent."""
 
     def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
@@ -40,7 +39,7 @@ class Entities:
         description: str = "",
         properties: Json | None = None,
     ) -> Entity:
-        """The entity of that name and type, created if the agent has none.
+        """Return the entity of that name and type, created if the agent has none.
 
         Upper and lower case are the same, and an alias is a name too. An entity that is there learns what is new: more
         aliases and properties, another description, and its type if that was ``thing``.
@@ -57,11 +56,11 @@ class Entities:
         if there is None:
             [vector] = self._scope.embed([entity_text(entity.name, entity.description)])
             with self._scope.change() as (connection, change_id):
-                there = self._create(connection, replace(entity, embedding=vector), change_id)
+                there = self.create(connection, replace(entity, embedding=vector), change_id)
         return self._learn(there, entity)
 
     def get(self, entity: EntityRef) -> Entity:
-        """One entity, by its id or one of its names. By its id, one that was merged comes as it was, with
+        """Return one entity, by its id or one of its names. By its id, one that was merged comes as it was, with
         ``merged_into``.
 
         Raises:
@@ -77,7 +76,7 @@ class Entities:
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 
     def find(self, name: str) -> Sequence[Entity]:
-        """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest.
+        """Return entities of that name or alias in any case: those whose own name it is first, then the oldest.
 
         A name of what was merged into another entity finds the other.
         """
@@ -85,7 +84,7 @@ class Entities:
         return self._scope.read(lambda connection: self._store(connection).find_entities(wanted))
 
     def list(self, *, type: str | None = None, limit: int = 50, after: Entity | None = None) -> Sequence[Entity]:
-        """Entities in the order of their names; ``after`` is the last one of the page before."""
+        """List entities in the order of their names; ``after`` is the last one of the page before."""
         limit = validation.limit(limit)
         validation.row(after, "after")
         return self._scope.read(
@@ -126,12 +125,6 @@ class Entities:
         with self._scope.change() as (connection, change_id):
             self._store(connection).delete_entity(there.id, change_id=change_id)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Everything this thread writes inside is committed together, or not at all."""
-        with self._scope.transaction():
-            yield
-
     def _unmerged(self, entity: EntityRef) -> Entity:
         there = self.get(entity)
         if there.merged_into is not None:
@@ -141,8 +134,8 @@ class Entities:
             )
         return there
 
-    def _id_at(self, entity: EntityRef, known_at: datetime | None) -> int:
-        """The id an entity went by at a time (None: now), whatever it was merged into since."""
+    def id_at(self, entity: EntityRef, known_at: datetime | None) -> int:
+        """Return the id an entity went by at a time (None: now), whatever it was merged into since."""
         if isinstance(entity, str):
             wanted = name_of(entity, "name")
             found = self._scope.read(
@@ -152,23 +145,19 @@ class Entities:
         id = self.get(entity).id
         return self._scope.read(lambda connection: self._store(connection).survivor(id, known_at=known_at))
 
-    def embed_ahead(self, texts: Sequence[str]) -> None:
-        """Embed what a transaction is about to write, where a provider is asked for it: before it is opened."""
-        if self._scope.remembers_vectors:
-            self._scope.embed(texts)
-
     def _store(self, connection: Connection) -> GraphStore:
         return GraphStore(connection, self._scope.author)
 
-    def _how(self) -> dict[str, str]:
-        return {"language": self._scope.language, "embedding_model": self._scope.model.name}
-
-    def _create(self, connection: Connection, entity: NewEntity, change_id: UUID) -> Entity:
-        """The new entity, or the same one somebody else created since we looked."""
+    def create(self, connection: Connection, entity: NewEntity, change_id: UUID) -> Entity:
+        """Insert a new entity, or return the same one somebody else created since we looked."""
         store = self._store(connection)
         store.lock_names()
         there = _same(store.find_entities(entity.name), entity)
-        return there or store.insert_entity(entity, change_id=change_id, **self._how())
+        if there is not None:
+            return there
+        return store.insert_entity(
+            entity, change_id=change_id, language=self._scope.language, embedding_model=self._scope.model.name
+        )
 
     def _learn(self, there: Entity, given: NewEntity) -> Entity:
         """Add what is new about an entity to it; nothing is written when there is nothing new."""
@@ -198,19 +187,19 @@ class Entities:
 
 
 def entity_text(name: str, description: str) -> str:
-    """What is embedded for an entity."""
+    """Return what is embedded for an entity."""
     return f"{name}: {description}" if description else name
 
 
 def _new_names(aliases: Sequence[str], known: set[str]) -> Sequence[str]:
-    """Aliases that are not known in upper or lower case, each once."""
+    """Return the aliases that are not known in upper or lower case, each once."""
     new = {alias.lower(): alias for alias in reversed(aliases)}
     lowered = {name.lower() for name in known}
     return [alias for alias in aliases if new[alias.lower()] is alias and alias.lower() not in lowered]
 
 
 def _same(found: Sequence[Entity], entity: NewEntity) -> Entity | None:
-    """Which of the entities of its name is meant: the one of its type, or of a type that is not known."""
+    """Return which of the entities of its name is meant: the one of its type, or of a type that is not known."""
     for type in (entity.type, UNTYPED):
         same = [e for e in found if e.type.lower() == type.lower()]
         if same:
@@ -219,7 +208,7 @@ def _same(found: Sequence[Entity], entity: NewEntity) -> Entity | None:
 
 
 def _only(found: Sequence[Entity], name: str) -> Entity:
-    """The one entity of a name; an entity's own name counts before another's alias."""
+    """Return the one entity of a name; an entity's own name counts before another's alias."""
     own = [e for e in found if e.name.lower() == name.strip().lower()] or found
     if len(own) > 1:
         which = ", ".join(f"{e.id} ({e.type})" for e in own)
@@ -235,7 +224,7 @@ def _refuse_twin(store: GraphStore, there: Entity, change: EntityChange) -> None
 
 
 def name_of(value: object, what: str) -> str:
-    """A name on one line, with single spaces."""
+    """Return a name on one line, with single spaces."""
     name = validation.normal(" ".join(validation.text(value, what).split()))
     if len(name) > MAX_NAME:
         raise InputError(f"{what} has {len(name)} characters; the limit is {MAX_NAME}")

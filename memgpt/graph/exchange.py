@@ -79,11 +79,11 @@ def import_triples(
     file = Path(path)
     content = files.read(file)
     done = 0
-    with graph.together():
+    with graph.transaction():
         entities = _add_nodes(graph, content.nodes)
         for place, values in content.rows:
             try:
-                with graph.together():
+                with graph.transaction():
                     _add_fact(graph, values, entities)
                 done += 1
             except InputError as error:

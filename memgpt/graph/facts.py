@@ -14,8 +14,9 @@ from memgpt import validation
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
 from memgpt.graph.facts_store import FactSpan, FactStore, Moments
-from memgpt.graph.store import NewEntity, NewFact
+from memgpt.graph.store import GraphStore, NewEntity, NewFact
 from memgpt.models import Entity, Fact, Json
+from memgpt.scope.scope import AgentScope
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
 """Kinds of rows a fact can be from."""
@@ -23,8 +24,12 @@ PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact"
 Direction = Literal["both", "out", "in"]
 
 
-class Facts(Entities):
+class Facts:
     """The facts of one agent's graph."""
+
+    def __init__(self, scope: AgentScope, entities: Entities) -> None:
+        self._scope = scope
+        self._entities = entities
 
     def add_fact(
         self,
@@ -69,7 +74,7 @@ class Facts(Entities):
         vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
         with self._scope.change() as (connection, change_id):
             ids = [
-                self._create(connection, replace(e, embedding=of_ends[n]), change_id).id
+                self._entities.create(connection, replace(e, embedding=of_ends[n]), change_id).id
                 if isinstance(e, NewEntity)
                 else e.id
                 for n, e in enumerate(ends)
@@ -79,10 +84,10 @@ class Facts(Entities):
             if declared if functional is None else functional:
                 span = (fact.valid_from, fact.valid_to)
                 store.clear(FactSpan(ids[0], fact.type, *span, but=ids[1]), at=at, change_id=change_id)
-            relationship = replace(
-                fact, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at
+            row = replace(fact, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at)
+            return GraphStore(connection, self._scope.author).insert_fact(
+                row, change_id=change_id, language=self._scope.language, embedding_model=self._scope.model.name
             )
-            return self._store(connection).insert_fact(relationship, change_id=change_id, **self._how())
 
     def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:
         """Declare that a type of fact has one target at a time (``lives_in``, ``works_at``), or that it has not.
@@ -97,7 +102,7 @@ class Facts(Entities):
             return FactStore(connection, self._scope.author).declare(kind, functional=bool(functional))
 
     def functional_types(self) -> Sequence[str]:
-        """The types of which a thing has one target at a time."""
+        """Return the types of which an entity has one target at a time."""
         return self._scope.read(lambda connection: FactStore(connection, self._scope.author).declared())
 
     def fact(self, id: int) -> Fact:
@@ -107,7 +112,7 @@ class Facts(Entities):
             NotFoundError: the agent has no fact of that id.
         """
         validation.row_id(id)
-        return self._scope.read(lambda connection: self._store(connection).get_fact(id))
+        return self._scope.read(lambda connection: GraphStore(connection, self._scope.author).get_fact(id))
 
     def facts(
         self,
@@ -134,9 +139,9 @@ class Facts(Entities):
         type = None if type is None else name_of(type, "type")
         validation.row(after, "after", "recorded_at")
         moments = Moments(validation.moment(valid_at, "valid_at"), validation.moment(known_at, "known_at"))
-        id = None if entity is None else self._id_at(entity, moments.known_at)
+        id = None if entity is None else self._entities.id_at(entity, moments.known_at)
         return self._scope.read(
-            lambda connection: self._store(connection).list_facts(
+            lambda connection: GraphStore(connection, self._scope.author).list_facts(
                 limit=limit,
                 source_id=None if direction == "in" else id,
                 target_id=None if direction == "out" else id,
@@ -152,7 +157,7 @@ class Facts(Entities):
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             at, _ = FactStore(connection, self._scope.author).begin("")
-            return self._store(connection).retract_fact(id, at=at, change_id=change_id)
+            return GraphStore(connection, self._scope.author).retract_fact(id, at=at, change_id=change_id)
 
     def end(
         self,
@@ -173,8 +178,8 @@ class Facts(Entities):
             How many facts it touched.
         """
         start, end = _span(valid_from, valid_to)
-        source_id = self._id_at(source, None)
-        only = None if target is None else self._id_at(target, None)
+        source_id = self._entities.id_at(source, None)
+        only = None if target is None else self._entities.id_at(target, None)
         span = FactSpan(source_id, name_of(type, "type"), start, end, only=only)
         with self._scope.change() as (connection, change_id):
             store = FactStore(connection, self._scope.author)
@@ -185,14 +190,14 @@ class Facts(Entities):
         """Remove a fact; the history keeps it and ``undo`` brings it back."""
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
-            self._store(connection).delete_fact(id, change_id=change_id)
+            GraphStore(connection, self._scope.author).delete_fact(id, change_id=change_id)
 
     def _end(self, ref: EntityRef) -> Entity | NewEntity:
         """Return an end of a fact: the entity, or the one its name will become."""
-        if isinstance(ref, str) and not self.find(ref):
+        if isinstance(ref, str) and not self._entities.find(ref):
             return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
-        there = self.get(ref)
-        return there if there.merged_into is None else self.get(self._id_at(there, None))
+        there = self._entities.get(ref)
+        return there if there.merged_into is None else self._entities.get(self._entities.id_at(there, None))
 
 
 def checked(

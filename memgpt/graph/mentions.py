@@ -8,8 +8,8 @@ from typing import Final
 
 from memgpt import validation
 from memgpt.graph.entities import name_of
-from memgpt.graph.facts import Facts
 from memgpt.graph.mentions_store import MentionStore
+from memgpt.scope.scope import AgentScope
 
 BATCH: Final = 1000
 
@@ -36,8 +36,11 @@ class NamedTogether:
     """That mention both."""
 
 
-class Names(Facts):
+class Mentions:
     """The names in one agent's texts."""
+
+    def __init__(self, scope: AgentScope) -> None:
+        self._scope = scope
 
     def link(self, *, batch: int = BATCH, on_progress: Callable[[Linked], None] | None = None) -> Linked:
         """Link archival memories and chunks by the names they mention, for searches to follow.
@@ -65,7 +68,7 @@ class Names(Facts):
         return done
 
     def named_with(self, name: str, *, limit: int = 20) -> Sequence[NamedTogether]:
-        """The names that the linked texts mention beside this one, those in most texts first.
+        """Return the names that the linked texts mention beside this one, those in most texts first.
 
         These are no facts: two names stand in one text, whatever it says of them. They are found by rule (:meth:`link`)
         and kept apart from facts.

@@ -12,14 +12,14 @@ from typing import Final
 
 from memgpt import validation
 from memgpt.errors import ConflictError
-from memgpt.graph.entities import UNTYPED
+from memgpt.graph.entities import UNTYPED, Entities
 from memgpt.graph.facts_store import FactSpan, FactStore
-from memgpt.graph.mentions import Names
 from memgpt.graph.merges_store import MergeStore, Pair
 from memgpt.graph.name_similarity import agreement, key, signs
 from memgpt.graph.store import GraphStore
 from memgpt.history.proposals_store import NewProposal, ProposalStore
 from memgpt.models import Fact, Json, Proposal
+from memgpt.scope.scope import AgentScope
 
 SURE: Final = 0.8
 """Score from which ``memgpt.sleep`` merges without asking: all 21 of our development pairs above it are one, and all 16
@@ -42,8 +42,12 @@ Judge = Callable[[Pair], "tuple[bool, str] | None"]
 """Says whether two entities are one, and why; None where it does not know."""
 
 
-class Resolution(Names):
+class Merging:
     """Entities that turn out to be one."""
+
+    def __init__(self, scope: AgentScope, entities: Entities) -> None:
+        self._scope = scope
+        self._entities = entities
 
     def propose_merges(self, *, judge: Judge | None = None, among: int = AMONG) -> Sequence[Proposal]:
         """Propose to merge entities that are probably one; nothing is merged until a proposal is applied.
@@ -104,18 +108,18 @@ class Resolution(Names):
             return store.merge(merged, survivor, at=at, change_id=change_id)
 
     def _still(self, proposed: Json) -> int:
-        """The entity of a proposal, or what it was merged into since, if it is called as it was then."""
-        there = self.get(int(proposed["id"]))
+        """Return the entity of a proposal, or what it was merged into since, if it is called as it was then."""
+        there = self._entities.get(int(proposed["id"]))
         if (there.name, there.type) != (proposed["name"], proposed["type"]):
             raise ConflictError(
                 f"entity {there.id} was {proposed['name']!r} ({proposed['type']}) when the merge was proposed and is "
                 f"{there.name!r} ({there.type}) now: reject this proposal and propose again"
             )
-        return self._id_at(there, None)
+        return self._entities.id_at(there, None)
 
 
 def proposed(pair: Pair) -> NewProposal | None:
-    """The proposal to merge two entities; None where too little speaks for it."""
+    """Return the proposal to merge two entities; None where too little speaks for it."""
     score, reason = weigh(pair)
     if score < UNSURE:
         return None
@@ -135,7 +139,7 @@ def proposed(pair: Pair) -> NewProposal | None:
 
 
 def weigh(pair: Pair) -> tuple[float, str]:
-    """How sure it is that two entities are one, from 0 to 1, and why."""
+    """Return how sure it is that two entities are one, from 0 to 1, and why."""
     known = UNTYPED not in (pair.one_type, pair.other_type)
     names = [(a, b) for a in (pair.one_name, *pair.one_aliases) for b in (pair.other_name, *pair.other_aliases)]
     if pair.same_name and signs(pair.one_name) == signs(pair.other_name):
@@ -152,7 +156,7 @@ def weigh(pair: Pair) -> tuple[float, str]:
 
 
 def _ordered(pair: Pair) -> tuple[Json, Json]:
-    """Who survives: the one with a type, with more facts, the older one."""
+    """Return who survives and who is merged: the one with a type, with more facts, the older one."""
     ends = [
         (pair.one_type == UNTYPED, -pair.one_facts, pair.one_created_at, pair.one, pair.one_name, pair.one_type),
         (pair.other_type == UNTYPED, -pair.other_facts, pair.other_created_at, pair.other, pair.other_name,

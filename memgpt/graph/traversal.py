@@ -13,12 +13,12 @@ import numpy as np
 
 from memgpt import validation
 from memgpt.errors import InputError, NotFoundError
-from memgpt.graph.entities import EntityRef
-from memgpt.graph.extraction.extraction import Extracting
+from memgpt.graph.entities import Entities, EntityRef
 from memgpt.graph.facts import Direction
 from memgpt.graph.facts_store import Moments
 from memgpt.graph.traversal_store import TraversalStore, Walk
 from memgpt.models import Entity, Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
+from memgpt.scope.scope import AgentScope
 from memgpt.search.graph_arm import names_in
 
 FAN_OUT: Final = 25
@@ -47,8 +47,12 @@ class WalkFilters(TypedDict, total=False):
     """As it was known at this time; absent, as it is known now."""
 
 
-class Graph(Extracting):
-    """The entities and facts of one agent, and walks over them."""
+class Traversal:
+    """Walks over the entities and facts of one agent."""
+
+    def __init__(self, scope: AgentScope, entities: Entities) -> None:
+        self._scope = scope
+        self._entities = entities
 
     def neighbours(
         self, entity: EntityRef, *, limit: int = 100, fan_out: int | None = FAN_OUT, **filters: Unpack[WalkFilters]
@@ -125,7 +129,7 @@ class Graph(Extracting):
         validation.choice(by, ("hops", "weight", "strength"), "by")
         hops = validation.limit(max_hops, "max_hops", most=MOST_HOPS)
         known_at = validation.moment(filters.get("known_at"), "known_at")
-        ids = [self._id_at(end, known_at) for end in (source, target)]
+        ids = [self._entities.id_at(end, known_at) for end in (source, target)]
         walk = _walk((ids, ()), (hops + 1) // 2 - 1, MOST_FACTS, None, {**filters, "direction": "both"})
         facts = self._scope.read(lambda c: TraversalStore(c, self._scope.author).between(walk, facts=MOST_FACTS))
         cost = _costs(by)

@@ -359,10 +359,10 @@ def test_a_request_role_extracts_and_links_for_its_own_agent_only(memory: Memory
 KILLED = """
 import os, signal, sys
 from memgpt import Memory
-from memgpt.graph import reading
+from memgpt.graph.extraction import apply
 from tests.integration.test_extraction import MODEL, Staff
 
-take_over, calls = reading.answers.take_over, []
+take_over, calls = apply.take_over, []
 
 def deadly(*given):
     counts = take_over(*given)
@@ -371,7 +371,7 @@ def deadly(*given):
         os.kill(os.getpid(), signal.SIGKILL)
     return counts
 
-reading.answers.take_over = deadly
+apply.take_over = deadly
 with Memory("ann", dsn=sys.argv[1]) as memory:
     memory.graph.extract(MODEL, Staff, batch=3)
 """
@@ -538,7 +538,7 @@ def test_the_commands_without_a_model(memory: Memory, chat: ChatServer, dsn: str
     memory.remember("Ann met Karl near Ulm.")
     linked = command(chat, dsn, tmp_path, "link")
     assert "✓ 1 texts linked, 3 names in them" in linked.stdout, linked.stderr
-    assert "without a model no fact is asserted" in command(chat, dsn, tmp_path, "extract").stdout
+    assert "without a model no fact is added" in command(chat, dsn, tmp_path, "extract").stdout
     assert "karl" in command(chat, dsn, tmp_path, "named-with", "Ann").stdout
     refused = command(chat, dsn, tmp_path, "extract", "--plan")
     assert (refused.returncode, "--plan is for a --model" in refused.stderr) == (1, True)

@@ -14,19 +14,28 @@ from pydantic import BaseModel
 
 from memgpt import validation
 from memgpt.errors import InputError
+from memgpt.graph.entities import Entities
 from memgpt.graph.extraction import Knowledge, Reader, Schema
 from memgpt.graph.extraction.apply import TakeOver
 from memgpt.graph.extraction.run import Extracted, ExtractionPlan, Run
 from memgpt.graph.extraction.store import ExtractionStore
-from memgpt.graph.merging import Resolution
+from memgpt.graph.facts import Facts
+from memgpt.graph.mentions import Mentions
 from memgpt.models import SOURCES, ExtractionFailure, ExtractionSpent, Source
+from memgpt.scope.scope import AgentScope
 
 BATCH: Final = 20
 CONCURRENCY: Final = 4
 
 
-class Extracting(Resolution):
+class Extraction:
     """Facts from one agent's texts."""
+
+    def __init__(self, scope: AgentScope, entities: Entities, facts: Facts, mentions: Mentions) -> None:
+        self._scope = scope
+        self._entities = entities
+        self._facts = facts
+        self._mentions = mentions
 
     def extract(
         self,
@@ -44,10 +53,10 @@ class Extracting(Resolution):
     ) -> Extracted:
         """Take facts from the texts that this model and schema have not read as they are now.
 
-        Without a ``model`` no fact is added: the names in the texts are taken by rule (:meth:`link`), and what is
-        named together can be asked for (:meth:`named_with`). With one, such as ``openai:gpt-5-mini``, each text is one
-        request, and the facts of the answer are added with the text as their provenance. Facts of a text that changed
-        stay until they are contradicted or retracted.
+        Without a ``model`` no fact is added: the names in the texts are taken by rule (``link``), and what is named
+        together can be asked for (``named_with``). With one, such as ``openai:gpt-5-mini``, each text is one request,
+        and the facts of the answer are added with the text as their provenance. Facts of a text that changed stay
+        until they are contradicted or retracted.
 
         Args:
             schema: a Pydantic class of lists of entities and facts; see :mod:`memgpt.graph.extraction.schema`.
@@ -65,7 +74,7 @@ class Extracting(Resolution):
             InputError: the schema is none, or ``max_cost`` was given for a model without a known price.
         """
         if model is None:
-            linked = self.link()
+            linked = self._mentions.link()
             return Extracted(texts=linked.texts, names=linked.mentions)
         wanted = _kinds(kinds)
         validation.limit(batch, "batch")
@@ -74,7 +83,7 @@ class Extracting(Resolution):
         with self._reader(model, schema) as reader:
             if max_cost is not None and reader.price(1, 1) is None:
                 raise InputError(f"the price of {model} is not known, so max_cost cannot be kept: give max_items")
-            run, done = Run(self, self._scope, reader, take_over), Extracted()
+            run, done = Run(self._scope, self._entities, self._facts, reader, take_over), Extracted()
             for kind, page in run.pages(wanted, batch, failed):
                 texts = page[:left]
                 if not texts:
@@ -95,16 +104,16 @@ class Extracting(Resolution):
         kinds: Sequence[Source] = SOURCES,
         failed: bool = True,
     ) -> ExtractionPlan:
-        """How many texts :meth:`extract` would send, and about what that would cost. Nothing is sent."""
+        """Return how many texts :meth:`extract` would send, and about what that would cost. Nothing is sent."""
         with self._reader(model, schema) as reader:
-            return Run(self, self._scope, reader).plan(_kinds(kinds), failed)
+            return Run(self._scope, self._entities, self._facts, reader).plan(_kinds(kinds), failed)
 
     def extraction_spent(self) -> Sequence[ExtractionSpent]:
-        """What each model was paid for reading this agent's texts, and what became of its answers."""
+        """Return what each model was paid for reading this agent's texts, and what became of its answers."""
         return self._scope.read(lambda c: ExtractionStore(c, self._scope.agent_id, None).spent())
 
     def extraction_failures(self, *, limit: int = 50) -> Sequence[ExtractionFailure]:
-        """Texts without a usable answer, and why; the latest first."""
+        """List texts without a usable answer, and why; the latest first."""
         limit = validation.limit(limit)
         return self._scope.read(lambda c: ExtractionStore(c, self._scope.agent_id, None).failed(limit=limit))
 

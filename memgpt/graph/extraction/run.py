@@ -12,6 +12,7 @@ from uuid import UUID
 
 from memgpt.database.connection import Connection
 from memgpt.errors import ChatError, InputError
+from memgpt.graph.entities import Entities
 from memgpt.graph.extraction import Reader, Reading, apply
 from memgpt.graph.extraction.reader import KEPT, PROMPT, PROMPT_VERSION, request_text
 from memgpt.graph.extraction.store import ExtractionStore, Pending
@@ -72,10 +73,14 @@ class Run:
     """Reads texts with one reader and adds the facts of the answers, or does with them what ``take_over`` does."""
 
     def __init__(
-        self, graph: Facts, scope: AgentScope, reader: Reader, take_over: apply.TakeOver | None = None
+        self,
+        scope: AgentScope,
+        entities: Entities,
+        facts: Facts,
+        reader: Reader,
+        take_over: apply.TakeOver | None = None,
     ) -> None:
-        self._graph = graph
-        self._done_with = take_over or partial(apply.take_over, graph)
+        self._done_with = take_over or partial(apply.take_over, entities, facts)
         self._scope = scope
         self._reader = reader
         recipe = f"{reader.name}\0{reader.schema.digest}\0{PROMPT_VERSION}"
@@ -167,7 +172,8 @@ class Run:
                 failures.append(ExtractionFailure(self._reader.name, kind, text.id, reading.reason or "", 1))
             else:
                 usable.append((text, reading))
-        self._graph.embed_ahead(apply.texts(self._reader.schema, [r.answer for _, r in usable if r.answer]))
+        if self._scope.remembers_vectors:  # a provider is asked before the transaction is open
+            self._scope.embed(apply.texts(self._reader.schema, [r.answer for _, r in usable if r.answer]))
         with self._scope.transaction() as connection:
             store = self._store(connection)
             for text, reading in usable:
