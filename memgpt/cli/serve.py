@@ -1,32 +1,20 @@
-"""``memgpt serve``: REST, MCP, health and metrics in one process."""
+"""``memgpt serve``: the console, REST, MCP, health and metrics in one process."""
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import json
-import logging
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from memgpt.cli import output
-from memgpt.cli.db import configured_model
 from memgpt.cli.mcp import ModeName
 from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.cli.output import private_file
-from memgpt.cli.waiting import wait_for_database
-from memgpt.config import Settings
-from memgpt.database.admin import migrate
-from memgpt.errors import DatabaseError, InputError, MissingExtraError
+from memgpt.cli.serving import Face, bound, compose, need_extra, open_service, run
+from memgpt.errors import InputError
 from memgpt.server.service import Service
-
-if TYPE_CHECKING:
-    from memgpt.jobs.worker import Worker
 
 app = typer.Typer(add_completion=False)
 
@@ -61,89 +49,31 @@ def serve(
         str | None,
         typer.Option("--sleep", help="When every memory is put in order, as cron writes it ('0 3 * * *'), in UTC."),
     ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option("--public-url", help="https:// address that a proxy in front serves: people sign in under it."),
+    ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
-    """Serve the memory over HTTP (REST under /v1, MCP under /mcp) until Ctrl-C."""
+    """Serve the memory over HTTP (console at /, REST under /v1, MCP under /mcp) until Ctrl-C."""
     if no_auth and not _is_loopback(host):
         raise InputError(f"--no-auth is for a loopback address such as 127.0.0.1, not {host}: everybody could read")
-    try:
-        import uvicorn
-        from starlette.routing import Route
+    need_extra("`memgpt serve`")
+    from memgpt.server.api.edge import ServerLimits
 
-        from memgpt.jobs.worker import Worker
-        from memgpt.server.api import create_app
-        from memgpt.server.api.edge import ServerLimits
-        from memgpt.server.api.protocol import PatientProtocol
-        from memgpt.server.api.telemetry import start_traces
-        from memgpt.server.mcp import create_server
-        from memgpt.server.mcp.endpoint import Endpoint
-    except ImportError as error:
-        raise MissingExtraError(error.name or "fastapi", "server", "`memgpt serve`") from error
-    options = chosen(dsn, schema)
-    log_as_json()
-    wait_for_database(options)
-    _migrate(options)
-    traces = start_traces()
-    service = Service(options, keys_required=not no_auth, explain_slower_than=explain_slower_than)
-    service.check()
+    service = open_service(chosen(dsn, schema), keys_required=not no_auth, explain_slower_than=explain_slower_than)
     if not no_auth:
         _first_key(service)
     limits = ServerLimits(
         body_bytes=max_body, upload_bytes=max_upload, seconds=request_timeout, concurrency=concurrency
     )
-    endpoint = Endpoint(create_server(service, mode=mcp_mode.value))
-    worker = Worker(service.database, service.embedder, service.options, sleep=sleep) if with_worker else None
-    running = lambda: beside(endpoint.manager.run, worker)  # noqa: E731
-    app = create_app(service, limits=limits, hosts=allow_host or (), lifespan=running, traces=traces)
-    app.router.routes.append(Route("/mcp", endpoint))
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        http=PatientProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=20,
-        limit_concurrency=concurrency * 16,
-        h11_max_incomplete_event_size=65_536,
-    )
-    output.note(f"memgpt listens on http://{host}:{port} (documentation: /docs)")
-    server = uvicorn.Server(config)
-    app.state.stopping = lambda: server.should_exit
-    server.run()
-
-
-@asynccontextmanager
-async def beside(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
-    """Run what accompanies the routes, and stop it gracefully with them."""
-    work = asyncio.ensure_future(worker.run()) if worker else None
-    if work is not None:
-        work.add_done_callback(_mourn)
-    try:
-        async with mcp():
-            yield
-    finally:
-        if work is not None:
-            work.cancel()
-            await asyncio.wait([work])
-
-
-def _mourn(work: asyncio.Future[None]) -> None:
-    if not work.cancelled() and (error := work.exception()):
-        logging.getLogger("memgpt.jobs").error("the worker ended; restart the service to do jobs", exc_info=error)
-
-
-def _migrate(options: Settings) -> None:
-    """Migrate an embedded database, which is ours; one of the operator's only if it is empty."""
-    current = migrate.status(options=options)
-    if options.uses_embedded_server or not any(record.applied_at for record in current.records):
-        migrate.apply(options=options, model=configured_model(options))
-    elif current.pending:
-        raise DatabaseError(f"{current.pending} migrations are pending in {current.database}: run `memgpt db migrate`")
+    names = (*(allow_host or ()), *(() if _is_wildcard(host) else (host,)))
+    face = Face(names, mcp_mode.value, limits, public_url, with_worker, sleep)
+    with bound(host, port) as listening:
+        app, _ = compose(service, face, listening.getsockname()[1])
+        output.note(f"memgpt listens on http://{host}:{listening.getsockname()[1]} (console: /, documentation: /docs)")
+        run(app, listening, concurrency)
 
 
 def _first_key(service: Service) -> None:
@@ -173,28 +103,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def log_as_json() -> None:
-    """Log lines of this process are JSON on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for name in ("mcp", "httpx", "procrastinate"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line, whatever the message holds."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
-        if record.name == "memgpt.access":
-            line |= json.loads(record.getMessage())
-        else:
-            line["message"] = record.getMessage()
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=True)
+def _is_wildcard(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -1,1 +1,1 @@
-"""The service: keys, REST, OpenAI's protocol, MCP."""
+"""The service: keys, the console, REST, OpenAI's protocol, MCP."""

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 from psycopg.rows import class_row
@@ -36,6 +36,10 @@ MOST_MEMORIES: Final = 1000
 """Open memories kept for the next request; the least used goes first."""
 
 
+COUNTED_TO: Final = 10_000
+"""Rows of a kind that are counted for a list of agents: more are "10,000+"."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentRow:
     """An agent as the service lists it."""
@@ -47,6 +51,29 @@ class AgentRow:
     """Of its people; null: UTC."""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSize:
+    """How much an agent holds: at most one more than :data:`COUNTED_TO` of each."""
+
+    agent_id: str
+    blocks: int
+    memories: int
+    messages: int
+    documents: int
+    facts: int
+    proposals: int
+    """Those that wait to be decided."""
+    last_change: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How many rows were added to an agent in a day, in UTC."""
+
+    day: date
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +221,37 @@ class Service:
                 self._chat_model = chat_model(None, self.options)
             return self._chat_model
 
-    def agents(self, caller: Caller, *, after: str | None = None, limit: int = 50) -> Sequence[AgentRow]:
-        """List the agents of the caller's key, by id."""
+    def agents(
+        self, caller: Caller, *, after: str | None = None, limit: int = 50, prefix: str | None = None
+    ) -> Sequence[AgentRow]:
+        """List the agents of the caller's key, by id; with a prefix those whose id begins so."""
         caller.require("read")
-        limit = validation.limit(limit)
+        given = {"after": after, "limit": validation.limit(limit), "prefix": validation.optional_name(prefix, "prefix")}
         database = self.database.isolated(RequestScope(caller.agents))
-        return database.read(lambda c: _agents(c, SQL.list_agents, {"after": after, "limit": limit}))
+        return database.read(lambda c: _agents(c, SQL.list_agents, given))
+
+    def agent_sizes(self, caller: Caller, agent_ids: Sequence[str]) -> dict[str, AgentSize]:
+        """Return how much some agents of the caller's key hold; counts stop at :data:`COUNTED_TO`."""
+        caller.require("read")
+        reached = [agent_id for agent_id in agent_ids if caller.may("read", agent_id)]
+        given = {"agents": reached, "most": COUNTED_TO + 1}
+
+        def work(connection: Connection) -> dict[str, AgentSize]:
+            with connection.cursor(row_factory=class_row(AgentSize)) as cursor:
+                return {row.agent_id: row for row in cursor.execute(SQL.agent_sizes, given)}
+
+        return self.database.read(work)
+
+    def growth(self, caller: Caller, agent_id: str) -> Sequence[Growth]:
+        """Return how many memories and messages were added in each of the last 30 days."""
+        caller.require("read", agent_id)
+        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+
+        def work(connection: Connection) -> Sequence[Growth]:
+            with connection.cursor(row_factory=class_row(Growth)) as cursor:
+                return cursor.execute(SQL.growth, {"agent_id": agent_id}).fetchall()
+
+        return database.read(work)
 
     def agent(self, caller: Caller, agent_id: str) -> AgentRow:
         """Return one agent.

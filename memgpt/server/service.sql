@@ -2,9 +2,47 @@
 -- Agents by id. The policies leave those of the caller's key.
 SELECT agent_id, description, metadata, time_zone, created_at, updated_at
 FROM agents
-WHERE %(after)s::text IS NULL OR agent_id > %(after)s::text
+WHERE (%(after)s::text IS NULL OR agent_id > %(after)s::text)
+    AND (%(prefix)s::text IS NULL OR starts_with(agent_id, %(prefix)s::text))
 ORDER BY agent_id
 LIMIT %(limit)s::integer
+
+-- agent_sizes --
+-- How much some agents hold, for a list: no count goes on for longer than its cap.
+SELECT
+    a.agent_id,
+    (SELECT count(*) FROM (SELECT FROM core_memories t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
+    AS blocks,
+    (SELECT count(*) FROM (SELECT FROM archival_memories t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
+    AS memories,
+    (SELECT count(*) FROM (SELECT FROM conversations t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
+    AS messages,
+    (SELECT count(*) FROM (SELECT FROM documents t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
+    AS documents,
+    (SELECT count(*) FROM (SELECT FROM kg_relationships t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
+    AS facts,
+    (SELECT count(*) FROM (
+        SELECT FROM proposals t WHERE t.agent_id = a.agent_id AND t.status = 'proposed' LIMIT %(most)s::integer) AS c)
+    AS proposals,
+    (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = a.agent_id ORDER BY h.id DESC LIMIT 1) AS last_change
+FROM unnest(%(agents)s::text[]) AS a (agent_id)
+
+-- growth --
+-- Days of UTC, oldest first; those on which nothing came are there.
+SELECT d.day::date AS day, coalesce(a.rows, 0) AS rows
+FROM generate_series(date_trunc('day', now(), 'UTC') - interval '29 days', now(), interval '1 day') AS d (day)
+LEFT JOIN (
+    SELECT date_trunc('day', t.created_at, 'UTC') AS day, count(*) AS rows
+    FROM (
+        SELECT m.created_at FROM archival_memories m
+        WHERE m.agent_id = %(agent_id)s::text AND m.created_at > now() - interval '30 days'
+        UNION ALL
+        SELECT c.created_at FROM conversations c
+        WHERE c.agent_id = %(agent_id)s::text AND c.created_at > now() - interval '30 days'
+    ) AS t
+    GROUP BY date_trunc('day', t.created_at, 'UTC')
+) AS a ON a.day = d.day
+ORDER BY d.day
 
 -- get_agent --
 SELECT agent_id, description, metadata, time_zone, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text

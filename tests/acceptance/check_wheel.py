@@ -67,6 +67,17 @@ def check_contents(wheel: Path) -> None:
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     if packages != {"memgpt"}:
         sys.exit(f"the wheel holds {sorted(packages)}, expected memgpt only")
+    console = ROOT / "memgpt" / "server" / "console"
+    pages = [path for room in ("templates", "static") for path in (console / room).iterdir()]
+    vendored = [path for path in ROOT.glob("memgpt/server/*/vendor/*") if path.is_file()]
+    if os.environ.get("CI") == "true" and not vendored:
+        sys.exit("the libraries of vendor.toml are not here: run `make vendor`")
+    for path in (*pages, *vendored, console / "texts.toml"):
+        if path.relative_to(ROOT).as_posix() not in names:
+            sys.exit(f"the wheel lacks {path.relative_to(ROOT)}")
+    licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
+    if missing := {path.name for path in vendored if path.name.startswith("LICENSE")} - licences:
+        sys.exit(f"the wheel lacks the licences {sorted(missing)}")
     for path in sorted((ROOT / "database" / "migrations").glob("*.sql")):
         if f"memgpt/database/migrations/{path.name}" not in names:
             sys.exit(f"the wheel lacks {path.name}")

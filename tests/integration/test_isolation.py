@@ -22,7 +22,14 @@ from memgpt.graph import traversal_store
 from memgpt.graph.traversal_store import Walk
 from tests.conftest import Server
 
-OF_THE_SERVICE = {"api_keys", "audit_log", "idempotent_answers", "schema_migrations", "schema_migration_checksums"}
+OF_THE_SERVICE = {
+    "api_keys",
+    "audit_log",
+    "console_sessions",
+    "idempotent_answers",
+    "schema_migrations",
+    "schema_migration_checksums",
+}
 """Tables a request has no right to at all."""
 
 ROWS = "INSERT INTO archival_memories (agent_id, text) SELECT %s, 'note ' || n FROM generate_series(1, 3) n"
@@ -117,6 +124,7 @@ def test_the_scope_ends_with_its_transaction(database_of: Database) -> None:
         "SELECT * FROM api_keys",
         "SELECT * FROM audit_log",
         "SELECT * FROM idempotent_answers",
+        "SELECT * FROM console_sessions",
         "CREATE TABLE public.mine ()",
         "ALTER TABLE archival_memories NO FORCE ROW LEVEL SECURITY",
     ],

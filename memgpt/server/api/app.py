@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from opentelemetry.sdk.trace import TracerProvider
+from starlette.types import ASGIApp
 
 from memgpt import installation
 from memgpt.llm.bounded_http import bound
@@ -50,6 +51,17 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
+class ConsoleFace(Protocol):
+    """Pages for people, on the same limits as the API."""
+
+    @property
+    def routers(self) -> Sequence[APIRouter]: ...
+
+    def gate(self, app: ASGIApp) -> ASGIApp:
+        """Return a layer that knows who is signed in, and passes on what is not the console's."""
+        ...
+
+
 def create_app(
     service: Service,
     *,
@@ -57,12 +69,14 @@ def create_app(
     hosts: Iterable[str] = (),
     lifespan: Lifespan | None = None,
     traces: TracerProvider | None = None,
+    console: ConsoleFace | None = None,
 ) -> FastAPI:
     """Create the HTTP application of a service, which is closed with it.
 
     Args:
         hosts: names under which clients reach it, beside those of the loopback address.
         lifespan: entered while it runs.
+        console: pages for people beside the API.
     """
     metrics = Metrics(service)
     limits = limits or ServerLimits()
@@ -110,9 +124,13 @@ def create_app(
         health,
     ):
         app.include_router(module.router)
+    for router in console.routers if console is not None else ():
+        app.include_router(router)
     problems.handle(app)
     pages = service.options.cors_origins or ()
     app.add_middleware(EdgeMiddleware, service=service, limits=limits, metrics=metrics)
+    if console is not None:
+        app.add_middleware(console.gate)
     app.add_middleware(Origins, service=service, hosts=hosts, pages=pages)
     if pages:
         app.add_middleware(cross_origin, pages=pages)

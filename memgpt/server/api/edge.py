@@ -24,9 +24,9 @@ from memgpt.server.api.telemetry import Metrics
 from memgpt.server.service import Caller, Service, token_of
 
 _PUBLIC: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
-_UPLOAD: Final = re.compile(r"/v1/agents/[^/]+/(?:documents|jobs)/files")
-_CHAT: Final = re.compile(r"/v1/chat/completions|/v1/agents/[^/]+/chat(?:/resume)?")
-_STREAM: Final = re.compile(r"/v1/agents/[^/]+/jobs/[^/]+/events|/mcp")
+_UPLOAD: Final = re.compile(r"(?:/v1)?/agents/[^/]+/(?:documents|jobs)/files")
+_CHAT: Final = re.compile(r"/v1/chat/completions|(?:/v1)?/agents/[^/]+/chat(?:/resume)?")
+_STREAM: Final = re.compile(r"(?:/v1)?/agents/[^/]+/jobs/[^/]+/events|/mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,9 @@ class EdgeMiddleware:
         if scope["path"] in _PUBLIC:
             await self._app(scope, _nothing, send)
             return
-        caller = await self._caller(headers)
-        scope["state"]["caller"] = caller
+        caller = scope["state"].get("caller")  # of the console, by its cookie
+        if caller is None:
+            caller = scope["state"]["caller"] = await self._caller(headers)
         if caller.key is not None:
             scope["state"]["key_id"] = caller.key.key_id
         if wait := self._service.rates.wait(caller.key):
@@ -147,13 +148,16 @@ class EdgeMiddleware:
         if size == 0:
             return b""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != ("multipart/form-data" if upload else "application/json"):
-            raise Refused(415, f"the body must be {'multipart/form-data' if upload else 'application/json'}")
+        wanted = scope["state"].get("body_kind") or ("multipart/form-data" if upload else "application/json")
+        if kind != wanted:
+            raise Refused(415, f"the body must be {wanted}")
         if upload:
             places.enter_context(self._uploads.place(holders))
             return await intake.read(receive, None)
         places.enter_context(self._arriving.place(holders, max(size, self.LEAST_BODY)))
-        return await intake.read(receive, JsonShape(depth=self._limits.depth, values=self._limits.values))
+        is_json = wanted == "application/json"  # a form's brackets are its texts'
+        shape = JsonShape(depth=self._limits.depth, values=self._limits.values) if is_json else None
+        return await intake.read(receive, shape)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, patient: bool, places: ExitStack) -> None:
         """Wait for the answer to begin. Work that goes on after it was late holds its place until its end."""
@@ -208,6 +212,8 @@ def _holders(scope: Scope, headers: Headers, caller: Caller) -> tuple[str, ...]:
 
 
 def _agent(scope: Scope, headers: Headers, caller: Caller) -> str | None:
+    if "agent_id" in scope["state"]:
+        return str(scope["state"]["agent_id"])
     parts = scope["path"].split("/", 4)
     if parts[1:3] == ["v1", "agents"]:
         return segments.decoded(parts[3]) if len(parts) > 3 else None

@@ -50,7 +50,7 @@ class Origins:
         await self._app(scope, receive, send)
 
     def _check(self, method: str, path: str, headers: Headers) -> None:
-        host = _name(headers.get("host", ""))
+        host = host_name(headers.get("host", ""))
         if (path == "/mcp" or not self._service.keys_required) and host not in self._names:
             raise Refused(421, "the service is not known under this host name: see `memgpt serve --allow-host`")
         origin = headers.get("origin")
@@ -60,7 +60,7 @@ class Origins:
             raise Refused(403, "pages of another origin may not change anything")
 
     def _may_call(self, origin: str, host: str) -> bool:
-        name = _name(_address(origin))
+        name = host_name(_address(origin))
         return origin in self._pages or name in self._names or (bool(name) and name == host)
 
 
@@ -84,7 +84,7 @@ def _address(origin: str) -> str:
     return parts.netloc if parts.scheme in ("http", "https") else ""
 
 
-def _name(address: str) -> str:
+def host_name(address: str) -> str:
     """Return a host without its port."""
     name, colon, port = address.rpartition(":")
     return (name if colon and port.isdigit() else address).lower()

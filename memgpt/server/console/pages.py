@@ -1,0 +1,142 @@
+"""Pages from templates: everything is escaped, and what a template asks for must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from memgpt.models import Permission
+from memgpt.server.console import addresses, assets, escape
+from memgpt.server.console.addresses import Value
+from memgpt.server.console.cookies import THEME, THEMES
+from memgpt.server.console.sessions import SignIn
+from memgpt.server.console.texts import say, texts
+
+__all__ = ["Frame", "environment", "failure", "page", "say"]
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (("overview", (), "o"),)
+"""Of an agent: name, address and the key behind ``g``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page shows around its own part."""
+
+    nonce: str
+    session: SignIn | None
+    theme: str
+    path: str
+    agent_id: str | None = None
+    section: str = ""
+    done: DoneChange | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the key has a permission for the agent of the page, or for some where it has none."""
+        if self.session is None:
+            return False
+        caller = self.session.caller
+        return caller.may(permission, self.agent_id or caller.agents[0].rstrip("*") or "*")
+
+    def url(self, *parts: str | int, **query: Value) -> str:
+        """Return the address of a page of the agent."""
+        assert self.agent_id is not None  # noqa: S101 - asked for by pages of an agent only
+        return addresses.address("agents", self.agent_id, *parts, **query)
+
+
+@dataclass(frozen=True, slots=True)
+class DoneChange:
+    """A change just made, and how to take it back."""
+
+    text: str
+    change_id: str | None
+
+
+def page(
+    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, part: str | None = None
+) -> HTMLResponse:
+    """Render a template, or for a request by a script the block of it that is named ``part``.
+
+    Of the values ``agent_id``, ``section`` and ``done`` are the frame's.
+    """
+    frame = Frame(
+        nonce=request.state.nonce,
+        session=getattr(request.state, "session", None),
+        theme=_theme(request),
+        path=request.scope["path"],
+        agent_id=values.get("agent_id"),
+        section=values.get("section", ""),
+        done=values.get("done"),
+    )
+    loaded = environment().get_template(template)
+    context = {**values, "frame": frame}
+    if part is not None and "hx-request" in request.headers:
+        html = "".join(loaded.blocks[part](loaded.new_context(context)))
+    else:
+        html = loaded.render(context)
+    return HTMLResponse(html, status, {"Vary": "HX-Request"} if part else None)
+
+
+def failure(request: Request, status: int, detail: str) -> HTMLResponse:
+    """Say what went wrong, and what can be done."""
+    values = {
+        "status": status,
+        "title": HTTPStatus(status).phrase,
+        "detail": detail,
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    return page(request, "failure.html", values, status=status, part="failure")
+
+
+@cache
+def environment() -> Environment:
+    """Return the one that renders every page."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "t": say,
+        "has_text": lambda name: name in texts(),
+        "address": addresses.address,
+        "asset": assets.address,
+        "integrity": assets.integrity,
+        "vendored": assets.vendored,
+        "now": lambda: datetime.now(UTC),
+        "pieces": escape.pieces,
+        "FIRST": escape.FIRST,
+        "sections": SECTIONS,
+    }
+    made.filters |= {
+        "visible": escape.visible,
+        "beginning": escape.beginning,
+        "utc": _utc,
+        "number": _number,
+    }
+    made.globals["ui"] = made.get_template("macros.html").module
+    return made
+
+
+def _theme(request: Request) -> str:
+    chosen = request.cookies.get(THEME, "")
+    return chosen if chosen in THEMES else "system"
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _number(value: int | float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

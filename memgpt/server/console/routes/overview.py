@@ -1,0 +1,46 @@
+"""The first page of an agent, its numbers, and taking a change back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Form
+from starlette.responses import Response
+
+from memgpt.server.api.access import TheService
+from memgpt.server.console import addresses, visits
+from memgpt.server.console.texts import say
+from memgpt.server.console.visits import Reading, Writing
+
+router: Final = visits.router("/agents/{agent}")
+
+
+@router.get("")
+def overview(visit: Reading, service: TheService) -> Response:
+    """Show what the agent holds at a glance."""
+    agent_id = visit.agent.agent_id
+    values = {
+        "section": "overview",
+        "blocks": visit.memory.core.list(),
+        "memories": visit.memory.archival.list(limit=5, superseded=True),
+        "sessions": visit.memory.messages.sessions(limit=5),
+        "size": service.agent_sizes(visit.caller, [agent_id])[agent_id],
+    }
+    return visit.page("overview.html", values)
+
+
+@router.get("/numbers")
+def numbers(visit: Reading, service: TheService) -> Response:
+    """Count everything of the agent, which takes a moment for a large one: the overview asks for it after its paint."""
+    stats = visit.memory.stats()
+    growth = service.growth(visit.caller, visit.agent.agent_id)
+    values = {"section": "overview", "stats": stats, "growth": growth, "most": max([1, *(day.rows for day in growth)])}
+    return visit.page("numbers.html", values, part="numbers")
+
+
+@router.post("/undo")
+def undo(visit: Writing, change: Annotated[UUID, Form()], back: Annotated[str | None, Form()] = None) -> Response:
+    """Take one change back, and lead to where it was made."""
+    undone = visit.memory.undo(change)
+    return visit.back_to(addresses.own_page(back), say("done.undone"), undone[0].change_id)

@@ -1,0 +1,40 @@
+// What every page does: times in the reader's zone, keys, the palette, and forms that send themselves.
+import { showTimes } from "./time.js";
+import { listen } from "./keys.js";
+import { preparePalette } from "./palette.js";
+
+document.documentElement.classList.add("with-script");
+
+function prepare(root) {
+  showTimes(root);
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (!copy) return;
+  await navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent);
+  copy.setAttribute("aria-label", copy.dataset.copied);
+});
+
+// The one-time token of `memgpt console` comes behind the #, which no server and no log sees.
+function signInOnce() {
+  const form = document.querySelector("form[data-once]");
+  const once = new URLSearchParams(location.hash.slice(1)).get("once");
+  if (!form || !once) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  const field = document.createElement("input");
+  Object.assign(field, { type: "hidden", name: "once", value: once });
+  form.append(field);
+  form.querySelector("[name=key]").required = false;
+  form.submit();
+}
+
+signInOnce();
+prepare(document);
+listen(document);
+preparePalette(document.getElementById("palette"));
+document.addEventListener("htmx:after:swap", () => prepare(document));

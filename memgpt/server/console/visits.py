@@ -1,0 +1,117 @@
+"""One request for a page of an agent: the memory its key reaches, and the way back after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import UploadFile
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from memgpt.errors import ForbiddenError, NotFoundError
+from memgpt.memory import Memory
+from memgpt.models import Permission
+from memgpt.server.api.access import AnyCaller, service_of
+from memgpt.server.console import addresses, pages
+from memgpt.server.console.addresses import Name
+from memgpt.server.console.sessions import SignIn
+from memgpt.server.service import AgentRow, Caller
+
+_READS: Final = ("GET", "HEAD")
+
+
+class GuardedRoute(APIRoute):
+    """A route that changes nothing unless the form, or a header, has the token of the session."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            if request.method not in _READS:
+                await _check_token(request)
+            return await handler(request)
+
+        return guarded
+
+
+async def _check_token(request: Request) -> None:
+    session: SignIn = request.state.session
+    token = request.headers.get("x-csrf-token") or (await request.form()).get("token", "")
+    if isinstance(token, UploadFile) or not session.is_token(token):
+        raise ForbiddenError(pages.say("failure.token"))
+
+
+def router(prefix: str = "") -> APIRouter:
+    """Return a router of pages; every one of its routes is guarded."""
+    return APIRouter(prefix=prefix, route_class=GuardedRoute, include_in_schema=False)
+
+
+def session_of(request: Request) -> SignIn:
+    session: SignIn = request.state.session
+    return session
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a page of one agent."""
+
+    request: Request
+    memory: Memory
+    agent: AgentRow
+    caller: Caller
+
+    def page(
+        self, template: str, values: Mapping[str, Any], *, status: int = 200, part: str | None = None
+    ) -> HTMLResponse:
+        """Render a page of the agent."""
+        about = {"agent_id": self.agent.agent_id, "agent": self.agent, "done": done_of(self.request)}
+        return pages.page(self.request, template, {**about, **values}, status=status, part=part)
+
+    def url(self, *parts: str | int, **query: addresses.Value) -> str:
+        """Return the address of a page of the agent."""
+        return addresses.address("agents", self.agent.agent_id, *parts, **query)
+
+    def back(self, text: str, change_id: UUID | None, *parts: str | int, **query: addresses.Value) -> RedirectResponse:
+        """Lead to a page that says what was just done, and offers to undo it."""
+        return self.back_to(self.url(*parts, **query), text, change_id)
+
+    def back_to(self, address: str, text: str, change_id: UUID | None) -> RedirectResponse:
+        """Do the same with an address that is ready."""
+        mark = session_of(self.request).sign(f"{change_id}\n{text}")
+        fields = {"did": text, "mark": mark} | ({} if change_id is None else {"done": str(change_id)})
+        return RedirectResponse(f"{address}{'&' if '?' in address else '?'}{urlencode(fields)}", 303)
+
+    def last_change(self, kind: str, id: int) -> UUID | None:
+        """Return the change that this caller has just made to a row."""
+        return next((c.change_id for c in self.memory.history(kind, id, limit=1) if c.actor == self.caller.name), None)
+
+
+def done_of(request: Request) -> pages.DoneChange | None:
+    """Return the change that the page before made; only what this session has signed is one."""
+    query = request.query_params
+    change, text = query.get("done"), query.get("did", "")
+    if not text or not session_of(request).is_signed(f"{change}\n{text}", query.get("mark", "")):
+        return None
+    return pages.DoneChange(text, change)
+
+
+def _visit(permission: Permission) -> Callable[[Request, Name, AnyCaller], Visit]:
+    def visit(request: Request, agent: Name, caller: AnyCaller) -> Visit:
+        if not caller.may("read", agent):
+            raise NotFoundError(f"there is no agent {agent!r}")  # as of one that is unknown
+        request.state.agent_id = agent
+        service = service_of(request)
+        memory = service.memory(caller, agent, permission)
+        return Visit(request, memory, service.agent(caller, agent), caller)
+
+    return visit
+
+
+Reading = Annotated[Visit, Depends(_visit("read"))]
+Writing = Annotated[Visit, Depends(_visit("write"))]
+Administering = Annotated[Visit, Depends(_visit("admin"))]

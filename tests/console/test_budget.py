@@ -1,0 +1,66 @@
+"""How many statements a page asks: as many for ten rows as for a thousand, and no more than it is allowed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from memgpt.memory import Memory
+from memgpt.server.console import Console
+from tests.console.conftest import Visitor
+
+BUDGET = {
+    "/": 2,
+    "/agents/ann": 5,
+    "/agents/ann/numbers": 4,
+}
+"""Of each page, beside the one that looks the session up once in two seconds."""
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of the database, whoever asked."""
+    asked: list[str] = []
+    lock = threading.Lock()
+    execute = psycopg.Cursor.execute
+
+    def counted(cursor: psycopg.Cursor[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
+        text = query.decode() if isinstance(query, bytes) else str(query)
+        if "set_config" not in text and "SET ROLE" not in text and "SET LOCAL" not in text:
+            with lock:
+                asked.append(text)
+        return execute(cursor, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    return asked
+
+
+def fill(memory: Memory, start: int, end: int) -> None:
+    memory.remember_many({"text": f"Memory {n} of the flight", "tags": ["travel"]} for n in range(start, end))
+    memory.messages.append_many({"content": f"Turn {n}", "session": f"s{n % 7}"} for n in range(start, end))
+    memory.core["human"].append(f"Line {start}")
+    for n in range(start, min(end, start + 20)):
+        memory.documents.add(f"# Title {n}\n\nText {n}", source=f"file {n}")
+
+
+def test_pages_ask_little(
+    application: tuple[FastAPI, Console], visitor: Visitor, memory: Memory, statements: list[str]
+) -> None:
+    spent: list[dict[str, int]] = []
+    for start, end in ((0, 10), (10, 1000)):
+        fill(memory, start, end)
+        for path in BUDGET:
+            visitor.get(path)  # counts of an agent's rows and the like are remembered for a while
+        spent.append({})
+        for path in BUDGET:
+            visitor.get("/sign-in")
+            application[1].sessions.find(next(iter(visitor.client.cookies.values())))
+            statements.clear()
+            assert visitor.get(path).status_code == 200
+            spent[-1][path] = len(statements)
+    assert spent[0] == spent[1]
+    assert {path: n for path, n in spent[1].items() if n > BUDGET[path]} == {}

@@ -1,0 +1,98 @@
+"""Texts that want to be markup, links, styles or instructions are texts, on every page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from memgpt.memory import Memory
+from memgpt.server.console import Console, addresses
+from memgpt.server.service import Service
+from tests.console.conftest import AGENT, Tab, Visitor
+from tests.console.hostile import AGENTS, HARMLESS, TEXTS, fill
+
+
+class Elements(HTMLParser):
+    """Every kind of element with the names of its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen[f"{tag} {' '.join(sorted(name for name, _ in attrs))}"] += 1
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action", "hx-get", "hx-post")]
+
+
+def elements(html: str) -> Elements:
+    parser = Elements()
+    parser.feed(html)
+    return parser
+
+
+def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[str]:
+    """Every page there is of an agent, with rows of it."""
+    names = {
+        "agent": memory.agent,
+        "label": memory.core.list()[0].label,
+        "session": memory.messages.sessions(limit=1)[0].session,
+        "memories": str(min(one.id for one in memory.archival.list(limit=1000, superseded=True))),
+        "documents": str(memory.documents.list(limit=1)[0].id),
+    }
+
+    def filled(path: str) -> str:
+        section = path.split("/")[3] if path.count("/") > 2 else ""
+        place = lambda match: addresses.segment(names[section if match[1] == "id" else match[1]])  # noqa: E731
+        return re.sub(r"\{(\w+)\}", place, path)
+
+    routes = [route for router in application[1].routers for route in router.routes if isinstance(route, APIRoute)]
+    return ["/", *(filled(route.path) for route in routes if "GET" in route.methods and "{agent}" in route.path)]
+
+
+def test_no_page_has_an_element_that_a_text_made(
+    application: tuple[FastAPI, Console], visitor: Visitor, memory: Memory, dsn: str
+) -> None:
+    fill(memory, TEXTS)
+    with Memory("twin", dsn=dsn) as twin:
+        fill(twin, tuple(f"{HARMLESS} {'x' * (len(text) - 40)}" for text in TEXTS))
+        pairs = zip(addresses_of(application, memory), addresses_of(application, twin), strict=True)
+        for path, other in pairs:
+            hostile, harmless = visitor.get(path), visitor.get(other)
+            assert (hostile.status_code, harmless.status_code) == (200, 200), path
+            made = elements(hostile.text)
+            # labels of hidden characters, and elements there may be more or fewer of, are the templates' own
+            assert set(made.seen) - set(elements(harmless.text).seen) <= {"span class title"}, path
+            assert [link for link in made.links if not link.startswith(("/", "#"))] == [], path
+            assert "\u202e" not in hostile.text, path
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_name_of_an_agent_has_an_address(visitor: Visitor, dsn: str, agent: str) -> None:
+    with Memory(agent, dsn=dsn) as memory:
+        memory.remember("of this agent only")
+    links = elements(visitor.get("/").text).links
+    [address] = [link for link in links if link.startswith("/agents/")]
+    assert addresses.name_of(address.split("/")[2]) == agent
+    answer = visitor.get(address)
+    assert (answer.status_code, "of this agent only" in answer.text) == (200, True)
+
+
+def test_nothing_runs_in_a_browser(
+    application: tuple[FastAPI, Console], tab_with: Callable[..., Tab], service: Service, memory: Memory
+) -> None:
+    fill(memory, TEXTS)
+    tab = tab_with()
+    tab.sign_in(service.keys.create(TEXTS[0], permissions=("read", "write", "admin")).token)
+    assert memory.agent == AGENT
+    for path in addresses_of(application, memory):
+        page = tab.open(path)
+        page.locator("main").wait_for()
+        assert page.evaluate("window.pwned") is None, path
+        assert page.url == tab.address + path
