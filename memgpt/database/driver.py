@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from memgpt.database import forks, isolation
 from memgpt.database.failures import translated, translation
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import IsolatedConnection, RequestScope
 from memgpt.errors import DatabaseError
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ ARRAYS: Final = frozenset({"@>"})
 TEXTS_AND_ARRAYS: Final = frozenset({"@@", "@>"})
 
 
-class Connection(psycopg.Connection[TupleRow]):
+class Connection(IsolatedConnection):
     """A psycopg connection that does not wait for ever, and fetches in binary, which no DateStyle or TimeZone changes.
 
     A server that is stopped or cut off keeps no ``statement_timeout``. ``deadline`` (seconds for one exchange,
@@ -38,13 +38,6 @@ class Connection(psycopg.Connection[TupleRow]):
     in_binary = True
     """False: statements may be several in one string, which PostgreSQL takes in text only."""
     deadline: float | None = None
-    scope: RequestScope | None = None
-    """What the request this connection works for may touch; None: the owner's connection."""
-    role = "memgpt_agent"
-    """As whom a request runs."""
-    citus = False
-    leakproof = True
-    """Whether a policy lets ``@@`` reach an index."""
     inherited = False
     """Whether this process was forked from the one that opened it."""
     _scoped_factory: type[psycopg.Cursor[TupleRow]] | None = None

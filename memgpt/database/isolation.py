@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -20,9 +20,6 @@ from psycopg.rows import TupleRow
 
 from memgpt.database import queries
 from memgpt.errors import DatabaseError
-
-if TYPE_CHECKING:
-    from memgpt.database.connection import Connection
 
 SQL = queries.beside(__name__)
 
@@ -44,11 +41,23 @@ class RequestScope:
         )
 
 
+class IsolatedConnection(psycopg.Connection[TupleRow]):
+    """A connection that can work for one request at a time, inside of the agents that request may touch."""
+
+    scope: RequestScope | None = None
+    """What the request this connection works for may touch; None: the owner's connection."""
+    role = "memgpt_agent"
+    """As whom a request runs."""
+    citus = False
+    leakproof = True
+    """Whether a policy lets ``@@`` reach an index."""
+
+
 class ScopedCursor(psycopg.Cursor[TupleRow]):
     """A cursor of an isolated connection: a statement outside a transaction brings role and scope along."""
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> ScopedCursor:
-        connection: Connection = self.connection  # type: ignore[assignment]
+        connection: IsolatedConnection = self.connection  # type: ignore[assignment]
         if connection.info.transaction_status != TransactionStatus.IDLE:
             return super().execute(query, *args, **kwargs)
         with connection.pipeline():  # one implicit transaction, ended by the flush
@@ -82,7 +91,7 @@ def scoped(factory: type[psycopg.Cursor[TupleRow]]) -> type[psycopg.Cursor[Tuple
     return type("ScopedCursor", (factory, ScopedCursor), {})
 
 
-def enter(connection: Connection) -> None:
+def enter(connection: IsolatedConnection) -> None:
     """Give the transaction that is beginning its role and scope."""
     scope = connection.scope
     assert scope is not None  # noqa: S101 - only isolated connections get here

@@ -14,16 +14,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 
 from memgpt.database import forks, queries
-
-if TYPE_CHECKING:
-    from memgpt.database.connection import Connection
+from memgpt.database.isolation import IsolatedConnection
 
 SQL = queries.beside(__name__)
 log = logging.getLogger("memgpt.slow")
@@ -71,7 +69,7 @@ class SlowStatements:
         with self._lock:
             return [*reversed(self._kept)]
 
-    def note(self, connection: Connection, statement: bytes, parameters: Any, seconds: float) -> None:
+    def note(self, connection: IsolatedConnection, statement: bytes, parameters: Any, seconds: float) -> None:
         """Keep a statement that took so long, with its plan where there is none yet."""
         analyzed = _WRITES.search(statement) is None
         plan = _explain(connection, statement, parameters, analyzed) if self._is_due(statement) else []
@@ -109,7 +107,7 @@ def timed(factory: Factory, slow: SlowStatements) -> Factory:
     return TimedCursor
 
 
-def _explain(connection: Connection, statement: bytes, parameters: Any, analyzed: bool) -> list[str]:
+def _explain(connection: IsolatedConnection, statement: bytes, parameters: Any, analyzed: bool) -> list[str]:
     """In a transaction, or a savepoint, of its own: what fails here fails nothing else."""
     usable = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
     if connection.info.transaction_status not in usable or connection.info.pipeline_status != PipelineStatus.OFF:

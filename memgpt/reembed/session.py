@@ -12,7 +12,8 @@ from psycopg import sql
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.admin.index_memory import build_bytes
-from memgpt.database.connection import Connection, Database, connect, describe, locate
+from memgpt.database.connection import Connection, Database, connect, locate
+from memgpt.database.server_facts import describe
 from memgpt.errors import ContentionError, DatabaseError
 from memgpt.reembed.tables import SQL as TABLES_SQL
 

@@ -24,8 +24,9 @@ from memgpt.database.admin.migration import Migration, discover, find
 from memgpt.database.admin.progress import MigrationProgress, Watcher
 from memgpt.database.admin.schema_migrations import MigrationRecord, Survey
 from memgpt.database.admin.sql_split import SqlStatement
-from memgpt.database.connection import Connection, check_encoding, connect, locate
+from memgpt.database.connection import Connection, connect, locate
 from memgpt.database.dimensions import ModelSpec, Sizing
+from memgpt.database.server_facts import check_encoding
 from memgpt.errors import MigrationError, NotFoundError
 
 __all__ = [

@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from memgpt.database import queries
 from memgpt.database.admin.migration import Migration
-from memgpt.database.connection import SESSION
+from memgpt.database.server_facts import SESSION
 from memgpt.errors import DatabaseError, MigrationError, ReadOnlyError
 
 SQL = queries.beside(__name__)
