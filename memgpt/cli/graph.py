@@ -228,7 +228,7 @@ def extract(
     ] = None,
     types: Annotated[
         str | None,
-        typer.Option("--types", help="What to look for: module:Class (Pydantic) or a .json file (JSON Schema)."),
+        typer.Option("--types", help="What to look for: module:Class, a Pydantic class."),
     ] = None,
     kinds: Annotated[
         list[str] | None, typer.Option("--kind", help="archival, message or chunk; repeatable.", show_default=False)
@@ -360,17 +360,6 @@ def _progress(quiet: bool) -> Iterator[Callable[[Linked], None] | None]:
         return
     with output.errors.status("linking") as status:
         yield lambda done: status.update(f"linking: {done.seen:,} of {done.total:,} texts")
-
-
-@app.command()
-def communities(agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
-    """Show groups of entities that belong together (Louvain), the largest first."""
-    with opened(agent, dsn) as memory:
-        groups = exchange.communities(memory.graph)
-    if as_json:
-        output.show_json(groups)
-    else:
-        output.show_table(("entities", "names"), [(len(group), ", ".join(group[:12])) for group in groups])
 
 
 def _row(r: Fact) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from memgpt import Agents, Memory
 from memgpt.config import settings as configured
 from memgpt.errors import ChatError, InputError
 from memgpt.graph.extraction.loading import load
+from memgpt.graph.extraction.schema import Schema
 from memgpt.memory import scope_of
 from tests.chat_server import ChatServer, Fail, Reaction, Say
 
@@ -421,55 +422,14 @@ def test_whatever_a_model_says_loses_nothing(memory: Memory, chat: ChatServer, a
     memory.forget(kept.id)
 
 
-SCHEMA = {
-    "title": "Staff",
-    "properties": {
-        "people": {"type": "array", "items": {"$ref": "#/$defs/Person"}},
-        "jobs": {
-            "type": "array",
-            "items": {
-                "title": "WorksAt",
-                "type": "object",
-                "functional": True,
-                "properties": {
-                    "source": {"type": "string"},
-                    "target": {"type": "string"},
-                    "grade": {"enum": ["junior", "senior"]},
-                },
-                "required": ["source", "target"],
-            },
-        },
-    },
-    "$defs": {
-        "Person": {
-            "title": "Person",
-            "type": "object",
-            "properties": {"name": {"type": "string"}, "aliases": {"type": "array", "items": {"type": "string"}}},
-            "required": ["name"],
-        }
-    },
-}
-
-
-def test_a_schema_from_a_file(memory: Memory, chat: ChatServer, tmp_path: Path) -> None:
-    (tmp_path / "staff.json").write_text(json.dumps(SCHEMA))
-    memory.graph.add_fact("Ann", "works_at", "Old", functional=True)
-    memory.remember("Ann works at Acme.")
-    chat.script(answered(people=[{"name": "Ann"}], jobs=[{"source": "Ann", "target": "Acme", "grade": "junior"}]))
-    assert memory.graph.extract(MODEL, load(str(tmp_path / "staff.json"))).texts == 1
-    [fact] = memory.graph.facts()
-    assert (fact.type, fact.properties) == ("works_at", {"grade": "junior"})
-    assert memory.graph.get("Ann").type == "person"
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nothing", "neither module:Class"),
+        ("nothing", "is not module:Class"),
         ("no.such.module:X", "cannot be imported"),
         ("json:X", "has no 'X'"),
         ("json:loads", "is a Pydantic class"),
-        ("missing.json", "cannot be read"),
+        ("staff.json", "is not module:Class"),
     ],
 )
 def test_a_schema_that_is_none_is_named(name: str, words: str) -> None:
@@ -477,26 +437,15 @@ def test_a_schema_that_is_none_is_named(name: str, words: str) -> None:
         load(name)
 
 
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        ("{", "not JSON"),
-        ("[]", "not a JSON Schema"),
-        ('{"properties": {"a": {"type": "string"}}}', "not an array of objects"),
-        (
-            '{"properties": {"a": {"items": {"type": "object", "properties": {"b": {"type": "string"}}}}}}',
-            "neither a name",
-        ),
-        (
-            '{"properties": {"a": {"items": {"type": "object", "properties": {"name": {"type": "null"}}}}}}',
-            "not understood",
-        ),
-    ],
-)
-def test_a_file_that_is_no_schema_is_named(tmp_path: Path, schema: str, words: str) -> None:
-    (tmp_path / "s.json").write_text(schema)
-    with pytest.raises(InputError, match=words):
-        load(str(tmp_path / "s.json"))
+def test_a_class_that_is_no_schema_is_named() -> None:
+    class Colour(BaseModel):
+        shade: str
+
+    class Palette(BaseModel):
+        colours: list[Colour]
+
+    with pytest.raises(InputError, match="Colour has neither a name"):
+        Schema(Palette)
 
 
 def command(chat: ChatServer, dsn: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -241,6 +241,5 @@ def test_the_command_line(memory: Memory, dsn: str, tmp_path: Path) -> None:
     assert "entities" in run("export", str(tmp_path / "g.json"))
     (tmp_path / "t.csv").write_text("source,type,target\nEve,knows,Ann\n")
     assert "1 facts" in run("import", str(tmp_path / "t.csv"))
-    assert "Eve" in run("communities")
     fact = memory.graph.facts("Eve")[0]
     assert f"fact {fact.id} retracted" in run("retract-fact", str(fact.id))
