@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -136,7 +136,6 @@ def search(
 ) -> None:
     """Find what a query matches best; an empty query finds what is newest."""
     from memgpt import validation  # with NumPy, which help does without
-    from memgpt.search import weak
 
     asked = arguments.text(query)
     options: dict[str, Any] = {
@@ -161,13 +160,20 @@ def search(
         hits = memory.search(asked, **options)
     if as_json:
         output.show_lines(hits)
-    elif hits:
-        explained = ("explanation",) if explain else ()
-        output.show_table(("kind", "id", "score", "text", "created", *explained), [_hit_row(hit) for hit in hits])
-        if offset == 0 and weak(hits):
-            output.note("the best of these is a weak match: what was asked for may not be remembered")
     else:
+        _show_hits(hits, explain=explain, first_page=offset == 0)
+
+
+def _show_hits(hits: Sequence[Hit], *, explain: bool, first_page: bool) -> None:
+    from memgpt.search import weak  # with NumPy, which help does without
+
+    if not hits:
         output.note("nothing found")
+        return
+    explained = ("explanation",) if explain else ()
+    output.show_table(("kind", "id", "score", "text", "created", *explained), [_hit_row(hit) for hit in hits])
+    if first_page and weak(hits):
+        output.note("the best of these is a weak match: what was asked for may not be remembered")
 
 
 def _hit_row(hit: Hit) -> list[object]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memgpt.cli.db import configured_model
-from memgpt.cli.log import log_as_json
-from memgpt.cli.waiting import wait_for_database
 from memgpt.config import Settings
 from memgpt.database.admin import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError
+from memgpt.server.log import log_as_json
 from memgpt.server.service import Service
+from memgpt.server.waiting import wait_for_database
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from memgpt.cli import output
-from memgpt.cli.log import log_as_json
 from memgpt.cli.options import Dsn, Schema, chosen
-from memgpt.cli.waiting import wait_for_database
 from memgpt.jobs.worker import Worker
+from memgpt.server.log import log_as_json
 from memgpt.server.service import Service
+from memgpt.server.waiting import wait_for_database
 
 app = typer.Typer(add_completion=False)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from psycopg.rows import class_row
@@ -16,15 +14,16 @@ from psycopg.types.json import Jsonb
 from memgpt import embeddings, validation
 from memgpt.config import Settings, settings
 from memgpt.database import forks, queries
-from memgpt.database.connection import Connection, Database
+from memgpt.database.connection import Connection
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow_queries import SlowStatements
-from memgpt.errors import AccessError, DatabaseError, ForbiddenError, MemgptError, NotFoundError
+from memgpt.errors import AccessError, DatabaseError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory, scope_of
 from memgpt.models import PERMISSIONS, Json, Key, Permission
 from memgpt.scope.opening import open_database
+from memgpt.server.audit import Audit
 from memgpt.server.keys import Keys
-from memgpt.server.keys_store import Entry, KeyStore
+from memgpt.server.rates import Rates
 
 if TYPE_CHECKING:
     from memgpt.agent.chat import ChatModel
@@ -326,124 +325,6 @@ class Service:
         self.database.close()
 
 
-class Rates:
-    """Token buckets, one a key: a full bucket holds a minute's requests, at most 60 of them at once."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[str, tuple[float, float]] = {}
-        self._lock = forks.ForkSafeLock()
-
-    def wait(self, key: Key | None) -> float:
-        """Take one request from the bucket: 0, or the seconds until there is one."""
-        if key is None or key.requests_per_minute is None:
-            return 0.0
-        return self.take(key.key_id, key.requests_per_minute)
-
-    def take(self, name: str, per_minute: int) -> float:
-        """Take one from a bucket that fills so fast: 0, or the seconds until there is one."""
-        rate, most = per_minute / 60, float(min(per_minute, 60))
-        with self._lock:
-            now = time.monotonic()
-            left, at = self._buckets.get(name, (most, now))
-            left = min(most, left + (now - at) * rate)
-            enough = left >= 1
-            self._buckets[name] = (left - 1 if enough else left, now)
-        return 0.0 if enough else (1 - left) / rate
-
-
-class Audit:
-    """Writes the audit log behind the requests, many lines at once. While the database is away, lines wait.
-
-    Who has no key cannot make it grow: that is for the access log. A key's denials are noted at most so many a minute.
-    """
-
-    MOST_WAITING: Final = 10_000
-    DENIALS: Final = 10
-    """Of a key, in a minute, that are written."""
-    PRUNE_EVERY: Final = 3600.0
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.after_fork()
-        forks.register(self)
-        self.lost = 0
-        """Lines given up because the database was away too long."""
-
-    def after_fork(self) -> None:
-        """Begin empty: what waits is written by the parent, whose thread the writer is."""
-        self._waiting: list[Entry] = []
-        self._closing = False
-        self._changed = threading.Condition()
-        self._writer: threading.Thread | None = None
-        self._denials = Rates()
-        self._prune_at = 0.0
-
-    @property
-    def waiting(self) -> int:
-        """Lines to be written."""
-        return len(self._waiting)
-
-    def add(
-        self, *, request_id: str, key_id: str | None, agent_id: str | None, action: str, status: int, client: str | None
-    ) -> None:
-        """Note one write, or one denial."""
-        if status >= 400 and (key_id is None or self._denials.take(key_id, self.DENIALS)):
-            return
-        line = Entry(
-            datetime.now(UTC), request_id, key_id, _storable(agent_id), _storable(action) or "", status, client
-        )
-        with self._changed:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="memgpt-audit", daemon=True)
-                self._writer.start()
-            if len(self._waiting) >= self.MOST_WAITING:
-                self.lost += 1
-                return
-            self._waiting.append(line)
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Write what is left."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._writer is not None:
-            self._writer.join(timeout=5)
-
-    def _write(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                lines = self._waiting[:1000]
-                if not lines:
-                    return
-            try:
-                with self._database.transaction() as connection:
-                    KeyStore(connection).audit(lines)
-                    self._prune(connection)
-            except MemgptError:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closing, timeout=1.0)
-                    if self._closing:
-                        return
-                continue
-            with self._changed:
-                del self._waiting[: len(lines)]
-
-    def _prune(self, connection: Connection) -> None:
-        """Once an hour remove what is too old, or too much: only what is written makes the log grow."""
-        if time.monotonic() >= self._prune_at:
-            KeyStore(connection).prune_audit()
-            self._prune_at = time.monotonic() + self.PRUNE_EVERY
-
-
 def _agents(connection: Connection, statement: bytes, parameters: Json) -> Sequence[AgentRow]:
     with connection.cursor(row_factory=class_row(AgentRow)) as cursor:
         return cursor.execute(statement, parameters).fetchall()
-
-
-def _storable(text: str | None) -> str | None:
-    """Make a stranger's text one that PostgreSQL can keep."""
-    if text is None:
-        return None
-    return text[:500].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from memgpt.errors import AccessError, InputError, NotFoundError
 from memgpt.server.keys import Keys
-from memgpt.server.service import Rates, Service
+from memgpt.server.rates import Rates
+from memgpt.server.service import Service
 
 AGENT = "/v1/agents/acme-1"
 
@@ -129,7 +130,7 @@ def test_the_rate_of_a_key(client_with: Callable[..., TestClient]) -> None:
 
 def test_a_bucket_fills_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     key, rates, now = service.keys.create(requests_per_minute=60).key, Rates(), time.monotonic()
-    monkeypatch.setattr("memgpt.server.service.time.monotonic", lambda: now)
+    monkeypatch.setattr("memgpt.server.rates.time.monotonic", lambda: now)
     assert sum(rates.wait(key) == 0 for _ in range(100)) == 60
     now += 5.5
     assert sum(rates.wait(key) == 0 for _ in range(100)) == 5

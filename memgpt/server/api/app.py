@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final, Protocol
 
 import httpx
@@ -48,6 +49,21 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     "5XX": {**_PROBLEM, "description": "The service cannot serve it now."},
 }
 
+_ROUTES: Final = (
+    admin,
+    agents,
+    blocks,
+    archival,
+    messages,
+    documents,
+    graph,
+    proposals,
+    search,
+    jobs,
+    chat,
+    openai,
+    health,
+)
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -78,55 +94,54 @@ def create_app(
         lifespan: entered while it runs.
         console: pages for people beside the API.
     """
-    metrics = Metrics(service)
-    limits = limits or ServerLimits()
-
-    @asynccontextmanager
-    async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.callback(service.close)
-            stack.callback(metrics.close)
-            if traces is not None:
-                stack.callback(traces.shutdown)
-            app.state.upstream = await stack.enter_async_context(bound(httpx.AsyncClient()))
-            if lifespan is not None:
-                await stack.enter_async_context(lifespan())
-            yield
-
     app = FastAPI(
         title="memgpt",
         version=installation.version(),
         summary="Long-term memory for LLM agents.",
         description="Lists answer one page; the header `Link` (and `Next-Cursor`) leads to the next. Writes take an "
         "`Idempotency-Key`. Errors are `application/problem+json`.",
-        lifespan=running,
+        lifespan=partial(_running, traces=traces, inner=lifespan),
         responses=_ERRORS,
         redirect_slashes=False,
     )
     app.state.service = service
-    app.state.metrics = metrics
+    app.state.metrics = Metrics(service)
     app.state.readiness = Readiness(service)
     app.state.turns = {}
     app.state.stopping = lambda: False
-    for module in (
-        admin,
-        agents,
-        blocks,
-        archival,
-        messages,
-        documents,
-        graph,
-        proposals,
-        search,
-        jobs,
-        chat,
-        openai,
-        health,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     for router in console.routers if console is not None else ():
         app.include_router(router)
     problems.handle(app)
+    _add_layers(app, limits or ServerLimits(), hosts, traces, console)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI, *, traces: TracerProvider | None, inner: Lifespan | None) -> AsyncIterator[None]:
+    """Close the service with the application; ``inner`` is entered while it runs."""
+    async with AsyncExitStack() as stack:
+        stack.callback(app.state.service.close)
+        stack.callback(app.state.metrics.close)
+        if traces is not None:
+            stack.callback(traces.shutdown)
+        app.state.upstream = await stack.enter_async_context(bound(httpx.AsyncClient()))
+        if inner is not None:
+            await stack.enter_async_context(inner())
+        yield
+
+
+def _add_layers(
+    app: FastAPI,
+    limits: ServerLimits,
+    hosts: Iterable[str],
+    traces: TracerProvider | None,
+    console: ConsoleFace | None,
+) -> None:
+    """Put the layers around the routes; each one goes around those that were added before it."""
+    service, metrics = app.state.service, app.state.metrics
     pages = service.options.cors_origins or ()
     app.add_middleware(EdgeMiddleware, service=service, limits=limits, metrics=metrics)
     if console is not None:
@@ -138,8 +153,6 @@ def create_app(
     if traces is not None:
         trace_requests(app, traces)
     app.add_middleware(Segments)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    return app
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

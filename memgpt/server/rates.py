@@ -1,0 +1,33 @@
+"""How many requests a key may make in a minute."""
+
+from __future__ import annotations
+
+import time
+
+from memgpt.database import forks
+from memgpt.models import Key
+
+
+class Rates:
+    """Token buckets, one a key: a full bucket holds a minute's requests, at most 60 of them at once."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = forks.ForkSafeLock()
+
+    def wait(self, key: Key | None) -> float:
+        """Take one request from the bucket: 0, or the seconds until there is one."""
+        if key is None or key.requests_per_minute is None:
+            return 0.0
+        return self.take(key.key_id, key.requests_per_minute)
+
+    def take(self, name: str, per_minute: int) -> float:
+        """Take one from a bucket that fills so fast: 0, or the seconds until there is one."""
+        rate, most = per_minute / 60, float(min(per_minute, 60))
+        with self._lock:
+            now = time.monotonic()
+            left, at = self._buckets.get(name, (most, now))
+            left = min(most, left + (now - at) * rate)
+            enough = left >= 1
+            self._buckets[name] = (left - 1 if enough else left, now)
+        return 0.0 if enough else (1 - left) / rate
