@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from uuid import UUID
 
 from memgpt import embeddings, validation
@@ -26,12 +26,12 @@ from memgpt.graph import Graph
 from memgpt.history.history import AsOf, History
 from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
-from memgpt.models import Author, Change, Hit, Json, Kind, Remembered, Stats
+from memgpt.models import Author, Change, Hit, Json, Kind, MemoryFields, Remembered, Stats
 from memgpt.proposals.proposals import Proposals
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
-from memgpt.search import Search
+from memgpt.search import Search, SearchOptions
 from memgpt.search.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.telemetry import span
 
@@ -116,7 +116,7 @@ class Memory:
         with self._scope.unit_of_work() as connection:
             yield connection
 
-    def remember(self, text: str, **fields: Any) -> Remembered:
+    def remember(self, text: str, **fields: Unpack[MemoryFields]) -> Remembered:
         """Keep a text for good; see :meth:`memgpt.archival.archival.Archival.insert`."""
         with span("remember"):
             return self.archival.insert(text, **fields)
@@ -193,7 +193,7 @@ class Memory:
         """Count each kind, how much of it has a vector, and since when."""
         return stats.stats(self._scope)
 
-    def search(self, query: str | None = None, **options: Any) -> list[Hit]:
+    def search(self, query: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
         """Search by a query (or ``vector=``), best first; see :meth:`memgpt.search.Search.search`."""
         return self._search.search(query, **options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from uuid import UUID
 
 from pgvector import Vector
@@ -14,7 +14,7 @@ from memgpt.archival.store import ArchivalStore, NewMemory, Written
 from memgpt.database.connection import Connection
 from memgpt.embeddings.active_model import ActiveModel
 from memgpt.errors import InputError
-from memgpt.models import ArchivalMemory, Json, Remembered
+from memgpt.models import ArchivalMemory, Json, MemoryFields, Remembered
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope
@@ -34,13 +34,12 @@ class Archival:
     def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
 
-    def insert(self, text: str, **fields: Any) -> Remembered:
+    def insert(self, text: str, **fields: Unpack[MemoryFields]) -> Remembered:
         """Keep one text and report what says nearly the same.
 
-        ``fields`` are ``tags``, ``importance`` (0 to 1), ``source``, ``metadata``, ``created_at``, ``expires_at`` and
-        ``embedding`` (a ready vector). A text that a living memory has already is merged into that one, as an update
-        that ``undo`` takes back: tags are united, metadata merged (of a key that both have the new value), the larger
-        importance and the later expiry count; a text remembered without an expiry is for good.
+        The keywords are those of :class:`MemoryFields`. A text that a living memory has already is merged into that
+        one, as an update that ``undo`` takes back: tags are united, metadata merged (of a key that both have the new
+        value), the larger importance and the later expiry count; a text remembered without an expiry is for good.
 
         Raises:
             InputError: the text is empty, or a field has a bad value; nothing was written.
@@ -155,7 +154,7 @@ class Archival:
                 **fields,
             )
 
-    def supersede(self, id: int, text: str, **fields: Any) -> Remembered:
+    def supersede(self, id: int, text: str, **fields: Unpack[MemoryFields]) -> Remembered:
         """Keep a text that replaces an older memory, which no search finds any more but the history keeps.
 
         A text that a living memory has already is merged into that one, as :meth:`insert` does.

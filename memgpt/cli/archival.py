@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memgpt.cli import arguments, output
 from memgpt.cli.options import After, Agent, Dsn, Json, JsonLines, Limit, Metadata, Tags, opened
+
+if TYPE_CHECKING:
+    from memgpt.models import MemoryFields
 
 app = typer.Typer(help="What was remembered: list, read, correct, replace, delete.", no_args_is_help=True)
 
@@ -95,18 +98,17 @@ def supersede(
 ) -> None:
     """Keep a text that replaces a memory, which no search finds any more."""
     new = arguments.text(text)
-    said = {
+    fields: MemoryFields = {
         "tags": tags,
-        "importance": importance,
         "source": source,
         "metadata": arguments.json_object(metadata, "--metadata"),
         "created_at": created_at,
         "expires_at": expires_at,
     }
+    if importance is not None:
+        fields["importance"] = importance
     with opened(agent, dsn) as memory:
-        replacement = memory.archival.supersede(
-            id, new, **{name: value for name, value in said.items() if value is not None}
-        )
+        replacement = memory.archival.supersede(id, new, **fields)
     if as_json:
         output.show_json(replacement)
     else:

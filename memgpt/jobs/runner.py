@@ -19,7 +19,7 @@ from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMisma
 from memgpt.jobs.kinds import KINDS, JobContext, JobKind
 from memgpt.jobs.store import JobStore
 from memgpt.memory import Memory, scope_of
-from memgpt.models import Job, Json
+from memgpt.models import Job, JobStatus, Json
 
 log = logging.getLogger("memgpt.jobs")
 
@@ -138,21 +138,24 @@ class _Attempt:
         if now - self._noted < _EVERY and done != total:
             return
         self._noted = now
-        parameters = {"done": done, "total": total, "message": message[:500].replace("\0", "")}
+        shown = message[:500].replace("\0", "")
         with self._database.transaction() as connection:
-            cancelled = JobStore(connection, self._agent_id).progress(self._id, self._runner, **parameters)  # type: ignore[arg-type]
+            store = JobStore(connection, self._agent_id)
+            cancelled = store.progress(self._id, self._runner, done=done, total=total, message=shown)
         if cancelled is None:
             raise _Lost
         if cancelled:
             raise _Cancelled
 
-    def end(self, status: str, error: str | None = None, result: Json | None = None) -> None:
+    def end(self, status: JobStatus, error: str | None = None, result: Json | None = None) -> None:
         with self._database.transaction() as connection:
             self.write_end(JobStore(connection, self._agent_id), status, error, result)
 
-    def write_end(self, store: JobStore, status: str, error: str | None = None, result: Json | None = None) -> None:
+    def write_end(
+        self, store: JobStore, status: JobStatus, error: str | None = None, result: Json | None = None
+    ) -> None:
         """Record the end of the attempt in the caller's transaction."""
-        if not store.finish(self._id, self._runner, status, error=error, result=result):  # type: ignore[arg-type]
+        if not store.finish(self._id, self._runner, status, error=error, result=result):
             raise _Lost
         store.remove_files(self._id)
 

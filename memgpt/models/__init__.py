@@ -2,7 +2,7 @@
 
 from memgpt.models.agent_info import AgentInfo, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
-from memgpt.models.archival_memory import ArchivalMemory, Remembered
+from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, Remembered
 from memgpt.models.block import Block
 from memgpt.models.change import Author, Change
 from memgpt.models.document import Chunk, Document
@@ -43,6 +43,7 @@ __all__ = [
     "Key",
     "Kind",
     "KindStats",
+    "MemoryFields",
     "Message",
     "Neighbourhood",
     "Path",

@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypedDict
 
 from memgpt.models.json_object import Json
+
+
+class MemoryFields(TypedDict, total=False):
+    """What may be kept with a text beside the text itself, as keywords or in a mapping."""
+
+    tags: Sequence[str] | None
+    importance: float
+    """From 0 to 1; 0.5 when absent."""
+    source: str | None
+    metadata: Json | None
+    created_at: datetime | str | None
+    """Now when absent; a datetime or an ISO 8601 text."""
+    expires_at: datetime | str | None
+    """Never when absent."""
+    embedding: Any
+    """A ready vector: numbers, an array or a pgvector ``Vector``; when absent, the text is embedded."""
 
 
 @dataclass(frozen=True, slots=True)

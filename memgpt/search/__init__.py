@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memgpt.search.fusion import Blend, weak
+from memgpt.search.options import SearchOptions
 from memgpt.search.search import Search
 
-__all__ = ["Blend", "Search", "weak"]
+__all__ = ["Blend", "Search", "SearchOptions", "weak"]

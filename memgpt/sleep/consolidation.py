@@ -36,10 +36,9 @@ def consolidation(memory: Memory, model: ChatModel) -> Sequence[Proposal]:
     Raises:
         ChatError: the model failed; what was proposed before stays.
     """
-    author = scope_of(memory).author
     proposals = []
     for ids in groups(alike(memory, ALIKE, AMONG))[:GROUPS]:
-        memories = scope_of(memory).read(lambda c, ids=ids: SleepStore(c, author).memories(ids))  # type: ignore[misc]
+        memories = _memories(memory, ids)
         asked_for = _proposal(memories, "")
         if sum(len(m.text) for m in memories) <= CHARACTERS and not memory.proposals.known(asked_for):
             proposals.append(_asked(memory, memories, asked_for, model))
@@ -75,6 +74,11 @@ def _asked(
     if lost(sources, text) or invented(sources, text):
         return None
     return memory.proposals.propose(_proposal(memories, text.strip()))
+
+
+def _memories(memory: Memory, ids: Sequence[int]) -> Sequence[ArchivalMemory]:
+    scope = scope_of(memory)
+    return scope.read(lambda connection: SleepStore(connection, scope.author).memories(ids))
 
 
 def _proposal(memories: Sequence[ArchivalMemory], text: str) -> NewProposal:
