@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -149,7 +150,10 @@ class DatabaseCache:
         self._database = database
         self._agent_id = agent_id
         self._current = current
-        self._payments = database.attached(Payments)
+
+    @cached_property
+    def _payments(self) -> Payments:
+        return self._database.attached(Payments)  # when first needed: a command with wrong arguments opens no database
 
     def get_many(self, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vectors]:
         unpaid = self._payments.known(self._agent_id, model, hashes)
