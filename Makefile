@@ -50,9 +50,10 @@ vendor: ## Bring the libraries of others that the wheel carries, by npm: those o
 
 check: lint types imports ## Everything that needs no database
 
-lint: $(STAMP) ## Style
+lint: $(STAMP) ## Style, and code that nothing uses
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/vulture
 
 types: $(STAMP) ## Types
 	@$(BIN)/mypy

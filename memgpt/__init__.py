@@ -16,7 +16,7 @@ _HOMES = {"Agent": "memgpt.agent", "Agents": "memgpt.agents.agents", "Memory": "
 
 
 def __getattr__(name: str) -> object:
-    """Loaded on first use: the command line shows its help without the database driver and NumPy."""
+    """Load a name on first use: the command line shows its help without the database driver and NumPy."""
     if name not in _HOMES:
         raise AttributeError(f"module 'memgpt' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

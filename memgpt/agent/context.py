@@ -172,16 +172,13 @@ def _cut(message: Message, longest: int) -> str:
 
 
 def _model_messages(messages: Sequence[Message], longest: int) -> list[ModelMessage]:
-    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
+    from pydantic_ai.messages import ModelResponse, ToolReturnPart, UserPromptPart
 
     converted: list[ModelMessage] = []
     waiting: dict[str, str] = {}
 
     def request(part: Any) -> None:
-        if converted and isinstance(converted[-1], ModelRequest):
-            converted[-1] = ModelRequest(parts=[*converted[-1].parts, part])
-        else:
-            converted.append(ModelRequest(parts=[part]))
+        _add_request(converted, part)
 
     def answer_waiting() -> None:
         for id, name in waiting.items():
@@ -197,19 +194,41 @@ def _model_messages(messages: Sequence[Message], longest: int) -> list[ModelMess
             continue  # else the call it answers was evicted: its summary stands for both
         answer_waiting()
         if message.role == "assistant":
-            calls = [_call(call, n, message.id) for n, call in enumerate(message.tool_calls or [])]
-            parts: list[Any] = [TextPart(text)] if text.strip() else []
-            parts += [ToolCallPart(name, arguments, id) for id, name, arguments in calls]
+            parts, calls = _answer(message, text)
             if not converted:
                 request(UserPromptPart("[The conversation up to here is in the summary.]"))
             if parts:
                 converted.append(ModelResponse(parts=parts))
-            waiting.update({id: name for id, name, _ in calls})
+            waiting.update(calls)
         else:
-            said = message.role == "user" and not text.lstrip().startswith("[")  # else it might pass for a note of ours
-            request(UserPromptPart(text if said else f"[{message.role}] {text}"))
+            request(UserPromptPart(_attributed(message.role, text)))
     answer_waiting()
     return converted
+
+
+def _add_request(converted: list[ModelMessage], part: Any) -> None:
+    """Put a part into the request at the end, or begin one."""
+    from pydantic_ai.messages import ModelRequest
+
+    if converted and isinstance(converted[-1], ModelRequest):
+        converted[-1] = ModelRequest(parts=[*converted[-1].parts, part])
+    else:
+        converted.append(ModelRequest(parts=[part]))
+
+
+def _attributed(role: str, text: str) -> str:
+    """Return a text with its role, unless a user said it and it cannot pass for a note of ours."""
+    return text if role == "user" and not text.lstrip().startswith("[") else f"[{role}] {text}"
+
+
+def _answer(message: Message, text: str) -> tuple[list[Any], dict[str, str]]:
+    """Return the parts of an answer of the model, and the name of each tool it called, by the id of the call."""
+    from pydantic_ai.messages import TextPart, ToolCallPart
+
+    calls = [_call(call, n, message.id) for n, call in enumerate(message.tool_calls or [])]
+    parts: list[Any] = [TextPart(text)] if text.strip() else []
+    parts += [ToolCallPart(name, arguments, id) for id, name, arguments in calls]
+    return parts, {id: name for id, name, _ in calls}
 
 
 def _call(call: Json, position: int, message_id: int) -> tuple[str, str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 KEPT: Final = 0.5
 """Share of the room for messages that is still in use after an eviction."""
-
-Answered = Callable[[Sent, "ModelResponse", float], None]
 
 
 def to_evict(messages: Sequence[Message], room: int, longest: int, count: Count) -> Sequence[Message]:

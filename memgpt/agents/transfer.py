@@ -229,22 +229,7 @@ def _numbered(file: TextIO, start: int) -> Iterator[tuple[int, str]]:
 
 
 def _line(scope: AgentScope, number: int, value: Json, *, reembed: bool) -> Line:
-    table, row = value.get("table"), value.get("row")
-    if not isinstance(table, str) or table not in BY_NAME:
-        _bad(number, f"there is no table {table!r}")
-    if not isinstance(row, dict) or set(row) != set(BY_NAME[table].columns):
-        given = set(row) if isinstance(row, dict) else set()
-        wrong = sorted(given.symmetric_difference(BY_NAME[table].columns))
-        _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
-    _checked(number, renumbered, table, row, lambda _, id: id)
-    for column in (TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in TEXTS else ():
-        if not isinstance(row[column], str):
-            _bad(number, f"{column} is not a text: {row[column]!r}")
-    if table == "core_memories":
-        _checked(number, validation.label, row["label"])
-    _check_times(row, f"line {number}: ")
-    if table == HISTORY and isinstance(row["old"], dict):
-        _check_times(row["old"], f"line {number}: old.")  # undo makes it a row again
+    table, row = _checked_row(number, value)
     vector = None if value.get("embedding") is None else _decoded(number, value["embedding"])
     if vector is None:
         return Line(number, table, row, None, given=False)
@@ -262,6 +247,26 @@ def _line(scope: AgentScope, number: int, value: Json, *, reembed: bool) -> Line
         )
     checked = validation.vector(vector, f"line {number}: embedding", dimensions=scope.model.dimensions)
     return Line(number, table, row, checked, given=True)
+
+
+def _checked_row(number: int, value: Json) -> tuple[str, Json]:
+    table, row = value.get("table"), value.get("row")
+    if not isinstance(table, str) or table not in BY_NAME:
+        _bad(number, f"there is no table {table!r}")
+    if not isinstance(row, dict) or set(row) != set(BY_NAME[table].columns):
+        given = set(row) if isinstance(row, dict) else set()
+        wrong = sorted(given.symmetric_difference(BY_NAME[table].columns))
+        _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
+    _checked(number, renumbered, table, row, lambda _, id: id)
+    for column in (TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in TEXTS else ():
+        if not isinstance(row[column], str):
+            _bad(number, f"{column} is not a text: {row[column]!r}")
+    if table == "core_memories":
+        _checked(number, validation.label, row["label"])
+    _check_times(row, f"line {number}: ")
+    if table == HISTORY and isinstance(row["old"], dict):
+        _check_times(row["old"], f"line {number}: old.")  # undo makes it a row again
+    return table, row
 
 
 def _check_times(row: Json, where: str) -> None:

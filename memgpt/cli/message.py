@@ -68,7 +68,7 @@ def append_many(
     dsn: Dsn = None,
     as_json: JsonLines = False,
 ) -> None:
-    """Keep the messages on standard input, all or none: JSON Lines with role, content, session, name, created_at, …
+    """Keep the messages on standard input, all or none: JSON Lines with role, content, session, name, created_at.
 
     A line that is not JSON is what the user said.
     """

@@ -41,15 +41,15 @@ class Face:
 
 
 def need_extra(command: str) -> None:
-    """
+    """Check that what a service needs is installed.
+
     Raises:
         MissingExtraError: the extra ``server`` is not installed.
     """
     try:
         import uvicorn  # noqa: F401
 
-        import memgpt.server.console
-        import memgpt.server.mcp  # noqa: F401
+        from memgpt.server import console, mcp  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "server", command) from error
 
@@ -135,7 +135,7 @@ def run(app: FastAPI, listening: socket.socket, concurrency: int = 64) -> None:
 
 @asynccontextmanager
 async def beside(mcp: Callable[[], AbstractAsyncContextManager[None]], worker: Worker | None) -> AsyncIterator[None]:
-    """What runs beside the routes, and is stopped gracefully with them."""
+    """Run the worker and MCP beside the routes, and stop them gracefully with those."""
     work = asyncio.ensure_future(worker.run()) if worker else None
     if work is not None:
         work.add_done_callback(_mourn)
@@ -154,7 +154,7 @@ def _mourn(work: asyncio.Future[None]) -> None:
 
 
 def _migrate(options: Settings) -> None:
-    """An embedded database is ours to migrate; one of the operator's only when it is empty."""
+    """Migrate an embedded database, which is ours; one of the operator's only when it is empty."""
     found = migrate.status(options=options)
     if options.uses_embedded_server or not any(record.applied_at for record in found.records):
         migrate.apply(options=options, model=configured_model(options))

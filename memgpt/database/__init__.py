@@ -1,0 +1,1 @@
+"""Connections to PostgreSQL, named SQL, migrations, and the embedded server."""

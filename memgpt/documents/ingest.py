@@ -225,8 +225,7 @@ class Ingest:
         return None if inserted is None else _answer("new", inserted, chunks, prepared.note)
 
     def _replace(self, before: Fingerprint, document: NewDocument, prepared: Prepared) -> Ingested | None:
-        """None when somebody else has changed the document since we looked."""
-
+        """Return None when somebody else has changed the document since we looked."""
         old_chunks = self._scope.read(
             lambda connection: DocumentStore(connection, self._scope.author).all_chunks(before.id)
         )

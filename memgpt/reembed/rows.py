@@ -41,7 +41,6 @@ class Batches:
         self.table = table
         self._model = model
         self._select = table.compose(SQL.unmended if mending else SQL.missing)
-        self._mending = mending
         self._statement: Any = table.compose(SQL.mend, held=table.compose(SQL.held)) if mending else None
 
     def after(self, connection: psycopg.Connection[Any], last: PendingRow | None, limit: int) -> Sequence[PendingRow]:

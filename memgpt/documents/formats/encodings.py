@@ -57,7 +57,7 @@ _HEAD: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The characters of a file. Lines end in ``\\n``; there is no NUL."""
+    """The characters of a file. Lines end in LF; there is no NUL."""
 
     text: str
     encoding: str
