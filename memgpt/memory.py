@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 from uuid import UUID
 
 from memgpt import embeddings, validation
-from memgpt.agents import forget, stats
 from memgpt.archival.archival import Archival
 from memgpt.blocks.blocks import Core
 from memgpt.config import Settings, settings
@@ -22,18 +22,20 @@ from memgpt.documents.ingest import Ingest
 from memgpt.documents.report import Ingested, IngestReport
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
-from memgpt.graph import Graph
 from memgpt.history.history import AsOf, History
 from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, MemoryFields, Remembered, Stats
-from memgpt.proposals.proposals import Proposals
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
 from memgpt.search import Search, SearchOptions
 from memgpt.search.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.telemetry import span
+
+if TYPE_CHECKING:
+    from memgpt.graph import Graph
+    from memgpt.proposals.proposals import Proposals
 
 
 class Memory:
@@ -80,9 +82,23 @@ class Memory:
         self.intents = Intents(self._scope)
         self.messages = Messages(self._scope, self.intents)
         self.documents = Documents(self._scope)
-        self.graph = Graph(self._scope)
-        self.proposals = Proposals(self._scope, self.archival, self.core, self.graph, self._history)
         self._ingest = Ingest(self._scope)
+
+    # The rooms beside a memory's texts are loaded when they are used: a memory works without them.
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The entities and the dated facts of this memory."""
+        from memgpt.graph import Graph
+
+        return Graph(self._scope)
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """The changes of this memory that wait to be applied or rejected."""
+        from memgpt.proposals.proposals import Proposals
+
+        return Proposals(self._scope, self.archival, self.core, self.graph, self._history)
 
     @property
     def agent(self) -> str:
@@ -173,6 +189,8 @@ class Memory:
         Raises:
             NotFoundError: neither the row nor anything of it in the history is there.
         """
+        from memgpt.agents import forget
+
         if session is not None:
             if id is not None:
                 raise InputError("give the id of a row, or a session, not both")
@@ -187,10 +205,14 @@ class Memory:
         Returns:
             How many rows of each table were removed.
         """
+        from memgpt.agents import forget
+
         return forget.forget_agent(self._scope)
 
     def stats(self) -> Stats:
         """Count each kind, how much of it has a vector, and since when."""
+        from memgpt.agents import stats
+
         return stats.stats(self._scope)
 
     def search(self, query: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
