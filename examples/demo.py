@@ -36,8 +36,7 @@ width = min(console.width, 120) if console.is_terminal else 120
 def main() -> int:
     started = time.perf_counter()
     use_private_server()
-    from memgpt import Memory  # after the environment is set, for that is where it reads its settings
-    from memgpt.errors import MemgptError
+    from memgpt import MemgptError, Memory  # after the environment is set, for that is where it reads its settings
 
     try:
         with Memory("tern-ridge", actor="demo") as memory:

@@ -1,23 +1,138 @@
-"""Long-term memory for LLM agents, in the PostgreSQL you already run."""
+"""Long-term memory for LLM agents, in the PostgreSQL you already run.
+
+An application imports what it needs from here: ``from memgpt import Memory``. Three verbs have modules of their own:
+``memgpt.sleep`` orders a memory, ``memgpt.reembed`` changes its embedding model, ``memgpt.embeddings`` loads a model.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# fmt: off
+# isort: off
 if TYPE_CHECKING:
-    from memgpt.agent import Agent
+    from memgpt.agent import Agent, Cut, Ended, Event, Evicted, Inspection, Pressure, Restarted, Text, ToolCalled
+    from memgpt.agent import ToolReturned, Turn, TurnLimits
+    from memgpt.agent.chat import ChatModel
+    from memgpt.agent.context import Sent
+    from memgpt.agent.store import TurnStep
     from memgpt.agents.agents import Agents
+    from memgpt.archival.archival import Archival
+    from memgpt.blocks.blocks import Core, CoreBlock
+    from memgpt.config import Settings
+    from memgpt.database.connection import Connection, Database
+    from memgpt.documents.documents import Documents
+    from memgpt.documents.report import IngestReport, Ingested
+    from memgpt.embeddings import EmbeddingModel, Usage, UsageTotals
+    from memgpt.errors import AccessError, BusyError, ChatError, ConfigurationError, ConflictError, ContentionError
+    from memgpt.errors import DatabaseError, DeniedError, EmbeddingError, ForbiddenError, ForgottenError, InputError
+    from memgpt.errors import MemgptError, MigrationError, MissingExtraError, ModelMismatchError, NotFoundError
+    from memgpt.errors import ReadOnlyError, ServerError, UnavailableError, WindowExceededError
+    from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether
+    from memgpt.graph.extraction.schema import ExtractedEntity, ExtractedFact, Schema
+    from memgpt.graph.merges_store import Pair
+    from memgpt.graph.traversal import WalkFilters
+    from memgpt.history.history import AsOf
+    from memgpt.history.proposals_store import NewProposal
+    from memgpt.integrations.importers import ImportItem, ImportReport, ImportedItem, import_memory
+    from memgpt.integrations.transcripts import ImportedTranscript, import_transcript
+    from memgpt.jobs import JobKind, Jobs
+    from memgpt.jobs.store import JobFile
     from memgpt.memory import Memory
+    from memgpt.messages.intents import Intents
+    from memgpt.messages.messages import Messages
+    from memgpt.models import AgentInfo, ArchivalMemory, Author, Block, Change, Chunk, Document, Entity
+    from memgpt.models import ExtractionFailure, ExtractionSpent, Fact, Hit, Imported, Intent, IntentCount, Job
+    from memgpt.models import JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
+    from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
+    from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats
+    from memgpt.proposals.proposals import Proposals
+    from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
+    from memgpt.scope.batches import Batch, OnError, Problem
+    from memgpt.scope.opening import open_database
+    from memgpt.search import SearchOptions
+    from memgpt.search.context import Context, ContextItem, CountTokens, LeftOut
+    from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
-__all__ = ["Agent", "Agents", "Memory"]
+__all__ = [
+    "AccessError", "Agent", "AgentInfo", "Agents", "Archival", "ArchivalMemory", "AsOf", "Author", "Batch", "Block",
+    "BusyError", "Change", "ChatError", "ChatModel", "Chunk", "ConfigurationError", "ConflictError", "Connection",
+    "ContentionError", "Context", "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database",
+    "DatabaseError", "DeniedError", "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended",
+    "Entity", "EntityRef", "Event", "Evicted", "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure",
+    "ExtractionPlan", "ExtractionSpent", "Fact", "ForbiddenError", "ForgottenError", "Graph", "Hit", "ImportItem",
+    "ImportReport", "Imported", "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested", "InputError",
+    "Inspection", "Intent", "IntentCount", "Intents", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key",
+    "Kind", "KindStats", "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages",
+    "MigrationError", "MissingExtraError", "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal",
+    "NotFoundError", "OnError", "Pair", "Path", "Permission", "Pressure", "Problem", "Proposal", "ProposalKind",
+    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
+    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
+    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task",
+    "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "UnavailableError", "Usage",
+    "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript",
+    "open_database",
+]
 
-_HOMES = {"Agent": "memgpt.agent", "Agents": "memgpt.agents.agents", "Memory": "memgpt.memory"}
+_HOMES = {
+    "memgpt.agent":
+        "Agent Cut Ended Event Evicted Inspection Pressure Restarted Text ToolCalled ToolReturned Turn TurnLimits",
+    "memgpt.agent.chat": "ChatModel",
+    "memgpt.agent.context": "Sent",
+    "memgpt.agent.store": "TurnStep",
+    "memgpt.agents.agents": "Agents",
+    "memgpt.archival.archival": "Archival",
+    "memgpt.blocks.blocks": "Core CoreBlock",
+    "memgpt.config": "Settings",
+    "memgpt.database.connection": "Connection Database",
+    "memgpt.documents.documents": "Documents",
+    "memgpt.documents.report": "IngestReport Ingested",
+    "memgpt.embeddings": "EmbeddingModel Usage UsageTotals",
+    "memgpt.errors":
+        "AccessError BusyError ChatError ConfigurationError ConflictError ContentionError DatabaseError DeniedError "
+        "EmbeddingError ForbiddenError ForgottenError InputError MemgptError MigrationError MissingExtraError "
+        "ModelMismatchError NotFoundError ReadOnlyError ServerError UnavailableError WindowExceededError",
+    "memgpt.graph": "Direction EntityRef Extracted ExtractionPlan Graph Linked NamedTogether",
+    "memgpt.graph.extraction.schema": "ExtractedEntity ExtractedFact Schema",
+    "memgpt.graph.merges_store": "Pair",
+    "memgpt.graph.traversal": "WalkFilters",
+    "memgpt.history.history": "AsOf",
+    "memgpt.history.proposals_store": "NewProposal",
+    "memgpt.integrations.importers": "ImportItem ImportReport ImportedItem import_memory",
+    "memgpt.integrations.transcripts": "ImportedTranscript import_transcript",
+    "memgpt.jobs": "JobKind Jobs",
+    "memgpt.jobs.store": "JobFile",
+    "memgpt.memory": "Memory",
+    "memgpt.messages.intents": "Intents",
+    "memgpt.messages.messages": "Messages",
+    "memgpt.models":
+        "AgentInfo ArchivalMemory Author Block Change Chunk Document Entity ExtractionFailure ExtractionSpent Fact "
+        "Hit Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
+        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
+        "Role Session Source Stats",
+    "memgpt.proposals.proposals": "Proposals",
+    "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
+    "memgpt.scope.batches": "Batch OnError Problem",
+    "memgpt.scope.opening": "open_database",
+    "memgpt.search": "SearchOptions",
+    "memgpt.search.context": "Context ContextItem CountTokens LeftOut",
+    "memgpt.sleep": "SleepProgress SleepReport Task TaskReport",
+}
+"""The names of each module, for the interpreter; the imports above are for type checkers and editors."""
+# isort: on
+# fmt: on
+
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
-    """Load a name on first use: the command line shows its help without the database driver and NumPy."""
-    if name not in _HOMES:
+    """Load a name when it is first used: the command line shows its help without the database driver and NumPy."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'memgpt' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,8 +2,8 @@
 
 ::
 
-    from memgpt.reembed import reembed
-    reembed(to="text-embedding-3-small")
+    from memgpt import reembed
+    reembed.reembed(to="text-embedding-3-small")
 
 The new vectors are made beside the live ones, which are searched until all is there and compared; then the new ones
 take over in one short transaction. The old ones are kept for :func:`rollback` until :func:`finish` drops them. Killed

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from memgpt import embeddings
-from memgpt.config import Settings
+from memgpt.config import Settings, settings
 from memgpt.database import dimensions
 from memgpt.database.admin import migrate
 from memgpt.database.connection import Database
 from memgpt.database.slow_queries import SlowStatements
 
 
-def open_database(dsn: str | None, options: Settings, slow: SlowStatements | None = None) -> Database:
-    """The database of that DSN, else the configured one, else the embedded server's."""
+def open_database(
+    dsn: str | None = None, options: Settings | None = None, slow: SlowStatements | None = None
+) -> Database:
+    """Open the database of that DSN, else the configured one, else the embedded server's.
+
+    Memories may share it (``Memory(agent, database=...)``); whoever opened it closes it.
+    """
+    options = options or settings()
     if dsn is None and options.uses_embedded_server:
         _prepare(options)
     return Database(dsn, options=options, slow=slow)

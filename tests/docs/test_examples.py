@@ -58,6 +58,14 @@ def _model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def test_pages_import_from_the_front_door() -> None:
+    """A reader copies imports: what is not exported there is not for applications."""
+    code = [block["code"] for page in PAGES for block in BLOCK.finditer((ROOT / page).read_text(encoding="utf-8"))]
+    code += [file.read_text(encoding="utf-8") for file in (ROOT / "examples").rglob("*.py")]
+    imports = [node for each in code for node in ast.walk(ast.parse(each)) if isinstance(node, ast.ImportFrom)]
+    assert {node.module for node in imports if (node.module or "").split(".")[0] == "memgpt"} == {"memgpt"}
+
+
 def statements(code: str) -> Iterator[tuple[ast.stmt, list[str]]]:
     """Each statement of a block with the outputs its comments announce."""
     lines = code.splitlines()
