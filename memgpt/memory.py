@@ -148,11 +148,17 @@ class Memory:
         id: int | None = None,
         *,
         label: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Change]:
         """Return what was done to this memory, newest first; see :meth:`memgpt.history.history.History.list`."""
-        return self._history.list(kind, id, label=label, limit=limit, before=before)
+        return self._history.list(
+            kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
+        )
 
     def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:
         """Take back the last change, or the one named; see :meth:`memgpt.history.history.History.undo`."""
@@ -172,6 +178,7 @@ class Memory:
         *,
         session: str | None = None,
         keep_history: bool = False,
+        preview: bool = False,
     ) -> dict[str, int]:
         """Remove a row, or a whole conversation, for good: what is derived from it (a document's chunks, an entity's
         facts, the facts learned from any of them, an agent's notes of its turns), and all their history too. Nothing
@@ -182,6 +189,7 @@ class Memory:
             kind: block, archival, message, document, chunk, entity or fact.
             session: the conversation, in the place of an id.
             keep_history: leave the history entries there are, with the earlier contents they hold.
+            preview: remove nothing, and count what would be removed.
 
         Returns:
             How many rows of each table were removed.
@@ -194,10 +202,10 @@ class Memory:
         if session is not None:
             if id is not None:
                 raise InputError("give the id of a row, or a session, not both")
-            return forget.forget_session(self._scope, session, keep_history=keep_history)
+            return forget.forget_session(self._scope, session, keep_history=keep_history, preview=preview)
         if id is None:
             raise InputError("id must be a whole number, not None; or give a session")
-        return forget.forget(self._scope, id, kind, keep_history=keep_history)
+        return forget.forget(self._scope, id, kind, keep_history=keep_history, preview=preview)
 
     def forget_agent(self) -> dict[str, int]:
         """Remove everything of this agent for good, its history included, and its name from blocks others share.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import get_args
 from uuid import uuid4
 
 from memgpt import validation
 from memgpt.agents.forget_store import ForgetStore, Texts
 from memgpt.agents.transfer import TEXTS
+from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import BY_KIND
 from memgpt.embeddings import Purpose
@@ -17,26 +20,31 @@ from memgpt.history.history import row_kind
 from memgpt.scope.scope import AgentScope
 
 
-def forget(scope: AgentScope, id: int, kind: str, *, keep_history: bool = False) -> dict[str, int]:
+def forget(
+    scope: AgentScope, id: int, kind: str, *, keep_history: bool = False, preview: bool = False
+) -> dict[str, int]:
     """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
     chosen = row_kind(kind)
     validation.row_id(id)
     scope.write_payments()  # or vectors of what is forgotten would be written afterwards
-    with scope.transaction() as connection, without_deadline(connection):
+    with scope.transaction() as connection, without_deadline(connection), _undone(connection, preview):
         store = ForgetStore(connection, scope.author)
         counts, texts = store.rows(chosen, [id], keep_history=keep_history)
         if not any(counts.values()):
             raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
         _forget_vectors(store, texts)
-    scope.database.caches.forget(scope.agent_id)
+    if not preview:
+        scope.database.caches.forget(scope.agent_id)
     return counts
 
 
-def forget_session(scope: AgentScope, session: str, *, keep_history: bool = False) -> dict[str, int]:
+def forget_session(
+    scope: AgentScope, session: str, *, keep_history: bool = False, preview: bool = False
+) -> dict[str, int]:
     """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
     name = validation.name(session, "session")
     scope.write_payments()  # or vectors of what is forgotten would be written afterwards
-    with scope.transaction() as connection, without_deadline(connection):
+    with scope.transaction() as connection, without_deadline(connection), _undone(connection, preview):
         store = ForgetStore(connection, scope.author)
         messages = store.session_messages(name)
         counts, texts = store.rows("message", messages, keep_history=keep_history)
@@ -44,7 +52,8 @@ def forget_session(scope: AgentScope, session: str, *, keep_history: bool = Fals
         if not any(counts.values()):
             raise NotFoundError(f"agent {scope.agent_id!r} has no session {name!r}, and nothing of it in the history")
         _forget_vectors(store, texts)
-    scope.database.caches.forget(scope.agent_id)
+    if not preview:
+        scope.database.caches.forget(scope.agent_id)
     return counts
 
 
@@ -55,6 +64,13 @@ def forget_agent(scope: AgentScope) -> dict[str, int]:
         counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
     scope.database.caches.forget(scope.agent_id)
     return counts
+
+
+@contextmanager
+def _undone(connection: Connection, preview: bool) -> Iterator[None]:
+    """Take back what is done inside, for a preview: so it counts exactly what forgetting would remove."""
+    with connection.transaction(force_rollback=preview):
+        yield
 
 
 def _forget_vectors(store: ForgetStore, texts: Texts) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
@@ -235,6 +236,10 @@ def history(
     ] = None,
     id: Annotated[int | None, typer.Argument(help="Of one row.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Of the block of that label.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", help="By this actor.")] = None,
+    action: Annotated[str | None, typer.Option("--action", help="insert, update or delete.")] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     before: Annotated[int | None, typer.Option("--before", help="Id of the last change of the page before.")] = None,
     agent: Agent = None,
@@ -243,7 +248,9 @@ def history(
 ) -> None:
     """Show who changed what and when, newest first."""
     with opened(agent, dsn) as memory:
-        changes = memory.history(kind, id, label=label, limit=limit, before=before)
+        changes = memory.history(
+            kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
+        )
     _show_changes(changes, as_json)
 
 
@@ -311,6 +318,7 @@ def forget(
         str | None, typer.Option("--session", help="A whole conversation, in the place of a row.", show_default=False)
     ] = None,
     keep_history: Annotated[bool, typer.Option("--keep-history", help="Leave its history there.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Count what would be removed; remove nothing.")] = False,
     yes: Yes = False,
     agent: Agent = None,
     dsn: Dsn = None,
@@ -323,14 +331,14 @@ def forget(
     validation.choice(kind, ROW_KINDS, "kind")
     what = f"{kind} {id}" if session is None else f"session {session!r}"
     with opened(agent, dsn) as memory:
-
-        def work() -> Mapping[str, int]:
-            return memory.forget(id, kind, session=session, keep_history=keep_history)
-
-        if not yes:
-            count = sum(_rehearsed(memory, work).values())
-            arguments.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
-        counts = work()
+        forget_it = partial(memory.forget, id, kind, session=session, keep_history=keep_history)
+        if preview or not yes:
+            counts = forget_it(preview=True)
+        if not preview:
+            if not yes:
+                count = sum(counts.values())
+                arguments.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
+            counts = forget_it()
     show_removed(counts, as_json)
 
 

@@ -127,13 +127,14 @@ def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> 
 @app.command()
 def sessions(
     limit: Limit = 1000,
+    after: Annotated[str | None, typer.Option("--after", help="Last session of the page before.")] = None,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
 ) -> None:
     """Show the conversations, the one last spoken in first."""
     with opened(agent, dsn) as memory:
-        listed = memory.messages.sessions(limit=limit)
+        listed = memory.messages.sessions(limit=limit, after=after)
     if as_json:
         output.show_lines(listed)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -14,8 +14,8 @@ from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import ROW_KINDS, Row, RowKind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
-from memgpt.history.store import HistoryStore, Later, RowChange
-from memgpt.models import ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
+from memgpt.history.store import ChangeFilter, HistoryStore, Later, RowChange
+from memgpt.models import ACTIONS, Action, ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
 from memgpt.scope.scope import AgentScope
 
 _DELETED_FIRST: Final[Sequence[RowKind]] = ("fact", "chunk", "message", "archival", "block", "document")
@@ -39,6 +39,10 @@ class History:
         id: int | None = None,
         *,
         label: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Change]:
@@ -47,6 +51,10 @@ class History:
 
         Args:
             kind: block, archival, message, document, chunk, entity or fact.
+            actor: in whose name it was done.
+            action: insert, update or delete.
+            since: not before this time.
+            until: before this time.
             before: the ``id`` of the last change of the page before.
         """
         if label is not None and kind not in (None, "block"):
@@ -57,10 +65,19 @@ class History:
         limit = validation.limit(limit)
         validation.optional_id(id)
         validation.optional_id(before, "before")
+        if action is not None:
+            validation.choice(action, ACTIONS, "action")
+        wanted = ChangeFilter(
+            kind=chosen,
+            row_id=id,
+            label=validation.optional_name(label, "label"),
+            actor=validation.optional_name(actor, "actor"),
+            action=cast("Action | None", action),
+            since=validation.moment(since, "since"),
+            until=validation.moment(until, "until"),
+        )
         return self._scope.read(
-            lambda connection: HistoryStore(connection, self._scope.author).entries(
-                kind=chosen, row_id=id, label=validation.optional_name(label, "label"), limit=limit, before=before
-            )
+            lambda connection: HistoryStore(connection, self._scope.author).entries(wanted, limit=limit, before=before)
         )
 
     def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:
@@ -103,7 +120,7 @@ class History:
                     f"change {wanted} cannot be undone: a block would be shared again with an agent that "
                     "this API key has no access to"
                 ) from error
-            return store.entries(change_id=undo_id, limit=None)
+            return store.entries(ChangeFilter(change_id=undo_id), limit=None)
 
     def stands(self, change_id: UUID) -> bool:
         """Tell whether a change is not taken back."""
@@ -154,15 +171,26 @@ class AsOf:
     def fact(self, id: int) -> Fact:
         return self._row("fact", Fact, id)
 
-    def rows(self, kind: str) -> Sequence[Row]:
-        """All rows of a kind, in the order of their ids."""
-        chosen = row_kind(kind)
-        return self._rows(chosen, ROW_KINDS[chosen])
+    def rows(self, kind: str, *, after: int | None = None, limit: int | None = None) -> Sequence[Row]:
+        """Return the rows of a kind, in the order of their ids: all, or one page.
 
-    def _rows(self, kind: RowKind, of: type[R], id: int | None = None) -> Sequence[R]:
+        Args:
+            after: the id of the last row of the page before.
+            limit: most rows of one page; absent, all rows.
+        """
+        chosen = row_kind(kind)
+        validation.optional_id(after, "after")
+        if limit is not None:
+            validation.limit(limit)
+        return self._rows(chosen, ROW_KINDS[chosen], after=after, limit=limit)
+
+    def _rows(
+        self, kind: RowKind, of: type[R], id: int | None = None, *, after: int | None = None, limit: int | None = None
+    ) -> Sequence[R]:
         def work(connection: Connection) -> Sequence[Row]:
             with without_deadline(connection):
-                return HistoryStore(connection, self._scope.author).as_of(kind, self.time, id=id)
+                store = HistoryStore(connection, self._scope.author)
+                return store.as_of(kind, self.time, id=id, after=after, limit=limit)
 
         rows = self._scope.read(work)
         return [row for row in rows if isinstance(row, of)]

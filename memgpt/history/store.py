@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from psycopg.rows import class_row, scalar_row
 
 from memgpt.database import queries, times
 from memgpt.database.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions, listed
-from memgpt.models import Author, Change
+from memgpt.models import Action, Author, Change
 
 SQL = queries.beside(__name__)
 
@@ -46,6 +46,20 @@ class Later:
     changed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeFilter:
+    """Entries of the history that are wanted; what is None is any."""
+
+    kind: RowKind | None = None
+    row_id: int | None = None
+    label: str | None = None
+    change_id: UUID | None = None
+    actor: str | None = None
+    action: Action | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class HistoryStore:
     """The rows of ``memory_history`` of one agent, on a connection (and in a transaction) of the caller."""
 
@@ -53,18 +67,9 @@ class HistoryStore:
         self._connection = connection
         self._author = author
 
-    def entries(
-        self,
-        *,
-        limit: int | None,
-        kind: RowKind | None = None,
-        row_id: int | None = None,
-        label: str | None = None,
-        change_id: UUID | None = None,
-        before: int | None = None,
-    ) -> Sequence[Change]:
-        """Return changes of rows, newest first."""
-        parameters = self._given(limit=limit, kind=kind, row_id=row_id, label=label, change_id=change_id, before=before)
+    def entries(self, wanted: ChangeFilter, *, limit: int | None, before: int | None = None) -> Sequence[Change]:
+        """Return changes of rows, newest first, those older than the entry ``before``."""
+        parameters = self._given(limit=limit, before=before, **asdict(wanted))
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
             return [_in_utc(change) for change in cursor.execute(_entries(), parameters)]
 
@@ -105,11 +110,21 @@ class HistoryStore:
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(_statement("delete", kind), parameters).fetchall()
 
-    def as_of(self, kind: RowKind, time: datetime, *, id: int | None = None) -> Sequence[Row]:
-        """Return the rows of a kind as they were at a time, in the order of their ids; one of them if ``id`` is
-        given."""
+    def as_of(
+        self,
+        kind: RowKind,
+        time: datetime,
+        *,
+        id: int | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Row]:
+        """Return rows of a kind as they were at a time, in the order of their ids: the one of ``id``, those ``after``
+        one, or all."""
         with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
-            return cursor.execute(_statement("as_of", kind), self._given(time=time, id=id)).fetchall()
+            return cursor.execute(
+                _statement("as_of", kind), self._given(time=time, id=id, after=after, limit=limit)
+            ).fetchall()
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

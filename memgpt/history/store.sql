@@ -54,6 +54,10 @@ WHERE h.agent_id = %(agent_id)s::text
     AND (%(row_id)s::bigint IS NULL OR h.row_id = %(row_id)s::bigint)
     AND (%(change_id)s::uuid IS NULL OR h.change_id = %(change_id)s::uuid)
     AND (%(before)s::bigint IS NULL OR h.id < %(before)s::bigint)
+    AND (%(actor)s::text IS NULL OR h.actor = %(actor)s::text)
+    AND (%(action)s::text IS NULL OR h.action = %(action)s::text)
+    AND (%(since)s::timestamptz IS NULL OR h.changed_at >= %(since)s::timestamptz)
+    AND (%(until)s::timestamptz IS NULL OR h.changed_at < %(until)s::timestamptz)
     AND (%(label)s::text IS NULL OR h.kind = 'block' AND h.row_id IN (
         SELECT b.id FROM core_memories b WHERE b.agent_id = %(agent_id)s::text AND b.label = %(label)s::text
         UNION ALL
@@ -161,6 +165,7 @@ later AS (
     SELECT DISTINCT ON (row_id) row_id, old FROM memory_history
     WHERE agent_id = %(agent_id)s::text AND kind = {kind} AND changed_at > %(time)s::timestamptz
         AND (%(id)s::bigint IS NULL OR row_id = %(id)s::bigint)
+        AND (%(after)s::bigint IS NULL OR row_id > %(after)s::bigint)
         AND change_id IS DISTINCT FROM (SELECT change_id FROM begun)
     ORDER BY row_id, id
 )
@@ -172,8 +177,10 @@ UNION ALL
 SELECT {now}
 FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id)s::bigint)
+    AND (%(after)s::bigint IS NULL OR m.id > %(after)s::bigint)
     AND NOT EXISTS (SELECT FROM later l WHERE l.row_id = m.id)
 ORDER BY id
+LIMIT %(limit)s::bigint
 
 -- of_agent_id --
 -- An entry of the history does not say whose it is: it is the agent's.

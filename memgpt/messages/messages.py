@@ -143,10 +143,15 @@ class Messages:
 
         return self._scope.read(work)
 
-    def sessions(self, *, limit: int = 1000) -> Sequence[Session]:
-        """Return the conversations, the one last spoken in first."""
+    def sessions(self, *, limit: int = 1000, after: str | None = None) -> Sequence[Session]:
+        """Return the conversations, the one last spoken in first.
+
+        Args:
+            after: the name of the last session of the page before.
+        """
         limit = validation.limit(limit)
-        return self._scope.read(lambda connection: self._store(connection).sessions(limit=limit))
+        validation.optional_name(after, "after")
+        return self._scope.read(lambda connection: self._store(connection).sessions(limit=limit, after=after))
 
     def update(
         self,

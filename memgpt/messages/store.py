@@ -107,10 +107,10 @@ class MessageStore:
         parameters = self._given(session=session, characters=characters, limit=limit)
         return self._connection.execute(SQL.voices, parameters).fetchall()
 
-    def sessions(self, *, limit: int) -> Sequence[Session]:
-        """Return the conversations of the agent, the one last spoken in first."""
+    def sessions(self, *, limit: int, after: str | None = None) -> Sequence[Session]:
+        """Return the conversations of the agent, the one last spoken in first, those that follow ``after``."""
         with self._connection.cursor(row_factory=class_row(Session)) as cursor:
-            return cursor.execute(SQL.sessions, self._given(limit=limit)).fetchall()
+            return cursor.execute(SQL.sessions, self._given(limit=limit, after=after)).fetchall()
 
     def update(
         self,

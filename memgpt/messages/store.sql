@@ -68,11 +68,17 @@ LIMIT %(limit)s::integer
 
 -- sessions --
 -- The conversations of an agent, the one last spoken in first.
-SELECT session, count(*) AS messages, min(created_at) AS first, max(created_at) AS last
-FROM conversations
-WHERE agent_id = %(agent_id)s::text
-GROUP BY session
-ORDER BY last DESC, session
+WITH position AS (
+    SELECT max(created_at) AS last FROM conversations
+    WHERE agent_id = %(agent_id)s::text AND session = %(after)s::text
+)
+SELECT c.session, count(*) AS messages, min(c.created_at) AS first, max(c.created_at) AS last
+FROM conversations c
+WHERE c.agent_id = %(agent_id)s::text
+GROUP BY c.session
+HAVING %(after)s::text IS NULL OR max(c.created_at) < (SELECT last FROM position)
+    OR max(c.created_at) = (SELECT last FROM position) AND c.session > %(after)s::text
+ORDER BY last DESC, c.session
 LIMIT %(limit)s::integer
 
 -- update --

@@ -4,7 +4,7 @@ from memgpt.models.agent_info import AgentInfo, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
 from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, Remembered
 from memgpt.models.block import Block
-from memgpt.models.change import Author, Change
+from memgpt.models.change import ACTIONS, Action, Author, Change
 from memgpt.models.document import Chunk, Document
 from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Fact, Source
 from memgpt.models.hit import KINDS, Hit, Kind
@@ -15,6 +15,7 @@ from memgpt.models.proposal import PROPOSAL_KINDS, PROPOSAL_STATUSES, Proposal, 
 from memgpt.models.walk import Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
 
 __all__ = [
+    "ACTIONS",
     "JOB_STATUSES",
     "KINDS",
     "PERMISSIONS",
@@ -22,6 +23,7 @@ __all__ = [
     "PROPOSAL_STATUSES",
     "ROLES",
     "SOURCES",
+    "Action",
     "AgentInfo",
     "ArchivalMemory",
     "Author",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from memgpt.models.json_object import Json
@@ -15,6 +16,12 @@ class Author:
 
     agent_id: str
     actor: str
+
+
+Action = Literal["insert", "update", "delete"]
+"""What was done to a row; the undo of a deletion is an insert."""
+
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,19 @@ def test_an_archival_memory_leaves_nothing(memory: Memory, direct: psycopg.Conne
         memory.forget(kept.id)
 
 
+def test_a_preview_counts_what_forgetting_removes_and_removes_nothing(memory: Memory) -> None:
+    memory.core["human"].append("a")
+    message = memory.messages.append("user", "Ann moved to Lisbon.", session="s")
+    memory.graph.add_fact("Ann", "lives in", "Lisbon", provenance=("message", message.id))
+    before = memory.stats(), memory.history()
+    counts = memory.forget(message.id, "message", preview=True)
+    of_session = memory.forget(session="s", preview=True)
+    assert (memory.stats(), memory.history()) == before
+    assert counts["kg_relationships"] == 1
+    assert memory.forget(message.id, "message") == counts
+    assert of_session["conversations"] == 1
+
+
 def test_what_was_deleted_is_forgotten_too(memory: Memory, direct: psycopg.Connection[Any]) -> None:
     kept = memory.remember("the secret word")
     memory.archival.delete(kept.id)

@@ -154,7 +154,12 @@ def test_history_is_filtered_and_paged(memory: Memory) -> None:
     everything = memory.history()
     page = memory.history(limit=2)
     assert [*page, *memory.history(before=page[-1].id)] == list(everything)
-    for bad in ({"kind": "fish"}, {"id": 1}, {"kind": "fact", "label": "human"}, {"limit": 0}):
+    assert memory.history(actor="somebody else") == [] == memory.history("archival", action="delete")
+    actor = everything[0].actor
+    assert memory.history("archival", action="insert", actor=actor) == memory.history("archival")
+    middle = everything[2].changed_at
+    assert [*memory.history(since=middle), *memory.history(until=middle)] == list(everything)
+    for bad in ({"kind": "fish"}, {"id": 1}, {"kind": "fact", "label": "human"}, {"limit": 0}, {"action": "undo"}):
         with pytest.raises(InputError):
             memory.history(**bad)
 
@@ -376,6 +381,17 @@ def test_as_of(memory: Memory, direct: psycopg.Connection[dict[str, Any]]) -> No
         memory.as_of(then).rows("fish")
     with pytest.raises(InputError, match="time"):
         memory.as_of("soon")
+
+
+def test_rows_as_of_a_time_come_in_pages(memory: Memory) -> None:
+    ids = [memory.remember(f"text {n}").id for n in range(5)]
+    now = memory.history()[0].changed_at
+    memory.archival.delete(ids[1])
+    memory.remember("later")
+    then = memory.as_of(now)
+    assert [row.id for row in then.rows("archival")] == ids
+    assert [row.id for row in then.rows("archival", limit=2)] == ids[:2]
+    assert [row.id for row in then.rows("archival", after=ids[1], limit=2)] == ids[2:4]
 
 
 def test_a_block_as_of_its_own_time_is_that_version(memory: Memory) -> None:

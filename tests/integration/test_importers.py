@@ -225,7 +225,7 @@ def test_chroma_and_mempalace(memory: Memory, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "chroma.sqlite3").write_bytes(b"SQLite format 3\0 nonsense")
-    with pytest.raises(InputError, match="no readable database of Chroma"):
+    with pytest.raises(InputError, match="not a readable Chroma database"):
         import_memory(memory, bad)
 
 

@@ -122,6 +122,9 @@ def test_sessions_last_spoken_in_first(memory: Memory) -> None:
     memory.messages.append("user", "two", session="new", created_at="2024-02-01")
     memory.messages.append("user", "three", session="old", created_at="2023-12-01")
     assert [(s.session, s.messages) for s in memory.messages.sessions()] == [("new", 1), ("old", 2)]
+    assert [s.session for s in memory.messages.sessions(limit=1)] == ["new"]
+    assert [s.session for s in memory.messages.sessions(after="new")] == ["old"]
+    assert memory.messages.sessions(after="old") == []
     assert memory.messages.sessions()[1].first == datetime(2023, 12, 1, tzinfo=UTC)
     assert memory.messages.count(session="old") == 2
 

@@ -304,6 +304,8 @@ class ForgetRequest(Body):
     session: Name | None = None
     """A whole conversation, in the place of a row."""
     keep_history: bool = False
+    preview: bool = False
+    """Remove nothing, and count what would be removed."""
 
 
 class JobCreate(Body):

@@ -8,7 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from memgpt.models import Json, Kind, Role
+from memgpt.models import Action, Json, Kind, Role
 from memgpt.server.mcp.access import Door
 from memgpt.server.mcp.answers import (
     BlockList,
@@ -356,12 +356,19 @@ def _offer_history(server: MCPServer, door: Door) -> None:
         kind: Annotated[RowKind | None, Field(description="Only of this kind of row.")] = None,
         id: Annotated[int | None, Field(description="Only of this row.")] = None,
         label: Annotated[str | None, Field(description="Only of the block of this label.")] = None,
+        actor: Annotated[str | None, Field(description="Only by this actor.")] = None,
+        action: Annotated[Action | None, Field(description="Only of this action.")] = None,
+        since: Time = None,
+        until: Time = None,
         limit: Limit = 20,
         before: Annotated[int | None, Field(description="The page after this entry's id.")] = None,
     ) -> Changes:
         """List what was changed in this memory, by whom, newest first."""
         with door.memory("read") as memory:
-            return Changes(changes=list(memory.history(kind, id, label=label, limit=limit, before=before)))
+            changes = memory.history(
+                kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
+            )
+            return Changes(changes=list(changes))
 
     @server.tool(title="Undo", annotations=_WRITES)
     def undo(
@@ -377,8 +384,10 @@ def _offer_history(server: MCPServer, door: Door) -> None:
         kind: Annotated[RowKind, Field(description="What kind of row the id is of.")] = "archival",
         session: Annotated[str | None, Field(description="A whole conversation, in the place of an id.")] = None,
         keep_history: Annotated[bool, Field(description="Leave the history entries there are.")] = False,
+        preview: Annotated[bool, Field(description="Remove nothing, and count what would be removed.")] = False,
     ) -> Forgotten:
         """Remove a row or a whole conversation for good, with everything derived from it and its history. Nothing
         brings it back: only when the person asks for exactly that. Needs a key with the admin permission."""
         with door.memory("admin") as memory:
-            return Forgotten(counts=memory.forget(id, kind, session=session, keep_history=keep_history))
+            counts = memory.forget(id, kind, session=session, keep_history=keep_history, preview=preview)
+            return Forgotten(counts=counts)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.models import Change, Stats
+from memgpt.models import Action, Change, Stats
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.access import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
@@ -67,12 +67,26 @@ def history(
     kind: bodies.HistoryKind | None = None,
     id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     label: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    actor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    action: Action | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Change]:
-    """List changes, newest first: all, of one kind, of one row, or of one block."""
+    """List changes, newest first: of one kind, row or block, by one actor, of one action, in a span of time."""
     last = pages.after(after, pages.Position)
-    rows = memory.history(kind, id, label=label, limit=limit + 1, before=last.id if last else None)
+    rows = memory.history(
+        kind,
+        id,
+        label=label,
+        actor=actor,
+        action=action,
+        since=since,
+        until=until,
+        limit=limit + 1,
+        before=last.id if last else None,
+    )
     return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
 
 
@@ -89,6 +103,17 @@ def undo(memory: Writing, body: bodies.UndoRequest) -> Sequence[Change]:
 
 
 @router.get("/{agent_id}/as-of")
-def as_of(memory: Reading, time: datetime, kind: bodies.HistoryKind) -> Sequence[dict[str, Any]]:
-    """Every row of a kind as it was at a time."""
-    return [asdict(row) for row in memory.as_of(time).rows(kind)]
+def as_of(
+    request: Request,
+    response: Response,
+    memory: Reading,
+    time: datetime,
+    kind: bodies.HistoryKind,
+    limit: pages.Limit = 1000,
+    after: pages.After = None,
+) -> Sequence[dict[str, Any]]:
+    """List the rows of a kind as they were at a time, in the order of their ids."""
+    last = pages.after(after, pages.Position)
+    rows = memory.as_of(time).rows(kind, after=last.id if last else None, limit=limit + 1)
+    page = pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
+    return [asdict(row) for row in page]

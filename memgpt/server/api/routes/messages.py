@@ -74,9 +74,13 @@ def append_messages(memory: Writing, body: bodies.MessageBatch) -> Sequence[Mess
 
 
 @router.get("/sessions")
-def list_sessions(memory: Reading, limit: pages.Limit = 1000) -> Sequence[Session]:
+def list_sessions(
+    request: Request, response: Response, memory: Reading, limit: pages.Limit = 1000, after: pages.After = None
+) -> Sequence[Session]:
     """List the conversations, the one last spoken in first."""
-    return memory.messages.sessions(limit=limit)
+    last = pages.after(after, pages.Position)
+    rows = memory.messages.sessions(limit=limit + 1, after=last.name if last else None)
+    return pages.page(request, response, rows, limit, lambda row: pages.written(name=row.session))
 
 
 @router.get("/{id}")
