@@ -67,19 +67,22 @@ class TurnRecord:
 
     def begin(self, text: str) -> TurnProgress:
         """Keep the user's message and begin the turn that answers it."""
-        vector, label = self._vector(text), self._memory.intents.classify(text)
-        runner = uuid4()
-        with self._scope.transaction() as connection:
-            message = self._memory.messages.append(
-                "user",
-                text,
-                session=self._session,
-                embedding=vector,
-                intent=label.intent,
-                intent_confidence=label.confidence,
-            )
-            row = self._store(connection).begin(self._session, message.id, runner)
-        return TurnProgress(row, runner)
+        label, runner = self._memory.intents.classify(text), uuid4()
+
+        def write() -> TurnRow:
+            vector = self._vector(text)
+            with self._scope.transaction() as connection:
+                message = self._memory.messages.append(
+                    "user",
+                    text,
+                    session=self._session,
+                    embedding=vector,
+                    intent=label.intent,
+                    intent_confidence=label.confidence,
+                )
+                return self._store(connection).begin(self._session, message.id, runner)
+
+        return TurnProgress(self._scope.repeat_on_switch(write), runner)
 
     def take_over(self) -> tuple[TurnProgress, TurnStep | None] | None:
         """Go on with the turn that another process left, or that failed; with its last answer, if there is one."""
@@ -107,20 +110,25 @@ class TurnRecord:
     ) -> tuple[int, Message, Turn | None]:
         """Keep what the model answered: the step, the message and, where no tool is called, the turn that is over."""
         calls = _calls(response)
-        vector = self._vector(text)
+        ended = None if calls else _end_of(response)
         step = self._step(progress, model, sent, spent)
-        with self._scope.transaction() as connection:
-            store = self._store(connection)
-            self._hold(store, progress)
-            message = self._memory.messages.append(
-                "assistant", text or None, session=self._session, tool_calls=calls or None, embedding=vector
-            )
-            step_id = store.add_step(
-                replace(step, answer_id=message.id, calls=len(calls), finish_reason=response.finish_reason)
-            )
-            ended = None if calls else _end_of(response)
-            if ended:
-                store.end(progress.row.id, *ended, runner=progress.runner)
+
+        def write() -> tuple[int, Message]:
+            vector = self._vector(text)
+            with self._scope.transaction() as connection:
+                store = self._store(connection)
+                self._hold(store, progress)
+                message = self._memory.messages.append(
+                    "assistant", text or None, session=self._session, tool_calls=calls or None, embedding=vector
+                )
+                step_id = store.add_step(
+                    replace(step, answer_id=message.id, calls=len(calls), finish_reason=response.finish_reason)
+                )
+                if ended:
+                    store.end(progress.row.id, *ended, runner=progress.runner)
+            return step_id, message
+
+        step_id, message = self._scope.repeat_on_switch(write)
         progress.number += 1
         progress.answers += 1
         progress.text = text
@@ -229,7 +237,7 @@ class TurnRecord:
             raise _lost(progress)
 
     def _vector(self, text: str) -> Any:
-        """Embedded before the transaction that keeps the text: a slow provider holds no lock."""
+        """Embed a text before the transaction that keeps it: a slow provider holds no lock."""
         return self._scope.embed([text])[0] if text.strip() else None
 
     def _store(self, connection: Connection) -> TurnStore:

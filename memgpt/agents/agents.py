@@ -169,8 +169,13 @@ class Agents:
             head = transfer.header(lines)
             scope = self._scope(_agent_id(agent_id or head.agent["agent_id"]))
             transfer.check(scope, lines, reembed=reembed)
-            with self._database.transaction() as connection, without_deadline(connection):
-                return transfer.load(connection, scope, lines, reembed=reembed)
+
+            def write() -> Imported:
+                with self._database.transaction() as connection, without_deadline(connection):
+                    scope.hold_model(connection)
+                    return transfer.load(connection, scope, lines, reembed=reembed)
+
+            return scope.repeat_on_switch(write)
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""

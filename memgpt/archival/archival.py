@@ -44,7 +44,11 @@ class Archival:
         Raises:
             InputError: the text is empty, or a field has a bad value; nothing was written.
         """
-        memory = self._prepared({"text": text, **fields})
+        checked = self._checked({"text": text, **fields}, "")
+        return self._scope.repeat_on_switch(lambda: self._insert(checked))
+
+    def _insert(self, checked: Mapping[str, Any]) -> Remembered:
+        [memory] = self._embedded([checked])
 
         def write(connection: Connection, change_id: UUID, model: ActiveModel) -> Written:
             return self._store(connection).remember(
@@ -75,11 +79,15 @@ class Archival:
             InputError: names the item and its field; nothing was written.
         """
         checked, problems = batches.checked(memories, self._checked, on_error)
-        prepared = self._embedded(checked)
-        if not prepared:
+        if not checked:
             return Batch((), problems)
-        with self._scope.change() as (connection, change_id):
-            return Batch(self._store(connection).insert(prepared, change_id=change_id, **self._how()), problems)
+
+        def write() -> Sequence[Remembered]:
+            prepared = self._embedded(checked)
+            with self._scope.change() as (connection, change_id):
+                return self._store(connection).insert(prepared, change_id=change_id, **self._how())
+
+        return Batch(self._scope.repeat_on_switch(write), problems)
 
     def get(self, id: int) -> ArchivalMemory:
         """One memory.
@@ -142,17 +150,23 @@ class Archival:
             "metadata": None if metadata is None else validation.json_object(metadata, "metadata"),
             "expires_at": validation.moment(expires_at, "expires_at"),
         }
-        vector = None if text is None else self._vector(validation.text(text, "text"), embedding)
-        with self._scope.change() as (connection, change_id):
-            return self._store(connection).update(
-                id,
-                change_id=change_id,
-                text=text,
-                embedding=vector,
-                embedding_model=self._scope.model.name,
-                clear_expiry=clear_expiry,
-                **fields,
-            )
+        if text is not None:
+            validation.text(text, "text")
+
+        def write() -> ArchivalMemory:
+            vector = None if text is None else self._vector(text, embedding)
+            with self._scope.change() as (connection, change_id):
+                return self._store(connection).update(
+                    id,
+                    change_id=change_id,
+                    text=text,
+                    embedding=vector,
+                    embedding_model=self._scope.model.name,
+                    clear_expiry=clear_expiry,
+                    **fields,
+                )
+
+        return self._scope.repeat_on_switch(write)
 
     def supersede(self, id: int, text: str, **fields: Unpack[MemoryFields]) -> Remembered:
         """Keep a text that replaces an older memory, which no search finds any more but the history keeps.
@@ -164,15 +178,20 @@ class Archival:
             ConflictError: another memory replaces it already; the message names that one, and nothing was written.
         """
         validation.row_id(id)
-        memory = self._prepared({"text": text, **fields})
-        with self._scope.change() as (connection, change_id):
-            store = self._store(connection)
-            store.lock_texts()  # two that supersede by each other's texts would wait for each other
-            if validation.normal(store.hold(id).text) == validation.normal(memory.text):
-                raise InputError(f"archival memory {id} says this already")
-            [kept] = store.insert([memory], change_id=change_id, **self._how())
-            store.update(id, change_id=change_id, superseded_by=kept.id)
-        return kept
+        checked = self._checked({"text": text, **fields}, "")
+
+        def write() -> Remembered:
+            [memory] = self._embedded([checked])
+            with self._scope.change() as (connection, change_id):
+                store = self._store(connection)
+                store.lock_texts()  # two that supersede by each other's texts would wait for each other
+                if validation.normal(store.hold(id).text) == validation.normal(memory.text):
+                    raise InputError(f"archival memory {id} says this already")
+                [kept] = store.insert([memory], change_id=change_id, **self._how())
+                store.update(id, change_id=change_id, superseded_by=kept.id)
+            return kept
+
+        return self._scope.repeat_on_switch(write)
 
     def delete(self, id: int) -> None:
         """Remove one memory; the history keeps it and ``undo`` brings it back. ``forget`` is for good.
@@ -197,13 +216,19 @@ class Archival:
         self, text: str, *, threshold: float = NEARLY_THE_SAME, limit: int = 10
     ) -> Sequence[tuple[int, float]]:
         """Memories that say nearly this, as (id, cosine similarity), nearest first."""
-        vector = self._vector(validation.text(text, "text"), None)
-        if vector is None:
+        validation.text(text, "text")
+        if not self._scope.embeds:
             raise InputError("near-duplicates are found by embeddings, and no embedding model is configured")
         threshold, limit = validation.share(threshold, "threshold"), validation.limit(limit)
-        return self._scope.read(
-            lambda connection: self._store(connection).near_duplicates(vector, threshold=threshold, limit=limit)
-        )
+
+        def read() -> Sequence[tuple[int, float]]:
+            [vector] = self._scope.embed([text])
+            assert vector is not None  # noqa: S101 - there is a model
+            return self._scope.read(
+                lambda connection: self._store(connection).near_duplicates(vector, threshold=threshold, limit=limit)
+            )
+
+        return self._scope.repeat_on_switch(read)
 
     def _store(self, connection: Connection) -> ArchivalStore:
         return ArchivalStore(connection, self._scope.author)
@@ -215,11 +240,6 @@ class Archival:
         if given is not None:
             return validation.vector(given, "embedding", dimensions=self._scope.model.dimensions)
         return self._scope.embed([text])[0]
-
-    def _prepared(self, value: Mapping[str, Any]) -> NewMemory:
-        """One memory, checked and embedded."""
-        [memory] = self._embedded([self._checked(value, "")])
-        return memory
 
     def _embedded(self, checked: Sequence[Mapping[str, Any]]) -> Sequence[NewMemory]:
         """With the vectors nobody gave, before any transaction is opened."""

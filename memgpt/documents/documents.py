@@ -69,11 +69,15 @@ class Documents:
         texts = texts_to_embed(
             [{"chunk_text": s.chunk_text, "metadata": c} for s, c in zip(spans, contexts, strict=True)]
         )
-        chunks = [
-            NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, context, vector)
-            for s, tokens, context, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
-        ]
-        return self._insert(document, chunks, title)
+
+        def write() -> Document:
+            chunks = [
+                NewChunk(s.chunk_text, s.heading_path, None, s.char_start, s.char_end, tokens, context, vector)
+                for s, tokens, context, vector in zip(spans, counts, contexts, self._scope.embed(texts), strict=True)
+            ]
+            return self._insert(document, chunks, title)
+
+        return self._scope.repeat_on_switch(write)
 
     def create(
         self,
@@ -102,7 +106,10 @@ class Documents:
             metadata=validation.json_object(metadata, "metadata"),
         )
         named = document.title or None
-        return self._already(document, named) or self._insert(document, self._prepared(list(chunks)), named)
+        if there := self._already(document, named):
+            return there
+        items = list(chunks)
+        return self._scope.repeat_on_switch(lambda: self._insert(document, self._prepared(items), named))
 
     def get(self, id: int) -> Document:
         """One document.

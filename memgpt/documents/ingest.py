@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ class Ingest:
             if there := self._there(seen, source, prepared.content_hash):
                 return self._learned(there, title, metadata)
             before = seen.by_source.get(source) if source is not None else None
-            stored = self._insert(document, prepared) if before is None else self._replace(before, document, prepared)
+            stored = self._scope.repeat_on_switch(partial(self._store, before, document, prepared))
             if stored is not None:
                 return stored
             seen = None
@@ -215,6 +216,9 @@ class Ingest:
         if learned is None:
             return there
         return replace(there, reason="; ".join(filter(None, (there.reason, "metadata updated"))))
+
+    def _store(self, before: Fingerprint | None, document: NewDocument, prepared: Prepared) -> Ingested | None:
+        return self._insert(document, prepared) if before is None else self._replace(before, document, prepared)
 
     def _insert(self, document: NewDocument, prepared: Prepared) -> Ingested | None:
         """None when somebody else has stored a document from that source since we looked."""

@@ -1,20 +1,21 @@
-"""Following the model of the stored vectors, also when it is switched under a running process.
+"""The active embedding model: a process keeps to the database's, even if it is switched while the process runs.
 
 A switch (:mod:`memgpt.reembed`) takes the table ``embedding_models`` for itself, changes the columns and commits. So:
 
 - a transaction that has read the active model holds it until it ends (``hold``): no writer can meet the switch halfway;
 - a read outside a transaction looks at the active model afterwards: when it is still the one its vectors are of, all of
-  the read was before the switch; otherwise its vectors are made again by the new model and it is repeated (``read``).
+  the read was before the switch (``read``); a statement that is a transaction by itself names the model it writes for
+  (``write``).
 
-For that, vectors made here remember their texts (``Embedded``), and are replaced where they are.
+Where the model is another one, nothing was written yet, and the unit of work begins again with its texts (``repeat``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from weakref import WeakValueDictionary
 
 import psycopg
 from pgvector import Vector
@@ -42,20 +43,28 @@ class ActiveModel:
     dimensions: int
 
 
-class Embedded(Vector):
-    """A vector that can be made again from its text when the memory's model has changed."""
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """One attempt at a unit of work."""
 
-    def __init__(self, vector: Vector, text: str, purpose: Purpose, model: ActiveModel) -> None:
-        self._value = vector._value
-        self.text = text
-        self.purpose = purpose
-        self.model = model
-
-    def become(self, vector: Vector, model: ActiveModel) -> None:
-        self._value, self.model = vector._value, model
+    tracker: ActiveModelTracker
+    model: ActiveModel | None = None
+    """Of the vectors it has so far."""
 
 
-class Following:
+class _ModelSwitchedError(Exception):
+    """Vectors of an attempt are of a model that is not active any more; it wrote nothing with them."""
+
+    def __init__(self, attempt: _Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
+
+
+_attempts: ContextVar[tuple[_Attempt, ...]] = ContextVar("memgpt_attempts", default=())
+"""The units of work that the running code is in, the outermost first."""
+
+
+class ActiveModelTracker:
     """The embedding model of one process, kept the same as that of the memory. Threads may share it."""
 
     def __init__(
@@ -67,13 +76,11 @@ class Following:
         self._configured = embedder.name
         self._embedder = embedder
         self._active: ActiveModel | None = None
-        self._followed = 0
         self._lock = forks.RLock()
-        self._made: WeakValueDictionary[int, Embedded] = WeakValueDictionary()
         forks.register(self)
 
     def after_fork(self) -> None:
-        """Ask the database anew for the active model: a thread of the parent may have been about to follow it."""
+        """Ask the database anew for the active model: a thread of the parent may have been about to read it."""
         self._active = None
 
     @property
@@ -90,7 +97,7 @@ class Following:
         return self._embedder.count_tokens(texts)
 
     def active(self, connection: Connection | None) -> ActiveModel:
-        """The model of the stored vectors, which this process can use; read once and whenever it has changed."""
+        """Return the model of the stored vectors, which this process can use; read once and whenever it has changed."""
         with self._lock:
             if self._active is None:
                 found = _stored(connection) if connection else self._database.read(_stored)
@@ -102,97 +109,109 @@ class Following:
             assert self._active is not None  # noqa: S101 - just set
             return self._active
 
-    def embed(self, texts: Sequence[str], purpose: Purpose, connection: Connection | None) -> Sequence[Embedded]:
+    def repeat(self, work: Callable[[], T]) -> T:
+        """Do a unit of work, which embeds texts and then reads or writes with the vectors; do it again from its
+        beginning where the model was switched before that.
+        """
+        for _ in range(_TRIES):
+            attempt = _Attempt(self)
+            entered = _attempts.set((*_attempts.get(), attempt))
+            try:
+                return work()
+            except _ModelSwitchedError as error:
+                if error.attempt is not attempt:
+                    raise
+            finally:
+                _attempts.reset(entered)
+        raise _switched_again()
+
+    def embed(self, texts: Sequence[str], purpose: Purpose, connection: Connection | None) -> Sequence[Vector]:
+        """Return the vectors of texts for the unit of work around the call, or for the open transaction."""
         with self._lock:
             model = self.active(connection)
             embedder = self._embedder
-        rows = _embedded(embedder, texts, purpose)
-        vectors = [Embedded(Vector(row), text, purpose, model) for row, text in zip(rows, texts, strict=True)]
+        attempt = next((each for each in reversed(_attempts.get()) if each.tracker is self), None)
+        if attempt is not None:
+            attempt.model = attempt.model or model
+            self._compare(model)
+        elif connection is None:
+            raise RuntimeError("texts are embedded inside of a transaction, or of a unit of work that can be repeated")
+        return [Vector(row) for row in _embedded(embedder, texts, purpose)]
+
+    def warm(self, texts: Sequence[str]) -> None:
+        """Have the vectors of texts in the embedder's cache."""
         with self._lock:
-            self._made.update((id(vector), vector) for vector in vectors)
-        return vectors
+            self.active(None)
+            embedder = self._embedder
+        _embedded(embedder, texts, "document")
 
     def hold(self, connection: Connection) -> None:
-        """Keep the model from being switched until this transaction ends, and bring all vectors to it."""
-        self._follow(_stored(connection), connection)
+        """Keep the model from being switched until this transaction ends; it begins anew where that has happened."""
+        self._notice(_stored(connection))
 
     def read(self, work: Callable[[Connection], T], model_of: Callable[[T], ActiveModel | None] | None = None) -> T:
-        """``work`` on a connection of its own; repeated when the model was switched in the meantime.
+        """``work`` on a connection of its own. Where it compares vectors, the model is looked at afterwards.
 
         ``model_of`` reads the active model from a result that carries it, which saves a statement.
         """
-        for _ in range(_TRIES):
-            if not self._made:
-                return self._database.read(work)
-            before = self._followed
-            try:
-                result, active = self._database.read(lambda connection: _with_model(connection, work, model_of))
-            except MemgptError as error:
-                # vectors of different lengths; the search path's transaction is gone, so look on another connection
-                if not isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction):
-                    raise
-                if not self._follow(self._database.read(_stored), None) and before == self._followed:
-                    raise
-            else:
-                if not self._follow(active, None) and before == self._followed:
-                    return result
-        raise ModelMismatchError("the embedding model of the memory is switched again and again: try later")
+        if not any(attempt.tracker is self and attempt.model for attempt in _attempts.get()):
+            return self._database.read(work)
+        try:
+            result, active = self._database.read(lambda connection: _with_model(connection, work, model_of))
+        except MemgptError as error:
+            if _tells_of_a_switch(error):
+                # the search path's transaction is gone, so look on another connection
+                self._notice(self._database.read(_stored))
+            raise
+        self._notice(active)
+        return result
 
     def write(self, work: Callable[[Connection, ActiveModel], T], told: Callable[[T], ActiveModel]) -> T:
         """``work`` on a connection of its own: one statement that writes only where the model it names is the active
-        one, and says which is. Where the model was switched in the meantime, the vectors are made again and it is
-        repeated.
+        one, and says which is. Where the model was switched, it is repeated with the new one, or the unit of work is
+        whose vectors it writes.
         """
         for _ in range(_TRIES):
-            with self._lock:
-                model = self.active(None)
-            self._renew(model)  # those that another thread is about to
+            model = self.active(None)
+            self._compare(model)
             try:
                 with self._database.connection() as connection:
                     result = work(connection, model)
             except MemgptError as error:
-                # vectors of different lengths, where the statement was planned before the switch
-                if not isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction):
+                if not _tells_of_a_switch(error):  # it may have been planned before a switch
                     raise
-                if not self._follow(self._database.read(_stored), None):
+                active = self._database.read(_stored)
+                self._notice(active)
+                if active == model:
                     raise
             else:
                 if told(result) == model:
                     return result
-                self._follow(told(result), None)
-        raise ModelMismatchError("the embedding model of the memory is switched again and again: try later")
+                self._notice(told(result))
+        raise _switched_again()
 
-    def _follow(self, found: ActiveModel | None, connection: Connection | None) -> bool:
-        """Take over the model found, and make the vectors of another one again. True when anything changed."""
+    def _notice(self, found: ActiveModel | None) -> None:
+        """Take note of the active model.
+
+        Raises:
+            _ModelSwitchedError: a unit of work has vectors of another one.
+        """
         with self._lock:
-            changed = self._active is not None and found != self._active
-            stale = [vector for vector in self._made.values() if vector.model != found]
-            if changed:
+            if found != self._active:
                 self._active = None
-                self._followed += 1
-            if found is None or not stale:
-                return changed
-            if self._active is None:
-                self._use(found, self._able(found, connection))
-        self._renew(found)
-        return True
+        self._compare(found)
 
-    def _renew(self, found: ActiveModel) -> None:
-        """Make the vectors of another model again by the one in use."""
-        with self._lock:
-            stale = [vector for vector in self._made.values() if vector.model != found]
-            embedder = self._embedder
-        for purpose in {vector.purpose for vector in stale}:  # not locked: it may take a while, and needs a connection
-            group = [vector for vector in stale if vector.purpose == purpose]
-            rows = _embedded(embedder, [vector.text for vector in group], purpose)
-            for vector, row in zip(group, rows, strict=True):
-                vector.become(Vector(row), found)
+    def _compare(self, found: ActiveModel | None) -> None:
+        """Begin the outermost unit of work again that has vectors of another model."""
+        for attempt in _attempts.get():
+            if attempt.tracker is self and attempt.model not in (None, found):
+                raise _ModelSwitchedError(attempt)
 
     def _use(self, model: ActiveModel, embedder: EmbeddingModel) -> None:
         self._active, self._embedder = model, embedder
 
     def _able(self, model: ActiveModel, connection: Connection | None) -> EmbeddingModel:
-        """Who embeds for this model: the configured one, or after a switch the one the memory was switched to."""
+        """Return who embeds for this model: the configured one, or after a switch that of the memory."""
         current = self._embedder
         if self._configured == NO_MODEL or (current.name, current.dimensions) == (model.name, model.dimensions):
             return current
@@ -212,7 +231,7 @@ class Following:
             ) from error
 
     def _is_known(self, connection: Connection | None) -> bool:
-        """Is the configured model this memory's, or was it before a switch?"""
+        """Return whether the configured model is this memory's, or was before a switch."""
         given = {"name": self._configured}
         row = (
             connection.execute(SQL.is_known, given).fetchone()
@@ -225,6 +244,15 @@ class Following:
 def _embedded(embedder: EmbeddingModel, texts: Sequence[str], purpose: Purpose) -> Vectors:
     """Return one comparable vector per text, whatever the model is and wherever it is from."""
     return checked(embedder.name, embedder.embed(texts, purpose=purpose), count=len(texts), dimensions=None)
+
+
+def _tells_of_a_switch(error: MemgptError) -> bool:
+    """Return whether an error may be one of vectors of different lengths or types."""
+    return isinstance(error.__cause__, psycopg.errors.DataException | psycopg.errors.UndefinedFunction)
+
+
+def _switched_again() -> ModelMismatchError:
+    return ModelMismatchError("the embedding model of the memory is switched again and again: try later")
 
 
 def _with_model(

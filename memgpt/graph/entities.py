@@ -52,11 +52,7 @@ class Entities:
             description=validation.description(description),
             properties=validation.json_object(properties, "properties"),
         )
-        there = _same(self.find(entity.name), entity)
-        if there is None:
-            [vector] = self._scope.embed([entity_text(entity.name, entity.description)])
-            with self._scope.change() as (connection, change_id):
-                there = self.create(connection, replace(entity, embedding=vector), change_id)
+        there = _same(self.find(entity.name), entity) or self._scope.repeat_on_switch(lambda: self._add(entity))
         return self._learn(there, entity)
 
     def get(self, entity: EntityRef) -> Entity:
@@ -148,6 +144,11 @@ class Entities:
     def _store(self, connection: Connection) -> GraphStore:
         return GraphStore(connection, self._scope.author)
 
+    def _add(self, entity: NewEntity) -> Entity:
+        [vector] = self._scope.embed([entity_text(entity.name, entity.description)])
+        with self._scope.change() as (connection, change_id):
+            return self.create(connection, replace(entity, embedding=vector), change_id)
+
     def create(self, connection: Connection, entity: NewEntity, change_id: UUID) -> Entity:
         """Insert a new entity, or return the same one somebody else created since we looked."""
         store = self._store(connection)
@@ -173,6 +174,9 @@ class Entities:
     def _change(self, there: Entity, change: EntityChange) -> Entity:
         if change == EntityChange(more_aliases=change.more_aliases, more_properties={}) and not change.more_aliases:
             return there
+        return self._scope.repeat_on_switch(lambda: self._write(there, change))
+
+    def _write(self, there: Entity, change: EntityChange) -> Entity:
         if change.name is not None or change.description is not None:
             name = there.name if change.name is None else change.name
             description = there.description if change.description is None else change.description

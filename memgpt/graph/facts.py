@@ -64,7 +64,7 @@ class Facts:
             InputError: several entities go by a given name, or a value cannot be used; nothing was written.
         """
         checked_fact = checked(type, fact, weight, (valid_from, valid_to), properties, provenance)
-        return self.record(source, target, checked_fact, functional)
+        return self._scope.repeat_on_switch(lambda: self.record(source, target, checked_fact, functional))
 
     def record(self, source: EntityRef, target: EntityRef, fact: NewFact, functional: bool | None) -> Fact:
         """Add a :func:`checked` fact about these ends, in words if it has none."""

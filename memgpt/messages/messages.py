@@ -81,7 +81,8 @@ class Messages:
             "tool_call_id": tool_call_id,
             "embedding": embedding,
         }
-        [message] = self._append([self._checked(fields, "")])
+        checked = self._checked(fields, "")
+        [message] = self._scope.repeat_on_switch(lambda: self._append([checked]))
         return message
 
     def append_many(self, messages: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Message]:
@@ -94,7 +95,7 @@ class Messages:
             InputError: names the item and its field; nothing was written.
         """
         checked, problems = batches.checked(messages, self._checked, on_error)
-        return Batch(self._append(checked), problems)
+        return Batch(self._scope.repeat_on_switch(lambda: self._append(checked)), problems)
 
     def get(self, id: int) -> Message:
         """One message.
@@ -172,26 +173,29 @@ class Messages:
         validation.row_id(id)
         if content is None and embedding is not None:
             raise InputError("an embedding is changed together with its content: give both")
-        vector, tokens = None, None
-        if content is not None:
-            [tokens] = self._scope.count_tokens([validation.text(content, "content")])
-            speaker = name if name is not None else self.get(id).name
-            [spoken] = texts_to_embed([{"content": content, "name": speaker}])
-            vector = self._given_vector(embedding, "") or self._scope.embed([spoken])[0]
-        confidence = None if intent_confidence is None else validation.share(intent_confidence, "intent_confidence")
-        with self._scope.change() as (connection, change_id):
-            return self._store(connection).update(
-                id,
-                change_id=change_id,
-                content=content,
-                tokens=tokens,
-                embedding=vector,
-                embedding_model=self._scope.model.name,
-                name=validation.optional_name(name, "name"),
-                intent=validation.optional_name(intent, "intent"),
-                intent_confidence=confidence,
-                metadata=None if metadata is None else validation.json_object(metadata, "metadata"),
-            )
+        fields: dict[str, Any] = {
+            "content": content,
+            "tokens": None if content is None else self._scope.count_tokens([validation.text(content, "content")])[0],
+            "name": validation.optional_name(name, "name"),
+            "intent": validation.optional_name(intent, "intent"),
+            "intent_confidence": None
+            if intent_confidence is None
+            else validation.share(intent_confidence, "intent_confidence"),
+            "metadata": None if metadata is None else validation.json_object(metadata, "metadata"),
+        }
+
+        def write() -> Message:
+            vector = None
+            if content is not None:
+                speaker = name if name is not None else self.get(id).name
+                [spoken] = texts_to_embed([{"content": content, "name": speaker}])
+                vector = self._given_vector(embedding, "") or self._scope.embed([spoken])[0]
+            with self._scope.change() as (connection, change_id):
+                return self._store(connection).update(
+                    id, change_id=change_id, embedding=vector, embedding_model=self._scope.model.name, **fields
+                )
+
+        return self._scope.repeat_on_switch(write)
 
     def delete(self, id: int) -> None:
         """Remove one message; the history keeps it and ``undo`` brings it back. ``forget`` is for good.
@@ -230,7 +234,7 @@ class Messages:
         return MessageStore(connection, self._scope.author)
 
     def _append(self, checked: Sequence[dict[str, Any]]) -> Sequence[Message]:
-        prepared = self._prepared(checked)
+        prepared = self._prepared([dict(fields) for fields in checked])  # what it fills in is of this attempt
         if not prepared:
             return []
         with self._scope.change() as (connection, change_id):

@@ -191,9 +191,9 @@ class Proposals:
         """Ask for the vectors before the transaction is open; then they come from the cache."""
         match proposal.kind, proposal.change:
             case "consolidation", {"text": str(text)}:
-                self._scope.embed([text])
+                self._scope.warm_embedding_cache([text])
             case "facts", {"facts": facts}:
-                self._scope.embed([fact["fact"] for fact in facts if fact.get("fact")])
+                self._scope.warm_embedding_cache([fact["fact"] for fact in facts if fact.get("fact")])
 
     def _set_aside(self, proposal: Proposal) -> None:
         keep: Json = proposal.change["keep"]

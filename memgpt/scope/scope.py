@@ -16,7 +16,7 @@ from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose
-from memgpt.embeddings.active_model import ActiveModel, Following
+from memgpt.embeddings.active_model import ActiveModel, ActiveModelTracker
 from memgpt.embeddings.cache import DatabaseCache, cached
 from memgpt.models import Author
 from memgpt.scope import units
@@ -38,7 +38,7 @@ class AgentScope:
         self.author = author
         self.options = options
         self._cache = DatabaseCache(database, author.agent_id, self._connection)
-        self._models = Following(database, cached(embedder, self._cache), self._switched_to)
+        self._models = ActiveModelTracker(database, cached(embedder, self._cache), self._switched_to)
         self._zone: tuple[ZoneInfo | None, float] = None, 0.0
         self.changes = 0
         """Changes made so far: what was counted before the last one may be out of date."""
@@ -219,20 +219,33 @@ class AgentScope:
         """False when the caller brings the vectors."""
         return self._models.embeds
 
-    @property
-    def remembers_vectors(self) -> bool:
-        """Whether a text that was embedded costs nothing the next time: so where a provider is paid for it."""
-        return self._models.remembers
+    def repeat_on_switch(self, work: Callable[[], T]) -> T:
+        """``work``, which embeds texts and then reads or writes with the vectors; again, from its beginning, where the
+        memory's model was switched in between. It may run several times: what it does before is no effect of its own.
+        """
+        return self._models.repeat(work)
+
+    def hold_model(self, connection: Connection) -> None:
+        """Keep the memory's model from being switched until a transaction ends that is not the scope's own."""
+        self._models.hold(connection)
+        self._models.active(connection)  # here: another connection would wait for a switch that waits for this one
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> list[Vector | None]:
-        """One vector per text; all None when the caller brings the vectors. Call it before opening a transaction.
+        """Return one vector per text; all None when the caller brings the vectors.
 
-        Where the memory's model is switched meanwhile, the vectors change with it before they are used.
+        It is called in work for :meth:`repeat_on_switch`, before that opens a transaction, or in an open transaction.
         """
         if not self.embeds or not texts:
             return [None] * len(texts)
         with span("embed", purpose=purpose):
             return [*self._models.embed([validation.normal(text) for text in texts], purpose, self._connection())]
+
+    def warm_embedding_cache(self, texts: Sequence[str]) -> None:
+        """Have the vectors of texts ready before a transaction embeds them, where a provider is asked for them: a slow
+        one holds no lock."""
+        if self.embeds and self._models.remembers and texts:
+            with span("embed", purpose="document"):
+                self._models.warm([validation.normal(text) for text in texts])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedding model's tokenizer."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from pgvector import Vector
@@ -149,7 +150,8 @@ class Search:
             else:
                 text = validation.normal(str(query))
                 asked = understood(text) if operators else plain(text)
-                hits = self._asked(asked, wanted, limit, offset, filters, blend, explain, graph)
+                ask = partial(self._asked, asked, wanted, limit, offset, filters, blend, explain, graph)
+                hits = self._scope.repeat_on_switch(ask)
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def _asked(
@@ -273,9 +275,11 @@ class Search:
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
         """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
-        asked = plain(query)
+        asked, wanted = plain(query), _kinds(kinds)
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
-        found = self._found(asked, self._embedded(asked.words), _kinds(kinds), seeds, Filters(), graph=False)
+        found = self._scope.repeat_on_switch(
+            lambda: self._found(asked, self._embedded(asked.words), wanted, seeds, Filters(), graph=False)
+        )
         if not found:
             return None
         totals = statistics(collections(found))

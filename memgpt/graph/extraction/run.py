@@ -172,8 +172,7 @@ class Run:
                 failures.append(ExtractionFailure(self._reader.name, kind, text.id, reading.reason or "", 1))
             else:
                 usable.append((text, reading))
-        if self._scope.remembers_vectors:  # a provider is asked before the transaction is open
-            self._scope.embed(apply.texts(self._reader.schema, [r.answer for _, r in usable if r.answer]))
+        self._scope.warm_embedding_cache(apply.texts(self._reader.schema, [r.answer for _, r in usable if r.answer]))
         with self._scope.transaction() as connection:
             store = self._store(connection)
             for text, reading in usable:

@@ -198,9 +198,9 @@ class Exchange:
 
     def _keep(self, reply: Said | None) -> None:
         scope = scope_of(self._memory)
-        if scope.remembers_vectors:  # before the session is locked: a slow provider holds nobody up
-            fresh = [*self._new(self._stored())[0], *([reply] if reply else [])]
-            scope.embed([each.content for each in fresh if each.content.strip()])
+        fresh = [*self._new(self._stored())[0], *([reply] if reply else [])]
+        # before the session is locked: a slow provider holds nobody up
+        scope.warm_embedding_cache([each.content for each in fresh if each.content.strip()])
         with scope.transaction() as connection:
             now = MessageStore(connection, scope.author).lock_session(self._session)
             stored = self._stored()

@@ -81,6 +81,9 @@ class Nodes:
             validation.text(node.name, "name")
             for observation in node.observations:
                 validation.text(observation, "observation", empty=True)
+        return self._scope.repeat_on_switch(lambda: self._create(nodes))
+
+    def _create(self, nodes: Sequence[Node]) -> Sequence[Node]:
         vectors = self._scope.embed([entity_text(node.name, "\n".join(node.observations)) for node in nodes])
         with self._changing() as (store, change_id, entities, _):
             there = {entity.name for entity in entities}
@@ -110,6 +113,9 @@ class Nodes:
         Raises:
             NotFoundError: an end is not there; nothing was written.
         """
+        return self._scope.repeat_on_switch(lambda: self._relate(relations))
+
+    def _relate(self, relations: Sequence[Relation]) -> Sequence[Relation]:
         vectors = self._scope.embed([_words(relation) for relation in relations])
         with self._changing() as (store, change_id, entities, facts):
             ids = _first_ids(entities)
