@@ -14,7 +14,7 @@ from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import BY_KIND
 from memgpt.embeddings import Purpose
-from memgpt.embeddings.remote import cache_key
+from memgpt.embeddings.cache import cache_key
 from memgpt.errors import NotFoundError
 from memgpt.history.history import row_kind
 from memgpt.scope.scope import AgentScope

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from memgpt.config import NO_MODEL, OFFLINE_MODEL, Settings
-from memgpt.embeddings.base import EmbeddingCache, EmbeddingModel, Purpose, Usage, UsageTotals, Vectors, checked
+from memgpt.embeddings.base import EmbeddingModel, Purpose, Usage, UsageTotals, Vectors, checked
 from memgpt.embeddings.none import NoModel
 from memgpt.embeddings.static import StaticModel
 from memgpt.errors import ConfigurationError
 
 __all__ = [
-    "EmbeddingCache",
     "EmbeddingModel",
     "Purpose",
     "Usage",
@@ -28,7 +27,6 @@ def load(
     base_url: str | None = None,
     api_key: str | None = None,
     timeout: float = 60.0,
-    cache: EmbeddingCache | None = None,
 ) -> EmbeddingModel:
     """Load the embedding model of a name: the offline default, ``none``, or ``provider:model``.
 
@@ -39,7 +37,6 @@ def load(
         base_url: address of an OpenAI-compatible endpoint that serves the model.
         api_key: absent, the provider's own variable is used, except with ``base_url``.
         timeout: seconds one request to a provider may take, its retries included.
-        cache: consulted before a provider is asked; models that run here do not need it.
 
     Raises:
         MissingExtraError: the provider's package is not installed.
@@ -60,10 +57,10 @@ def load(
         return Model2Vec(name.removeprefix("model2vec:"), dimensions)
     from memgpt.embeddings import providers
 
-    return providers.load(name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout, cache=cache)
+    return providers.load(name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout)
 
 
-def from_settings(settings: Settings, *, cache: EmbeddingCache | None = None) -> EmbeddingModel:
+def from_settings(settings: Settings) -> EmbeddingModel:
     """Load the embedding model that the settings name."""
     key = settings.embedding_api_key
     return load(
@@ -71,5 +68,4 @@ def from_settings(settings: Settings, *, cache: EmbeddingCache | None = None) ->
         dimensions=settings.embedding_dimensions,
         base_url=settings.embedding_base_url,
         api_key=key.get_secret_value() if key else None,
-        cache=cache,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -60,22 +60,13 @@ class EmbeddingModel(Protocol):
         """Tokens of each text: exact for the offline model, an estimate on the high side for others."""
 
 
-class EmbeddingCache(Protocol):
-    """Remembers vectors between processes. A key is ``cache_key(text, purpose)``, 32 bytes."""
-
-    def get_many(self, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vectors]:
-        """Return the known vectors by key, each one-dimensional; unknown keys are absent."""
-
-    def put_many(self, model: str, vectors: Mapping[bytes, Vectors]) -> None:
-        """Remember these."""
-
-
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
     """A snapshot of :class:`Usage`."""
 
     texts: int = 0
     cached: int = 0
+    """Texts nobody was asked for: said twice in one call, or paid for before."""
     requests: int = 0
     tokens: int = 0
     cost: float | None = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ from pgvector import Vector
 from memgpt.database import forks, queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings.base import EmbeddingModel, Purpose, UsageTotals, Vectors, checked
-from memgpt.embeddings.remote import cache_key
 from memgpt.errors import MemgptError, ReadOnlyError
 
 SQL = queries.beside(__name__)
@@ -143,7 +143,10 @@ class Payments:
 
 
 class DatabaseCache:
-    """The :class:`EmbeddingCache` of one agent. Threads may share it; a standby is read and never written."""
+    """The vectors one agent has paid for, by :func:`cache_key`.
+
+    Threads may share it; a standby is read and never written.
+    """
 
     def __init__(self, database: Database, agent_id: str, current: Callable[[], Connection | None]) -> None:
         """Take ``current``, the calling thread's open transaction: a second connection could be one too many."""
@@ -171,9 +174,6 @@ class DatabaseCache:
             return unpaid
         connection = self._current()
         return unpaid | (work(connection) if connection else self._database.read(work))
-
-    def put_many(self, model: str, vectors: Mapping[bytes, Vectors]) -> None:
-        self.pay(model, vectors, UsageTotals(texts=len(vectors), cost=None))
 
     def pay(self, model: str, vectors: Mapping[bytes, Vectors], used: UsageTotals) -> None:
         """Remember vectors together with what they cost: many at once, so that they are paid for once whatever becomes
@@ -247,6 +247,7 @@ class Cached:
             new = dict(zip(missing, fresh, strict=True))
             self._cache.pay(self.name, new, unaccounted(self._model))
             vectors |= new
+        self.usage.add(cached=len(texts) - len(missing))
         return checked(self.name, [vectors[key] for key in keys], count=len(keys), dimensions=dimensions)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -256,3 +257,9 @@ class Cached:
 def cached(model: EmbeddingModel, cache: DatabaseCache) -> EmbeddingModel:
     """Put the cache in front of the model, unless it is free: then computing is faster than looking up."""
     return model if model.price_per_million_tokens == 0 else Cached(model, cache)
+
+
+def cache_key(text: str, purpose: Purpose, dimensions: int) -> bytes:
+    """Return the key of a cached vector, beside the model's name."""
+    content = f"{purpose}\0{dimensions}\0{text}".encode(errors="surrogatepass")
+    return hashlib.sha256(content).digest()

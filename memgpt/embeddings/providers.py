@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from memgpt.config import OFFLINE_MODEL
 from memgpt.embeddings import catalog
-from memgpt.embeddings.base import EmbeddingCache
 from memgpt.embeddings.remote import Description, RemoteModel, RequestLimits
 from memgpt.errors import ConfigurationError, MissingExtraError
 from memgpt.llm.bounded_http import MOST_BYTES, bound_provider
@@ -79,7 +78,6 @@ def load(
     base_url: str | None,
     api_key: str | None,
     timeout: float,
-    cache: EmbeddingCache | None,
 ) -> RemoteModel:
     """Load the model behind a provider or an OpenAI-compatible address."""
     family, model = _parsed(name, base_url)
@@ -106,7 +104,7 @@ def load(
     )
     connect = partial(_connected, family, model, base_url, api_key)
     deadline = None if family == "sentence-transformers" else timeout  # the first call downloads the model
-    return RemoteModel(description, connect, timeout=deadline, cache=cache)
+    return RemoteModel(description, connect, timeout=deadline)
 
 
 def price(name: str) -> float | None:

@@ -1,9 +1,8 @@
-"""A model behind a provider's client: cache, batches, bounded concurrency, retries, deadline, accounting."""
+"""A model behind a provider's client: batches, bounded concurrency, retries, deadline, accounting."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memgpt.database import forks
-from memgpt.embeddings.base import EmbeddingCache, Purpose, Usage, Vectors, checked
+from memgpt.embeddings.base import Purpose, Usage, Vectors, checked
 from memgpt.embeddings.batching import Piece, batches, joined, pieces
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import EmbeddingError
@@ -66,7 +65,6 @@ class RemoteModel:
         connect: Callable[[], tuple[Client, Provider[Any]]],
         *,
         timeout: float | None,
-        cache: EmbeddingCache | None = None,
     ) -> None:
         """``timeout``: seconds one request may take with its retries; half of it for one attempt."""
         self.name = description.name
@@ -78,7 +76,6 @@ class RemoteModel:
         self._limits = description.limits
         self._connect = connect
         self._timeout = timeout
-        self._cache = cache
         self._lock = forks.ForkSafeLock()
         self._connection: _Connection | None = None
 
@@ -95,18 +92,11 @@ class RemoteModel:
         dimensions = self.dimensions
         if not texts:
             return np.empty((0, dimensions), dtype=np.float32)
-        keys = [cache_key(text, purpose, dimensions) for text in texts]
-        distinct = dict(zip(keys, texts, strict=True))
-        cached = dict(self._cache.get_many(self.name, list(distinct))) if self._cache else {}
-        missing = [key for key in distinct if key not in cached]
-        if missing:
-            fresh = self._compute([distinct[key] for key in missing], purpose)
-            new = dict(zip(missing, fresh, strict=True))
-            if self._cache:
-                self._cache.put_many(self.name, new)
-            cached |= new
-        self.usage.add(texts=len(texts), cached=len(texts) - len(missing))
-        return checked(self.name, [cached[key] for key in keys], count=len(texts), dimensions=dimensions)
+        distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        vectors = self._compute([*distinct], purpose)
+        self.usage.add(texts=len(texts), cached=len(texts) - len(distinct))
+        places = [distinct[text] for text in texts]
+        return checked(self.name, vectors[places], count=len(texts), dimensions=dimensions)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return count_tokens(texts)
@@ -175,9 +165,3 @@ class RemoteModel:
             raise EmbeddingError(explained(self.name, failure or error, self._timeout)) from failure
         except Exception as error:  # whatever the providers' libraries raise
             raise EmbeddingError(explained(self.name, error, self._timeout)) from error
-
-
-def cache_key(text: str, purpose: Purpose, dimensions: int) -> bytes:
-    """Return the key of a cached vector, beside the model's name."""
-    content = f"{purpose}\0{dimensions}\0{text}".encode(errors="surrogatepass")
-    return hashlib.sha256(content).digest()

@@ -91,7 +91,7 @@ def test_a_model_that_sends_without_end_fails(memory: Memory, family: str, name:
 @pytest.mark.parametrize("name", ["JSON", "compressed"])
 def test_an_embedding_model_that_sends_without_end_fails(name: str) -> None:
     with flooding(**SHAPES[name]) as (url, sent):  # type: ignore[arg-type]
-        model = providers.load("openai:m", dimensions=8, base_url=url, api_key="k", timeout=60, cache=None)
+        model = providers.load("openai:m", dimensions=8, base_url=url, api_key="k", timeout=60)
         with pytest.raises(EmbeddingError, match=r"larger than|more than|compressed"):
             model.embed(["hello"])
         assert len(sent) == 1

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from memgpt import embeddings
-from memgpt.embeddings import EmbeddingCache, Vectors
+from memgpt.config import Settings
+from memgpt.database.connection import Database
+from memgpt.embeddings import Vectors
+from memgpt.embeddings.cache import Cached, DatabaseCache, cache_key
 from memgpt.embeddings.remote import RemoteModel
 from memgpt.errors import ConfigurationError, EmbeddingError
 from memgpt.llm import retries
@@ -24,7 +28,7 @@ DIMENSIONS = 8
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAIServer]:
+def endpoint() -> Iterator[OpenAIServer]:
     with OpenAIServer(DIMENSIONS).running() as running:
         yield running
 
@@ -36,102 +40,99 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def model(
-    server: OpenAIServer,
+    endpoint: OpenAIServer,
     name: str = "house-model",
     *,
     dimensions: int | None = DIMENSIONS,
     timeout: float = 20.0,
-    cache: EmbeddingCache | None = None,
 ) -> embeddings.EmbeddingModel:
-    return embeddings.load(
-        name, dimensions=dimensions, base_url=server.url, api_key="sk-test", timeout=timeout, cache=cache
-    )
+    return embeddings.load(name, dimensions=dimensions, base_url=endpoint.url, api_key="sk-test", timeout=timeout)
 
 
 def expected(*texts: str) -> list[list[float]]:
     return [fake.vector(text, DIMENSIONS) for text in texts]
 
 
-def test_vectors_come_back_in_order(server: OpenAIServer) -> None:
+def test_vectors_come_back_in_order(endpoint: OpenAIServer) -> None:
     texts = [f"text {n}" for n in range(100)]
-    found = model(server).embed(texts)
+    found = model(endpoint).embed(texts)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected(*texts), rtol=1e-6)
-    assert len(server.requests) > 1
-    assert all(len(request.body["input"]) <= 32 for request in server.requests)
-    assert server.requests[0].headers["authorization"] == "Bearer sk-test"
-    assert server.requests[0].body["model"] == "house-model"
-    assert 1 <= server.most_at_once <= 4
+    assert len(endpoint.requests) > 1
+    assert all(len(request.body["input"]) <= 32 for request in endpoint.requests)
+    assert endpoint.requests[0].headers["authorization"] == "Bearer sk-test"
+    assert endpoint.requests[0].body["model"] == "house-model"
+    assert 1 <= endpoint.most_at_once <= 4
 
 
-def test_usage_counts_what_the_provider_reports(server: OpenAIServer) -> None:
-    it = model(server, "text-embedding-3-small")
+def test_usage_counts_what_the_provider_reports(endpoint: OpenAIServer) -> None:
+    it = model(endpoint, "text-embedding-3-small")
     it.embed(["a", "b", "a"])
     totals = it.usage.totals()
     assert (totals.texts, totals.cached, totals.requests, totals.tokens) == (3, 1, 1, 14)
     assert totals.cost == pytest.approx(14 * 0.02 / 1e6)
 
 
-def test_cost_is_unknown_without_a_price(server: OpenAIServer) -> None:
-    it = model(server)
+def test_cost_is_unknown_without_a_price(endpoint: OpenAIServer) -> None:
+    it = model(endpoint)
     it.embed(["a"])
     assert it.usage.totals().cost is None
 
 
-def test_a_model_that_shortens_is_asked_to(server: OpenAIServer) -> None:
-    it = model(server, "openai:text-embedding-3-small", dimensions=4)
+def test_a_model_that_shortens_is_asked_to(endpoint: OpenAIServer) -> None:
+    it = model(endpoint, "openai:text-embedding-3-small", dimensions=4)
     assert it.name == "text-embedding-3-small"
     assert it.embed(["a"]).shape == (1, 4)
-    assert server.requests[0].body["dimensions"] == 4
+    assert endpoint.requests[0].body["dimensions"] == 4
 
 
-def test_other_models_are_never_sent_dimensions(server: OpenAIServer) -> None:
-    model(server).embed(["a"])
-    assert "dimensions" not in server.requests[0].body
+def test_other_models_are_never_sent_dimensions(endpoint: OpenAIServer) -> None:
+    model(endpoint).embed(["a"])
+    assert "dimensions" not in endpoint.requests[0].body
 
 
-def test_unknown_dimensions_are_learned_once(server: OpenAIServer) -> None:
-    it = model(server, dimensions=None)
+def test_unknown_dimensions_are_learned_once(endpoint: OpenAIServer) -> None:
+    it = model(endpoint, dimensions=None)
     assert it.dimensions == DIMENSIONS
     assert it.dimensions == DIMENSIONS
-    assert len(server.requests) == 1
+    assert len(endpoint.requests) == 1
 
 
-def test_no_texts_no_request(server: OpenAIServer) -> None:
-    assert model(server).embed([]).shape == (0, DIMENSIONS)
-    assert server.requests == []
+def test_no_texts_no_request(endpoint: OpenAIServer) -> None:
+    assert model(endpoint).embed([]).shape == (0, DIMENSIONS)
+    assert endpoint.requests == []
 
 
-def test_a_long_text_is_split_and_averaged(server: OpenAIServer) -> None:
+def test_a_long_text_is_split_and_averaged(endpoint: OpenAIServer) -> None:
     long = "The cat sat on the mat. " * 200
-    found = model(server).embed(["short", long, "last"])
+    found = model(endpoint).embed(["short", long, "last"])
     np.testing.assert_allclose(found[[0, 2]], expected("short", "last"), rtol=1e-6)
-    sent = [text for request in server.requests for text in request.body["input"]]
+    sent = [text for request in endpoint.requests for text in request.body["input"]]
     parts = [text for text in sent if text not in ("short", "last")]
     assert len(parts) > 1
     assert sum(len(part.split()) for part in parts) == len(long.split())
-    weights = model(server).count_tokens(parts)
+    weights = model(endpoint).count_tokens(parts)
     mean = np.average(expected(*parts), axis=0, weights=weights)
     np.testing.assert_allclose(found[1], mean, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\0", "\ud800", "\n\t"])
-def test_odd_texts_are_sent_in_a_form_endpoints_accept(server: OpenAIServer, text: str) -> None:
-    assert np.isfinite(model(server).embed([text])).all()
-    assert all(server.requests[0].body["input"])
+def test_odd_texts_are_sent_in_a_form_endpoints_accept(endpoint: OpenAIServer, text: str) -> None:
+    assert np.isfinite(model(endpoint).embed([text])).all()
+    assert all(endpoint.requests[0].body["input"])
 
 
-def test_works_inside_a_running_event_loop(server: OpenAIServer) -> None:
+def test_works_inside_a_running_event_loop(endpoint: OpenAIServer) -> None:
     async def caller() -> Vectors:
-        return model(server).embed(["a"])
+        return model(endpoint).embed(["a"])
 
     np.testing.assert_allclose(asyncio.run(caller()), expected("a"), rtol=1e-6)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
-def test_works_in_a_forked_child(server: OpenAIServer) -> None:
-    it = model(server)
+def test_works_in_a_forked_child(endpoint: OpenAIServer) -> None:
+    it = model(endpoint)
     it.embed(["before the fork"])
     child = os.fork()
     if child == 0:  # no assertion, no exception handler of pytest's may run here
@@ -139,28 +140,24 @@ def test_works_in_a_forked_child(server: OpenAIServer) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-class Remembering:
-    """A cache in memory."""
-
-    def __init__(self) -> None:
-        self.content: dict[tuple[str, bytes], Vectors] = {}
-
-    def get_many(self, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vectors]:
-        return {key: self.content[model, key] for key in hashes if (model, key) in self.content}
-
-    def put_many(self, model: str, vectors: Mapping[bytes, Vectors]) -> None:
-        self.content |= {(model, key): vector for key, vector in vectors.items()}
+@pytest.fixture
+def cache(dsn: str) -> Iterator[DatabaseCache]:
+    with closing(Database(dsn, options=Settings(embedding_model="none"))) as database:
+        yield DatabaseCache(database, "ann", lambda: None)
 
 
-def test_cached_texts_are_not_asked_for_again(server: OpenAIServer) -> None:
-    cache = Remembering()
-    model(server, cache=cache).embed(["a", "b"])
-    it = model(server, cache=cache)
+def paid_for(cache: DatabaseCache, *texts: str) -> Mapping[bytes, Vectors]:
+    return cache.get_many("house-model", [cache_key(text, "document", DIMENSIONS) for text in texts])
+
+
+def test_cached_texts_are_not_asked_for_again(endpoint: OpenAIServer, cache: DatabaseCache) -> None:
+    Cached(model(endpoint), cache).embed(["a", "b"])
+    it = Cached(model(endpoint), cache)
     np.testing.assert_allclose(it.embed(["b", "c", "a"]), expected("b", "c", "a"), rtol=1e-6)
-    assert server.requests[1].body["input"] == ["c"]
+    assert endpoint.requests[1].body["input"] == ["c"]
     assert it.usage.totals().cached == 2
     it.embed(["a"], purpose="query")
-    assert len(server.requests) == 3, "a query's vector is not a document's"
+    assert len(endpoint.requests) == 3, "a query's vector is not a document's"
 
 
 @pytest.mark.parametrize(
@@ -175,42 +172,42 @@ def test_cached_texts_are_not_asked_for_again(server: OpenAIServer) -> None:
     ],
     ids=["500", "503", "429-retry-after", "429", "reset", "truncated"],
 )
-def test_passing_faults_are_retried(server: OpenAIServer, fault: fake.Reaction) -> None:
-    server.script(fault, fault)
-    np.testing.assert_allclose(model(server).embed(["a"]), expected("a"), rtol=1e-6)
-    assert len(server.requests) == 3
+def test_passing_faults_are_retried(endpoint: OpenAIServer, fault: fake.Reaction) -> None:
+    endpoint.script(fault, fault)
+    np.testing.assert_allclose(model(endpoint).embed(["a"]), expected("a"), rtol=1e-6)
+    assert len(endpoint.requests) == 3
 
 
-def test_retry_after_is_honoured(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_honoured(endpoint: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 1e6)  # our own pause would pass the deadline
     monkeypatch.setattr(retries, "_LONGEST_PAUSE", 1e6)
-    server.script(fake.fails(429, Retry_After="0"), fake.fails(429, Retry_After_Ms="10"))
-    assert len(model(server).embed(["a"])) == 1
+    endpoint.script(fake.fails(429, Retry_After="0"), fake.fails(429, Retry_After_Ms="10"))
+    assert len(model(endpoint).embed(["a"])) == 1
 
 
-def test_a_wait_beyond_the_deadline_is_an_error_at_once(server: OpenAIServer) -> None:
-    server.script(otherwise=fake.fails(429, Retry_After="3600"))
+def test_a_wait_beyond_the_deadline_is_an_error_at_once(endpoint: OpenAIServer) -> None:
+    endpoint.script(otherwise=fake.fails(429, Retry_After="3600"))
     with pytest.raises(EmbeddingError, match="asks to wait 3600 s"):
-        model(server).embed(["a"])
-    assert len(server.requests) == 1
+        model(endpoint).embed(["a"])
+    assert len(endpoint.requests) == 1
 
 
-def test_rate_limits_that_never_lift_end_with_an_error(server: OpenAIServer) -> None:
-    server.script(otherwise=fake.fails(429))
+def test_rate_limits_that_never_lift_end_with_an_error(endpoint: OpenAIServer) -> None:
+    endpoint.script(otherwise=fake.fails(429))
     with pytest.raises(EmbeddingError, match="rate limit did not lift within"):
-        model(server, timeout=0.3).embed(["a"])
-    assert len(server.requests) > 1
+        model(endpoint, timeout=0.3).embed(["a"])
+    assert len(endpoint.requests) > 1
 
 
-def test_a_hanging_endpoint_ends_with_an_error(server: OpenAIServer) -> None:
-    server.script(otherwise=fake.hangs)
+def test_a_hanging_endpoint_ends_with_an_error(endpoint: OpenAIServer) -> None:
+    endpoint.script(otherwise=fake.hangs)
     with pytest.raises(EmbeddingError, match=r"no answer within 0\.3 s"):
-        model(server, timeout=0.3).embed(["a"])
+        model(endpoint, timeout=0.3).embed(["a"])
 
 
-def test_a_hanging_attempt_is_given_up_and_repeated(server: OpenAIServer) -> None:
-    server.script(fake.hangs)
-    assert len(model(server, timeout=2).embed(["a"])) == 1
+def test_a_hanging_attempt_is_given_up_and_repeated(endpoint: OpenAIServer) -> None:
+    endpoint.script(fake.hangs)
+    assert len(model(endpoint, timeout=2).embed(["a"])) == 1
 
 
 @pytest.mark.parametrize(
@@ -235,36 +232,36 @@ def test_a_hanging_attempt_is_given_up_and_repeated(server: OpenAIServer) -> Non
         (fake.fails(400, "maximum context length"), "maximum context length"),
     ],
 )
-def test_nonsense_is_an_error(server: OpenAIServer, reaction: fake.Reaction, message: str) -> None:
-    server.script(otherwise=reaction)
-    cache = Remembering()
+def test_nonsense_is_an_error(
+    endpoint: OpenAIServer, cache: DatabaseCache, reaction: fake.Reaction, message: str
+) -> None:
+    endpoint.script(otherwise=reaction)
     with pytest.raises(EmbeddingError, match=message) as caught:
-        model(server, cache=cache).embed(["a", "b"])
+        Cached(model(endpoint), cache).embed(["a", "b"])
     assert "sk-secret" not in str(caught.value)
-    assert len(server.requests) == 1
-    assert cache.content == {}
+    assert len(endpoint.requests) == 1
+    assert paid_for(cache, "a", "b") == {}
 
 
-def test_one_bad_batch_spoils_the_call_and_stores_nothing(server: OpenAIServer) -> None:
-    server.script(fake.embeddings, fake.fails(400))
-    cache = Remembering()
+def test_one_bad_batch_spoils_the_call_and_stores_nothing(endpoint: OpenAIServer, cache: DatabaseCache) -> None:
+    endpoint.script(fake.embeddings, fake.fails(400))
     with pytest.raises(EmbeddingError):
-        model(server, cache=cache).embed([f"text {n}" for n in range(100)])
-    assert cache.content == {}
+        Cached(model(endpoint), cache).embed([f"text {n}" for n in range(100)])
+    assert paid_for(cache, *(f"text {n}" for n in range(100))) == {}
 
 
-def test_an_endpoint_that_is_down(server: OpenAIServer) -> None:
+def test_an_endpoint_that_is_down(endpoint: OpenAIServer) -> None:
     it = embeddings.load("house-model", dimensions=8, base_url="http://127.0.0.1:1/v1", timeout=0.3)
     with pytest.raises(EmbeddingError, match="cannot be reached"):
         it.embed(["a"])
 
 
 def test_an_address_of_ones_own_never_gets_the_openai_key(
-    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    endpoint: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-real")
-    embeddings.load("house-model", dimensions=DIMENSIONS, base_url=server.url).embed(["a"])
-    assert "sk-real" not in str(server.requests[0].headers)
+    embeddings.load("house-model", dimensions=DIMENSIONS, base_url=endpoint.url).embed(["a"])
+    assert "sk-real" not in str(endpoint.requests[0].headers)
 
 
 def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

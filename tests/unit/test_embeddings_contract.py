@@ -15,8 +15,8 @@ from memgpt import embeddings
 from memgpt.config import Settings
 from memgpt.embeddings import Usage, catalog, checked, providers
 from memgpt.embeddings.batching import Piece, batches, joined, pieces
+from memgpt.embeddings.cache import cache_key
 from memgpt.embeddings.providers import price
-from memgpt.embeddings.remote import cache_key
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
 
 
