@@ -20,7 +20,7 @@ from benchmarks import fixtures, locomo
 from memgpt import Memory, embeddings
 from memgpt.config import OFFLINE_MODEL, Settings
 from memgpt.database.connection import Database
-from memgpt.embeddings.static import word_vectors
+from memgpt.embeddings.static import StaticWords
 from memgpt.models import KINDS, Author
 from memgpt.scope.scope import AgentScope
 from memgpt.search import Search
@@ -34,7 +34,7 @@ FREE = {"length"}
 """Features whose weight may be negative."""
 PENALTY = 1.0
 SEVERAL, SINGLE = 0.3, -0.1
-MATCHER = SoftMatcher(word_vectors)
+MATCHER = SoftMatcher(StaticWords())
 
 
 @dataclass(frozen=True)

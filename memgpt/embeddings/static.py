@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memgpt.config import OFFLINE_MODEL
 from memgpt.database import forks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _SHAPE = (32_000, 256)
+_UNKNOWN = 0  # the token of what has none
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
@@ -60,7 +62,7 @@ class StaticModel:
                 distinct, counts = np.unique(ids, return_counts=True)
                 np.dot(counts.astype(np.float32), table[distinct], out=vectors[row])
             else:
-                np.add.reduce(table.take(ids or [0], axis=0), axis=0, out=vectors[row])
+                np.add.reduce(table.take(ids or [_UNKNOWN], axis=0), axis=0, out=vectors[row])
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         self.usage.add(texts=len(texts), requests=1, tokens=tokens)
         return vectors
@@ -69,13 +71,16 @@ class StaticModel:
         return count_tokens(texts)
 
 
-def word_vectors(words: Sequence[str]) -> Vectors:
-    """Return the sum of each word's token vectors, *not* normalised: the norm says how much the word matters."""
-    table = _table()
-    vectors: Vectors = np.zeros((len(words), _SHAPE[1]), dtype=np.float32)
-    for row, ids in enumerate(_ids(words)):
-        np.add.reduce(table.take(ids, axis=0), axis=0, out=vectors[row])
-    return vectors
+class StaticWords:
+    """Words as sums of token vectors, *not* normalised: the norm says how much a word matters."""
+
+    def pieces(self, words: Sequence[str]) -> list[list[int]]:
+        """The tokens of each word, at least one: of a word without any, the unknown token."""
+        return [ids or [_UNKNOWN] for ids in _ids(words)]
+
+    def vectors(self, pieces: NDArray[np.intp]) -> Vectors:
+        """The row of each token."""
+        return _table().take(pieces, axis=0)
 
 
 def count_tokens(texts: Sequence[str]) -> list[int]:

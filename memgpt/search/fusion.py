@@ -12,7 +12,7 @@ from typing import Final
 
 from memgpt import validation
 from memgpt.database import times
-from memgpt.embeddings.static import word_vectors
+from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
@@ -55,7 +55,7 @@ class Blend:
 
 def new_matcher() -> SoftMatcher:
     """Word vectors of the offline model, whatever model embeds: they are in every installation."""
-    return SoftMatcher(word_vectors)
+    return SoftMatcher(StaticWords())
 
 
 def order(

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgpt.embeddings.static import word_vectors
+from memgpt.embeddings.static import StaticWords
 from memgpt.errors import ConfigurationError
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
 from memgpt.search.ranking.confidence import Calibration, packaged_calibration
 from memgpt.search.ranking.features import features
 from memgpt.search.ranking.query import days_from
 
-MATCHER = SoftMatcher(word_vectors)
+MATCHER = SoftMatcher(StaticWords())
 NO_TERMS = Statistics(terms=(), document_frequencies=(), total=10, mean_length=8.0)
 
 

@@ -12,7 +12,7 @@ from memgpt.search.ranking.candidates import Candidate, Statistics
 from memgpt.search.ranking.features import FEATURES
 from memgpt.search.ranking.model import Model, Ranked, packaged_model, rank
 from memgpt.search.ranking.query import Query, analyse
-from memgpt.search.ranking.words import SoftMatcher, WordVectors
+from memgpt.search.ranking.words import SoftMatcher, WordTable
 
 __all__ = [
     "FEATURES",
@@ -22,7 +22,7 @@ __all__ = [
     "Ranked",
     "SoftMatcher",
     "Statistics",
-    "WordVectors",
+    "WordTable",
     "analyse",
     "packaged_model",
     "rank",

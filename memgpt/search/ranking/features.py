@@ -70,7 +70,7 @@ def features(
 ) -> Floats:
     """One line per row, one column per name in `FEATURES`, all within about -1..2."""
     columns = Columns.of(rows, len(statistics.terms))
-    texts = Texts.of([row.content for row in rows], matcher.splits if matcher else None)
+    texts = Texts.of([row.content for row in rows], matcher.lexicon if matcher else None)
     values = _lexical(columns, statistics)
     values |= _soft(query, columns, texts, matcher)
     values |= _vector(columns)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final, Protocol
 from unicodedata import normalize
 
 import numpy as np
@@ -13,13 +16,23 @@ from numpy.typing import NDArray
 from memgpt.database import forks
 from memgpt.search.ranking.candidates import Floats, Indexes
 
-WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Words to one row each, *not* normalised: in a table trained by mean pooling the norm says how much a word matters."""
+
+class WordTable(Protocol):
+    """Vectors of the pieces that words are made of. The vector of a word is the sum of its pieces', *not* normalised:
+    in a table trained by mean pooling the norm says how much a word matters."""
+
+    def pieces(self, words: Sequence[str]) -> list[list[int]]:
+        """The numbers of each word's pieces, at least one."""
+        ...
+
+    def vectors(self, pieces: Indexes) -> NDArray[np.float32]:
+        """One row per piece."""
+        ...
+
 
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
-_MOST_BYTES = 16_000_000  # of the words of texts, and again of the vectors of words: of one agent
-_OVERHEAD = 200  # bytes of an entry beside its content
-_SPARSE = 6  # from so many known words for one of the candidates on, their rows are copied before they are multiplied
+_MOST_BYTES: Final = 16_000_000  # of one agent's lexicon
+_BASE, _INTEGER, _HASH = 4_000, 32, 48  # bytes of an empty lexicon, of a number in a dictionary, and of a hash
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
 
@@ -29,47 +42,131 @@ def split(text: str) -> list[str]:
     return _WORD.findall(normalize("NFC", text.lower()))
 
 
-class Splits:
-    """Remembers the distinct words of texts it has seen, which is most of the work: one agent's texts come again.
-
-    A text is known by its hash, which is enough within one agent and keeps no text.
-    """
+class _Lists:
+    """Lists of numbers, one after the other in one buffer: four bytes a number."""
 
     def __init__(self) -> None:
+        self._values = array("I")
+        self._starts = array("I", [0])
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def append(self, values: Iterable[int]) -> None:
+        self._values.extend(values)
+        self._starts.append(len(self._values))
+
+    def take(self, rows: Indexes) -> tuple[Indexes, Indexes]:
+        """The values of the lists in these places, and how many each has."""
+        starts = _view(self._starts)
+        first = starts[rows].astype(np.intp)
+        lengths = starts[rows + 1] - first
+        before = np.cumsum(lengths) - lengths
+        places = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
+        return _view(self._values)[places].astype(np.intp), lengths
+
+    @property
+    def nbytes(self) -> int:
+        return sys.getsizeof(self._values) + sys.getsizeof(self._starts)
+
+
+def _view(values: array[int] | array[float]) -> NDArray[Any]:
+    """The same memory as an array, for as long as nothing is appended."""
+    return np.asarray(memoryview(values))
+
+
+class Lexicon:
+    """The distinct words of one agent's texts by number, and which of them each text has: finding them is most of the
+    work, and the same texts come again. Threads may share it.
+
+    A text is known by its hash, which is enough within one agent and keeps no text. A word costs 200 bytes, not the
+    kilobyte of its vector: that is added up from its pieces' when it is compared.
+    """
+
+    def __init__(self, table: WordTable | None = None) -> None:
+        """Without a table words are told apart only, not compared."""
+        self.words: list[str] = []
+        self._table = table
         self._lock = forks.ForkSafeLock()
-        self.after_fork()
-        forks.register(self)
-
-    def after_fork(self) -> None:
-        """Forget: a thread of the parent may have been about to remember."""
-        self._forget()
-
-    def _forget(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
-        self._texts: dict[tuple[int, int], NDArray[np.int32]] = {}
-        self.nbytes = 0
+        self._texts: dict[int, int] = {}
+        self._of_texts = _Lists()
+        self._pieces = _Lists()
+        self._norms = array("f")
+        self._characters = 0
 
-    def of(self, texts: Sequence[str]) -> tuple[list[str], list[NDArray[np.int32]]]:
-        """All words known, and for every text the numbers of its own."""
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        objects = (self.words, self._numbers, self._texts, self._norms)
+        numbers = _INTEGER * (len(self._numbers) + len(self._texts)) + _HASH * len(self._texts)
+        lists = self._of_texts.nbytes + self._pieces.nbytes
+        return _BASE + sum(map(sys.getsizeof, objects)) + self._characters + numbers + lists
+
+    def of(self, texts: Sequence[str]) -> tuple[Indexes, Indexes]:
+        """The numbers of the distinct words of all texts, text by text, and how many each text has."""
         with self._lock:
-            if self.nbytes > _MOST_BYTES:
-                self._forget()
-            keys = [(hash(text), len(text)) for text in texts]
-            for key, text in zip(keys, texts, strict=True):
-                if key not in self._texts:
-                    self._texts[key] = self._split(text)
-            return self._words, [self._texts[key] for key in keys]
+            return self._of_texts.take(np.array([self._row(text) for text in texts], np.intp))
 
-    def _split(self, text: str) -> NDArray[np.int32]:
-        numbers, words = self._numbers, self._words
-        own = set(split(text))
-        for word in own.difference(numbers):
-            numbers[word] = len(words)
-            words.append(word)
-            self.nbytes += _OVERHEAD + 4 * len(word)
-        self.nbytes += _OVERHEAD + 4 * len(own)
-        return np.fromiter((numbers[word] for word in own), np.int32, len(own))
+    def vectors(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Unit vectors and norms of these words, at least one."""
+        with self._lock:
+            numbers = np.array([self._number(word) for word in words], np.intp)
+            pieces, starts, norms = self._made_of(numbers)
+        sums = np.add.reduceat(self._compared.vectors(pieces), starts, axis=0)
+        return np.asarray(sums / norms[:, None]), norms
+
+    def nearness(self, numbers: Indexes, asked: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of the words of these numbers, at least one, with every row of ``asked``."""
+        with self._lock:
+            pieces, starts, norms = self._made_of(numbers)
+        present = np.flatnonzero(np.bincount(pieces))
+        place = np.zeros(int(present[-1]) + 1, np.intp)
+        place[present] = np.arange(len(present))
+        near = self._compared.vectors(present) @ asked.T  # of each distinct piece, then added up
+        sums = np.add.reduceat(near[place[pieces]], starts, axis=0)
+        return np.asarray(sums / norms[:, None])
+
+    @property
+    def _compared(self) -> WordTable:
+        assert self._table is not None  # noqa: S101 - a matcher's lexicon has one
+        return self._table
+
+    def _row(self, text: str) -> int:
+        key = hash(text)
+        row = self._texts.get(key)
+        if row is None:
+            row = self._texts[key] = len(self._of_texts)
+            self._of_texts.append([self._number(word) for word in set(split(text))])
+        return row
+
+    def _number(self, word: str) -> int:
+        number = self._numbers.get(word)
+        if number is None:
+            number = self._numbers[word] = len(self.words)
+            self.words.append(word)
+            self._characters += _rounded(sys.getsizeof(word))
+        return number
+
+    def _made_of(self, numbers: Indexes) -> tuple[Indexes, Indexes, NDArray[np.float32]]:
+        """The pieces of these words, where those of each begin, and the norms of the words."""
+        if len(self._norms) < len(self.words):
+            self._learn(self.words[len(self._norms) :])
+        pieces, lengths = self._pieces.take(numbers)
+        return pieces, np.cumsum(lengths) - lengths, _view(self._norms)[numbers]
+
+    def _learn(self, fresh: Sequence[str]) -> None:
+        made = self._compared.pieces(fresh)
+        for pieces in made:
+            self._pieces.append(pieces)
+        starts = np.cumsum([0, *map(len, made)])[:-1]
+        rows = self._compared.vectors(np.array([piece for pieces in made for piece in pieces], np.intp))
+        norms = np.linalg.norm(np.add.reduceat(rows, starts, axis=0), axis=1)
+        self._norms.extend(np.maximum(norms, 1e-9).tolist())
+
+
+def _rounded(size: int) -> int:
+    return (size + 15) & ~15
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +174,23 @@ class Texts:
     """Texts as distinct (text, word) pairs: `words` are indexes into `vocabulary`, `owners` the texts, ascending."""
 
     count: int
+    lexicon: Lexicon
+    numbers: Indexes
+    """Of the vocabulary's words in the lexicon."""
     vocabulary: list[str]
     words: Indexes
     owners: Indexes
 
     @classmethod
-    def of(cls, texts: Sequence[str], splits: Splits | None = None) -> Texts:
-        known, pieces = (splits or Splits()).of(texts)
-        words = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
-        owners = np.repeat(np.arange(len(texts)), [len(piece) for piece in pieces])
-        present = np.flatnonzero(np.bincount(words, minlength=len(known)))
-        place = np.zeros(len(known), np.intp)
-        place[present] = np.arange(len(present))
-        return cls(len(texts), [known[n] for n in present.tolist()], place[words], owners)
+    def of(cls, texts: Sequence[str], lexicon: Lexicon | None = None) -> Texts:
+        lexicon = lexicon or Lexicon()
+        words, lengths = lexicon.of(texts)
+        owners = np.repeat(np.arange(len(texts)), lengths)
+        numbers = np.flatnonzero(np.bincount(words))
+        place = np.zeros(int(words.max(initial=-1)) + 1, np.intp)
+        place[numbers] = np.arange(len(numbers))
+        vocabulary = [lexicon.words[number] for number in numbers.tolist()]
+        return cls(len(texts), lexicon, numbers, vocabulary, place[words], owners)
 
     def rarity(self) -> Floats:
         """For every word of the vocabulary the logarithm of one over the share of texts it is in."""
@@ -116,76 +217,38 @@ class Texts:
         return np.bincount(self.owners[kept], own[kept], minlength=self.count) / count
 
 
-def _grown(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    larger = np.zeros(shape, np.float32)
-    if len(array):
-        larger[: len(array)] = array
-    return larger
-
-
 class SoftMatcher:
-    """Remembers the words of texts it has seen, and their vectors: one for each agent, for both say what was written.
-    Safe to share between threads."""
+    """Compares words of questions with those of texts, and remembers the words of texts it has seen: one for each
+    agent, for they say what was written. Safe to share between threads."""
 
-    def __init__(self, vectors: WordVectors) -> None:
-        self.splits = Splits()
-        self._vectors = vectors
-        self._lock = forks.ForkSafeLock()
+    def __init__(self, table: WordTable) -> None:
+        self._table = table
         self.after_fork()
         forks.register(self)
 
     def after_fork(self) -> None:
         """Forget: a thread of the parent may have been about to remember."""
-        self._index: dict[str, int] = {}
-        self._unit = np.zeros((0, 0), np.float32)
-        self._norms = np.zeros(0, np.float32)
+        self._lexicon = Lexicon(self._table)
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What it remembers; a new one where that has become too much."""
+        if self._lexicon.nbytes > _MOST_BYTES:
+            self._lexicon = Lexicon(self._table)
+        return self._lexicon
 
     @property
     def nbytes(self) -> int:
-        """About how much memory it takes."""
-        return self.splits.nbytes + self._unit.nbytes + self._norms.nbytes + len(self._index) * _OVERHEAD
-
-    def lookup(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Unit vectors and norms of `words` (at least one)."""
-        with self._lock:
-            self._know(words)
-            rows = [self._index[word] for word in words]
-            return self._unit[rows], self._norms[rows]
-
-    def nearness(self, words: Sequence[str], asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of every word (a line) with every row of ``asked``."""
-        with self._lock:
-            self._know(words)
-            rows = [self._index[word] for word in words]
-            unit, known = self._unit, len(self._index)
-        if known > _SPARSE * len(rows):
-            return np.asarray(unit[rows] @ asked.T)
-        return np.asarray((unit[:known] @ asked.T)[rows])  # copying the rows of words costs more than multiplying all
-
-    def _know(self, words: Sequence[str]) -> None:
-        if self._unit.nbytes > _MOST_BYTES:
-            self._index, self._unit = {}, self._unit[:0]
-        if fresh := [word for word in dict.fromkeys(words) if word not in self._index]:
-            self._remember(fresh)
-
-    def _remember(self, fresh: Sequence[str]) -> None:
-        vectors = np.asarray(self._vectors(fresh), np.float32)
-        norms = np.linalg.norm(vectors, axis=1)
-        unit = vectors / np.maximum(norms, 1e-9)[:, None]
-        start, end = len(self._index), len(self._index) + len(fresh)
-        if start == 0 or end > len(self._unit):  # room for as many again: not a copy for every new word
-            room = (2 * end, unit.shape[1])
-            self._unit, self._norms = _grown(self._unit[:start], room), _grown(self._norms[:start], room[:1])
-        self._unit[start:end], self._norms[start:end] = unit, norms
-        self._index.update({word: start + i for i, word in enumerate(fresh)})
+        """How much memory it takes."""
+        return self._lexicon.nbytes
 
     def match(self, question: Sequence[str], texts: Texts) -> tuple[Floats, Floats]:
         """For every text and every word of the question the nearness of the best word in the text, 0 to 1;
         and the weight of each question word: rare here and weighty in general. Weights sum to one, or to zero."""
         if not question or not texts.vocabulary:
             return np.zeros((texts.count, len(question))), np.zeros(len(question))
-        asked, norms = self.lookup(question)
-        near = self.nearness(texts.vocabulary, asked)
+        asked, norms = texts.lexicon.vectors(question)
+        near = texts.lexicon.nearness(texts.numbers, asked)
         near = np.clip((near - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0).astype(float)
         best = texts.best(near)
         soft_frequency = best.sum(axis=0)
