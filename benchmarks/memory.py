@@ -10,7 +10,6 @@ import http.client
 import json
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +22,7 @@ from benchmarks import fixtures, texts
 from benchmarks.server import serving
 from memgpt.config import OFFLINE_MODEL, settings
 from memgpt.database.connection import Database
-from memgpt.keys import Keys
+from memgpt.server.keys import Keys
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def listed(chance: random.Random, agent: str) -> tuple[str, str, dict[str, objec
     return "GET", f"/v1/agents/{agent}/archival-memory?limit={chance.randrange(5, 50)}", None
 
 
-def tool(chance: random.Random, agent: str) -> tuple[str, str, dict[str, object] | None]:
+def tool(chance: random.Random, _: str) -> tuple[str, str, dict[str, object] | None]:
     arguments = {"query": texts.part_of(chance.choice(_written()))}
     call = {"name": "search_memory", "arguments": arguments}
     return "POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,11 @@ from typing import Final, Protocol, TypeVar, cast
 
 from memgpt.database import forks
 
-MOST_BYTES: Final = 128_000_000
+MOST_BYTES: Final = 32_000_000
 """Of all agents of one database; those not used for the longest time go first."""
+
+ENTRY: Final = 600
+"""Bytes of a cache's place among the others, beside its content and the agent's id."""
 
 
 class Cache(Protocol):
@@ -18,7 +22,7 @@ class Cache(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """About how much memory it takes."""
+        """How much memory it takes."""
         ...
 
 
@@ -40,42 +44,51 @@ class AgentCaches:
     def after_fork(self) -> None:
         """Begin empty: a thread of the parent may have been about to change one of them."""
         self._caches: OrderedDict[tuple[str, type[Cache]], Cache] = OrderedDict()
+        self._sizes: dict[tuple[str, type[Cache]], int] = {}
+        self._nbytes = 0
 
     @contextmanager
     def using(self, agent_id: str, kind: type[C], make: Callable[[], C]) -> Iterator[C]:
         """Lend the agent's cache of a type; it stays for the next time where there is room for it."""
         key = (agent_id, kind)
         with self._lock:
-            cache = cast(C, self._caches.setdefault(key, make()))
+            cache = cast(C | None, self._caches.get(key))
+            if cache is None:
+                self._caches[key] = cache = make()
+                self._sizes[key] = 0
             self._caches.move_to_end(key)
         try:
             yield cache
         finally:
-            self._make_room()
+            self._measure(key, cache)
 
     def forget(self, agent_id: str) -> None:
         """Drop everything that was made from texts of an agent."""
         with self._lock:
             for key in [key for key in self._caches if key[0] == agent_id]:
-                del self._caches[key]
+                self._drop(key)
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            self._caches.clear()
+            self.after_fork()
 
     @property
     def nbytes(self) -> int:
-        """About how much memory all caches take."""
-        with self._lock:
-            return sum(cache.nbytes for cache in self._caches.values())
+        """How much memory all caches took when each was used last."""
+        return self._nbytes
 
-    def _make_room(self) -> None:
+    def _measure(self, key: tuple[str, type[Cache]], cache: Cache) -> None:
+        """Note what one takes now, and make room: only what was used has changed."""
         with self._lock:
-            sizes = {key: cache.nbytes for key, cache in self._caches.items()}
-            excess = sum(sizes.values()) - self._most_bytes
-            for key, size in sizes.items():  # the least used first
-                if excess <= 0:
-                    break
-                del self._caches[key]
-                excess -= size
+            if self._caches.get(key) is not cache:
+                return  # dropped meanwhile
+            size = ENTRY + sys.getsizeof(key[0]) + cache.nbytes
+            self._nbytes += size - self._sizes[key]
+            self._sizes[key] = size
+            while self._nbytes > self._most_bytes:
+                self._drop(next(iter(self._caches)))
+
+    def _drop(self, key: tuple[str, type[Cache]]) -> None:
+        del self._caches[key]
+        self._nbytes -= self._sizes.pop(key)

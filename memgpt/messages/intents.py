@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memgpt import validation
 from memgpt.database.connection import Connection
@@ -139,23 +141,31 @@ class Intents:
 
 @dataclass(frozen=True, eq=False)
 class _Nearest:
-    """Labelled examples and their vectors."""
+    """Labelled examples: those that come with memgpt, whose vectors all agents share, and an agent's own."""
 
-    examples: Examples
     own: tuple[tuple[str, str], ...]
     vectors: Vectors
-    starts: Sequence[int]
-    """Of each label's rows in ``vectors``."""
+    """Of the own ones."""
+    places: Mapping[str, NDArray[np.intp]]
+    """Of each label's examples, the own ones being counted after those that come with memgpt."""
+
+    @property
+    def examples(self) -> Examples:
+        texts = [text for _, text in (*_shipped(), *self.own)]
+        return {label: [texts[n] for n in places] for label, places in self.places.items()}
+
+    @property
+    def nbytes(self) -> int:
+        texts = sum(sys.getsizeof(text) for pair in self.own for text in pair)
+        return texts + 64 * len(self.own) + self.vectors.nbytes + sum(places.nbytes for places in self.places.values())
 
     def classify(self, texts: Sequence[str]) -> Sequence[Intent]:
-        similarities = _vectors(texts) @ self.vectors.T
-        ends = [*self.starts[1:], len(self.vectors)]
-        scores = np.stack(
-            [_best(similarities[:, start:end]) for start, end in zip(self.starts, ends, strict=True)], axis=1
-        )
+        asked = _vectors(texts)
+        similarities = np.concatenate([asked @ _shipped_vectors().T, asked @ self.vectors.T], axis=1)
+        scores = np.stack([_best(similarities[:, places]) for places in self.places.values()], axis=1)
         weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / _SPREAD)
         shares = weights / weights.sum(axis=1, keepdims=True)
-        labels = list(self.examples)
+        labels = list(self.places)
         return [
             _decided(labels[n], float(scores[row, n]), float(shares[row, n]))
             for row, n in enumerate(scores.argmax(axis=1))
@@ -171,7 +181,7 @@ class _Recent:
 
     @property
     def nbytes(self) -> int:
-        return self.nearest.vectors.nbytes if self.nearest is not None and self.nearest.own else 0
+        return self.nearest.nbytes if self.nearest is not None and self.nearest.own else 0
 
 
 def _best(similarities: Vectors) -> Vectors:
@@ -188,31 +198,29 @@ def _decided(label: str, similarity: float, confidence: float) -> Intent:
 
 
 @cache
-def _shipped() -> dict[str, list[str]]:
+def _shipped() -> Sequence[tuple[str, str]]:
+    """Labels and texts of the examples that come with memgpt."""
     file = resources.files("memgpt.messages") / "intents.json"
     shipped: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))
-    return shipped
+    return [(label, text) for label, texts in shipped.items() for text in texts]
 
 
 @cache
 def _shipped_vectors() -> Vectors:
-    return _vectors([text for texts in _shipped().values() for text in texts])
+    return _vectors([text for _, text in _shipped()])
 
 
 def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
     """Combine memgpt's examples with the agent's own; an own example that is also shipped keeps its new label."""
     taken = {text for _, text in own}
-    shipped = [(label, text) for label, texts in _shipped().items() for text in texts]
-    unchanged = [n for n, (_, text) in enumerate(shipped) if text not in taken]
-    pairs = [*(shipped[n] for n in unchanged), *own]
-    vectors = np.concatenate([_shipped_vectors()[unchanged], _vectors([text for _, text in own])])
-    labels = list(dict.fromkeys(label for label, _ in pairs))
-    order = sorted(range(len(pairs)), key=lambda n: labels.index(pairs[n][0]))
-    examples: dict[str, list[str]] = {label: [] for label in labels}
-    for n in order:
-        examples[pairs[n][0]].append(pairs[n][1])
-    counts = [len(texts) for texts in examples.values()]
-    return _Nearest(examples, own, vectors[order], [0, *np.cumsum(counts)[:-1].tolist()])
+    places: dict[str, list[int]] = {}
+    for place, (label, text) in enumerate(_shipped()):
+        if text not in taken:
+            places.setdefault(label, []).append(place)
+    for place, (label, _) in enumerate(own, start=len(_shipped())):
+        places.setdefault(label, []).append(place)
+    vectors = _vectors([text for _, text in own])
+    return _Nearest(own, vectors, {label: np.array(numbers, np.intp) for label, numbers in places.items()})
 
 
 @cache
