@@ -9,7 +9,7 @@ import numpy as np
 
 from memgpt.database import forks
 from memgpt.embeddings.base import UNLIMITED, Purpose, Usage, Vectors, checked
-from memgpt.embeddings.static import encodable
+from memgpt.embeddings.static import encodable, forgetful
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Model2Vec:
                     self._loaded = StaticModel.from_pretrained(
                         self._source, dimensionality=self._requested, max_length=None, force_download=False
                     )
+                    forgetful(self._loaded.tokenizer)
                 except ValueError as error:
                     raise ConfigurationError(f"{self.name} cannot be loaded: {error}") from error
                 except OSError as error:

@@ -148,7 +148,21 @@ def _load_table() -> Vectors:
 def _load_tokenizer() -> Tokenizer:
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(_data_file(_TOKENIZER)))
+    return forgetful(Tokenizer.from_file(str(_data_file(_TOKENIZER))))
+
+
+def forgetful(tokenizer: Tokenizer) -> Tokenizer:
+    """Have a tokenizer keep nothing of the texts it reads.
+
+    By itself it keeps 10,000 of up to 256 bytes for each thread that uses it, which saves nothing where few texts come
+    again: 2 to 8 kB of memory for each request of a service, and texts of agents that were forgotten.
+    """
+    from tokenizers.models import BPE, Unigram
+
+    model = tokenizer.model
+    if isinstance(model, BPE | Unigram):
+        model._resize_cache(0)
+    return tokenizer
 
 
 def _data_file(name: str) -> Path:

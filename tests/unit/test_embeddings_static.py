@@ -129,3 +129,27 @@ def test_a_long_text_has_the_tokens_it_has_in_one_piece(text: str, part: int) ->
         patch.setattr(static, "_PART", part)
         cut = static._ids([text])
     assert cut == static._ids([text])
+
+
+def test_keeps_nothing_of_the_texts_it_reads() -> None:
+    program = """
+        import threading, psutil
+        from memgpt import embeddings
+        model, process = embeddings.load(), psutil.Process()
+
+        def read(thread):
+            for n in range(2000):
+                model.embed([f"text {n} of thread {thread}, which nobody will send again, and some words more"])
+
+        def together(first):
+            threads = [threading.Thread(target=read, args=(first + n,)) for n in range(4)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            return process.memory_full_info().uss
+
+        model.embed(["it is loaded"])
+        before = process.memory_full_info().uss
+        print(together(0) - before)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, check=True)
+    assert int(result.stdout) < 10_000_000, "by itself the tokenizer keeps 10,000 texts for each thread: 30 MB here"
