@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO, cast
+from typing import Final, Self, TextIO, cast
 from uuid import uuid4
 
 from psycopg.errors import UniqueViolation
@@ -24,6 +24,9 @@ from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import AgentInfo, Author, Imported, Json
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
+
+MOST_COUNTED: Final = 10_000
+"""Rows of one agent and table that a list counts; a person does not tell more apart."""
 
 
 class Agents:
@@ -67,26 +70,41 @@ class Agents:
             store = AgentStore(connection)
             if not store.create(name, description=about, metadata=facts, time_zone=zone):
                 raise ConflictError(f"there is an agent {name!r} already")
-            return store.list(name)[0]
+            return store.describe([name])[0]
 
-    def list(self, *, limit: int | None = None, after: str | None = None) -> Sequence[AgentInfo]:
-        """Every agent, by id, with its size: also those that nobody created and that have rows only.
+    def list(
+        self, *, limit: int | None = None, after: str | None = None, prefix: str | None = None
+    ) -> Sequence[AgentInfo]:
+        """Return agents by id, with their sizes: also those that nobody created and that have rows only.
 
-        ``limit`` is the length of a page; ``after`` is the id of the last agent of the page before.
+        Of each table at most 10,000 rows of an agent are counted; ``more_rows`` names those with more.
+
+        Args:
+            limit: length of a page; absent, all agents.
+            after: id of the last agent of the page before.
+            prefix: what the ids begin with.
         """
         most = None if limit is None else validation.limit(limit)
-        return self._database.read(lambda connection: _listed(connection, limit=most, after=after))
+        begins = validation.text(prefix, "prefix", most=validation.MAX_AGENT_ID) if prefix else None
+
+        def work(connection: Connection) -> Sequence[AgentInfo]:
+            with without_deadline(connection) if most is None else nullcontext():
+                store = AgentStore(connection)
+                page = store.page(limit=most, after=after, prefix=begins)
+                return store.describe(page, most=MOST_COUNTED) if page else []
+
+        return self._database.read(work)
 
     def describe(self, agent_id: str) -> AgentInfo:
-        """One agent with its size.
+        """Return one agent with its size; all its rows are counted.
 
         Raises:
             NotFoundError: no agent has that id.
         """
-        found = self._database.read(lambda connection: _listed(connection, agent_id))
-        if not found:
+        described = self._database.read(lambda connection: AgentStore(connection).describe([agent_id]))
+        if not described:
             raise _not_found(agent_id)
-        return found[0]
+        return described[0]
 
     def rename(self, old: str, new: str) -> None:
         """Give an agent's memory, history included, another id; ids of its rows stay, and blocks shared with it are
@@ -225,11 +243,6 @@ class Agents:
             if not AgentStore(connection).occupied(agent_id):
                 raise _not_found(agent_id)
             return transfer.export(connection, self._scope(agent_id), file, vectors=vectors, history=history)
-
-
-def _listed(connection: Connection, agent_id: str | None = None, **page: Any) -> Sequence[AgentInfo]:
-    with without_deadline(connection):
-        return AgentStore(connection).list(agent_id, **page)
 
 
 @contextmanager

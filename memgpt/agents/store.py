@@ -34,12 +34,17 @@ class AgentStore:
         }
         return self._connection.execute(SQL.create, given).rowcount == 1
 
-    def list(
-        self, agent_id: str | None = None, *, limit: int | None = None, after: str | None = None
-    ) -> Sequence[AgentInfo]:
-        """Every agent that is described or has rows, or that one."""
+    def page(self, *, limit: int | None = None, after: str | None = None, prefix: str | None = None) -> Sequence[str]:
+        """Return the ids of the next agents that are described or have rows."""
+        given = {"limit": limit, "after": after, "prefix": prefix}
+        # What begins with a text is a range of the index only where the text is known when the plan is made.
+        rows = self._connection.execute(SQL.page, given, prepare=None if prefix is None else False)
+        return [agent_id for (agent_id,) in rows.fetchall()]
+
+    def describe(self, agent_ids: Sequence[str], *, most: int | None = None) -> Sequence[AgentInfo]:
+        """Return these agents, as far as they are described or have rows; of each table so many are counted."""
         with self._connection.cursor(row_factory=class_row(AgentInfo)) as cursor:
-            return cursor.execute(SQL.list, {"agent_id": agent_id, "limit": limit, "after": after}).fetchall()
+            return cursor.execute(SQL.describe, {"agent_ids": [*agent_ids], "most": most}).fetchall()
 
     def occupied(self, agent_id: str) -> bool:
         """Whether an agent is described or has rows."""

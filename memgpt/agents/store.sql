@@ -3,55 +3,143 @@ INSERT INTO agents (agent_id, description, metadata, time_zone)
 VALUES (%(agent_id)s::text, %(description)s::text, %(metadata)s::jsonb, %(time_zone)s::text)
 ON CONFLICT DO NOTHING
 
--- list --
--- Every agent described or with rows, a page of them, or one. The bytes are its share of each table and its indexes, by rows.
-WITH counted AS (
-    SELECT agent_id, 'core_memories' AS name, count(*) AS rows FROM core_memories GROUP BY agent_id
+-- page --
+-- The next agents after an id that are described or have rows: each time the least id after the one before, by one look into
+-- the key of each table whose rows stand for themselves, however many rows and agents there are.
+WITH RECURSIVE page (agent_id, number) AS (
+    SELECT coalesce(%(after)s::text, ''), 0
     UNION ALL
-    SELECT agent_id, 'archival_memories' AS name, count(*) AS rows FROM archival_memories GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'documents' AS name, count(*) AS rows FROM documents GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'document_chunks' AS name, count(*) AS rows FROM document_chunks GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'kg_entities' AS name, count(*) AS rows FROM kg_entities GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'kg_relationships' AS name, count(*) AS rows FROM kg_relationships GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'kg_mentions' AS name, count(*) AS rows FROM kg_mentions GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'kg_extractions' AS name, count(*) AS rows FROM kg_extractions GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'conversations' AS name, count(*) AS rows FROM conversations GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'intent_examples' AS name, count(*) AS rows FROM intent_examples GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'agent_turns' AS name, count(*) AS rows FROM agent_turns GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'agent_steps' AS name, count(*) AS rows FROM agent_steps GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'proposals' AS name, count(*) AS rows FROM proposals GROUP BY agent_id
-    UNION ALL
-    SELECT agent_id, 'memory_history' AS name, count(*) AS rows FROM memory_history GROUP BY agent_id
-),
-shares AS (
     SELECT
-        agent_id, name, rows,
-        rows * pg_total_relation_size(name::regclass) / sum(rows) OVER (PARTITION BY name) AS bytes
-    FROM counted
+        (SELECT min(next.agent_id) FROM (
+            (SELECT t.agent_id FROM agents t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM core_memories t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM archival_memories t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM documents t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM document_chunks t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM kg_entities t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM conversations t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM intent_examples t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM agent_turns t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM proposals t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+            UNION ALL
+            (SELECT t.agent_id FROM memory_history t
+            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+            ORDER BY t.agent_id LIMIT 1)
+        ) AS next),
+        p.number + 1
+    FROM page p
+    WHERE p.agent_id IS NOT NULL AND (%(limit)s::integer IS NULL OR p.number < %(limit)s::integer)
+)
+SELECT agent_id FROM page WHERE number > 0 AND agent_id IS NOT NULL ORDER BY number
+
+-- describe --
+-- These agents, with how many rows each has in each table: not counted beyond %(most)s. The bytes are its share, by rows, of those
+-- tables and their indexes. How many rows a table has is told from its pages, as the planner does: from rows a page when it was
+-- vacuumed or analyzed last, else from ten.
+WITH wide AS MATERIALIZED (
+    SELECT
+        o.agent_id,
+        (SELECT count(*) FROM (SELECT FROM core_memories t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS core_memories,
+        (SELECT count(*) FROM (SELECT FROM archival_memories t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS archival_memories,
+        (SELECT count(*) FROM (SELECT FROM documents t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS documents,
+        (SELECT count(*) FROM (SELECT FROM document_chunks t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS document_chunks,
+        (SELECT count(*) FROM (SELECT FROM kg_entities t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS kg_entities,
+        (SELECT count(*) FROM (SELECT FROM kg_relationships t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS kg_relationships,
+        (SELECT count(*) FROM (SELECT FROM kg_mentions t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS kg_mentions,
+        (SELECT count(*) FROM (SELECT FROM kg_extractions t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS kg_extractions,
+        (SELECT count(*) FROM (SELECT FROM conversations t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS conversations,
+        (SELECT count(*) FROM (SELECT FROM intent_examples t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS intent_examples,
+        (SELECT count(*) FROM (SELECT FROM agent_turns t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS agent_turns,
+        (SELECT count(*) FROM (SELECT FROM agent_steps t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS agent_steps,
+        (SELECT count(*) FROM (SELECT FROM proposals t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS proposals,
+        (SELECT count(*) FROM (SELECT FROM memory_history t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
+            AS memory_history
+    FROM unnest(%(agent_ids)s::text[]) AS o (agent_id)
+),
+counted AS (
+    SELECT
+        w.agent_id, c.name, least(c.rows, coalesce(%(most)s::bigint, c.rows)) AS rows,
+        coalesce(c.rows > %(most)s::bigint, false) AS more
+    FROM wide w
+    CROSS JOIN LATERAL (VALUES
+        ('core_memories', w.core_memories), ('archival_memories', w.archival_memories), ('documents', w.documents),
+        ('document_chunks', w.document_chunks), ('kg_entities', w.kg_entities), ('kg_relationships', w.kg_relationships),
+        ('kg_mentions', w.kg_mentions), ('kg_extractions', w.kg_extractions), ('conversations', w.conversations),
+        ('intent_examples', w.intent_examples), ('agent_turns', w.agent_turns), ('agent_steps', w.agent_steps),
+        ('proposals', w.proposals), ('memory_history', w.memory_history)
+    ) AS c (name, rows)
+    WHERE c.rows > 0
+),
+tables AS MATERIALIZED (
+    SELECT
+        n.name, pg_total_relation_size(t.oid) AS bytes,
+        pg_relation_size(t.oid) / 8192 * CASE WHEN t.relpages > 0 THEN t.reltuples / t.relpages ELSE 10 END AS rows
+    FROM (SELECT DISTINCT c.name FROM counted c) AS n
+    JOIN pg_class t ON t.oid = n.name::regclass
 ),
 sizes AS (
-    SELECT agent_id, jsonb_object_agg(name, rows) AS rows, sum(bytes)::bigint AS bytes FROM shares GROUP BY agent_id
+    SELECT
+        c.agent_id, jsonb_object_agg(c.name, c.rows) AS rows,
+        array_agg(c.name ORDER BY c.name) FILTER (WHERE c.more) AS more_rows,
+        sum(t.bytes * least(1, c.rows / greatest(t.rows, 1)))::bigint AS bytes
+    FROM counted c
+    JOIN tables t USING (name)
+    GROUP BY c.agent_id
 )
 SELECT
-    agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata, a.time_zone, a.created_at,
-    a.updated_at, coalesce(s.rows, '{}') AS rows, coalesce(s.bytes, 0) AS bytes
-FROM agents a
-FULL JOIN sizes s USING (agent_id)
-WHERE (%(agent_id)s::text IS NULL OR agent_id = %(agent_id)s::text)
-    AND (%(after)s::text IS NULL OR agent_id > %(after)s::text)
-ORDER BY agent_id
-LIMIT %(limit)s::integer
+    o.agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata, a.time_zone,
+    a.created_at, a.updated_at,
+    coalesce(
+        (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = o.agent_id ORDER BY h.id DESC LIMIT 1), a.updated_at
+    ) AS last_active_at,
+    coalesce(s.rows, '{}') AS rows, coalesce(s.more_rows, '{}') AS more_rows, coalesce(s.bytes, 0) AS bytes
+FROM unnest(%(agent_ids)s::text[]) WITH ORDINALITY AS o (agent_id, place)
+LEFT JOIN agents a ON a.agent_id = o.agent_id
+LEFT JOIN sizes s ON s.agent_id = o.agent_id
+WHERE a.agent_id IS NOT NULL OR s.agent_id IS NOT NULL
+ORDER BY o.place
 
 -- occupied --
 -- Whether an agent is described or has rows.

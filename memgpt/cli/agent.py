@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -26,20 +27,22 @@ def list_command(
     after: Annotated[
         str | None, typer.Option("--after", help="The last agent of the page before.", show_default=False)
     ] = None,
+    prefix: Annotated[str | None, typer.Option("--prefix", help="What the ids begin with.", show_default=False)] = None,
     dsn: Dsn = None,
     as_json: JsonLines = False,
 ) -> None:
     """Show agents, by their ids, and how much each holds."""
     with agents(dsn) as all_agents:
-        page = all_agents.list(limit=limit, after=after)
+        page = all_agents.list(limit=limit, after=after, prefix=prefix)
     if as_json:
         output.show_lines(page)
         return
-    columns = ("agent", "description", *_COUNTED, "size", "created")
-    rows = [(a.agent_id, a.description, *_counts(a), _megabytes(a.bytes), a.created_at) for a in page]
+    columns = ("agent", "description", *_COUNTED, "size", "created", "active")
+    rows = [(a.agent_id, a.description, *_counts(a), _megabytes(a.bytes), a.created_at, a.last_active_at) for a in page]
     output.show_table(columns, rows)
     if len(page) == limit:
-        output.note(f"more: memgpt agent list --after {shlex.quote(page[-1].agent_id)}")
+        same = f" --prefix {shlex.quote(prefix)}" if prefix else ""
+        output.note(f"more: memgpt agent list{same} --after {shlex.quote(page[-1].agent_id)}")
 
 
 @app.command()
@@ -132,9 +135,14 @@ _COUNTED: Final = {
 """What a person counts; chunks, mentions and records of work are parts of them."""
 
 
-def _counts(agent: models.AgentInfo) -> list[int]:
-    """Return the agent's row counts under the names that people use."""
-    return [sum(agent.rows.get(table, 0) for table in tables) for tables in _COUNTED.values()]
+def _counts(agent: models.AgentInfo) -> list[str]:
+    """Return the agent's row counts under the names that people use; "10,000+" where no more were counted."""
+    return [_count(agent, tables) for tables in _COUNTED.values()]
+
+
+def _count(agent: models.AgentInfo, tables: Sequence[str]) -> str:
+    rows = sum(agent.rows.get(table, 0) for table in tables)
+    return str(rows) if set(tables).isdisjoint(agent.more_rows) else f"{rows:,}+"
 
 
 def _megabytes(size: int) -> str:

@@ -21,10 +21,14 @@ class AgentInfo:
     updated_at: datetime | None
     time_zone: str | None
     """Of its people; None: UTC."""
+    last_active_at: datetime | None
+    """Of its newest change; else when it was described."""
     rows: dict[str, int]
     """Rows per table; tables without any are absent."""
+    more_rows: list[str]
+    """Tables with more rows than that: a list counts up to 10,000 of each."""
     bytes: int
-    """About: its share, by rows, of the tables and their indexes."""
+    """About: the share of ``rows`` in the tables and their indexes."""
 
 
 @dataclass(frozen=True, slots=True)
