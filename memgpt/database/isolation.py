@@ -7,7 +7,8 @@ statement they are for, so that they cost no round trip. The policies are in the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,19 @@ from memgpt.database import queries
 from memgpt.errors import DatabaseError
 
 SQL = queries.beside(__name__)
+
+_LAST = chr(sys.maxunicode)
+"""Comes behind every character."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRanges:
+    """Where the agents of a scope are."""
+
+    bounds: Sequence[tuple[str, str]]
+    """First and last ids."""
+    anywhere: bool
+    """Whether there may be more of them beside these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,24 @@ class RequestScope:
             agent_id == pattern or (pattern.endswith("*") and agent_id.startswith(pattern[:-1]))
             for pattern in self.agents
         )
+
+    def narrowed(self, prefix: str) -> RequestScope:
+        """Return the scope of those of its agents whose ids begin so."""
+        narrower = (
+            pattern if pattern.startswith(prefix) else f"{prefix}*"
+            for pattern in self.agents
+            if pattern.startswith(prefix) or (pattern.endswith("*") and prefix.startswith(pattern[:-1]))
+        )
+        return RequestScope(tuple(narrower), self.agent_id)
+
+    def ranges(self, *, by_code_point: bool) -> AgentRanges:
+        """Return where its agents are in the order of their ids. What begins with a text is a range of it only in a
+        database that orders texts by code points."""
+        exact = {(pattern, pattern) for pattern in self.agents if not pattern.endswith("*")}
+        beginnings = [pattern[:-1] for pattern in self.agents if pattern.endswith("*")]
+        if by_code_point:
+            exact |= {(beginning, f"{beginning}{_LAST}") for beginning in beginnings}
+        return AgentRanges(sorted(exact), bool(beginnings) and not by_code_point)
 
 
 class IsolatedConnection(psycopg.Connection[TupleRow]):

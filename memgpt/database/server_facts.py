@@ -43,6 +43,8 @@ class Server:
     vector_version: str | None
     types: dict[str, list[int]] | None
     encoding: str
+    by_code_point: bool
+    """Whether texts are ordered by code points, so that those with one beginning are neighbours."""
     settings: dict[str, str]
     """Settings of :data:`SESSION` that this role or database has otherwise."""
 

@@ -15,6 +15,9 @@ SELECT
      FROM pg_type t
      WHERE t.typnamespace = e.extnamespace AND t.typname IN ('vector', 'halfvec', 'sparsevec')) AS types,
     current_setting('server_encoding') AS encoding,
+    (SELECT CASE d.datlocprovider
+        WHEN 'b' THEN true WHEN 'c' THEN d.datcollate IN ('C', 'POSIX') OR d.datcollate ILIKE 'C.UTF%%8' ELSE false END
+     FROM pg_database d WHERE d.datname = current_database()) AS by_code_point,
     (SELECT coalesce(jsonb_object_agg(w.key, current_setting(w.key)), '{}')
      FROM jsonb_each_text(%(session)s::jsonb) w
      WHERE current_setting(w.key) <> w.value) AS settings

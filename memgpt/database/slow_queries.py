@@ -86,7 +86,8 @@ class SlowStatements:
             return False
         with self._lock:
             now = time.monotonic()
-            if now - self._explained.get(statement, -EXPLAINED_EVERY) < EXPLAINED_EVERY:
+            self._explained = {s: at for s, at in self._explained.items() if now - at < EXPLAINED_EVERY}
+            if statement in self._explained or len(self._explained) >= MOST_KEPT:
                 return False
             self._explained[statement] = now
             return True

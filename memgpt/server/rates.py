@@ -11,8 +11,11 @@ from memgpt.models import Key
 class Rates:
     """Token buckets, one a key: a full bucket holds a minute's requests, at most 60 of them at once."""
 
+    MOST_KEPT: Final = 10_000
+    """Buckets; the one used longest ago goes first, and is full again."""
+
     def __init__(self) -> None:
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = forks.ForkSafeLock()
 
     def wait(self, key: Key | None) -> float:
@@ -30,4 +33,7 @@ class Rates:
             left = min(most, left + (now - at) * rate)
             enough = left >= 1
             self._buckets[name] = (left - 1 if enough else left, now)
+            self._buckets.move_to_end(name)
+            if len(self._buckets) > self.MOST_KEPT:
+                self._buckets.popitem(last=False)
         return 0.0 if enough else (1 - left) / rate

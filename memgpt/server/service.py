@@ -225,8 +225,18 @@ class Service:
     ) -> Sequence[AgentRow]:
         """List the agents of the caller's key, by id; with a prefix those whose id begins so."""
         caller.require("read")
-        given = {"after": after, "limit": validation.limit(limit), "prefix": validation.optional_name(prefix, "prefix")}
-        database = self.database.isolated(RequestScope(caller.agents))
+        scope = RequestScope(caller.agents)
+        if (begins := validation.optional_name(prefix, "prefix")) is not None:
+            scope = scope.narrowed(begins)
+        ranges = scope.ranges(by_code_point=self.database.server.by_code_point)
+        given = {
+            "after": after or "",
+            "limit": validation.limit(limit),
+            "firsts": [first for first, _ in ranges.bounds],
+            "lasts": [last for _, last in ranges.bounds],
+            "anywhere": ranges.anywhere,
+        }
+        database = self.database.isolated(scope)
         return database.read(lambda c: _agents(c, SQL.list_agents, given))
 
     def agent_sizes(self, caller: Caller, agent_ids: Sequence[str]) -> dict[str, AgentSize]:

@@ -1,11 +1,25 @@
 -- list_agents --
--- Agents by id. The policies leave those of the caller's key.
-SELECT agent_id, description, metadata, time_zone, created_at, updated_at
-FROM agents
-WHERE (%(after)s::text IS NULL OR agent_id > %(after)s::text)
-    AND (%(prefix)s::text IS NULL OR starts_with(agent_id, %(prefix)s::text))
-ORDER BY agent_id
-LIMIT %(limit)s::integer
+-- Agents by id. The policies leave those of the caller's key; its ranges of ids say where they are, so that nobody else's rows are
+-- looked at.
+WITH reached AS (
+    SELECT a.agent_id
+    FROM unnest(%(firsts)s::text[], %(lasts)s::text[]) AS r (first, last)
+    CROSS JOIN LATERAL (
+        SELECT g.agent_id FROM agents g
+        WHERE g.agent_id > %(after)s::text AND g.agent_id >= r.first AND g.agent_id <= r.last
+        ORDER BY g.agent_id
+        LIMIT %(limit)s::integer
+    ) AS a
+    UNION
+    (SELECT g.agent_id FROM agents g
+    WHERE %(anywhere)s::boolean AND g.agent_id > %(after)s::text
+    ORDER BY g.agent_id
+    LIMIT %(limit)s::integer)
+)
+SELECT a.agent_id, a.description, a.metadata, a.time_zone, a.created_at, a.updated_at
+FROM agents a
+WHERE a.agent_id = ANY (ARRAY(SELECT r.agent_id FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer))
+ORDER BY a.agent_id
 
 -- agent_sizes --
 -- How much some agents hold, for a list: no count goes on for longer than its cap.

@@ -26,10 +26,11 @@ def list_agents(
     caller: AnyCaller,
     limit: pages.Limit = 50,
     after: pages.After = None,
+    prefix: Annotated[str | None, Query(description="What the ids begin with.", min_length=1, max_length=255)] = None,
 ) -> Sequence[AgentRow]:
     """List the agents this key may touch, by id."""
     last = pages.after(after, pages.Position)
-    rows = service.agents(caller, after=last.name if last else None, limit=limit + 1)
+    rows = service.agents(caller, after=last.name if last else None, limit=limit + 1, prefix=prefix)
     return pages.page(request, response, rows, limit, lambda row: pages.written(name=row.agent_id))
 
 
