@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar, cast
 
 from memgpt.database import forks
 
-MOST_BYTES: Final = 16_000_000
+MOST_BYTES: Final = 12_000_000
 """Of all agents of one database; those not used for the longest time go first."""
 
 ENTRY: Final = 600

@@ -31,7 +31,7 @@ class WordTable(Protocol):
 
 
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
-_MOST_BYTES: Final = 8_000_000  # of one agent's lexicon
+_MOST_BYTES: Final = 6_000_000  # of one agent's lexicon
 _BASE, _INTEGER, _HASH = 4_000, 32, 48  # bytes of an empty lexicon, of a number in a dictionary, and of a hash
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
