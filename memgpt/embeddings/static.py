@@ -75,11 +75,11 @@ class StaticWords:
     """Words as sums of token vectors, *not* normalised: the norm says how much a word matters."""
 
     def pieces(self, words: Sequence[str]) -> list[list[int]]:
-        """The tokens of each word, at least one: of a word without any, the unknown token."""
+        """Return the tokens of each word, at least one: of a word without any, the unknown token."""
         return [ids or [_UNKNOWN] for ids in _ids(words)]
 
     def vectors(self, pieces: NDArray[np.intp]) -> Vectors:
-        """The row of each token."""
+        """Return the row of each token."""
         return _table().take(pieces, axis=0)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
+from typing import Final
 
 from memgpt.database import forks
 from memgpt.models import Key

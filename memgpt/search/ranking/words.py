@@ -22,11 +22,11 @@ class WordTable(Protocol):
     in a table trained by mean pooling the norm says how much a word matters."""
 
     def pieces(self, words: Sequence[str]) -> list[list[int]]:
-        """The numbers of each word's pieces, at least one."""
+        """Return the numbers of each word's pieces, at least one."""
         ...
 
     def vectors(self, pieces: Indexes) -> NDArray[np.float32]:
-        """One row per piece."""
+        """Return one row per piece."""
         ...
 
 
@@ -57,7 +57,7 @@ class _Lists:
         self._starts.append(len(self._values))
 
     def take(self, rows: Indexes) -> tuple[Indexes, Indexes]:
-        """The values of the lists in these places, and how many each has."""
+        """Return the values of the lists in these places, and how many each has."""
         starts = _view(self._starts)
         first = starts[rows].astype(np.intp)
         lengths = starts[rows + 1] - first
@@ -71,7 +71,7 @@ class _Lists:
 
 
 def _view(values: array[int] | array[float]) -> NDArray[Any]:
-    """The same memory as an array, for as long as nothing is appended."""
+    """Return the same memory as an array, for as long as nothing is appended."""
     return np.asarray(memoryview(values))
 
 
@@ -104,12 +104,12 @@ class Lexicon:
         return _BASE + sum(map(sys.getsizeof, objects)) + self._characters + numbers + lists
 
     def of(self, texts: Sequence[str]) -> tuple[Indexes, Indexes]:
-        """The numbers of the distinct words of all texts, text by text, and how many each text has."""
+        """Return the numbers of the distinct words of all texts, text by text, and how many each text has."""
         with self._lock:
             return self._of_texts.take(np.array([self._row(text) for text in texts], np.intp))
 
     def vectors(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Unit vectors and norms of these words, at least one."""
+        """Return unit vectors and norms of these words, at least one."""
         with self._lock:
             numbers = np.array([self._number(word) for word in words], np.intp)
             pieces, starts, norms = self._made_of(numbers)
@@ -117,7 +117,7 @@ class Lexicon:
         return np.asarray(sums / norms[:, None]), norms
 
     def nearness(self, numbers: Indexes, asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of the words of these numbers, at least one, with every row of ``asked``."""
+        """Return cosines of the words of these numbers, at least one, with every row of ``asked``."""
         with self._lock:
             pieces, starts, norms = self._made_of(numbers)
         present = np.flatnonzero(np.bincount(pieces))
@@ -149,7 +149,7 @@ class Lexicon:
         return number
 
     def _made_of(self, numbers: Indexes) -> tuple[Indexes, Indexes, NDArray[np.float32]]:
-        """The pieces of these words, where those of each begin, and the norms of the words."""
+        """Return the pieces of these words, where those of each begin, and the norms of the words."""
         if len(self._norms) < len(self.words):
             self._learn(self.words[len(self._norms) :])
         pieces, lengths = self._pieces.take(numbers)
