@@ -101,7 +101,7 @@ PROCESS = """
 import sys
 from memgpt import Memory
 from memgpt.memory import scope_of
-from memgpt.agents import Agents
+from memgpt import Agents
 from tests.traces import in_process
 dsn, start, end = sys.argv[1:]
 print("ready", flush=True)
