@@ -37,7 +37,7 @@ class AgentCaches:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self.after_fork()
         forks.register(self)
 

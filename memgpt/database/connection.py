@@ -17,8 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from memgpt.config import Settings, settings
 from memgpt.database import forks, numbers, times
 from memgpt.database.caches import AgentCaches
-from memgpt.database.driver import Connection
-from memgpt.database.failures import translated
+from memgpt.database.driver import Connection, translated
 from memgpt.database.isolation import RequestScope
 from memgpt.database.server_facts import SESSION, Server, check_encoding, describe, register_types
 from memgpt.database.slow_queries import SlowStatements, timed
@@ -155,7 +154,7 @@ class _Pool:
         self.options = options
         self.pooled = False
         self._slow = slow
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self._server: Server | None = None
         self._connections = self._unopened()
         forks.register(self)

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from memgpt.database import forks, isolation
-from memgpt.database.failures import translated, translation
+from memgpt.database.failures import translation
 from memgpt.database.isolation import IsolatedConnection, RequestScope
 from memgpt.errors import DatabaseError
 
@@ -24,6 +24,15 @@ T = TypeVar("T")
 
 ARRAYS: Final = frozenset({"@>"})
 TEXTS_AND_ARRAYS: Final = frozenset({"@@", "@>"})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let no exception of the driver out: each leaves as one of memgpt's, with the driver's as its cause."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translation(error) from error
 
 
 class Connection(IsolatedConnection):

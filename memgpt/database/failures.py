@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import psycopg
 from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
@@ -20,15 +17,6 @@ from memgpt.errors import (
     ReadOnlyError,
     UnavailableError,
 )
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Let no exception of the driver out: each leaves as one of memgpt's, with the driver's as its cause."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise translation(error) from error
 
 
 def translation(error: psycopg.Error) -> MemgptError:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 from weakref import WeakSet
 
 
@@ -30,6 +29,9 @@ class Inheritance(Resource, Protocol):
         """Let go in the parent of what the child has now."""
 
 
+L = TypeVar("L", threading.Lock, threading.RLock)
+
+_locks: WeakSet[threading.Lock | threading.RLock] = WeakSet()
 _resources: WeakSet[Resource] = WeakSet()
 _inheritances: WeakSet[Inheritance] = WeakSet()
 
@@ -45,30 +47,19 @@ def hand_on(resource: Inheritance) -> None:
     register(resource)
 
 
-class ForkSafeLock:
-    """A lock that is free in a forked child, whichever thread of the parent held it."""
-
-    def __init__(self) -> None:
-        self.after_fork()
-        register(self)
-
-    def after_fork(self) -> None:
-        self._lock: threading.Lock | threading.RLock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+def lock() -> threading.Lock:
+    """Return a lock that is free in a forked child, whichever thread of the parent held it."""
+    return _renewed(threading.Lock())
 
 
-class RLock(ForkSafeLock):
-    """The same for a lock that its holder may take again."""
+def rlock() -> threading.RLock:
+    """Return such a lock that its holder may take again."""
+    return _renewed(threading.RLock())
 
-    def after_fork(self) -> None:
-        self._lock = threading.RLock()
+
+def _renewed(lock: L) -> L:
+    _locks.add(lock)
+    return lock
 
 
 def _before() -> None:
@@ -82,6 +73,8 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
+    for lock in list(_locks):
+        lock._at_fork_reinit()  # type: ignore[union-attr] # as the standard library renews its own
     for resource in list(_resources):
         resource.after_fork()
 

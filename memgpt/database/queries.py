@@ -18,18 +18,16 @@ class Queries:
     def __init__(self, source: str, origin: str) -> None:
         parts = _BLOCK.split(source)
         self._origin = origin
-        self._queries = {name: _statement(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-        if len(self._queries) != len(parts) // 2:
+        self._names = parts[1::2]
+        if len(set(self._names)) != len(self._names):
             raise ValueError(f"{origin} has two queries of one name")
+        vars(self).update(zip(self._names, map(_statement, parts[2::2]), strict=True))
 
     def __getattr__(self, name: str) -> bytes:
-        try:
-            return self._queries[name]
-        except KeyError:
-            raise AttributeError(f"{self._origin} has no query named {name!r}") from None
+        raise AttributeError(f"{self._origin} has no query named {name!r}")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._queries)
+        return iter(self._names)
 
 
 def _statement(body: str) -> bytes:

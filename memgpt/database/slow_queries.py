@@ -62,7 +62,7 @@ class SlowStatements:
         self.milliseconds = milliseconds
         self._kept: deque[SlowStatement] = deque(maxlen=MOST_KEPT)
         self._explained: dict[bytes, float] = {}
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
 
     def latest(self) -> Sequence[SlowStatement]:
         """Newest first."""

@@ -85,7 +85,7 @@ class _Worker:
         self._patience = patience
         self._process: subprocess.Popen[str] | None = None
         self._dismissed = False
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
 
     def prepare(self, path: str, encoding: str | None, ocr: bool) -> Prepared:
         process = self._running()

@@ -76,7 +76,7 @@ class ActiveModelTracker:
         self._configured = embedder.name
         self._embedder = embedder
         self._active: ActiveModel | None = None
-        self._lock = forks.RLock()
+        self._lock = forks.rlock()
         forks.register(self)
 
     def after_fork(self) -> None:

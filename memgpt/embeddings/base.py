@@ -83,7 +83,7 @@ class Usage:
 
     def __init__(self, price_per_million_tokens: float | None) -> None:
         self._price = price_per_million_tokens
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self._texts = self._cached = self._requests = self._tokens = 0
 
     def add(self, *, texts: int = 0, cached: int = 0, requests: int = 0, tokens: int = 0) -> None:

@@ -29,7 +29,7 @@ A_FEW: Final = 16
 MOST_WAITING: Final = 200
 """Texts of all agents from which on those that wait are written in the background: about a megabyte."""
 
-_lock = forks.ForkSafeLock()
+_lock = forks.lock()
 _accounted: WeakKeyDictionary[EmbeddingModel, UsageTotals] = WeakKeyDictionary()
 
 
@@ -84,7 +84,7 @@ class Payments:
     """
 
     def __init__(self) -> None:
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self.after_fork()
         forks.register(self)
 

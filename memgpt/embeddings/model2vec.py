@@ -32,7 +32,7 @@ class Model2Vec:
         self.usage = Usage(self.price_per_million_tokens)
         self._source = source
         self._requested = dimensions
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self._loaded: StaticModel | None = None
 
     @property

@@ -76,7 +76,7 @@ class RemoteModel:
         self._limits = description.limits
         self._connect = connect
         self._timeout = timeout
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self._connection: _Connection | None = None
 
     @property

@@ -37,7 +37,7 @@ _BETWEEN_WORDS = re.compile("(?<=[^ >]) (?=[^<])")
 """Where a text may be cut without a change of its tokens: none goes over the beginning of a word, and each part begins
 with the mark of a word in the place of its space. ``<s>`` in a text begins a part of its own, so not beside that."""
 
-_loading = forks.ForkSafeLock()
+_loading = forks.lock()
 
 
 class StaticModel:

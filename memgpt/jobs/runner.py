@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from memgpt.config import Settings
 from memgpt.database.connection import Database
-from memgpt.database.failures import translated
+from memgpt.database.driver import translated
 from memgpt.database.isolation import RequestScope
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMismatchError

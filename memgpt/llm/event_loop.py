@@ -21,7 +21,7 @@ class _Loop:
     """The loop and the thread it runs on; a forked child starts its own, when it needs one."""
 
     def __init__(self) -> None:
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self.running: asyncio.AbstractEventLoop | None = None
         self._inherited: list[asyncio.AbstractEventLoop] = []
         forks.register(self)

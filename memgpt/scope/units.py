@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from uuid import UUID
 
 from memgpt.database.connection import Connection
-from memgpt.database.failures import translated
+from memgpt.database.driver import translated
 
 
 class Unit:

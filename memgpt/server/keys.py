@@ -49,7 +49,7 @@ class Keys:
         self._known: dict[bytes, tuple[float, Key | None]] = {}
         self._hashes: Mapping[str, bytes] = {}
         self._hashes_until = 0.0
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
 
     def create(
         self,

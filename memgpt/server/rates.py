@@ -18,7 +18,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
 
     def wait(self, key: Key | None) -> float:
         """Take one request from the bucket: 0, or the seconds until there is one."""

@@ -144,8 +144,8 @@ class Service:
         self.rates = Rates()
         self.audit = Audit(self.database)
         self._memories: OrderedDict[tuple[str, str, tuple[str, ...]], Memory] = OrderedDict()
-        self._lock = forks.ForkSafeLock()
-        self._setting_up = forks.ForkSafeLock()
+        self._lock = forks.lock()
+        self._setting_up = forks.lock()
         self._queue_installed = False
         self._chat_model: ChatModel | None = None
 

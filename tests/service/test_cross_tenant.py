@@ -101,9 +101,10 @@ def without_filters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], in
         for module in list(sys.modules.values()):
             sql = getattr(module, "SQL", None)
             if isinstance(sql, Queries) and module.__name__.startswith("memgpt.") and "embedded" not in module.__name__:
-                opened = {name: FILTER.subn(b"true", text) for name, text in sql._queries.items()}
+                opened = {name: FILTER.subn(b"true", text) for name, text in vars(sql).items() if name in {*sql}}
                 gone += sum(count for _, count in opened.values())
-                monkeypatch.setattr(sql, "_queries", {name: text for name, (text, _) in opened.items()})
+                for name, (text, _) in opened.items():
+                    monkeypatch.setattr(sql, name, text)
         return gone
 
     yield take_away

@@ -41,7 +41,7 @@ class _Registry:
     before the fork on: so they go on running for it when the parent ends first."""
 
     def __init__(self) -> None:
-        self.lock = forks.RLock()
+        self.lock = forks.rlock()
         self.claims: dict[Path, _Claim] = {}
         forks.hand_on(self)
 

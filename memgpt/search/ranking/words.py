@@ -87,7 +87,7 @@ class Lexicon:
         """Without a table words are told apart only, not compared."""
         self.words: list[str] = []
         self._table = table
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, int] = {}
         self._of_texts = _Lists()

@@ -67,7 +67,7 @@ class Sessions:
         self._database = database
         self._known: dict[bytes, tuple[float, SignIn | None]] = {}
         self._once: dict[bytes, float] = {}
-        self._lock = forks.ForkSafeLock()
+        self._lock = forks.lock()
 
     def start(self, key: Key | None) -> str:
         """Sign somebody in by a key, or None: without one. Return the cookie."""
