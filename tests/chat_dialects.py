@@ -99,7 +99,7 @@ def _typed(event: Json) -> bytes:
 def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
     head = {"id": "r", "object": "response", "created_at": 1, "model": say.model or request["model"]}
     head |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
-    begun = {**head, "status": "in_progress", "output": []}
+    begun: Json = {**head, "status": "in_progress", "output": []}
     events: list[Json] = [{"type": "response.created", "response": begun}]
     output: list[Json] = []
 
@@ -146,7 +146,13 @@ def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], l
 
 def _anthropic(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
     usage = {"input_tokens": say.input_tokens, "output_tokens": 1}
-    message = {"id": "m", "type": "message", "role": "assistant", "model": say.model or request["model"], "content": []}
+    message: Json = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": say.model or request["model"],
+        "content": [],
+    }
     said = [_typed({"type": "message_start", "message": {**message, "usage": usage, "stop_reason": None}})]
     blocks: list[tuple[Json, list[Json]]] = []
     if say.text:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from memgpt.database.admin import migrate
 from memgpt.database.embedded import EmbeddedServer, binaries
@@ -156,7 +156,7 @@ def pooler(server: Server, server_directory: Path) -> Iterator[int]:
     config.chmod(0o644)
     account = 65534 if os.geteuid() == 0 else None  # pgbouncer refuses to run as root
     with (server_directory / "pgbouncer.log").open("wb") as log:
-        process = subprocess.Popen([program, str(config)], user=account, stdout=log, stderr=log)
+        process = subprocess.Popen([str(program), str(config)], user=account, stdout=log, stderr=log)
     wait_for_port(port, process)
     yield port
     process.terminate()
@@ -177,7 +177,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def through(pooler: int, dsn: str) -> str:
     """The same database through the pooler."""
-    return make_conninfo(**(conninfo_to_dict(dsn) | {"port": str(pooler), "password": "unused"}))
+    return make_conninfo(dsn, port=str(pooler), password="unused")
 
 
 @pytest.fixture

@@ -53,7 +53,10 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
         return re.sub(r"\{(\w+)\}", place, path)
 
     routes = [route for router in application[1].routers for route in router.routes if isinstance(route, APIRoute)]
-    return ["/", *(filled(route.path) for route in routes if "GET" in route.methods and "{agent}" in route.path)]
+    return [
+        "/",
+        *(filled(route.path) for route in routes if "GET" in (route.methods or ()) and "{agent}" in route.path),
+    ]
 
 
 def test_no_page_has_an_element_that_a_text_made(

@@ -191,7 +191,7 @@ def test_leaving_the_stream_cancels_and_answers_open_calls(memory: Memory, chat:
     for event in stream:
         if isinstance(event, ToolReturned):
             break
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert [m.text for m in memory.archival.list()] == ["a"]
     assert roles(memory) == ["user", "assistant", "tool", "tool"]
     assert "interrupted" in memory.messages.list()[-1].content

@@ -306,7 +306,7 @@ def _as_received(provider: str, request: dict[str, Any]) -> list[dict[str, Any]]
         parts = message["content"]
         for part in [{"type": "text", "text": parts}] if isinstance(parts, str) else parts:
             if part["type"] == "tool_result":
-                told = "".join(text["text"] for text in part["content"])
+                told = "".join(text["text"] for text in part["content"])  # type: ignore[index]
                 received.append({"role": "tool", "content": told, "answers": part["tool_use_id"]})
             elif part["type"] == "tool_use":
                 calls.append((part["id"], part["name"]))
@@ -369,7 +369,7 @@ def test_a_killed_turn_goes_on_and_nothing_is_done_twice(
 ) -> None:
     chat.script(*[Hang()] * (when == "before the first answer"), otherwise=keeps_one_and_two)
     url = chat.url if provider == "openai" else chat.root
-    process = processes.Process(target=_dies, args=(dsn, provider, url, when))
+    process = processes.Process(target=_dies, args=(dsn, provider, url, when))  # type: ignore[attr-defined]
     process.start()
     if when == "before the first answer":
         assert chat.hanging.wait(60)
@@ -409,7 +409,7 @@ def test_a_turn_killed_while_it_summarises_goes_on(memory: Memory, chat: ChatSer
         memory.messages.append("user" if n % 2 == 0 else "assistant", f"Message {n}. {FILLER}")
     chat.script(Hang("Summary: a har"), otherwise=tells_of_a_harbour)
     url = chat.url if provider == "openai" else chat.root
-    process = processes.Process(target=_speaks, args=(dsn, provider, url, "Go on"))
+    process = processes.Process(target=_speaks, args=(dsn, provider, url, "Go on"))  # type: ignore[attr-defined]
     process.start()
     assert chat.hanging.wait(60)
     process.kill()

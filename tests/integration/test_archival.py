@@ -330,7 +330,7 @@ def test_list_pages_through_all_by_tags(memory: Memory) -> None:
         {"text": f"t{n}", "tags": ["even", "x"] if n % 2 == 0 else ["x"], "created_at": same + timedelta(days=n // 4)}
         for n in range(20)
     )
-    pages, last = [], None
+    pages, last = [], None  # type: ignore[var-annotated]
     while page := memory.archival.list(limit=3, tags=["x", "even"], after=last):
         pages.extend(page)
         last = page[-1]

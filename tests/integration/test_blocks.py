@@ -150,7 +150,7 @@ def test_read_only_blocks_are_not_edited(memory: Memory) -> None:
         lambda: policy.rethink("x"),
     ):
         with pytest.raises(InputError, match="read-only"):
-            edit()
+            edit()  # type: ignore[no-untyped-call]
     policy.describe(read_only=False)
     assert policy.append("Always.").value == "Be kind.\nAlways."
 

@@ -163,7 +163,7 @@ def test_undo_shows_what_it_does_and_asks(dsn: str) -> None:
         memory.core["human"].rethink("Likes coffee")
         command = f"{sys.executable} -m memgpt undo"
         for answer, value in (("n", "Likes coffee"), ("y", "Likes tea")):
-            child = pexpect.spawn(command, env=os.environ | {"DATABASE_URL": dsn, "COLUMNS": "200"}, timeout=60)  # type: ignore[arg-type]
+            child = pexpect.spawn(command, env=os.environ | {"DATABASE_URL": dsn, "COLUMNS": "200"}, timeout=60)
             child.expect("update +block +.*Likes coffee +Likes tea")
             child.expect("Take back change .*y/N")
             child.sendline(answer)
@@ -189,7 +189,7 @@ def test_agents_come_in_pages_and_memories_apart_from_history(run: Run) -> None:
 def test_lists_page_by_the_same_name(command: str, run: Run) -> None:
     for n in range(5):
         run(*(["remember"] if command == "archival" else ["message", "append", "user"]), f"note {n}")
-    pages, after = [], []
+    pages, after = [], []  # type: ignore[var-annotated]
     for _ in range(3):
         page = rows(run(command, "list", "--limit", "2", *after, "--json"))
         pages += sorted((row["id"] for row in page), reverse=True)

@@ -193,4 +193,4 @@ def test_what_goes_in_can_be_chosen(memory: Memory) -> None:
     assert memory.context("Oslo", budget_tokens=60, count_tokens=words).tokens <= 60
     for bad in ({"budget_tokens": 0}, {"recent": -1}, {"query": "x", "limit": 0}):
         with pytest.raises(InputError):
-            memory.context(**bad)  # type: ignore[arg-type]
+            memory.context(**bad)

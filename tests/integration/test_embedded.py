@@ -95,14 +95,14 @@ def data_dir(template: Path, tmp_path: Path) -> Iterator[Path]:
 
 def ask(dsn: str, statement: str) -> object:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(statement).fetchone()
         return row[0] if row else None
 
 
 def put(dsn: str, *statements: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def test_first_start_makes_a_database_with_the_promised_properties(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_odd_and_long_paths(template: Path, tmp_path: Path, name: str) -> None:
     data_dir = copy_of(template, tmp_path / name)
     with EmbeddedServer.open(data_dir) as server:
         assert ask(server.dsn, "SELECT 1") == 1
-        socket_dir = Path(psycopg.conninfo.conninfo_to_dict(server.dsn)["host"])
+        socket_dir = Path(str(psycopg.conninfo.conninfo_to_dict(server.dsn)["host"]))
         assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
         assert stat.S_IMODE((data_dir / "postgres").stat().st_mode) == 0o700
         sockets = [path for path in socket_dir.iterdir() if stat.S_ISSOCK(path.stat().st_mode)]

@@ -38,7 +38,7 @@ def test_it_knows_what_means_the_same(name: str) -> None:
 
 
 def test_a_memory_moves_to_it_and_back(name: str, dsn: str) -> None:
-    options = Settings(database_url=SecretStr(dsn))  # type: ignore[call-arg]
+    options = Settings(database_url=SecretStr(dsn))
     with Memory("ann", options=options) as memory:
         things = [f"Note {n}: {what}." for n in range(100) for what in ("a boat", "a loaf", "rain")]
         memory.remember_many({"text": text} for text in things)

@@ -193,8 +193,8 @@ def test_re_embedding_by_a_model_that_fails_keeps_the_memory_as_it_is(
     provider: OpenAIServer, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setitem(embeddings.load.__kwdefaults__, "timeout", 1.0)
-    options = Settings(database_url=SecretStr(dsn), embedding_base_url=provider.url)  # type: ignore[call-arg]
+    monkeypatch.setitem(embeddings.load.__kwdefaults__, "timeout", 1.0)  # type: ignore[arg-type]
+    options = Settings(database_url=SecretStr(dsn), embedding_base_url=provider.url)
     with Memory("ann", dsn=dsn) as memory, psycopg.connect(dsn, autocommit=True) as connection:
         memory.remember_many({"text": f"note {n}"} for n in range(50))
         for fault in HALF.values():

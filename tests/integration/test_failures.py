@@ -83,7 +83,7 @@ def memory(dsn: str) -> Iterator[Memory]:
 def fail_with(direct: psycopg.Connection[Any], state: str) -> None:
     """Have PostgreSQL itself raise that state for every text that is kept."""
     raising = f"BEGIN IF new.text LIKE 'fails%' THEN RAISE EXCEPTION SQLSTATE '{state}'; END IF; RETURN new; END"
-    direct.execute(f"CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $${raising}$$")  # type: ignore[call-overload]
+    direct.execute(f"CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $${raising}$$")
     direct.execute(
         "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON archival_memories FOR EACH ROW EXECUTE FUNCTION fail()"
     )
@@ -112,7 +112,7 @@ def test_every_class_of_the_driver_has_a_translation() -> None:
         *(c for c in vars(psycopg.errors).values() if isinstance(c, type) and issubclass(c, psycopg.Error)),
         *classes,
     }:
-        assert isinstance(translation(kind("something")), MemgptError)
+        assert isinstance(translation(kind("something")), MemgptError)  # type: ignore[operator]
 
 
 def calls(memory: Memory) -> dict[str, Callable[[], object]]:
@@ -221,10 +221,10 @@ def test_a_deadlock_and_a_lock_that_is_held(memory: Memory, dsn: str, direct: ps
 def test_a_database_that_is_not_utf8_is_refused_in_one_line(server: Server, encoding: str) -> None:
     name = f"test_{encoding.lower()}"
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {name}")  # type: ignore[call-overload]
+        admin.execute(f"DROP DATABASE IF EXISTS {name}")
         admin.execute(
             f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
-        )  # type: ignore[call-overload]
+        )
     dsn = server.dsn(name)
     with pytest.raises(DatabaseError, match=rf"encoded as {encoding}.*ENCODING 'UTF8'"):
         migrate.apply(dsn, model=MODEL)

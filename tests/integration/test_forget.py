@@ -265,7 +265,7 @@ def test_the_vectors_of_other_texts_stay_cached(dsn: str, direct: psycopg.Connec
             lambda: memory.forget(document.id, "document"),
             lambda: memory.forget(entity.id, "entity"),
         ):
-            forget()
+            forget()  # type: ignore[no-untyped-call]
             assert cached(direct) >= before
         assert cached(direct) == before
 

@@ -176,14 +176,14 @@ def test_any_order_of_assertions_and_retractions_agrees_with_a_naive_model(dsn: 
                 else:
                     graph.add_fact(
                         "Ann", "works_at", which, functional=functional, fact=f"{token}", properties={"token": token},
-                        **between,
+                        **between,  # type: ignore[arg-type]
                     )  # fmt: skip
                     naive.believe(token, which, start, end, functional)
-            kept.append((clock.execute("SELECT clock_timestamp()").fetchone()[0], naive.copy()))
+            kept.append((clock.execute("SELECT clock_timestamp()").fetchone()[0], naive.copy()))  # type: ignore[index]
         names = {graph.get(name).id: name for name in TARGETS}
         for known_at, believed in kept:
             for y in YEARS:
-                rows = graph.facts("Ann", valid_at=datetime(y, 6, 1, tzinfo=UTC), known_at=known_at)
+                rows = graph.facts("Ann", valid_at=datetime(y, 6, 1, tzinfo=UTC), known_at=known_at)  # type: ignore[assignment]
                 found = [(r.properties["token"], names[r.target_id]) for r in rows]
                 assert sorted(found) == sorted(believed[y])
         for row in graph.facts("Ann", superseded=True, limit=1000):

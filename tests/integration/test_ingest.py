@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import document_files as make
 import psutil
 import psycopg
 import pytest
@@ -20,6 +19,7 @@ from memgpt import Memory
 from memgpt.documents import files, prepare, workers
 from memgpt.documents.report import Ingested
 from memgpt.errors import InputError, NotFoundError
+from tests import document_files as make
 
 WORDS = "The harbour was quiet while the boats waited for the tide to come back in. "
 

@@ -443,7 +443,7 @@ def test_a_job_is_its_agents(ann: Memory, owner: Database, dsn: str, kind: Calla
                 call(job.id)
         assert list(Jobs(bob).list()) == []
         for statement in ("SELECT * FROM jobs", "SELECT * FROM job_files", "UPDATE jobs SET done = 9 RETURNING id"):
-            assert scope_of(bob).read(lambda c, words=statement: c.execute(words).fetchall()) == []
+            assert scope_of(bob).read(lambda c, words=statement: c.execute(words).fetchall()) == []  # type: ignore[misc]
         with pytest.raises(DeniedError), bob.transaction():
             scope_of(bob).read(lambda c: c.execute("SELECT * FROM memgpt_queue.procrastinate_jobs"))
     work_off(owner, dsn)
@@ -460,8 +460,8 @@ def test_of_two_who_make_the_queue_one_does(dsn: str) -> None:
         wait_until(lambda: waits(dsn))
         direct.execute(queue.SQL.create_schema)
         direct.execute("SET LOCAL search_path TO memgpt_queue")
-        direct.execute(queue.SchemaManager.get_schema())  # type: ignore[arg-type]
-        versions = sorted(os.listdir(queue.SchemaManager.get_migrations_path()))
+        direct.execute(queue.SchemaManager.get_schema())  # type: ignore[attr-defined]
+        versions = sorted(os.listdir(queue.SchemaManager.get_migrations_path()))  # type: ignore[attr-defined]
         direct.execute(f"COMMENT ON SCHEMA memgpt_queue IS '{[v for v in versions if v.endswith('.sql')][-1]}'")
     second.join()
     database.close()
@@ -481,7 +481,7 @@ def test_an_older_queue_is_brought_up(
 ) -> None:
     for name in ("03.04.00_50_post_add_retry_failed_job_procedure.sql", "99.00.00_01_pre_more.sql"):
         (tmp_path / name).write_text("CREATE TABLE procrastinate_more ()")
-    monkeypatch.setattr(queue.SchemaManager, "get_migrations_path", lambda: str(tmp_path))
+    monkeypatch.setattr(queue.SchemaManager, "get_migrations_path", lambda: str(tmp_path))  # type: ignore[attr-defined]
     queue.install(owner)
     queue.install(owner)
     assert rows(dsn, "SELECT obj_description('memgpt_queue'::regnamespace)") == [("99.00.00_01_pre_more.sql",)]

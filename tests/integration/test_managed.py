@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
 
 from memgpt import Memory
 from memgpt.config import Settings
@@ -53,7 +54,7 @@ def role_finding(options: Settings) -> tuple[str, str, str]:
 def test_a_role_that_belongs_to_somebody_else(managed: Managed) -> None:
     with psycopg.connect(managed.admin, autocommit=True) as admin:
         admin.execute("CREATE ROLE memgpt_agent NOLOGIN")
-    options = Settings(database_url=managed.owner)
+    options = Settings(database_url=SecretStr(managed.owner))
     report = migrate.apply(options=options, model=MODEL)
     assert "memgpt_agent" in report.notices[-1]
     assert "MEMGPT_DB_ROLE" in report.notices[-1]
@@ -93,7 +94,7 @@ BLOCKS = "INSERT INTO core_memories (agent_id, label, shared_with) VALUES ('ann'
 
 
 def test_blocks_of_before(managed: Managed) -> None:
-    options = Settings(database_url=managed.owner)
+    options = Settings(database_url=SecretStr(managed.owner))
     migrate.apply(options=options, target="12")
     before = [("a/b", ["bob"]), ("a\nb", []), ("a_b", []), ("a_b_1", ["carol", "nobody"])]
     with psycopg.connect(managed.owner) as owner:
@@ -123,7 +124,7 @@ NAMES = (
 
 @pytest.fixture
 def searched(managed: Managed) -> Iterator[Database]:
-    options = Settings(database_url=managed.owner)
+    options = Settings(database_url=SecretStr(managed.owner))
     migrate.apply(options=options, model=MODEL)
     with psycopg.connect(managed.owner, autocommit=True) as owner:
         owner.execute(ROWS, [6000])

@@ -31,7 +31,7 @@ def provider() -> Iterator[OpenAIServer]:
 @pytest.fixture
 def options(empty_dsn: str, provider: OpenAIServer) -> Settings:
     migrate.apply(empty_dsn, model=migrate.ModelSpec(MODEL, 1536))
-    return Settings(  # type: ignore[call-arg]
+    return Settings(
         database_url=SecretStr(empty_dsn),
         embedding_model=MODEL,
         embedding_base_url=provider.url,

@@ -81,8 +81,8 @@ def completed() -> Iterator[object]:
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
     yield pytest.param(store._remember().decode(), id="archival.remember_completed")
-    for kind, statement in mentions_store._STATEMENTS.items():
-        yield pytest.param(statement.decode(), id=f"mentions.link_{kind}_completed")
+    for kind, linking in mentions_store._STATEMENTS.items():
+        yield pytest.param(linking.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
         yield pytest.param(traversal_store._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
 

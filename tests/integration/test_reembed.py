@@ -62,7 +62,7 @@ def provider() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def options(dsn: str, provider: OpenAIServer) -> Settings:
-    return Settings(database_url=SecretStr(dsn), embedding_base_url=provider.url, embedding_api_key=SecretStr("test"))  # type: ignore[call-arg]
+    return Settings(database_url=SecretStr(dsn), embedding_base_url=provider.url, embedding_api_key=SecretStr("test"))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def fill(memory: Memory, rows: int, start: int = 0) -> None:
 
 def lacking(look: Callable[..., Any], model: str) -> int:
     """Rows that do not have a vector of this model with its bits."""
-    return look(
+    return look(  # type: ignore[no-any-return]
         "SELECT count(*) FROM archival_memories WHERE embedding IS NULL OR embedding_bits IS NULL "
         f"OR embedding_model IS DISTINCT FROM '{model}' OR vector_dims(embedding) <> {DIMENSIONS.get(model, 256)} "
         "OR embedding_bits <> binary_quantize(embedding)"
@@ -162,7 +162,7 @@ def test_ada_to_3_small_while_it_is_read_and_written(
             (lambda: rollback(options=options), "text-embedding-ada-002"),
         ):
             busy = Busy(read, write)
-            assert switch().switched
+            assert switch().switched  # type: ignore[no-untyped-call]
             assert lacking(look, model) == 0
             assert all(done > 0 for done in busy.stop())
             assert lacking(look, model) == 0
@@ -179,10 +179,10 @@ def test_what_it_costs_at_the_documented_volume_and_here(options: Settings, look
     found = plan("text-embedding-3-small", options=options)
     assert (found.price_from, found.price_to) == (0.10, 0.02)
     month = 120 / 0.0001 * 1000  # the tokens that cost 120 dollars at 0.0001 a thousand
-    assert month * found.price_to / 1e6 == pytest.approx(24)
+    assert month * found.price_to / 1e6 == pytest.approx(24)  # type: ignore[operator]
     assert found.total_rows == 40
     assert found.cost_from == pytest.approx(found.tokens * 0.10 / 1e6)
-    assert found.cost_to == pytest.approx(found.cost_from * 0.2)
+    assert found.cost_to == pytest.approx(found.cost_from * 0.2)  # type: ignore[operator]
     assert found.tokens == pytest.approx(40 * 8, rel=0.5)
     assert look("SELECT count(*) FROM embedding_switches WHERE state = 'running'") == 0
     reembed(to="text-embedding-3-small", options=options)

@@ -341,7 +341,7 @@ def seen(memory: Memory, things: list[Entity], moment: datetime) -> list[Any]:
 
     refs: list[Entity | str] = [*things, *(thing.name for thing in things)]
     return [
-        [read(lambda ref=ref: told(ref)), read(lambda ref=ref: memory.graph.within(ref, known_at=moment))]
+        [read(lambda ref=ref: told(ref)), read(lambda ref=ref: memory.graph.within(ref, known_at=moment))]  # type: ignore[misc]
         for ref in refs
     ]
 

@@ -68,7 +68,7 @@ def test_it_stays_until_it_is_stopped(data_dir: Path) -> None:
     for end in (lambda p: p.communicate(), lambda p: p.kill()):  # however those end that use it
         with holder() as process:
             assert status()["owners"] == [process.pid]
-            end(process)
+            end(process)  # type: ignore[no-untyped-call]
         now = status()
         assert (now["pid"], now["stays"], now["owners"]) == (started["pid"], True, [])
     assert memgpt("server", "stop") == "server stopped\n"

@@ -185,7 +185,7 @@ def test_a_planted_block_never_takes_what_an_agent_writes(memories: Database, la
         lambda block: block.rethink("my password is hunter2"),
     ):
         newcomer = memory_of(memories, "newcomer")
-        assert write(newcomer.core[label]).agent_id == "newcomer"
+        assert write(newcomer.core[label]).agent_id == "newcomer"  # type: ignore[no-untyped-call]
         assert newcomer.core[label].value == "my password is hunter2"
         assert [block.agent_id for block in newcomer.core.list()] == ["newcomer"]
         assert memory_of(memories, "evil").core[label].value == ""
@@ -225,7 +225,7 @@ def test_labels_that_clients_take_out_of_addresses_are_refused(memories: Databas
     memory = memory_of(memories, "ann")
     for use in (lambda: memory.core.create(label), lambda: memory.core[label].append("x")):
         with pytest.raises(InputError, match=r"label .* in addresses"):
-            use()
+            use()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("label", BAD_LABELS)
@@ -233,7 +233,7 @@ def test_labels_are_one_line_of_a_path(memories: Database, dsn: str, label: str)
     memory = memory_of(memories, "ann")
     for use in (lambda: memory.core.create(label), lambda: memory.core[label].append("x")):
         with pytest.raises(InputError, match=r"label .* has"):
-            use()
+            use()  # type: ignore[no-untyped-call]
     memory.core["fine"].append("x")
     with Agents(dsn) as agents:
         lines = [json.loads(line) for line in exported(agents, "ann").getvalue().splitlines()]

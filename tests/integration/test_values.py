@@ -198,7 +198,7 @@ def test_an_id_that_is_none_is_refused_by_every_verb(memory: Memory, id: Any) ->
         lambda id: memory.search("x", offset=id),
     ):
         with pytest.raises(MemgptError):
-            call(id)  # type: ignore[operator]
+            call(id)
 
 
 def nested(depth: int) -> Json:
@@ -227,7 +227,7 @@ def test_metadata_that_cannot_be_kept_is_refused_with_its_path(memory: Memory, m
         lambda: memory.search("x", metadata=metadata),
     ):
         with pytest.raises(InputError, match=problem):
-            call()  # type: ignore[no-untyped-call]
+            call()
 
 
 def test_six_characters_are_no_nul(memory: Memory) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from memgpt import Agents, Memory, validation
 from memgpt.config import Settings
-from memgpt.embeddings import StaticModel, Vectors
+from memgpt.embeddings import StaticModel, Vectors  # type: ignore[attr-defined]
 from memgpt.embeddings.base import Purpose
 from memgpt.errors import EmbeddingError, InputError, MemgptError
 
@@ -113,4 +113,4 @@ def test_pgvector_agrees_with_the_bounds(dsn: str) -> None:
             [distance] = connection.execute(
                 "SELECT v.v <=> v.v FROM (SELECT array_fill(%s::real, ARRAY[256])::vector) AS v (v)", [number]
             ).fetchone() or [None]
-            assert (abs(distance) < 1e-3) is fine, (number, distance)
+            assert (abs(distance) < 1e-3) is fine, (number, distance)  # type: ignore[arg-type]

@@ -132,7 +132,7 @@ def test_a_statement_that_fails(empty_dsn: str, tmp_path: Path, dump: Any) -> No
 def test_a_schema_of_its_own_does_not_capture_the_extension(empty_dsn: str) -> None:
     migrate.apply(empty_dsn, options=Settings(db_schema="My Memory"))
     with psycopg.connect(empty_dsn) as connection:
-        schemas = dict(
+        schemas = dict(  # type: ignore[var-annotated]
             connection.execute(
                 "SELECT 'vector', extnamespace::regnamespace::text FROM pg_extension "
                 "WHERE extname = 'vector' UNION ALL "

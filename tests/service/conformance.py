@@ -154,7 +154,7 @@ def _titled(**titles: str) -> list[dict[str, str]]:
 class Choices(BaseModel):
     untitledSingle: Annotated[str, Field(json_schema_extra={"enum": ["option1", "option2", "option3"]})]
     titledSingle: Annotated[
-        str, Field(json_schema_extra={"oneOf": _titled(value1="First Option", value2="Second Option")})  # type: ignore[dict-item]
+        str, Field(json_schema_extra={"oneOf": _titled(value1="First Option", value2="Second Option")})
     ]
     legacyEnum: Annotated[
         str, Field(json_schema_extra={"enum": ["opt1", "opt2"], "enumNames": ["Option One", "Option Two"]})
@@ -164,7 +164,7 @@ class Choices(BaseModel):
     ]
     titledMulti: Annotated[
         list[str],
-        Field(json_schema_extra={"items": {"anyOf": _titled(value1="First Choice", value2="Second Choice")}}),  # type: ignore[dict-item]
+        Field(json_schema_extra={"items": {"anyOf": _titled(value1="First Choice", value2="Second Choice")}}),
     ]
 
 
@@ -249,7 +249,7 @@ def _offer_requests(server: MCPServer) -> None:
     async def accepted(*_: Any) -> EmptyResult:
         return EmptyResult()
 
-    @server.completion()
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def completed(*_: Any) -> Completion:
         return Completion(values=[], total=0, has_more=False)
 

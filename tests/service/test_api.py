@@ -66,7 +66,7 @@ def test_pages_hold_every_row_once(client: TestClient, path: str, make: Callable
         make(client, n)
     everything = client.get(f"{A}/{path}").json()
     assert len(everything) >= 7
-    url, seen = f"{A}/{path}?limit=3", []
+    url, seen = f"{A}/{path}?limit=3", []  # type: ignore[var-annotated]
     while url:
         answer = client.get(url)
         assert answer.status_code == 200, answer.text

@@ -32,7 +32,11 @@ def model() -> Iterator[ChatServer]:
 
 @contextmanager
 def running(dsn: str, model: ChatServer, **given: Any) -> Iterator[httpx.Client]:
-    named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
+    named: dict[str, Any] = {
+        "chat_model": "openai:scripted",
+        "chat_base_url": model.url,
+        "chat_api_key": SecretStr("k"),
+    }
     service = service_on(dsn, keys_required=False, **named)
     with served(app_of(service)) as address, httpx.Client(base_url=address, timeout=60) as http:
         yield http
@@ -153,7 +157,11 @@ def test_one_turn_at_a_time_and_it_can_be_cancelled(dsn: str, model: ChatServer)
 
 def test_a_key_talks_to_its_own_agents_only(dsn: str, model: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the application forgets to check: the turn's memory is the key's, whatever agent is named."""
-    named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
+    named: dict[str, Any] = {
+        "chat_model": "openai:scripted",
+        "chat_base_url": model.url,
+        "chat_api_key": SecretStr("k"),
+    }
     service = service_on(dsn, **named)
     with TestClient(app_of(service), raise_server_exceptions=False) as anonymous:
         every = {"Authorization": f"Bearer {service.keys.create().token}"}

@@ -47,7 +47,15 @@ def test_the_official_suite(dsn: str, tmp_path: Path, sessions: bool) -> None:
     app = create_app(service, lifespan=endpoint.manager.run)
     app.router.routes.append(Route("/mcp", endpoint))
     with served(app) as address:
-        command = [INSTALLED / ".bin" / "node", SUITE, "server", "--url", f"{address}/mcp", "--suite", "all"]
+        command: list[str | Path] = [
+            INSTALLED / ".bin" / "node",
+            SUITE,
+            "server",
+            "--url",
+            f"{address}/mcp",
+            "--suite",
+            "all",
+        ]
         subprocess.run([*command, "--output-dir", tmp_path], check=False, capture_output=True, timeout=200)
     found = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.rglob("checks.json")}
     assert len(found) == SCENARIOS

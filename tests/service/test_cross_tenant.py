@@ -28,9 +28,9 @@ from memgpt.database.queries import Queries
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
-from memgpt.models import Job
+from memgpt.models import Job, Json
 from memgpt.server.service import Caller, Service
-from tests.chat_server import ChatServer, Json, Say
+from tests.chat_server import ChatServer, Say
 from tests.service.conftest import service_on
 
 SEED = 20261123
@@ -134,7 +134,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[ChatServer]:
 
 @pytest.fixture
 def service(dsn: str, model: ChatServer) -> Service:
-    named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
+    named: Json = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
     return service_on(dsn, **named)
 
 

@@ -242,7 +242,7 @@ def test_serve_waits_for_a_database_that_comes_later(server_directory: Path, tmp
         assert "waiting, the next attempt is in 0.5 s" in first["message"]
         late = start_server(directory, port=database_port)
         try:
-            wait_for_port(port, process)
+            wait_for_port(port, process)  # type: ignore[arg-type]
             assert httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=60).status_code == 200
             process.terminate()
             process.communicate(timeout=60)

@@ -95,14 +95,18 @@ def test_bytes_on_their_way_are_bounded_for_each_key(service: Service) -> None:
 def test_slow_turns_leave_everything_else_alone(dsn: str) -> None:
     with ChatServer().running() as model, ExitStack() as stack:
         model.script(otherwise=Hang())
-        named = {"chat_model": "openai:scripted", "chat_base_url": model.url, "chat_api_key": SecretStr("k")}
+        named: dict[str, Any] = {
+            "chat_model": "openai:scripted",
+            "chat_base_url": model.url,
+            "chat_api_key": SecretStr("k"),
+        }
         service = service_on(dsn, **named)
         mallory, bob = bearer(service, "mallory"), bearer(service, "bob")
         address = stack.enter_context(served(app_of(service, ServerLimits(chats=4, concurrency=4))))
         statuses: list[int] = []
 
         def turn(number: int) -> None:
-            with socket.create_connection(tuple(address.removeprefix("http://").split(":")), timeout=60) as line:
+            with socket.create_connection(tuple(address.removeprefix("http://").split(":")), timeout=60) as line:  # type: ignore[arg-type]
                 body = f'{{"text": "x", "session": "{number}", "stream": true}}'
                 head = "POST /v1/agents/mallory/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 head += f"Authorization: {mallory['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -206,7 +210,7 @@ def test_tokens_of_nobody_do_not_reach_the_database(service: Service, monkeypatc
     looked: list[str] = []
     for name in ("secret_hashes", "get"):
         real = getattr(KeyStore, name)
-        monkeypatch.setattr(KeyStore, name, lambda *given, real=real, name=name: looked.append(name) or real(*given))
+        monkeypatch.setattr(KeyStore, name, lambda *given, real=real, name=name: looked.append(name) or real(*given))  # type: ignore[func-returns-value]
     token = service.keys.create(agents=["bob"]).token
     with TestClient(app_of(service)) as client:
         began = time.monotonic()
@@ -248,7 +252,7 @@ def test_what_is_refused_writes_nothing(client_with: Callable[..., TestClient], 
 def test_a_replay_counts_as_a_request(client_with: Callable[..., TestClient]) -> None:
     client = client_with(requests_per_minute=3)
     send = lambda: client.post("/v1/agents/a/archival-memory", json={"text": "x"}, headers={"Idempotency-Key": "k"})  # noqa: E731
-    answers = [send() for _ in range(6)]
+    answers = [send() for _ in range(6)]  # type: ignore[no-untyped-call]
     assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 3
     assert int(answers[-1].headers["retry-after"]) > 1
 

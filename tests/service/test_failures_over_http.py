@@ -48,7 +48,7 @@ def test_every_state_is_a_problem(dsn: str, direct: psycopg.Connection[Any]) -> 
         assert client.post(memories, json={"text": "there"}).status_code == 201
         for state, status in STATUSES.items():
             body = RAISING.format(state)
-            direct.execute(f"CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")  # type: ignore[call-overload]
+            direct.execute(f"CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
             direct.execute(
                 "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON archival_memories FOR EACH ROW EXECUTE FUNCTION fail()"
             )

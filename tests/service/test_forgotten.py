@@ -173,7 +173,7 @@ def test_nothing_is_left_anywhere(dsn: str, model: ChatServer, forget: Callable[
 
 def test_a_request_that_is_repeated_after_its_text_was_forgotten_does_nothing(client: TestClient) -> None:
     def write() -> httpx.Response:
-        return client.post(f"{A}/messages", json={"content": "secret"}, headers={"Idempotency-Key": "k1"})
+        return client.post(f"{A}/messages", json={"content": "secret"}, headers={"Idempotency-Key": "k1"})  # type: ignore[return-value]
 
     id = write().json()["id"]
     assert write().headers["idempotency-replayed"] == "true"

@@ -16,6 +16,7 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp.types import CallToolResult, TextContent
 from starlette.testclient import TestClient
 
 from memgpt.server.mcp import Mode, create_server
@@ -28,6 +29,13 @@ Call = Callable[..., Coroutine[Any, Any, Any]]
 ALICE = {"name": "Alice", "entityType": "person", "observations": ["likes tea", "lives in Graz"]}
 BOB = {"name": "Bob", "entityType": "person", "observations": []}
 KNOWS = {"from": "Alice", "to": "Bob", "relationType": "knows"}
+
+
+def words_of(answer: CallToolResult) -> str:
+    """The text of an answer that is one."""
+    [content, *_] = answer.content
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 @pytest.fixture
@@ -51,7 +59,7 @@ def reference(service: Service, conversation: Callable[[Call], Coroutine[Any, An
     async def run(client: Client) -> None:
         async def call(name: str, /, **arguments: Any) -> Any:
             answer = await client.call_tool(name, arguments)
-            return answer.structured_content, answer.content[0].text, bool(answer.is_error)
+            return answer.structured_content, words_of(answer), bool(answer.is_error)
 
         await conversation(call)
 
@@ -65,14 +73,14 @@ def test_the_reference_tools(keyless: Service) -> None:
             *("create_entities", "create_relations", "add_observations", "delete_entities", "delete_observations"),
             *("delete_relations", "read_graph", "search_nodes", "open_nodes"),
         }
-        assert tools["read_graph"].annotations.read_only_hint
-        assert tools["delete_entities"].annotations.destructive_hint
+        assert tools["read_graph"].annotations.read_only_hint  # type: ignore[union-attr]
+        assert tools["delete_entities"].annotations.destructive_hint  # type: ignore[union-attr]
         properties = tools["create_relations"].input_schema["$defs"]["RelationIn"]["properties"]
         assert set(properties) == {"from", "to", "relationType"}
         [resource] = (await client.list_resources()).resources
         assert str(resource.uri) == "memory://knowledge-graph"
         [content] = (await client.read_resource("memory://knowledge-graph")).contents
-        assert json.loads(content.text) == {"entities": [], "relations": []}
+        assert json.loads(content.text) == {"entities": [], "relations": []}  # type: ignore[union-attr]
 
     talk(keyless, "reference", conversation)
 
@@ -197,16 +205,16 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         assert len((await call("history", limit=5))["changes"]) == 5
         late = await client.call_tool("correct_memory", {"id": kept["id"], "text": "Ann prefers noon trains"})
         assert late.is_error
-        assert f"superseded by archival memory {new['id']}" in late.content[0].text
+        assert f"superseded by archival memory {new['id']}" in words_of(late)
         refused = await client.call_tool("delete_memory", {"id": 999})
         assert refused.is_error
-        assert "no archival memory 999" in refused.content[0].text
+        assert "no archival memory 999" in words_of(refused)
         [content] = (await client.read_resource("memory://blocks/human")).contents
-        assert content.text == "x"
+        assert content.text == "x"  # type: ignore[union-attr]
         [content] = (await client.read_resource("memory://conversations/s")).contents
-        assert content.text == "user: Hello"
+        assert content.text == "user: Hello"  # type: ignore[union-attr]
         prompt = await client.get_prompt("answer_with_memory", {"question": "trains?"})
-        assert "morning trains" in prompt.messages[0].content.text
+        assert "morning trains" in prompt.messages[0].content.text  # type: ignore[union-attr]
 
     talk(keyless, "memory", conversation)
 
@@ -228,7 +236,7 @@ def test_unknown_arguments_are_refused(keyless: Service, mode: Mode, tool: str, 
             assert each.input_schema["additionalProperties"] is False, each.name
         refused = await client.call_tool(tool, arguments)
         assert refused.is_error
-        assert "no argument 'tag': it has text, tags" in refused.content[0].text or tool != "remember"
+        assert "no argument 'tag': it has text, tags" in words_of(refused) or tool != "remember"
 
     talk(keyless, mode, conversation)
     memory = keyless.memory(Caller(None), "ann", "read")
@@ -248,7 +256,7 @@ def test_conversations_of_any_name_are_resources(keyless: Service, session: str)
     async def conversation(client: Client) -> None:
         await client.call_tool("save_message", {"role": "user", "content": "Hello", "session": session})
         [content] = (await client.read_resource(f"memory://conversations/{quote(session, safe='')}")).contents
-        assert content.text == "user: Hello"
+        assert content.text == "user: Hello"  # type: ignore[union-attr]
 
     talk(keyless, "memory", conversation)
 
@@ -264,13 +272,13 @@ def test_over_http_the_key_decides(service: Service) -> None:
         ):
             assert (await client.call_tool("read_blocks", {})).structured_content == {"blocks": []}
             denied = await client.call_tool("remember", {"text": "x"})
-            assert "no 'write' permission" in denied.content[0].text
+            assert "no 'write' permission" in words_of(denied)
         async with (
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(f"{address}/mcp?agent=umbrella", http_client=http)) as client,
         ):
             denied = await client.call_tool("read_blocks", {})
-            assert "has no access to agent 'umbrella'" in denied.content[0].text
+            assert "has no access to agent 'umbrella'" in words_of(denied)
 
     with served(app_of(service)) as address:
         anyio.run(run, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -61,7 +62,10 @@ def service_caller(service: Service):  # type: ignore[no-untyped-def]
     return Caller(None)
 
 
-QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "When does my night train leave?"}]
+QUESTION: Any = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "When does my night train leave?"},
+]
 
 
 def messages_of(service: Service) -> list[tuple[str, str, str]]:
@@ -136,7 +140,7 @@ def test_embeddings(client: openai.OpenAI, service: Service) -> None:
 def refused(call: Callable[[], object]) -> openai.APIStatusError:
     with pytest.raises(openai.APIStatusError) as error:
         call()
-    assert set(error.value.body) == {"message", "type", "code", "param"}  # type: ignore[arg-type, call-overload]
+    assert set(error.value.body) == {"message", "type", "code", "param"}  # type: ignore[call-overload]
     return error.value
 
 

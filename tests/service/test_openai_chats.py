@@ -98,7 +98,7 @@ class Client:
         elif fault.startswith("cut"):
             how = self._random.choice(["reset", "end", "error"])
             text = f"half an answer {self._random.random()}"
-            body = self._send(BreakOff(text, how), stream=True).text
+            body = self._send(BreakOff(text, how), stream=True).text  # type: ignore[arg-type]
             assert body.endswith("data: [DONE]\n\n")
             if fault == "cut and go on" and text in body:
                 self.history += [{"role": "assistant", "content": text}, user("go on")]
@@ -313,13 +313,13 @@ def test_parts_and_roles_of_every_kind(dsn: str, model: ChatServer) -> None:
         {"role": "function", "name": "f", "content": "a cat"},
     ]
     with running(dsn, model) as (http, service):
-        assert ask(http, *messages, n=2).status_code == 200
-        assert ask(http, *messages, n=2).status_code == 200
+        assert ask(http, *messages, n=2).status_code == 200  # type: ignore[arg-type]
+        assert ask(http, *messages, n=2).status_code == 200  # type: ignore[arg-type]
         assert spoken(kept(service)) == [
             ("user", "What is this?\n[image_url]"), ("assistant", ""), ("tool", "a cat"), ("assistant", "ok"),
         ]  # fmt: skip
         sent = model.requests[-1]["messages"]
-        assert [message["role"] for message in sent] == [message["role"] for message in messages]
+        assert [message["role"] for message in sent] == [message["role"] for message in messages]  # type: ignore[index]
 
 
 def test_a_late_answer_to_a_question_that_was_asked_again_is_none(dsn: str, model: ChatServer) -> None:

@@ -43,7 +43,7 @@ schema = schemathesis.openapi.from_dict(app_of(service_on("postgresql://nobody@1
 )
 # the service is in this process, and its connection pools vary their times at random while a case is drawn
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
-def test_every_operation(case: schemathesis.Case, address: str) -> None:
+def test_every_operation(case: schemathesis.Case, address: str) -> None:  # type: ignore[type-arg]
     # without a model these answer 503, as they say they do
     chat = "/chat" in case.operation.path
     case.call_and_validate(base_url=address, checks=CHECKS[1:] if chat else CHECKS)

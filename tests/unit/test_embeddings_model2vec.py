@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def test_embeds(folder: Path) -> None:
     model = embeddings.load(f"model2vec:{folder}")
     assert model.dimensions == 3
-    np.testing.assert_allclose(model.embed(["cat", "cat dog", "sun " * 2000]), [[1, 0, 0], [1, 0.5, 0], [0, 0, 1]])
+    np.testing.assert_allclose(model.embed(["cat", "cat dog", "sun " * 2000]), [[1, 0, 0], [1, 0.5, 0], [0, 0, 1]])  # type: ignore[arg-type]
     assert model.count_tokens(["cat dog", ""]) == [2, 0]
     assert model.usage.totals().tokens == 2003
     assert model.embed([]).shape == (0, 3)

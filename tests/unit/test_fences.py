@@ -75,7 +75,7 @@ def hit(kind: Any, text: str) -> Hit:
         "fact": {"source": text, "target": text, "type": text},
         "archival": {"tags": [text], "source": text},
     }[kind]
-    return Hit(kind, 7, 1.0, text, {}, NOW, source, None)
+    return Hit(kind, 7, 1.0, text, {}, NOW, source, None)  # type: ignore[arg-type]
 
 
 def message(content: str, name: str | None = None) -> Message:

@@ -164,11 +164,11 @@ def test_what_public_signatures_name_is_there(memory: Memory) -> None:
     for kind in (Memory, Agents, Agent, Jobs):
         walk.found[kind] = "an application"
         walk.members(kind, "__init__")
-    for name, kind in facades(memory).items():
+    for name, kind in facades(memory).items():  # type: ignore[assignment]
         walk.visit(kind, f"memory.{name}")
     verbs = [reembed.reembed, reembed.plan, reembed.status, reembed.rollback, reembed.finish, sleep.run, sleep.judge]
     for verb in [*verbs, memgpt.import_memory, memgpt.import_transcript]:
-        walk.signature(verb, verb.__name__)
+        walk.signature(verb, verb.__name__)  # type: ignore[arg-type]
     missing = {kind.__name__: via for kind, via in walk.found.items() if kind.__name__ not in memgpt.__all__}
     assert missing == {}
     assert {"graph", "proposals", "core"} <= set(facades(memory))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-import document_files as make
 import pytest
 
 from memgpt.documents.extract import extract
 from memgpt.documents.formats import names
 from memgpt.documents.formats.pdf import pdf_text
 from memgpt.errors import MissingExtraError
+from tests import document_files as make
 
 
 @pytest.mark.parametrize(

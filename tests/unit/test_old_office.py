@@ -6,12 +6,12 @@ import io
 import struct
 import zipfile
 
-import document_files as make
 import pytest
 
 from memgpt.documents.extract import extract
 from memgpt.documents.formats import legacy, names
 from memgpt.errors import InputError
+from tests import document_files as make
 
 _R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import document_files as make
 import pytest
 
 from memgpt.documents.extract import extract
 from memgpt.documents.formats import recognition
 from memgpt.errors import InputError, MissingExtraError
+from tests import document_files as make
 
 WORDS = "Boats under ten metres pay nine pounds a night at the east wall."
 

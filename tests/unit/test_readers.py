@@ -8,12 +8,12 @@ import json
 import random
 import zipfile
 
-import document_files as make
 import pytest
 
 from memgpt.documents.extract import extract
 from memgpt.documents.formats import embedded
 from memgpt.errors import InputError
+from tests import document_files as make
 
 _ODF = 'xmlns:office="o" xmlns:text="t" xmlns:table="ta" xmlns:draw="d" xmlns:presentation="p" xmlns:dc="c"'
 

@@ -14,7 +14,7 @@ from benchmarks.verdicts import Measured, average, embedding_cost, round_trips, 
 
 
 def measured(value: float, low: float, high: float, *recall: float) -> Measured:
-    return Measured("vector search", "everybody", (30, 50), Ratio(value, low, high), *recall)
+    return Measured("vector search", "everybody", (30, 50), Ratio(value, low, high), *recall)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_other_claims() -> None:
 
 def test_an_interval_holds_the_ratio_and_grows_with_noise() -> None:
     random = np.random.default_rng(1)
-    steady = fixtures.ratio(2 + random.uniform(0, 0.01, 50), 1 + random.uniform(0, 0.01, 50))
-    noisy = fixtures.ratio(2 + random.exponential(1, 50), 1 + random.exponential(1, 50))
+    steady = fixtures.ratio(2 + random.uniform(0, 0.01, 50), 1 + random.uniform(0, 0.01, 50))  # type: ignore[arg-type]
+    noisy = fixtures.ratio(2 + random.exponential(1, 50), 1 + random.exponential(1, 50))  # type: ignore[arg-type]
     assert steady.low < 2.0 < steady.high
     assert steady.high - steady.low < noisy.high - noisy.low
     assert steady.low < steady.value * 0.95  # two runs differ, however steady each is
@@ -68,7 +68,7 @@ def test_slow_spells_widen_an_interval() -> None:
     spells = np.repeat([1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], 10)
     shuffled = np.random.default_rng(3).permutation(spells)
     ones = np.ones(100)
-    assert fixtures.ratio(spells, ones).high >= fixtures.ratio(shuffled, ones).high
+    assert fixtures.ratio(spells, ones).high >= fixtures.ratio(shuffled, ones).high  # type: ignore[arg-type]
 
 
 def write(folder: Path, **ratios: tuple[float, float, float]) -> Path:
