@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from memgpt.memory import Memory
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
-    from memgpt.models import AgentInfo, ArchivalMemory, Author, Block, Change, Chunk, Document, Entity
+    from memgpt.models import Action, AgentInfo, ArchivalMemory, Author, Block, Change, Chunk, Document, Entity
     from memgpt.models import ExtractionFailure, ExtractionSpent, Fact, Hit, Imported, Intent, IntentCount, Job
     from memgpt.models import JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
     from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
 __all__ = [
-    "AccessError", "Agent", "AgentInfo", "Agents", "Archival", "ArchivalMemory", "AsOf", "Author", "Batch", "Block",
+    "AccessError", "Action", "Agent", "AgentInfo", "Agents", "Archival", "ArchivalMemory", "AsOf", "Author", "Batch",
+    "Block",
     "BusyError", "Change", "ChatError", "ChatModel", "Chunk", "ConfigurationError", "ConflictError", "Connection",
     "ContentionError", "Context", "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database",
     "DatabaseError", "DeniedError", "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended",
@@ -107,8 +108,8 @@ _HOMES = {
     "memgpt.messages.intents": "Intents",
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
-        "AgentInfo ArchivalMemory Author Block Change Chunk Document Entity ExtractionFailure ExtractionSpent Fact "
-        "Hit Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
+        "Action AgentInfo ArchivalMemory Author Block Change Chunk Document Entity ExtractionFailure ExtractionSpent "
+        "Fact Hit Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
         "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
         "Role Session Source Stats",
     "memgpt.proposals.proposals": "Proposals",
