@@ -23,8 +23,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-from memgpt.documents.extract import extract
 from memgpt.documents.formats import encodings
+from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError
 
 WORD = re.compile(r"[^\W_]+")

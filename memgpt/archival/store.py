@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +16,6 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from memgpt import validation
 from memgpt.database import queries
 from memgpt.database.driver import hidden_operators
 from memgpt.errors import ConflictError, NotFoundError
@@ -84,7 +84,7 @@ class ArchivalStore:
         if len(memories) > 1:
             self.lock_texts()
         distinct: dict[str, NewMemory] = {}
-        keys = [validation.normal(memory.text) for memory in memories]
+        keys = [unicodedata.normalize("NFC", memory.text) for memory in memories]
         for key, memory in zip(keys, memories, strict=True):
             before = distinct.get(key)
             distinct[key] = memory if before is None else before.merged(memory)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from memgpt.documents import chunking
-from memgpt.documents.extract import ExtractedDocument, extract
+from memgpt.documents.formats.extract import ExtractedDocument, extract
 from memgpt.models import Json
 
 

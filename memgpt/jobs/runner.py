@@ -67,7 +67,7 @@ class Runner:
             Again: it is to be fetched again: the worker is stopping, or what failed may pass.
         """
         database = self._database.isolated(RequestScope((agent_id,), agent_id))
-        attempt = _Attempt(database, agent_id, job_id, stopping)
+        attempt = _JobAttempt(database, agent_id, job_id, stopping)
         job = attempt.start()
         if job is None:
             return
@@ -94,7 +94,7 @@ class Runner:
             attempt.end("failed", "an unexpected error; the worker's log has it")
             raise
 
-    def _do(self, job: Job, attempt: _Attempt, database: Database) -> None:
+    def _do(self, job: Job, attempt: _JobAttempt, database: Database) -> None:
         kind = KINDS.get(job.kind)
         if kind is None:
             raise MemgptError(f"this worker does not know work of kind {job.kind!r}: is it older than the service?")
@@ -110,7 +110,7 @@ class Runner:
             attempt.write_end(JobStore(connection, job.agent_id), "succeeded", result=_run(kind, work, job))
 
 
-class _Attempt:
+class _JobAttempt:
     """One runner's right to report on a job; another attempt takes it away."""
 
     def __init__(self, database: Database, agent_id: str, job_id: int, stopping: Callable[[], bool]) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 
 from memgpt import validation
 from memgpt.archival.archival import Archival
-from memgpt.archival.maintenance import SleepStore
 from memgpt.archival.store import ArchivalStore
 from memgpt.blocks.blocks import Core
 from memgpt.errors import ConflictError, InputError
@@ -29,6 +28,7 @@ from memgpt.models import (
     ProposalKind,
     ProposalStatus,
 )
+from memgpt.proposals.archival_store import SleepStore
 from memgpt.scope.scope import AgentScope
 
 _FACT: Final = (

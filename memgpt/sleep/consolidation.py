@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from memgpt.agent.chat import ChatModel
-from memgpt.archival.maintenance import Similar, SleepStore
 from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory, scope_of
 from memgpt.models import ArchivalMemory, Json, Proposal
+from memgpt.proposals.archival_store import Similar, SleepStore
 from memgpt.proposals.proposals import digest
 from memgpt.sleep.asking import asked, invented, lost
 from memgpt.sleep.memories import alike, seen

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from memgpt.archival.maintenance import Similar, SleepStore
 from memgpt.database.deadlines import without_deadline
 from memgpt.graph.name_similarity import key
 from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory, scope_of
 from memgpt.models import ArchivalMemory, Json, Proposal
+from memgpt.proposals.archival_store import Similar, SleepStore
 from memgpt.proposals.proposals import digest
 
 UNUSED_DAYS: Final = 90

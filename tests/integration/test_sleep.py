@@ -12,11 +12,11 @@ import pytest
 
 from memgpt import Memory
 from memgpt.agent.chat import ChatModel
-from memgpt.archival.maintenance import Similar
 from memgpt.cli import app
 from memgpt.config import settings
 from memgpt.errors import ConfigurationError, ConflictError, InputError
 from memgpt.jobs.kinds import KINDS, JobContext
+from memgpt.proposals.archival_store import Similar
 from memgpt.sleep import SleepProgress, judge, run
 from memgpt.sleep.asking import invented, lost
 from memgpt.sleep.consolidation import groups

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.documents.extract import extract
 from memgpt.documents.files import path_of, source_name
 from memgpt.documents.formats import encodings
+from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError, MissingExtraError
 
 TEXTS = {

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from memgpt.documents.extract import extract
 from memgpt.documents.formats import names
+from memgpt.documents.formats.extract import extract
 from memgpt.documents.formats.pdf import pdf_text
 from memgpt.errors import MissingExtraError
 from tests import document_files as make

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from memgpt.documents.extract import extract
 from memgpt.documents.formats import recognition
+from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError, MissingExtraError
 from tests import document_files as make
 

@@ -10,8 +10,8 @@ import zipfile
 
 import pytest
 
-from memgpt.documents.extract import extract
 from memgpt.documents.formats import embedded
+from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError
 from tests import document_files as make
 

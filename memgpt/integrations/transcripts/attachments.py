@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
-from memgpt.documents.extract import extract
+from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError, MissingExtraError
 from memgpt.messages import content
 

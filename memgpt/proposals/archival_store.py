@@ -34,7 +34,7 @@ class SleepStore:
         self._author = author
 
     def same_texts(self, *, limit: int) -> Sequence[Sequence[int]]:
-        """Groups of memories with the same text, in each the one to be kept first."""
+        """Return groups of memories with the same text, in each the one to be kept first."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.same_texts, self._given(limit=limit)).fetchall()
 
