@@ -161,7 +161,7 @@ LASTING = {
     "no such model": (Fail(404), "no such model", 1),
     "a bad request": (Fail(400, "temperature is not known"), "temperature is not known", 1),
     "no credit": (Fail(402), "quota or credit is used up", 1),
-    "nothing": (Say(""), "answered nothing", 1),
+    "nothing": (Say(""), "returned an empty response", 1),
 }
 
 
