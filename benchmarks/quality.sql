@@ -6,8 +6,8 @@ WITH near AS (
     FROM conversations m
     WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY(
         SELECT x.id FROM conversations x
-        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-        ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
+        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_code IS NOT NULL
+        ORDER BY x.embedding_code <#> (SELECT l2_normalize(%(embedding)s::vector)::halfvec)
         LIMIT %(candidates)s::integer))
     ORDER BY place
     LIMIT 40

@@ -163,7 +163,7 @@ def writer(dsn: str, stop: Any, answers: Any) -> None:
 
 def lacking(dsn: str, model: str) -> int:
     query = (
-        "SELECT count(*) FROM archival_memories WHERE embedding IS NULL OR embedding_bits IS NULL "
+        "SELECT count(*) FROM archival_memories WHERE embedding IS NULL OR embedding_code IS NULL "
         "OR embedding_model IS DISTINCT FROM %s OR vector_dims(embedding) <> %s"
     )
     with psycopg.connect(dsn) as connection:

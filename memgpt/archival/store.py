@@ -16,7 +16,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.database.driver import hidden_operators
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.models import ArchivalMemory, Author, Json, Remembered
@@ -128,7 +128,7 @@ class ArchivalStore:
             limit=limit,
         )
         with self._connection.cursor(row_factory=class_row(Written)) as cursor:
-            written = cursor.execute(_remember(), given).fetchone()
+            written = cursor.execute(_remember(dimensions), given).fetchone()
         assert written is not None  # noqa: S101 - a migrated database has an active model
         return written
 
@@ -296,7 +296,8 @@ class ArchivalStore:
     def near_duplicates(self, embedding: Vector, *, threshold: float, limit: int) -> Sequence[tuple[int, float]]:
         """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
         given = self._given(embedding=embedding, threshold=threshold, limit=limit)
-        return self._connection.execute(SQL.near_duplicates, given).fetchall()
+        statement = codes.completed(SQL.near_duplicates, embedding.dimensions())
+        return self._connection.execute(statement, given).fetchall()
 
     def _given(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
@@ -324,8 +325,8 @@ def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tup
 
 
 @cache
-def _remember() -> bytes:
-    return SQL.remember.replace(b"{near_duplicates}", SQL.near_duplicates)
+def _remember(dimensions: int) -> bytes:
+    return codes.completed(SQL.remember.replace(b"{near_duplicates}", SQL.near_duplicates), dimensions)
 
 
 def _list(hidden: frozenset[str]) -> bytes:

@@ -254,15 +254,15 @@ WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
     AND accessed_at < now() - interval '1 minute'
 
 -- near_duplicates --
--- The nearest living memories of one vector: candidates by their bits, decided by the exact distance.
+-- The nearest living memories of one vector: candidates by their codes, decided by the exact distance.
 SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(
         SELECT x.id FROM archival_memories x
-        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_code IS NOT NULL AND x.superseded_at IS NULL
             AND (x.expires_at IS NULL OR x.expires_at > now())
-        ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%(embedding)s::vector))
+        ORDER BY x.embedding_code {distance} (SELECT {code})
         LIMIT 50))
     AND 1 - (m.embedding <=> %(embedding)s::vector) >= %(threshold)s::real
 ORDER BY m.embedding <=> %(embedding)s::vector, m.id

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.database.admin.migration import Migration
 from memgpt.database.admin.schema_migrations import Survey
 from memgpt.errors import MigrationError
@@ -131,18 +131,26 @@ def restore(connection: psycopg.Connection[Any], found: Survey, migrations: list
         _resize(connection, [m for m in migrations if m.number < undone.number], column(IN_THE_FILES))
 
 
-def bits_are_kept(connection: psycopg.Connection[Any], schema: str) -> bool:
-    """Has a switch of the model made ``embedding_bits`` an ordinary column that a trigger keeps (migration 005)?"""
-    row = connection.execute(SQL.bits_are_kept, {"schema": schema, "tables": list(TABLES)}).fetchone()
+def code_is_kept(connection: psycopg.Connection[Any], schema: str) -> bool:
+    """Tell whether a switch of the model made the codes an ordinary column that a trigger keeps (decision 12)."""
+    row = connection.execute(SQL.code_is_kept, {"schema": schema, "tables": list(TABLES)}).fetchone()
     return bool(row and row[0])
 
 
-def keep_bits(connection: psycopg.Connection[Any]) -> None:
+def keep_code(connection: psycopg.Connection[Any]) -> None:
     """Do to empty tables what a switch does to full ones."""
     for table in TABLES:
-        trigger = sql.Identifier(f"{table}_embedding_bits")
-        connection.execute(_compose(SQL.keep_bits, {"table": sql.Identifier(table)}))
-        connection.execute(_compose(SQL.keep_bits_trigger, {"table": sql.Identifier(table), "trigger": trigger}))
+        name = _code_name(connection, table)
+        connection.execute(_compose(SQL.keep_code, {"table": sql.Identifier(table), "name": sql.Identifier(name)}))
+        keep_code_by_trigger(connection, sql.Identifier(table), table, name)
+
+
+def keep_code_by_trigger(
+    connection: psycopg.Connection[Any], identifier: sql.Composable, table: str, name: str = "embedding_code"
+) -> None:
+    """Let a trigger make the codes of rows that are written from now on."""
+    parts = {"trigger": sql.Identifier(f"{table}_{name}"), "function": sql.Identifier(f"memory_{name}")}
+    connection.execute(_compose(SQL.keep_code_trigger, {"table": identifier, **parts}))
 
 
 def index_statements(migrations: Iterable[Migration], size: Column) -> dict[str, tuple[str, str]]:
@@ -193,14 +201,33 @@ def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], si
         for name, (owner, _) in all_names.items():
             if owner == table:
                 connection.execute(_compose(SQL.drop_index, {"index": sql.Identifier(name)}))
-        for step in (SQL.drop_bits, SQL.set_type, SQL.add_bits):
-            connection.execute(_compose(step, parts))
+        code = _code_name(connection, table)
+        connection.execute(_compose(SQL.drop_code, {**parts, "name": sql.Identifier(code)}))
+        connection.execute(_compose(SQL.set_type, parts))
+        add_code(connection, parts["table"], size.dimensions, code)
         unsampled = connection.execute(SQL.unsampled, {"table": table}).fetchone()
         if unsampled and unsampled[0]:
-            take_no_samples(connection, parts["table"], "embedding_bits")
+            take_no_samples(connection, parts["table"], code)
         for owner, text in indexes.values():
             if owner == table:
                 connection.execute(text.encode())
+
+
+def add_code(connection: psycopg.Connection[Any], table: sql.Composable, dimensions: int, name: str) -> None:
+    """Add the generated column with the codes of vectors of this length, or with the bits of older migrations."""
+    of_type = codes.code_type(dimensions)
+    parts = {
+        "table": table,
+        "dimensions": sql.Literal(dimensions),
+        "type": sql.SQL(of_type),
+        "code": sql.SQL(codes.code(of_type, "embedding").decode()),
+    }
+    connection.execute(_compose(SQL.add_code if name == "embedding_code" else SQL.add_bits, parts))
+
+
+def _code_name(connection: psycopg.Connection[Any], table: str) -> str:
+    row = connection.execute(SQL.code_name, {"table": table}).fetchone()
+    return str(row[0]) if row else "embedding_code"
 
 
 def _compose(template: bytes, parts: dict[str, sql.Composable]) -> sql.Composed:

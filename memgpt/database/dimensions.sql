@@ -24,9 +24,9 @@ UPDATE embedding_models SET active = false WHERE active
 INSERT INTO embedding_models (name, dimensions, active) VALUES (%(name)s::text, %(dimensions)s::integer, true)
 ON CONFLICT (name, dimensions) DO UPDATE SET active = true
 
--- drop_bits --
+-- drop_code --
 -- PostgreSQL does not alter the type of a column that a generated column is made from. Its index goes with it.
-ALTER TABLE {table} DROP COLUMN IF EXISTS embedding_bits
+ALTER TABLE {table} DROP COLUMN IF EXISTS {name}
 
 -- drop_index --
 DROP INDEX IF EXISTS {index}
@@ -41,6 +41,15 @@ ALTER COLUMN embedding SET STORAGE {storage}
 ALTER TABLE {table}
 ADD COLUMN embedding_bits bit({dimensions}) GENERATED ALWAYS AS (binary_quantize(embedding)::bit({dimensions})) STORED
 
+-- add_code --
+ALTER TABLE {table}
+ADD COLUMN embedding_code {type}({dimensions}) GENERATED ALWAYS AS (({code})::{type}({dimensions})) STORED
+
+-- code_name --
+-- What search reads of an embedding: embedding_bits before migration 017.
+SELECT attname FROM pg_attribute
+WHERE attrelid = to_regclass(%(table)s::text) AND attname IN ('embedding_bits', 'embedding_code') AND NOT attisdropped
+
 -- unsampled --
 -- Whether PostgreSQL takes no samples of the vectors (migration 015).
 SELECT coalesce(attstattarget = 0, false) FROM pg_attribute
@@ -50,15 +59,15 @@ WHERE attrelid = to_regclass(%(table)s::text) AND attname = 'embedding'
 -- A new column is sampled by default, and samples outlive what is forgotten.
 ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0
 
--- bits_are_kept --
+-- code_is_kept --
 SELECT EXISTS (
     SELECT FROM pg_attribute
     WHERE attrelid IN (SELECT to_regclass(format('%%I.%%I', %(schema)s::text, name)) FROM unnest(%(tables)s::text[]) AS name)
-        AND attname = 'embedding_bits' AND attgenerated = '' AND NOT attisdropped)
+        AND attname IN ('embedding_bits', 'embedding_code') AND attgenerated = '' AND NOT attisdropped)
 
--- keep_bits --
-ALTER TABLE {table} ALTER COLUMN embedding_bits DROP EXPRESSION
+-- keep_code --
+ALTER TABLE {table} ALTER COLUMN {name} DROP EXPRESSION
 
--- keep_bits_trigger --
+-- keep_code_trigger --
 CREATE OR REPLACE TRIGGER {trigger} BEFORE INSERT OR UPDATE OF embedding ON {table}
-FOR EACH ROW EXECUTE FUNCTION memory_embedding_bits()
+FOR EACH ROW EXECUTE FUNCTION {function}()

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.models import Author, Entity, Fact
 
 SQL = queries.beside(__name__)
@@ -52,17 +52,18 @@ class MergeStore:
         self._connection = connection
         self._author = author
 
-    def pairs(self, *, similarity: float, among: int, nearest: int, untyped: str) -> Sequence[Pair]:
+    def pairs(self, *, similarity: float, among: int, nearest: int, untyped: str, dimensions: int) -> Sequence[Pair]:
         """Entities that may be one.
 
         Args:
             similarity: least cosine similarity of those without a common name.
             among: how many entities, those changed last, are compared with all by embedding.
             nearest: how many each of them is compared with.
+            dimensions: of the embeddings.
         """
         given = self._given(similarity=similarity, among=among, nearest=nearest + 1, untyped=untyped)
         with self._connection.cursor(row_factory=class_row(Pair)) as cursor:
-            return cursor.execute(SQL.pairs, given).fetchall()
+            return cursor.execute(codes.completed(SQL.pairs, dimensions), given).fetchall()
 
     def lock(self, ids: Sequence[int]) -> Sequence[Entity]:
         """Entities as they are; nobody else changes them until the end of the transaction."""

@@ -1,7 +1,7 @@
 -- pairs --
 -- Entities that may be one: of the same type (or one of a type nobody said), with a name in common once case,
 -- punctuation and ways to write a character are put aside, or alike by embedding. The second half compares the entities
--- changed last with all: each looks at its nearest by bits, and the exact distance decides.
+-- changed last with all: each looks at its nearest by their codes, and the exact distance decides.
 WITH living AS MATERIALIZED (
     SELECT e.id, e.name, e.type, e.aliases, e.updated_at
     FROM kg_entities e
@@ -30,8 +30,8 @@ alike AS (
         SELECT o.id, o.embedding FROM kg_entities o
         WHERE o.agent_id = %(agent_id)s::text AND o.id = ANY (ARRAY(
             SELECT x.id FROM kg_entities x
-            WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL
-            ORDER BY x.embedding_bits <~> e.embedding_bits
+            WHERE x.agent_id = %(agent_id)s::text AND x.embedding_code IS NOT NULL
+            ORDER BY x.embedding_code {distance} e.embedding_code
             LIMIT %(nearest)s::integer))
     ) AS n
     WHERE e.embedding IS NOT NULL AND n.id <> e.id

@@ -66,8 +66,11 @@ class Merging:
         """
         most = validation.limit(among, "among", most=100_000)
         author = self._scope.author
+        dimensions = self._scope.model.dimensions
         pairs = self._scope.read(
-            lambda c: MergeStore(c, author).pairs(similarity=ALIKE, among=most, nearest=NEAREST, untyped=UNTYPED)
+            lambda c: MergeStore(c, author).pairs(
+                similarity=ALIKE, among=most, nearest=NEAREST, untyped=UNTYPED, dimensions=dimensions
+            )
         )
         weighed = [(proposal, pair) for pair in pairs if (proposal := proposed(pair)) is not None]
         by_fingerprint = {proposal.fingerprint: (proposal, pair) for proposal, pair in weighed}

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.models import ArchivalMemory, Author
 
 SQL = queries.beside(__name__)
@@ -38,12 +38,12 @@ class SleepStore:
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(SQL.same_texts, self._given(limit=limit)).fetchall()
 
-    def similar(self, *, similarity: float, skip: int, among: int, nearest: int) -> Sequence[Similar]:
+    def similar(self, *, similarity: float, skip: int, among: int, nearest: int, dimensions: int) -> Sequence[Similar]:
         """Pairs that are alike by embedding, most first, of ``among`` memories with their nearest: those written last,
         after the first ``skip``."""
         given = self._given(similarity=similarity, skip=skip, among=among, nearest=nearest + 1)
         with self._connection.cursor(row_factory=class_row(Similar)) as cursor:
-            return cursor.execute(SQL.similar, given).fetchall()
+            return cursor.execute(codes.completed(SQL.similar, dimensions), given).fetchall()
 
     def memories(self, ids: Sequence[int], *, lock: bool = False) -> Sequence[ArchivalMemory]:
         """Living memories, the most important and of those the oldest first. Locked, by id, they stay as they are."""

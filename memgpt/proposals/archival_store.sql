@@ -10,7 +10,7 @@ ORDER BY 1
 LIMIT %(limit)s::integer
 
 -- similar --
--- Pairs of living memories that are alike by embedding: each of those written last with its nearest by bits, decided
+-- Pairs of living memories that are alike by embedding: each of those written last with its nearest by code, decided
 -- by the exact distance.
 WITH latest AS MATERIALIZED (
     SELECT m.id FROM archival_memories m
@@ -26,9 +26,9 @@ CROSS JOIN LATERAL (
     SELECT o.id, o.embedding FROM archival_memories o
     WHERE o.agent_id = %(agent_id)s::text AND o.id = ANY (ARRAY(
         SELECT x.id FROM archival_memories x
-        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_bits IS NOT NULL AND x.superseded_at IS NULL
+        WHERE x.agent_id = %(agent_id)s::text AND x.embedding_code IS NOT NULL AND x.superseded_at IS NULL
             AND (x.expires_at IS NULL OR x.expires_at > now())
-        ORDER BY x.embedding_bits <~> m.embedding_bits
+        ORDER BY x.embedding_code {distance} m.embedding_code
         LIMIT %(nearest)s::integer))
 ) AS n
 WHERE m.embedding IS NOT NULL AND n.id <> m.id AND 1 - (n.embedding <=> m.embedding) >= %(similarity)s::real

@@ -13,11 +13,11 @@ from pgvector import Vector
 from psycopg import sql
 
 from memgpt import validation
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import EmbeddingError, InputError
 from memgpt.reembed.rows import counted
-from memgpt.reembed.tables import EmbeddedTable
+from memgpt.reembed.tables import EmbeddedTable, dimensions_of
 
 SQL = queries.beside(__name__)
 
@@ -153,5 +153,6 @@ def _recall(
 def _ids(
     connection: psycopg.Connection[Any], table: EmbeddedTable, statement: bytes, side: str, given: dict[str, Any]
 ) -> set[int]:
-    names = {"bits": sql.Identifier(f"embedding{side}_bits"), "embedding": sql.Identifier(f"embedding{side}")}
+    names = {"codes": sql.Identifier(f"embedding{side}_code"), "embedding": sql.Identifier(f"embedding{side}")}
+    statement = codes.completed(statement, dimensions_of(connection, table, f"embedding{side}"))
     return {row[0] for row in connection.execute(table.compose(statement, **names), given).fetchall()}

@@ -6,13 +6,13 @@ ORDER BY md5(agent_id || ' ' || id::text)
 LIMIT %(limit)s::integer
 
 -- neighbours --
--- The ids nearest to a row by one side's vectors: candidates by bits, exact distances decide.
+-- The ids nearest to a row by one side's vectors: candidates by their codes, exact distances decide.
 SELECT m.id FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text AND m.id <> %(id)s::bigint
     AND m.id = ANY (ARRAY(
         SELECT x.id FROM {table} x
-        WHERE x.agent_id = %(agent_id)s::text AND x.{bits} IS NOT NULL
-        ORDER BY x.{bits} <~> (SELECT s.{bits} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint)
+        WHERE x.agent_id = %(agent_id)s::text AND x.{codes} IS NOT NULL
+        ORDER BY x.{codes} {distance} (SELECT s.{codes} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint)
         LIMIT 500))
 ORDER BY m.{embedding} <=> (SELECT s.{embedding} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint), m.id
 LIMIT %(limit)s::integer
@@ -23,8 +23,8 @@ SELECT m.id FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(
         SELECT x.id FROM {table} x
-        WHERE x.agent_id = %(agent_id)s::text AND x.{bits} IS NOT NULL
-        ORDER BY x.{bits} <~> (SELECT binary_quantize(%(embedding)s::vector))
+        WHERE x.agent_id = %(agent_id)s::text AND x.{codes} IS NOT NULL
+        ORDER BY x.{codes} {distance} (SELECT {code})
         LIMIT 500))
 ORDER BY m.{embedding} <=> %(embedding)s::vector, m.id
 LIMIT %(limit)s::integer

@@ -93,9 +93,9 @@ def vectors(about: Examination) -> Iterator[Finding]:
     for table in about.tables:
         counts: dict[str | None, int] = {}
         hidden = 0
-        for model, rows, without_bits in about.connection.execute(table.compose(SQL.models)).fetchall():
+        for model, rows, without_code in about.connection.execute(table.compose(SQL.models)).fetchall():
             counts[model] = rows
-            hidden += without_bits
+            hidden += without_code
         missing = counts.pop(None, 0)
         right = counts.pop(about.model, 0)
         repair = f"memgpt reembed --to {about.model}"
@@ -106,7 +106,7 @@ def vectors(about: Examination) -> Iterator[Finding]:
             what = f"{missing:,} texts of {table.name} have no vector: search finds them by their words only"
             yield Finding("vectors", "note", what, repair if about.model != NO_MODEL else "")
         if hidden:
-            what = f"{hidden:,} rows of {table.name} have a vector without its bits, which search looks at first"
+            what = f"{hidden:,} rows of {table.name} have a vector without its code, which search looks at first"
             yield Finding("vectors", "problem", what, repair)
         if right and not (counts or missing or hidden):
             yield Finding("vectors", "ok", f"{right:,} rows of {table.name}, all of {about.model}")

@@ -4,7 +4,7 @@ SELECT name, dimensions FROM embedding_models WHERE active
 -- models --
 -- Which models the rows of a table are of; null where a text has no vector.
 SELECT CASE WHEN embedding IS NOT NULL THEN coalesce(embedding_model, '') END AS model, count(*) AS rows,
-    count(*) FILTER (WHERE embedding IS NOT NULL AND embedding_bits IS NULL) AS without_bits
+    count(*) FILTER (WHERE embedding IS NOT NULL AND embedding_code IS NULL) AS without_code
 FROM {table}
 WHERE btrim({text}) <> ''
 GROUP BY 1

@@ -13,7 +13,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from memgpt import validation
-from memgpt.database import queries
+from memgpt.database import codes, queries
+from memgpt.database.dimensions import column
 from memgpt.embeddings import EmbeddingModel, checked
 from memgpt.errors import EmbeddingError
 from memgpt.reembed.tables import EmbeddedTable, is_generated
@@ -63,10 +64,12 @@ class Batches:
     def store(self, connection: psycopg.Connection[Any], rows: Sequence[PendingRow], vectors: Sequence[Vector]) -> int:
         """Keep the vectors; answers how many rows took theirs."""
         if self._statement is None:
-            generated = is_generated(connection, self.table, "embedding_next_bits")
-            bits = b"" if generated else SQL.set_bits
+            generated = is_generated(connection, self.table, "embedding_next_code")
+            size = column(self._model.dimensions)  # of the vector as it is stored
+            of = codes.code(codes.code_type(size.dimensions), f"n.embedding::{size.type}")
+            code = b"" if generated else SQL.set_code.replace(b"{of}", of)
             held = self.table.compose(SQL.held)
-            self._statement = self.table.compose(SQL.store, held=held, bits=sql.SQL(bits.decode()))
+            self._statement = self.table.compose(SQL.store, held=held, code=sql.SQL(code.decode()))
         given = {
             "agent_ids": [row.agent_id for row in rows],
             "ids": [row.id for row in rows],

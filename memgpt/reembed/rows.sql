@@ -10,12 +10,12 @@ LIMIT %(limit)s::integer
 -- store --
 WITH {held}
 UPDATE {table} m SET
-    embedding_next = n.embedding, {bits} embedding_next_model = %(model)s::text, embedding_next_hash = n.hash
+    embedding_next = n.embedding, {code} embedding_next_model = %(model)s::text, embedding_next_hash = n.hash
 FROM held n
 WHERE m.ctid = n.ctid
 
--- set_bits --
-embedding_next_bits = binary_quantize(n.embedding),
+-- set_code --
+embedding_next_code = {of},
 
 -- count --
 SELECT count(*), count(*) FILTER (
@@ -23,10 +23,10 @@ SELECT count(*), count(*) FILTER (
 FROM {table} WHERE embedding IS NOT NULL
 
 -- unmended --
--- Rows that have no vector, one of another model than the active one, or one without its bits.
+-- Rows that have no vector, one of another model than the active one, or one without its code.
 SELECT agent_id, id, {text} AS text, md5({text})::uuid AS hash
 FROM {table}
-WHERE (embedding_bits IS NULL OR embedding_model IS DISTINCT FROM %(model)s::text) AND btrim({text}) <> ''
+WHERE (embedding_code IS NULL OR embedding_model IS DISTINCT FROM %(model)s::text) AND btrim({text}) <> ''
     AND (agent_id, id) > (%(agent_id)s::text, %(id)s::bigint)
 ORDER BY agent_id, id
 LIMIT %(limit)s::integer

@@ -1,6 +1,6 @@
 """The columns and indexes a switch makes beside the live ones, and their exchange.
 
-The new vectors live in ``embedding_next`` with their bits, their model and the hash of the text they were made from.
+The new vectors live in ``embedding_next`` with their codes, their model and the hash of the text they were made from.
 The hash is what keeps writers out of this: a partial index holds the rows whose hash is not that of their text, so a
 row that is written or changed while a switch runs is found again without the writer, or a trigger, doing anything.
 """
@@ -14,14 +14,21 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
 from memgpt.database.admin.migration import discover
-from memgpt.database.dimensions import IN_THE_FILES, TABLES, Column, column, index_statements, take_no_samples
-from memgpt.database.dimensions import SQL as DIMENSIONS_SQL
+from memgpt.database.dimensions import (
+    IN_THE_FILES,
+    TABLES,
+    Column,
+    column,
+    index_statements,
+    keep_code_by_trigger,
+    take_no_samples,
+)
 
 SQL = queries.beside(__name__)
 
-_PARTS: Final = {"embedding": "embedding{}", "bits": "embedding{}_bits", "model": "embedding{}_model"}
+_PARTS: Final = {"embedding": "embedding{}", "code": "embedding{}_code", "model": "embedding{}_model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,9 @@ def tables(schema: str) -> list[EmbeddedTable]:
 
 def add_columns(connection: psycopg.Connection[Any], table: EmbeddedTable, size: Column) -> None:
     kind = sql.SQL("{}({})").format(sql.SQL(size.type), sql.Literal(size.dimensions))
-    connection.execute(table.compose(SQL.add_columns, type=kind, dimensions=sql.Literal(size.dimensions)))
-    for name in ("embedding_next", "embedding_next_bits", "embedding_next_hash"):
+    code = sql.SQL("{}({})").format(sql.SQL(codes.code_type(size.dimensions)), sql.Literal(size.dimensions))
+    connection.execute(table.compose(SQL.add_columns, type=kind, code=code))
+    for name in ("embedding_next", "embedding_next_code", "embedding_next_hash"):
         take_no_samples(connection, table.identifier, name)
 
 
@@ -77,7 +85,7 @@ def next_indexes(table: EmbeddedTable, size: Column) -> Iterator[tuple[str, sql.
             continue
         text = statement.replace(f"INDEX {name}", f"INDEX CONCURRENTLY IF NOT EXISTS {name}_next", 1)
         text = text.replace(f"ON {owner}", f"ON {table.identifier.as_string()}", 1)
-        text = text.replace("embedding_bits", "embedding_next_bits").replace("(embedding ", "(embedding_next ")
+        text = text.replace("embedding_code", "embedding_next_code").replace("(embedding ", "(embedding_next ")
         yield f"{name}_next", sql.SQL(text)
 
 
@@ -95,9 +103,10 @@ def exchange(connection: psycopg.Connection[Any], table: EmbeddedTable, size: Co
     connection.execute(table.compose(SQL.drop_index, index=sql.Identifier(table.schema, table.missing_index)))
     _store(connection, table, "embedding_previous", "EXTERNAL")  # both fit into a row because this one can leave it
     _store(connection, table, "embedding", size.storage)
-    trigger = sql.Identifier(f"{table.name}_embedding_bits")
-    keeps = SQL.leave_bits if is_generated(connection, table, "embedding_bits") else DIMENSIONS_SQL.keep_bits_trigger
-    connection.execute(table.compose(keeps, trigger=trigger))
+    if is_generated(connection, table, "embedding_code"):
+        connection.execute(table.compose(SQL.leave_code, trigger=sql.Identifier(f"{table.name}_embedding_code")))
+    else:
+        keep_code_by_trigger(connection, table.identifier, table.name)
 
 
 def bring_back(connection: psycopg.Connection[Any], table: EmbeddedTable) -> None:
@@ -110,6 +119,14 @@ def is_generated(connection: psycopg.Connection[Any], table: EmbeddedTable, name
     given = {"table": table.identifier.as_string(connection), "column": name}
     row = connection.execute(SQL.is_generated, given).fetchone()
     return bool(row and row[0])
+
+
+def dimensions_of(connection: psycopg.Connection[Any], table: EmbeddedTable, name: str) -> int:
+    """Return the length of the vectors of one side, 0 where there is no such column."""
+    row = connection.execute(
+        SQL.dimensions, {"table": table.identifier.as_string(connection), "column": name}
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _rename(connection: psycopg.Connection[Any], table: EmbeddedTable, old: str, new: str) -> None:

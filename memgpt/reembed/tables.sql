@@ -18,13 +18,13 @@ fact
 -- Adds no more than a line to the catalog: no generated column, no default, so no row is touched.
 ALTER TABLE {table}
 ADD COLUMN IF NOT EXISTS embedding_next {type},
-ADD COLUMN IF NOT EXISTS embedding_next_bits bit({dimensions}),
+ADD COLUMN IF NOT EXISTS embedding_next_code {code},
 ADD COLUMN IF NOT EXISTS embedding_next_model text,
 ADD COLUMN IF NOT EXISTS embedding_next_hash uuid
 
 -- drop_columns --
 ALTER TABLE {table}
-DROP COLUMN IF EXISTS {bits},
+DROP COLUMN IF EXISTS {code},
 DROP COLUMN IF EXISTS {embedding},
 DROP COLUMN IF EXISTS {model},
 DROP COLUMN IF EXISTS {hash}
@@ -66,12 +66,16 @@ LOCK TABLE archival_memories, conversations, document_chunks, kg_entities, kg_re
 SELECT attgenerated <> '' FROM pg_attribute
 WHERE attrelid = to_regclass(%(table)s::text) AND attname = %(column)s::text AND NOT attisdropped
 
--- leave_bits --
+-- dimensions --
+SELECT atttypmod FROM pg_attribute
+WHERE attrelid = to_regclass(%(table)s::text) AND attname = %(column)s::text AND NOT attisdropped
+
+-- leave_code --
 DROP TRIGGER IF EXISTS {trigger} ON {table}
 
 -- renew_function --
 -- Sessions that have run the function compile it again: the column's type may be another one now.
-ALTER FUNCTION memory_embedding_bits() COST 100
+ALTER FUNCTION memory_embedding_code() COST 100
 
 -- vacuum --
 VACUUM (ANALYZE) {table}

@@ -23,7 +23,7 @@ from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sourc
 from memgpt.search.query_syntax import plain, understood
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.search.ranking.query import names_days
-from memgpt.search.store import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates, candidates_for
+from memgpt.search.store import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
 SIZES_LAST: Final = 60.0
@@ -199,14 +199,10 @@ class Search:
 
         def work(connection: Connection) -> Sequence[Nearest]:
             return self._store(connection).nearest(
-                given, kinds=kinds, limit=most, candidates=looked_at, filters=filters
+                given, kinds=kinds, limit=most, rows=rows, candidates=looked_at, filters=filters
             )
 
         found = self._scope.read(work, _model)
-        needed = {kind: _needed(found, kind, most, rows[kind], dimensions) for kind in kinds}
-        if any(needed[kind] > looked_at[kind] for kind in kinds):  # nothing is near: look at more
-            looked_at = {kind: max(needed[kind], looked_at[kind]) for kind in kinds}
-            found = self._scope.read(work, _model)
         order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             hit(
@@ -299,6 +295,8 @@ class Search:
         facts = graph and "fact" in kinds and (rows["fact"] > 0 or not self._scope.embeds)
         names = names_in(asked.words[:MOST_NAMED]) if facts else []
         dimensions = self._scope.model.dimensions
+        narrowed = bool(asked.phrases or asked.excluded)
+        looked_at = {kind: candidates(rows[kind], dimensions, seeds.vector, narrowed=narrowed) for kind in kinds}
         return self._scope.read(
             lambda c: self._store(c).ranked(
                 asked,
@@ -306,7 +304,7 @@ class Search:
                 kinds=kinds,
                 seeds=seeds,
                 rows=rows,
-                candidates={kind: candidates(rows[kind], dimensions, seeds.vector) for kind in kinds},
+                candidates=looked_at,
                 filters=filters,
                 language=self._scope.language,
                 names=names,
@@ -341,12 +339,6 @@ def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
         return KINDS
     chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([given] if isinstance(given, str) else given)}
     return tuple(kind for kind in KINDS if kind in chosen)
-
-
-def _needed(found: Sequence[Nearest], kind: Kind, most: int, rows: int, dimensions: int) -> int:
-    """Candidates it takes to be sure of what was found of a kind; none where there were no more than asked for."""
-    scores = [hit.similarity for hit in found if hit.kind == kind]
-    return candidates_for(rows, dimensions, scores[-1]) if len(scores) == most < rows else 0
 
 
 def _model(found: Sequence[Found | Nearest]) -> ActiveModel | None:

@@ -15,11 +15,15 @@ from psycopg import Connection
 from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
-from memgpt.database import queries
+from memgpt.database import codes, queries
+from memgpt.database.codes import CodeType, code_type
 from memgpt.database.driver import hidden_operators
 from memgpt.models import Json, Kind
 
 SQL = queries.beside(__name__)
+
+NEARLY_THE_SAME: Final = 10
+"""Rows beyond the last one wanted whose vectors may differ from its by less than two bytes a number tell."""
 
 MOST_TEXTS_SHARE: Final = 0.02
 MOST_TEXTS_FLOOR: Final = 10
@@ -165,29 +169,21 @@ class Sizes:
     """Whether any text of the agent mentions a name: without, there is no graph to search."""
 
 
-def candidates(rows: int, dimensions: int, limit: int) -> int:
-    """How many rows the bits must propose for the exact distances to hold the true nearest at recall 0.99.
+def candidates(rows: int, dimensions: int, limit: int, *, narrowed: bool = False) -> int:
+    """Return how many rows the codes must propose for the exact distances to hold the true nearest at recall 0.99.
 
-    Fewer bits say less, and the order of more rows needs more of them. The constants are measured on real sentence
-    vectors of 256 dimensions (5,000 and 18,000 rows) and on vectors of 1,536 without structure (to 100,000 rows);
-    ``benchmarks/search.py`` measures them again.
+    Codes with two bytes a number order rows as the vectors do, but for the last digits. Fewer bits say less, and the
+    order of more rows needs more of them. The constants of bits are measured on real sentence vectors of 256 dimensions
+    (5,000 and 18,000 rows) and on vectors of 1,536 without structure (to 100,000 rows); ``benchmarks/search.py``
+    measures them again. ``narrowed``: words that are demanded or excluded leave only a part of the rows, so the pool is
+    the same for both.
     """
+    if code_type(dimensions) == "halfvec" and not narrowed:
+        return limit + NEARLY_THE_SAME
     if rows <= 500:
         return max(500, limit)
     spread = 11.0 * math.pow(256 / dimensions, 0.4)
     return max(math.ceil(spread * math.sqrt(rows) * max(1.0, math.sqrt(limit / 10))), 5 * limit)
-
-
-def candidates_for(rows: int, dimensions: int, similarity: float) -> int:
-    """How many rows the bits must propose to hold one of that cosine similarity among rows with nothing in common.
-
-    Where nothing is near, as among random vectors, the bits hardly tell the nearest apart. The Hamming distance of a
-    row is then normal around half the bits; that of the wanted one lies 2/pi * similarity * sqrt(dimensions) deviations
-    below, give or take one. The 1.9 is fitted to simulated Gaussian vectors (1,000 to 30,000 rows, 256 to 1,536
-    dimensions) for recall 0.99 over ten neighbours.
-    """
-    deviations = 2 / math.pi * similarity * math.sqrt(dimensions) - 1.9
-    return math.ceil(rows * math.erfc(deviations / math.sqrt(2)) / 2)
 
 
 class SearchStore:
@@ -205,17 +201,27 @@ class SearchStore:
         return sizes
 
     def nearest(
-        self, vector: Vector, *, kinds: Sequence[Kind], limit: int, candidates: Mapping[Kind, int], filters: Filters
+        self,
+        vector: Vector,
+        *,
+        kinds: Sequence[Kind],
+        limit: int,
+        rows: Mapping[Kind, int],
+        candidates: Mapping[Kind, int],
+        filters: Filters,
     ) -> Sequence[Nearest]:
         """The nearest rows of each kind, by exact cosine distance; at most ``limit`` of each."""
         given = {
             "agent_id": self._agent_id,
             "embedding": vector,
             "limit": limit,
+            **{f"{kind}_rows": rows[kind] for kind in kinds},
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
-        statement = compose("nearest", tuple(kinds), bool(filters), hidden_operators(self._connection))
+        code = code_type(vector.dimensions())
+        form = "nearest" if code == "halfvec" else "nearest_by_bits"
+        statement = compose(form, tuple(kinds), bool(filters), hidden_operators(self._connection), code)
         with self._connection.cursor(row_factory=args_row(Nearest)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -250,7 +256,8 @@ class SearchStore:
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
-        statement = compose("ranked", tuple(kinds), bool(filters), hidden_operators(self._connection))
+        code = None if vector is None else code_type(vector.dimensions())
+        statement = compose("ranked", tuple(kinds), bool(filters), hidden_operators(self._connection), code)
         with self._connection.cursor(row_factory=args_row(Found)) as cursor:
             return cursor.execute(statement, given, binary=True).fetchall()
 
@@ -288,9 +295,18 @@ class SearchStore:
 
 
 @cache
-def compose(form: str, kinds: tuple[Kind, ...], filtered: bool, hidden: frozenset[str] = frozenset()) -> bytes:
-    """The statements of several kinds as one. Functions of the owner look up what the ``hidden`` operators would."""
-    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden) + b")" for kind in kinds]
+def compose(
+    form: str,
+    kinds: tuple[Kind, ...],
+    filtered: bool,
+    hidden: frozenset[str] = frozenset(),
+    code: CodeType | None = None,
+) -> bytes:
+    """Return the statements of several kinds as one, for codes of this type; without one, no vector is searched.
+
+    Functions of the owner look up what the ``hidden`` operators would.
+    """
+    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden, code) + b")" for kind in kinds]
     return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
 
 
@@ -307,18 +323,33 @@ def _linked() -> bytes:
     return SQL.linked.replace(b"{texts}", b"\nUNION ALL\n".join(texts))
 
 
-def _completed(template: bytes, kind: Kind, filtered: bool, hidden: frozenset[str] = frozenset()) -> bytes:
-    """A statement for one kind: what stands in braces is what the file says of that kind, or of all."""
+def _completed(
+    template: bytes,
+    kind: Kind,
+    filtered: bool,
+    hidden: frozenset[str] = frozenset(),
+    code: CodeType | None = None,
+) -> bytes:
+    """Return a statement for one kind: what stands in braces is what the file says of that kind, or of all."""
 
     def fill(hole: re.Match[bytes]) -> bytes:
         name = hole[1].decode()
         if name == "kind":
             return kind.encode()
-        if name == "near" and filtered:
-            name = "near_filtered"
-        if _LOOKED_UP.get(name) in hidden:
-            name = f"{name}_looked_up"
-        return _completed(_piece(name, kind), kind, filtered, hidden)
+        if name in ("code", "distance"):
+            assert code is not None  # noqa: S101 - what is near nothing has no code
+            return codes.code(code) if name == "code" else codes.distance(code)
+        if name == "near" and code is None:
+            name = "near_nothing"
+        piece = name.removesuffix("_again")
+        if _LOOKED_UP.get(piece) in hidden:
+            piece = f"{piece}_looked_up"
+        if filtered and f"{piece}_filtered" in SQL:
+            piece = f"{piece}_filtered"
+        template = _piece(piece, kind)
+        if name == "near_again":
+            template = template.replace(b"{most}", SQL.most_needed)
+        return _completed(template, kind, filtered, hidden, code)
 
     return _HOLE.sub(fill, template)
 

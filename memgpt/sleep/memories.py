@@ -102,10 +102,13 @@ def alike(memory: Memory, similarity: float, among: int) -> Sequence[Similar]:
     Some at a time: a statement looks at every memory as often as it has starts, and has a time limit.
     """
     similar: dict[tuple[int, int], Similar] = {}
+    dimensions = scope_of(memory).model.dimensions
     for skip in range(0, among, STARTS):
         with scope_of(memory).transaction() as connection:
             store = SleepStore(connection, scope_of(memory).author)
-            pairs = store.similar(similarity=similarity, skip=skip, among=STARTS, nearest=NEAREST)
+            pairs = store.similar(
+                similarity=similarity, skip=skip, among=STARTS, nearest=NEAREST, dimensions=dimensions
+            )
         similar.update({(pair.one, pair.other): pair for pair in pairs})
     return sorted(similar.values(), key=lambda pair: (-pair.similarity, pair.one, pair.other))
 

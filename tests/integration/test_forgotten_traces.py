@@ -94,7 +94,7 @@ def test_a_column_that_is_made_for_another_model_is_not_sampled_either(database:
     migrate.apply(dsn, model=migrate.ModelSpec("m", 64))
     with psycopg.connect(dsn) as connection:
         columns = connection.execute(COLUMNS, [[*OF_THE_SERVICE]]).fetchall()
-    assert not [table for table, name, off in columns if name.startswith("embedding_bits") and not off]
+    assert not [table for table, name, off in columns if name.startswith("embedding_code") and not off]
 
 
 PROCESS = """

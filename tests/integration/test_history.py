@@ -135,7 +135,7 @@ def test_history_tells_who_changed_what_into_what(memory: Memory) -> None:
     assert remembered.new is not None
     assert important.new is not None
     assert (remembered.new["importance"], important.new["importance"]) == (0.5, 0.9)
-    assert not {"embedding", "embedding_bits", "search", "text_hash"} & important.new.keys()
+    assert not {"embedding", "embedding_code", "search", "text_hash"} & important.new.keys()
     assert set(remembered.new) == set(important.new)
     assert created.changed_at < deleted.changed_at
 

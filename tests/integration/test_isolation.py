@@ -205,8 +205,9 @@ def test_through_a_pooler(database_of: Database, pooled_dsn: str) -> None:
 
 
 NEAR = (
-    "SELECT x.id FROM archival_memories x WHERE x.agent_id = 'acme-1' AND x.embedding_bits IS NOT NULL"
-    " AND x.superseded_at IS NULL ORDER BY x.embedding_bits <~> (SELECT binary_quantize(%s::text::vector)) LIMIT 100"
+    "SELECT x.id FROM archival_memories x WHERE x.agent_id = 'acme-1' AND x.embedding_code IS NOT NULL"
+    " AND x.superseded_at IS NULL"
+    " ORDER BY x.embedding_code <#> (SELECT l2_normalize(%s::text::vector)::halfvec) LIMIT 100"
 )
 WORDS = "SELECT id FROM archival_memories WHERE agent_id = 'acme-1' AND search @@ to_tsquery('english', 'rare7')"
 

@@ -14,6 +14,7 @@ import pytest
 
 from memgpt.agents import transfer_store
 from memgpt.archival import store
+from memgpt.database.codes import completed as completed_codes
 from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.queries import Queries
 from memgpt.database.tables import BY_NAME, ROW_KINDS
@@ -25,8 +26,11 @@ from memgpt.search import store as search
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
 FILES = [file for file in sorted(PACKAGE.rglob("*.sql")) if "migrations" not in file.parts]
-HOLES = {"{table}": "archival_memories", "{text}": "text", "{embedding}": "embedding", "{bits}": "embedding_bits"}
+HOLES = {"{table}": "archival_memories", "{text}": "text", "{embedding}": "embedding", "{codes}": "embedding_code"}
 """What statements that serve every table with a vector are completed with."""
+
+DIMENSIONS = 256
+"""Of the template database: its codes are half-precision vectors. test_plans.py plans the statements for bits."""
 
 ELSEWHERE = ("embedding_next", "procrastinate_jobs")
 """Columns that exist while the model is being changed, and the queue's table, which its library makes:
@@ -51,6 +55,7 @@ def queries() -> Iterator[object]:
             filled = filled.replace("{held}", there.get("held", b"").decode())
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
+            filled = completed_codes(filled.encode(), DIMENSIONS).decode()
             yield pytest.param(filled, id=f"{file.stem}.{name}")
     yield from completed()
 
@@ -69,7 +74,7 @@ def completed() -> Iterator[object]:
     for kind in typing.get_args(Kind):
         for form, filtered in itertools.product(("ranked", "nearest"), (False, True)):
             for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
-                statement = search.compose(form, (kind,), filtered, hidden).decode()
+                statement = search.compose(form, (kind,), filtered, hidden, "halfvec").decode()
                 yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}_{len(hidden)}")
     for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
         yield pytest.param(
@@ -80,7 +85,7 @@ def completed() -> Iterator[object]:
         walk = traversal_store._statement("within", of_types=True, hidden=hidden).decode()
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
-    yield pytest.param(store._remember().decode(), id="archival.remember_completed")
+    yield pytest.param(store._remember(DIMENSIONS).decode(), id="archival.remember_completed")
     for kind, linking in mentions_store._STATEMENTS.items():
         yield pytest.param(linking.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
@@ -166,8 +171,8 @@ def named_in_text(module: Path, file: Path) -> set[str]:
     holes = set(re.findall(r"\{(\w+)\}", file.read_text(encoding="utf-8")))
     tree = ast.parse(module.read_text(encoding="utf-8"))
     asked = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    pieces = holes | asked & {"ranked", "nearest", "near_filtered"}
-    forms = {name: name.removesuffix("_looked_up") for name, _ in named(file)}
+    pieces = holes | asked & {"ranked", "nearest", "nearest_by_bits", "near_nothing"}
+    forms = {name: name.removesuffix("_looked_up").removesuffix("_filtered") for name, _ in named(file)}
     return {name for name, form in forms.items() if form in pieces or form.partition("_")[2] in pieces}
 
 

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from memgpt import Memory
 from memgpt.config import Settings
+from memgpt.database import codes
 from memgpt.database.admin import migrate, verify
 from memgpt.errors import ConflictError, EmbeddingError, InputError, MigrationError, ModelMismatchError
 from memgpt.reembed import doctor, finish, plan, reembed, rollback, status
@@ -82,11 +83,13 @@ def fill(memory: Memory, rows: int, start: int = 0) -> None:
 
 
 def lacking(look: Callable[..., Any], model: str) -> int:
-    """Rows that do not have a vector of this model with its bits."""
+    """Rows that do not have a vector of this model with its code."""
+    dimensions = DIMENSIONS.get(model, 256)
+    code = codes.code(codes.code_type(dimensions), "embedding").decode()
     return look(  # type: ignore[no-any-return]
-        "SELECT count(*) FROM archival_memories WHERE embedding IS NULL OR embedding_bits IS NULL "
-        f"OR embedding_model IS DISTINCT FROM '{model}' OR vector_dims(embedding) <> {DIMENSIONS.get(model, 256)} "
-        "OR embedding_bits <> binary_quantize(embedding)"
+        "SELECT count(*) FROM archival_memories WHERE embedding IS NULL OR embedding_code IS NULL "
+        f"OR embedding_model IS DISTINCT FROM '{model}' OR vector_dims(embedding) <> {dimensions} "
+        f"OR embedding_code <> {code}"
     )
 
 

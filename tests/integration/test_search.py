@@ -520,8 +520,8 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
     ):
         [[role]] = connection.execute("SELECT current_user").fetchall()
         assert (role == "memgpt_agent") is isolated
-        nearest = explained(connection, store.compose("nearest", (kind,), False), given)
-        ranked = explained(connection, store.compose("ranked", (kind,), False), given)
+        nearest = explained(connection, store.compose("nearest", (kind,), False, code="halfvec"), given)
+        ranked = explained(connection, store.compose("ranked", (kind,), False, code="halfvec"), given)
         phrased = given | {"phrases": ['"needle in hay"']}
         occurring = explained(connection, store._occurring((kind,), frozenset()), phrased)
     for plan in (nearest, ranked):

@@ -33,6 +33,7 @@ CREATE TABLE public.agents (
     time_zone text,
     CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
 );
+ALTER TABLE ONLY public.agents ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.agents ALTER COLUMN description SET STATISTICS 0;
 ALTER TABLE ONLY public.agents ALTER COLUMN metadata SET STATISTICS 0;
 ALTER TABLE ONLY public.agents ALTER COLUMN functional_types SET STATISTICS 0;
@@ -91,11 +92,47 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.memory_embedding_bits() RETURNS trigger
+CREATE FUNCTION public.memory_bits(embedding public.vector) RETURNS bit varying
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'public'
+    AS $$
+DECLARE
+    dimensions CONSTANT integer := vector_dims(embedding);
+    turned vector := CASE WHEN dimensions % 2 = 0 THEN embedding ELSE embedding || '[0]' END;
+    size CONSTANT integer := vector_dims(turned);
+    half CONSTANT integer := size / 2;
+    one integer;
+    other integer;
+    head vector;
+    tail vector;
+BEGIN
+    FOR round IN 1..14 LOOP
+        one := size * (round * 618 % 1000) / 1000;
+        other := size * (round * 755 % 1000) / 1000;
+        IF one > other THEN
+            turned := subvector(turned, one + 1, size - one) || subvector(turned, other + 1, one - other)
+                || subvector(turned, 1, other);
+        ELSE
+            turned := subvector(turned, other + 1, size - other) || subvector(turned, one + 1, other - one)
+                || subvector(turned, 1, one);
+        END IF;
+        head := subvector(turned, 1, half);
+        tail := subvector(turned, half + 1, half);
+        turned := (head + tail) || (head - tail);
+    END LOOP;
+    RETURN binary_quantize(subvector(turned, 1, dimensions));
+END
+$$;
+
+CREATE FUNCTION public.memory_embedding_code() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    NEW.embedding_bits := binary_quantize(NEW.embedding);
+    IF vector_dims(NEW.embedding) <= 1024 THEN
+        NEW.embedding_code := l2_normalize(NEW.embedding::vector)::halfvec;
+    ELSE
+        NEW.embedding_code := memory_bits(NEW.embedding::vector);
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -141,12 +178,13 @@ CREATE TABLE public.archival_memories (
     access_count integer DEFAULT 0 NOT NULL,
     embedding_model text,
     embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, text)) STORED,
     normal_hash uuid GENERATED ALWAYS AS (public.memory_text_hash(text)) STORED,
+    embedding_code bit(1536) GENERATED ALWAYS AS ((public.memory_bits((embedding)::public.vector))::bit(1536)) STORED,
     CONSTRAINT archival_memories_importance_check CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision)))
 )
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_threshold='500', autovacuum_vacuum_insert_scale_factor='0.01');
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN text SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN text_hash SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN tags SET STATISTICS 0;
@@ -154,9 +192,9 @@ ALTER TABLE ONLY public.archival_memories ALTER COLUMN source SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN metadata SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding SET STORAGE PLAIN;
-ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN search SET STATISTICS 0;
 ALTER TABLE ONLY public.archival_memories ALTER COLUMN normal_hash SET STATISTICS 0;
+ALTER TABLE ONLY public.archival_memories ALTER COLUMN embedding_code SET STATISTICS 0;
 
 ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
@@ -184,18 +222,19 @@ CREATE TABLE public.document_chunks (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     embedding_model text,
     embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, chunk_text)) STORED,
+    embedding_code bit(1536) GENERATED ALWAYS AS ((public.memory_bits((embedding)::public.vector))::bit(1536)) STORED,
     CONSTRAINT document_chunks_span_check CHECK ((char_start <= char_end))
 )
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_threshold='500', autovacuum_vacuum_insert_scale_factor='0.01');
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN chunk_text SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN heading_path SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN metadata SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding SET STORAGE PLAIN;
-ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.document_chunks ALTER COLUMN search SET STATISTICS 0;
+ALTER TABLE ONLY public.document_chunks ALTER COLUMN embedding_code SET STATISTICS 0;
 
 ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
@@ -227,14 +266,15 @@ CREATE TABLE public.kg_entities (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     embedding_model text,
     embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     name_keys tsvector GENERATED ALWAYS AS (public.memory_name_keys(name, aliases)) STORED,
     merged_into bigint,
     merged_at timestamp with time zone,
+    embedding_code bit(1536) GENERATED ALWAYS AS ((public.memory_bits((embedding)::public.vector))::bit(1536)) STORED,
     CONSTRAINT kg_entities_merged_check CHECK ((((merged_into IS NULL) = (merged_at IS NULL)) AND (merged_into IS DISTINCT FROM id))),
     CONSTRAINT kg_entities_name_check CHECK ((name <> ''::text))
 )
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_threshold='500', autovacuum_vacuum_insert_scale_factor='0.01');
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN type SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN aliases SET STATISTICS 0;
@@ -242,8 +282,8 @@ ALTER TABLE ONLY public.kg_entities ALTER COLUMN description SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN properties SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding SET STORAGE PLAIN;
-ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_entities ALTER COLUMN name_keys SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_entities ALTER COLUMN embedding_code SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_entities FORCE ROW LEVEL SECURITY;
 
@@ -269,19 +309,20 @@ CREATE TABLE public.kg_relationships (
     language text DEFAULT 'english'::text NOT NULL,
     embedding_model text,
     embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, fact)) STORED,
+    embedding_code bit(1536) GENERATED ALWAYS AS ((public.memory_bits((embedding)::public.vector))::bit(1536)) STORED,
     CONSTRAINT kg_relationships_type_check CHECK ((type <> ''::text)),
     CONSTRAINT kg_relationships_valid_check CHECK ((valid_from < valid_to))
 )
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_threshold='500', autovacuum_vacuum_insert_scale_factor='0.01');
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN type SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN fact SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN properties SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding SET STORAGE PLAIN;
-ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_relationships ALTER COLUMN search SET STATISTICS 0;
+ALTER TABLE ONLY public.kg_relationships ALTER COLUMN embedding_code SET STATISTICS 0;
 
 ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
@@ -306,11 +347,12 @@ CREATE TABLE public.conversations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     embedding_model text,
     embedding public.vector(1536),
-    embedding_bits bit(1536) GENERATED ALWAYS AS ((public.binary_quantize(embedding))::bit(1536)) STORED,
     search tsvector GENERATED ALWAYS AS (public.memory_search_vector(language, content)) STORED,
+    embedding_code bit(1536) GENERATED ALWAYS AS ((public.memory_bits((embedding)::public.vector))::bit(1536)) STORED,
     CONSTRAINT conversations_role_check CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text])))
 )
-WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_scale_factor='0.02');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_insert_threshold='500', autovacuum_vacuum_insert_scale_factor='0.01');
+ALTER TABLE ONLY public.conversations ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN session SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN content SET STATISTICS 0;
@@ -320,8 +362,8 @@ ALTER TABLE ONLY public.conversations ALTER COLUMN tool_call_id SET STATISTICS 0
 ALTER TABLE ONLY public.conversations ALTER COLUMN metadata SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN embedding SET STORAGE PLAIN;
-ALTER TABLE ONLY public.conversations ALTER COLUMN embedding_bits SET STATISTICS 0;
 ALTER TABLE ONLY public.conversations ALTER COLUMN search SET STATISTICS 0;
+ALTER TABLE ONLY public.conversations ALTER COLUMN embedding_code SET STATISTICS 0;
 
 ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
 
@@ -350,6 +392,7 @@ CREATE TABLE public.core_memories (
     CONSTRAINT core_memories_label_text_check CHECK ((label !~ '[/[:cntrl:]]'::text)),
     CONSTRAINT core_memories_limit_check CHECK ((("limit" > 0) AND (char_length(value) <= "limit")))
 );
+ALTER TABLE ONLY public.core_memories ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.core_memories ALTER COLUMN label SET STATISTICS 0;
 ALTER TABLE ONLY public.core_memories ALTER COLUMN value SET STATISTICS 0;
 ALTER TABLE ONLY public.core_memories ALTER COLUMN description SET STATISTICS 0;
@@ -494,6 +537,7 @@ CREATE TABLE public.agent_steps (
     CONSTRAINT agent_steps_calls_check CHECK (((calls_done >= 0) AND (calls_done <= calls))),
     CONSTRAINT agent_steps_kind_check CHECK ((kind = ANY (ARRAY['answer'::text, 'summary'::text])))
 );
+ALTER TABLE ONLY public.agent_steps ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.agent_steps ALTER COLUMN session SET STATISTICS 0;
 ALTER TABLE ONLY public.agent_steps ALTER COLUMN system SET STATISTICS 0;
 ALTER TABLE ONLY public.agent_steps ALTER COLUMN tools SET STATISTICS 0;
@@ -523,6 +567,7 @@ CREATE TABLE public.agent_turns (
     ended_at timestamp with time zone,
     CONSTRAINT agent_turns_status_check CHECK ((status = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text, 'failed'::text, 'cancelled'::text])))
 );
+ALTER TABLE ONLY public.agent_turns ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.agent_turns ALTER COLUMN session SET STATISTICS 0;
 ALTER TABLE ONLY public.agent_turns ALTER COLUMN reason SET STATISTICS 0;
 
@@ -575,6 +620,7 @@ CREATE TABLE public.audit_log (
     status integer NOT NULL,
     client text
 );
+ALTER TABLE ONLY public.audit_log ALTER COLUMN agent_id SET STATISTICS 0;
 
 ALTER TABLE ONLY public.audit_log FORCE ROW LEVEL SECURITY;
 
@@ -639,6 +685,7 @@ CREATE TABLE public.documents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
+ALTER TABLE ONLY public.documents ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.documents ALTER COLUMN title SET STATISTICS 0;
 ALTER TABLE ONLY public.documents ALTER COLUMN source SET STATISTICS 0;
 ALTER TABLE ONLY public.documents ALTER COLUMN media_type SET STATISTICS 0;
@@ -664,6 +711,7 @@ CREATE TABLE public.embedding_cache (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT embedding_cache_hash_check CHECK ((octet_length(hash) = 32))
 );
+ALTER TABLE ONLY public.embedding_cache ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.embedding_cache ALTER COLUMN hash SET STATISTICS 0;
 ALTER TABLE ONLY public.embedding_cache ALTER COLUMN embedding SET STATISTICS 0;
 
@@ -720,6 +768,7 @@ CREATE TABLE public.embedding_usage (
     tokens bigint DEFAULT 0 NOT NULL,
     cost numeric
 );
+ALTER TABLE ONLY public.embedding_usage ALTER COLUMN agent_id SET STATISTICS 0;
 
 ALTER TABLE ONLY public.embedding_usage FORCE ROW LEVEL SECURITY;
 
@@ -737,6 +786,7 @@ ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN idempotency_key SET STAT
 ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN request_hash SET STATISTICS 0;
 ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN headers SET STATISTICS 0;
 ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN body SET STATISTICS 0;
+ALTER TABLE ONLY public.idempotent_answers ALTER COLUMN agent_id SET STATISTICS 0;
 
 ALTER TABLE ONLY public.idempotent_answers FORCE ROW LEVEL SECURITY;
 
@@ -748,6 +798,7 @@ CREATE TABLE public.intent_examples (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT intent_examples_text_check CHECK ((char_length(text) <= 400))
 );
+ALTER TABLE ONLY public.intent_examples ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.intent_examples ALTER COLUMN intent SET STATISTICS 0;
 ALTER TABLE ONLY public.intent_examples ALTER COLUMN text SET STATISTICS 0;
 
@@ -769,6 +820,7 @@ CREATE TABLE public.job_files (
     name text NOT NULL,
     content bytea NOT NULL
 );
+ALTER TABLE ONLY public.job_files ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.job_files ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY public.job_files ALTER COLUMN content SET STATISTICS 0;
 
@@ -797,6 +849,7 @@ CREATE TABLE public.jobs (
     CONSTRAINT jobs_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['queued'::text, 'running'::text])))),
     CONSTRAINT jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])))
 );
+ALTER TABLE ONLY public.jobs ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.jobs ALTER COLUMN arguments SET STATISTICS 0;
 ALTER TABLE ONLY public.jobs ALTER COLUMN message SET STATISTICS 0;
 ALTER TABLE ONLY public.jobs ALTER COLUMN result SET STATISTICS 0;
@@ -856,6 +909,7 @@ END) STORED,
     CONSTRAINT kg_extractions_applied_check CHECK (((applied_at IS NULL) OR ((answer IS NOT NULL) AND (reason IS NULL)))),
     CONSTRAINT kg_extractions_kind_check CHECK ((kind = ANY (ARRAY['archival'::text, 'message'::text, 'chunk'::text])))
 );
+ALTER TABLE ONLY public.kg_extractions ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_extractions ALTER COLUMN text_hash SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_extractions ALTER COLUMN answer SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_extractions ALTER COLUMN reason SET STATISTICS 0;
@@ -882,6 +936,7 @@ END) STORED,
     CONSTRAINT kg_mentions_text_hash_check CHECK (((name = ''::text) = (text_hash IS NOT NULL)))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.02');
+ALTER TABLE ONLY public.kg_mentions ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_mentions ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY public.kg_mentions ALTER COLUMN text_hash SET STATISTICS 0;
 
@@ -911,6 +966,7 @@ CREATE TABLE public.memory_history (
     CONSTRAINT memory_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT memory_history_kind_check CHECK ((kind = ANY (ARRAY['block'::text, 'archival'::text, 'message'::text, 'document'::text, 'chunk'::text, 'entity'::text, 'fact'::text])))
 );
+ALTER TABLE ONLY public.memory_history ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.memory_history ALTER COLUMN old SET STATISTICS 0;
 ALTER TABLE ONLY public.memory_history ALTER COLUMN old_embedding SET STATISTICS 0;
 
@@ -945,6 +1001,7 @@ CREATE TABLE public.proposals (
     CONSTRAINT proposals_kind_check CHECK ((kind = ANY (ARRAY['merge'::text, 'duplicates'::text, 'decay'::text, 'expiry'::text, 'consolidation'::text, 'tidying'::text, 'facts'::text]))),
     CONSTRAINT proposals_status_check CHECK ((status = ANY (ARRAY['proposed'::text, 'applied'::text, 'rejected'::text, 'reverted'::text])))
 );
+ALTER TABLE ONLY public.proposals ALTER COLUMN agent_id SET STATISTICS 0;
 ALTER TABLE ONLY public.proposals ALTER COLUMN reason SET STATISTICS 0;
 ALTER TABLE ONLY public.proposals ALTER COLUMN evidence SET STATISTICS 0;
 ALTER TABLE ONLY public.proposals ALTER COLUMN change SET STATISTICS 0;
@@ -1096,7 +1153,7 @@ CREATE INDEX agent_turns_session_idx ON public.agent_turns USING btree (agent_id
 
 CREATE INDEX archival_memories_accessed_at_idx ON public.archival_memories USING btree (agent_id, accessed_at DESC);
 
-CREATE INDEX archival_memories_agent_embedding_idx ON public.archival_memories USING btree (agent_id) INCLUDE (id, embedding_bits, created_at, importance, expires_at) WHERE ((embedding_bits IS NOT NULL) AND (superseded_at IS NULL));
+CREATE INDEX archival_memories_agent_embedding_idx ON public.archival_memories USING btree (agent_id) INCLUDE (id, embedding_code, created_at, importance, expires_at) WHERE ((embedding_code IS NOT NULL) AND (superseded_at IS NULL));
 
 CREATE INDEX archival_memories_agent_id_idx ON public.archival_memories USING btree (agent_id);
 
@@ -1114,7 +1171,7 @@ CREATE UNIQUE INDEX archival_memories_text_key ON public.archival_memories USING
 
 CREATE INDEX audit_log_logged_at_idx ON public.audit_log USING btree (logged_at);
 
-CREATE INDEX conversations_agent_embedding_idx ON public.conversations USING btree (agent_id) INCLUDE (id, embedding_bits) WHERE (embedding_bits IS NOT NULL);
+CREATE INDEX conversations_agent_embedding_idx ON public.conversations USING btree (agent_id) INCLUDE (id, embedding_code) WHERE (embedding_code IS NOT NULL);
 
 CREATE INDEX conversations_agent_id_idx ON public.conversations USING btree (agent_id);
 
@@ -1132,7 +1189,7 @@ CREATE INDEX core_memories_shared_with_idx ON public.core_memories USING gin (sh
 
 CREATE INDEX core_memories_type_idx ON public.core_memories USING btree (agent_id, label);
 
-CREATE INDEX document_chunks_agent_embedding_idx ON public.document_chunks USING btree (agent_id) INCLUDE (id, embedding_bits) WHERE (embedding_bits IS NOT NULL);
+CREATE INDEX document_chunks_agent_embedding_idx ON public.document_chunks USING btree (agent_id) INCLUDE (id, embedding_code) WHERE (embedding_code IS NOT NULL);
 
 CREATE INDEX document_chunks_agent_id_idx ON public.document_chunks USING btree (agent_id);
 
@@ -1158,7 +1215,7 @@ CREATE INDEX jobs_requested_by_idx ON public.jobs USING btree (requested_by) WHE
 
 CREATE INDEX jobs_unfinished_idx ON public.jobs USING btree (agent_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
-CREATE INDEX kg_entities_agent_embedding_idx ON public.kg_entities USING btree (agent_id) INCLUDE (id, embedding_bits) WHERE (embedding_bits IS NOT NULL);
+CREATE INDEX kg_entities_agent_embedding_idx ON public.kg_entities USING btree (agent_id) INCLUDE (id, embedding_code) WHERE (embedding_code IS NOT NULL);
 
 CREATE INDEX kg_entities_agent_id_idx ON public.kg_entities USING btree (agent_id);
 
@@ -1180,7 +1237,7 @@ CREATE INDEX kg_mentions_archival_idx ON public.kg_mentions USING btree (agent_i
 
 CREATE INDEX kg_mentions_chunk_idx ON public.kg_mentions USING btree (agent_id, chunk_id) INCLUDE (name) WHERE (chunk_id IS NOT NULL);
 
-CREATE INDEX kg_relationships_agent_embedding_idx ON public.kg_relationships USING btree (agent_id) INCLUDE (id, embedding_bits) WHERE ((embedding_bits IS NOT NULL) AND (superseded_at IS NULL));
+CREATE INDEX kg_relationships_agent_embedding_idx ON public.kg_relationships USING btree (agent_id) INCLUDE (id, embedding_code) WHERE ((embedding_code IS NOT NULL) AND (superseded_at IS NULL));
 
 CREATE INDEX kg_relationships_agent_id_idx ON public.kg_relationships USING btree (agent_id);
 

@@ -7,6 +7,7 @@ import pytest
 
 from memgpt.database.admin import migrate, verify
 from memgpt.database.admin.migrate import ModelSpec
+from memgpt.database.codes import code_type
 from memgpt.database.dimensions import TABLES, column
 from memgpt.errors import MigrationError
 
@@ -18,7 +19,7 @@ def columns(dsn: str) -> set[tuple[str, str, str]]:
             SELECT format_type(e.atttypid, e.atttypmod), e.attstorage::text, format_type(b.atttypid, b.atttypmod)
             FROM unnest(%s::text[]) AS t
             JOIN pg_attribute e ON e.attrelid = t::regclass AND e.attname = 'embedding'
-            JOIN pg_attribute b ON b.attrelid = t::regclass AND b.attname = 'embedding_bits'
+            JOIN pg_attribute b ON b.attrelid = t::regclass AND b.attname = 'embedding_code'
             """,
             [list(TABLES)],
         ).fetchall()
@@ -34,15 +35,15 @@ def ivfflat(dsn: str) -> int:
 
 @pytest.mark.parametrize(
     ("dimensions", "kind", "storage", "indexes"),
-    [(64, "vector", "p", 2), (1536, "vector", "p", 2), (2000, "vector", "e", 2), (3072, "halfvec", "p", 2),
-     (4000, "halfvec", "e", 2), (4096, "vector", "e", 0)],
+    [(64, "vector", "p", 2), (1024, "vector", "p", 2), (1536, "vector", "p", 2), (2000, "vector", "e", 2),
+     (3072, "halfvec", "p", 2), (4000, "halfvec", "e", 2), (4096, "vector", "e", 0)],
 )  # fmt: skip
 def test_columns_fit_the_model(empty_dsn: str, dimensions: int, kind: str, storage: str, indexes: int) -> None:
     model = ModelSpec("m", dimensions)
     report = migrate.apply(empty_dsn, model=model)
     assert report.sizing is not None
     assert report.sizing.resize == (dimensions != 1536)
-    assert columns(empty_dsn) == {(f"{kind}({dimensions})", storage, f"bit({dimensions})")}
+    assert columns(empty_dsn) == {(f"{kind}({dimensions})", storage, f"{code_type(dimensions)}({dimensions})")}
     assert ivfflat(empty_dsn) == indexes
     assert migrate.status(empty_dsn).model == model
     assert migrate.apply(empty_dsn, model=model).sizing is None

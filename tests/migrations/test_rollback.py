@@ -12,6 +12,9 @@ from memgpt.database.admin.migrate import ModelSpec
 from memgpt.errors import MigrationError, NotFoundError
 
 ALL = len(migrate.discover())
+MADE = ("name_keys", "normal_hash", "embedding_bits", "embedding_code")
+"""Columns that are made of others, by some migrations only."""
+
 ROWS = """
 INSERT INTO document_chunks (agent_id, chunk_text, embedding)
 SELECT 'a', 'chunk ' || g, array_fill(g::real, ARRAY[{d}])::vector FROM generate_series(1, 20) g;
@@ -43,9 +46,15 @@ def contents(dsn: str) -> list[dict[str, object]]:
             row[0]
             for table in tables
             for row in connection.execute(
-                f"SELECT jsonb_strip_nulls(to_jsonb(t)) - 'name_keys' - 'normal_hash' FROM {table} t ORDER BY t.id"
+                f"SELECT jsonb_strip_nulls(to_jsonb(t)) - %s::text[] FROM {table} t ORDER BY t.id", [[*MADE]]
             ).fetchall()
         ]
+
+
+def in_any_order(dump: str) -> list[str]:
+    """The lines of a dump: a column that 017 replaces, and its downward file brings back, is the last of its table
+    then, for PostgreSQL adds columns nowhere else."""
+    return sorted(line.rstrip(",") for line in dump.splitlines())
 
 
 @pytest.mark.parametrize("data", [False, True])
@@ -55,14 +64,14 @@ def test_every_step_down_is_the_step_up_reversed(empty_dsn: str, dump: Callable[
         migrate.apply(empty_dsn, target=str(number))
         if data and number == 1:
             fill(empty_dsn)
-        dumps[number] = dump(empty_dsn)
+        dumps[number] = in_any_order(dump(empty_dsn))
     before = contents(empty_dsn)
     for number in range(ALL - 1, 0, -1):
         migrate.rollback(empty_dsn)
-        assert dump(empty_dsn) == dumps[number], f"after rolling back to {number:03}"
+        assert in_any_order(dump(empty_dsn)) == dumps[number], f"after rolling back to {number:03}"
     assert contents(empty_dsn) == before
     migrate.apply(empty_dsn)
-    assert dump(empty_dsn) == dumps[ALL]
+    assert in_any_order(dump(empty_dsn)) == dumps[ALL]
     assert contents(empty_dsn) == before
 
 

@@ -88,7 +88,7 @@ def verify(dsn: str | None = None, *, options: Settings | None = None) -> Schema
             if not applied:
                 raise MigrationError(f"no migration is applied in schema {schema!r}: run `memgpt db migrate`")
             live = _objects(connection, schema)
-            expected = _expected(connection, survey, applied, migrations)
+            expected = _expected(connection, survey, applied)
         drifts = [*_edited(records), *_undone(applied, live), *_differences(expected, live, schema, applied)]
         parameters = {"schema": schema}
         usage = connection.execute(SQL.index_usage, parameters).fetchall()
@@ -123,9 +123,7 @@ def _objects(connection: Connection, schema: str) -> dict[Key, Object]:
     return {(o.kind, o.owner, o.name): o for o in rows}
 
 
-def _expected(
-    connection: Connection, survey: Survey, applied: list[Migration], migrations: list[Migration]
-) -> dict[Key, Object]:
+def _expected(connection: Connection, survey: Survey, applied: list[Migration]) -> dict[Key, Object]:
     """Return what the applied migrations make, with the columns sized for the recorded model."""
     model = dimensions.recorded(connection, survey)
     row = connection.execute(SQL.scratch_name).fetchone()
@@ -142,9 +140,9 @@ def _expected(
                     f"{migration.name}.sql line {statement.line} does not run in an empty schema: {error}"
                 ) from error
     if model is not None and model.dimensions != IN_THE_FILES:
-        dimensions.apply(connection, migrations, Sizing(model, resize=True))
-    if dimensions.bits_are_kept(connection, survey.schema):
-        dimensions.keep_bits(connection)
+        dimensions.apply(connection, applied, Sizing(model, resize=True))
+    if dimensions.code_is_kept(connection, survey.schema):
+        dimensions.keep_code(connection)
     return _objects(connection, scratch)
 
 
