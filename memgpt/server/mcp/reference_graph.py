@@ -6,7 +6,7 @@ is an entity whose ``properties["observations"]`` lists its observations; they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,11 +18,9 @@ from memgpt.errors import NotFoundError
 from memgpt.graph import entity_text
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewFact
 from memgpt.memory import Memory, scope_of
-from memgpt.models import Entity, Fact
+from memgpt.server.mcp.reference_store import NodeRow, ReferenceStore, RelationRow
 
 OBSERVATIONS: Final = "observations"
-
-_PAGE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +57,22 @@ class Nodes:
 
     def read(self) -> KnowledgeGraph:
         """Everything."""
-        return self._scope.read(lambda connection: _graph(*self._rows(connection)))
+
+        def work(connection: Connection) -> KnowledgeGraph:
+            store = self._store(connection)
+            return _graph(store.nodes(), store.relations())
+
+        return self._scope.read(work)
 
     def open(self, names: Iterable[str]) -> KnowledgeGraph:
         """Return the nodes of these names, and the relations from and to them."""
         wanted = set(names)
-        return self._scope.read(lambda c: _graph(*self._rows(c), keep=lambda node: node.name in wanted))
+        return self._scope.read(lambda c: self._around(c, self._store(c).nodes_named(wanted)))
 
     def search(self, query: str) -> KnowledgeGraph:
         """Nodes whose name, type or an observation contains a text, upper or lower case, and their relations."""
-        wanted = query.lower()
-
-        def found(node: Node) -> bool:
-            return any(wanted in text.lower() for text in (node.name, node.type, *node.observations))
-
-        return self._scope.read(lambda connection: _graph(*self._rows(connection), keep=found))
+        wanted = validation.text(query, "query", empty=True)
+        return self._scope.read(lambda c: self._around(c, self._store(c).nodes_with(wanted)))
 
     def create(self, nodes: Sequence[Node]) -> Sequence[Node]:
         """Make the nodes whose names are not there yet, and answer those."""
@@ -85,8 +84,8 @@ class Nodes:
 
     def _create(self, nodes: Sequence[Node]) -> Sequence[Node]:
         vectors = self._scope.embed([entity_text(node.name, "\n".join(node.observations)) for node in nodes])
-        with self._changing() as (store, change_id, entities, _):
-            there = {entity.name for entity in entities}
+        with self._changing() as (store, change_id, rows):
+            there = {row.name for row in rows.nodes_named(node.name for node in nodes)}
             made = []
             for node, vector in zip(nodes, vectors, strict=True):
                 if node.name in there:
@@ -117,12 +116,13 @@ class Nodes:
 
     def _relate(self, relations: Sequence[Relation]) -> Sequence[Relation]:
         vectors = self._scope.embed([_words(relation) for relation in relations])
-        with self._changing() as (store, change_id, entities, facts):
-            ids = _first_ids(entities)
-            for name in (name for relation in relations for name in (relation.source, relation.target)):
+        with self._changing() as (store, change_id, rows):
+            names = [name for relation in relations for name in (relation.source, relation.target)]
+            ids = {row.name: row.id for row in reversed(rows.nodes_named(names))}
+            for name in names:
                 if name not in ids:
                     raise _not_found(name)
-            there = set(_graph(entities, facts).relations)
+            there = {_relation(row) for row in rows.relations_there(_parts(relations))}
             made = []
             for relation, vector in zip(relations, vectors, strict=True):
                 if relation in there:
@@ -154,8 +154,8 @@ class Nodes:
         Raises:
             NotFoundError: a node is not there; nothing was written.
         """
-        with self._changing() as (store, change_id, entities, _):
-            nodes = {entity.name: entity for entity in reversed(entities)}
+        with self._changing() as (store, change_id, rows):
+            nodes = {row.name: row for row in reversed(rows.nodes_named(name for name, _ in observations))}
             changed: dict[str, Node] = {}
             answers = []
             for name, contents in observations:
@@ -174,18 +174,18 @@ class Nodes:
 
     def delete(self, names: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """Remove nodes with their relations; the names that were there, and those that were not."""
-        with self._changing() as (store, change_id, entities, _):
-            present = {entity.name for entity in entities}
-            for entity in entities:
-                if entity.name in set(names):
-                    store.delete_entity(entity.id, change_id=change_id)
+        with self._changing() as (store, change_id, rows):
+            there = rows.nodes_named(names)
+            for row in there:
+                store.delete_entity(row.id, change_id=change_id)
+        present = {row.name for row in there}
         return [name for name in names if name in present], [name for name in names if name not in present]
 
     def unobserve(self, deletions: Sequence[tuple[str, Sequence[str]]]) -> tuple[int, Sequence[str]]:
         """Remove observations; how many there were, and the nodes that were not there."""
         count, missing = 0, []
-        with self._changing() as (store, change_id, entities, _):
-            nodes = {entity.name: entity for entity in reversed(entities)}
+        with self._changing() as (store, change_id, rows):
+            nodes = {row.name: row for row in reversed(rows.nodes_named(name for name, _ in deletions))}
             changed: dict[str, Node] = {}
             for name, gone in deletions:
                 if name not in nodes:
@@ -200,43 +200,34 @@ class Nodes:
 
     def unrelate(self, relations: Sequence[Relation]) -> int:
         """Remove relations; how many there were."""
-        with self._changing() as (store, change_id, entities, facts):
-            gone = set(relations)
-            names = {entity.id: entity.name for entity in entities}
-            ids = [row.id for row in facts if _relation(row, names) in gone]
-            for id in ids:
-                store.delete_fact(id, change_id=change_id)
-        return len(ids)
+        with self._changing() as (store, change_id, rows):
+            there = rows.relations_there(_parts(relations))
+            for row in there:
+                store.delete_fact(row.id, change_id=change_id)
+        return len(there)
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[GraphStore, UUID, Sequence[Entity], Sequence[Fact]]]:
-        """One change at a time, and what there is before it."""
+    def _changing(self) -> Iterator[tuple[GraphStore, UUID, ReferenceStore]]:
+        """Make one change at a time: nobody else names a node meanwhile."""
         with self._scope.change() as (connection, change_id):
             store = GraphStore(connection, self._scope.author)
             store.lock_names()
-            entities, facts = self._rows(connection)
-            yield store, change_id, entities, facts
+            yield store, change_id, self._store(connection)
 
-    def _rows(self, connection: Connection) -> tuple[Sequence[Entity], Sequence[Fact]]:
-        store = GraphStore(connection, self._scope.author)
-        entities: list[Entity] = []
-        while page := store.list_entities(limit=_PAGE, after=entities[-1] if entities else None):
-            entities += page
-            if len(page) < _PAGE:
-                break
-        facts: list[Fact] = []
-        while rows := store.list_facts(limit=_PAGE, after=facts[-1] if facts else None):
-            facts += rows
-            if len(rows) < _PAGE:
-                break
-        return sorted(entities, key=lambda e: e.id), sorted(facts, key=lambda r: r.id)
+    def _store(self, connection: Connection) -> ReferenceStore:
+        return ReferenceStore(connection, self._scope.agent_id)
+
+    def _around(self, connection: Connection, nodes: Sequence[NodeRow]) -> KnowledgeGraph:
+        """Return nodes with the relations from and to them."""
+        names = {row.name for row in nodes}
+        return _graph(nodes, self._store(connection).relations_of(names) if names else [])
 
     def _write(
-        self, store: GraphStore, change_id: UUID, entities: Mapping[str, Entity], nodes: Mapping[str, Node]
+        self, store: GraphStore, change_id: UUID, rows: Mapping[str, NodeRow], nodes: Mapping[str, Node]
     ) -> None:
         """Write the observations of nodes whose observations changed."""
         for name, node in nodes.items():
-            if node == _node(entities[name]):
+            if node == _node(rows[name]):
                 continue
             description = "\n".join(node.observations)
             [vector] = self._scope.embed([entity_text(name, description)])
@@ -246,38 +237,29 @@ class Nodes:
                 described=True,
                 embedding=vector,
             )
-            store.update_entity(entities[name].id, change, change_id=change_id, embedding_model=self._scope.model.name)
+            store.update_entity(rows[name].id, change, change_id=change_id, embedding_model=self._scope.model.name)
 
     def _how(self) -> dict[str, str]:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
 
-def _graph(
-    entities: Sequence[Entity], facts: Sequence[Fact], keep: Callable[[Node], bool] | None = None
-) -> KnowledgeGraph:
-    nodes = [_node(entity) for entity in entities]
-    names_of = {entity.id: entity.name for entity in entities}
-    relations = [_relation(row, names_of) for row in facts]
-    if keep is None:
-        return KnowledgeGraph(nodes, relations)
-    kept = [node for node in nodes if keep(node)]
-    names = {node.name for node in kept}
-    return KnowledgeGraph(kept, [r for r in relations if r.source in names or r.target in names])
+def _graph(nodes: Sequence[NodeRow], relations: Sequence[RelationRow]) -> KnowledgeGraph:
+    return KnowledgeGraph([_node(row) for row in nodes], [_relation(row) for row in relations])
 
 
-def _node(entity: Entity) -> Node:
-    observations = entity.properties.get(OBSERVATIONS)
+def _node(row: NodeRow) -> Node:
+    observations = row.observations
     if not isinstance(observations, list):
-        observations = [entity.description] if entity.description else []
-    return Node(entity.name, entity.type, tuple(str(text) for text in observations))
+        observations = [row.description] if row.description else []
+    return Node(row.name, row.type, tuple(str(text) for text in observations))
 
 
-def _relation(row: Fact, names: Mapping[int, str]) -> Relation:
-    return Relation(names.get(row.source_id, ""), names.get(row.target_id, ""), row.type)
+def _relation(row: RelationRow) -> Relation:
+    return Relation(row.source, row.target, row.type)
 
 
-def _first_ids(entities: Sequence[Entity]) -> Mapping[str, int]:
-    return {entity.name: entity.id for entity in reversed(entities)}
+def _parts(relations: Sequence[Relation]) -> Sequence[tuple[str, str, str]]:
+    return [(relation.source, relation.target, relation.type) for relation in relations]
 
 
 def _words(relation: Relation) -> str:
