@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from memgpt.scope.batches import Batch, OnError, Problem
     from memgpt.scope.opening import open_database
     from memgpt.search import SearchOptions
-    from memgpt.search.context import Context, ContextItem, CountTokens, LeftOut
+    from memgpt.llm.context import Context, ContextItem, CountTokens, LeftOut
     from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
 __all__ = [
@@ -117,7 +117,7 @@ _HOMES = {
     "memgpt.scope.batches": "Batch OnError Problem",
     "memgpt.scope.opening": "open_database",
     "memgpt.search": "SearchOptions",
-    "memgpt.search.context": "Context ContextItem CountTokens LeftOut",
+    "memgpt.llm.context": "Context ContextItem CountTokens LeftOut",
     "memgpt.sleep": "SleepProgress SleepReport Task TaskReport",
 }
 """The names of each module, for the interpreter; the imports above are for type checkers and editors."""

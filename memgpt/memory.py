@@ -23,6 +23,7 @@ from memgpt.documents.report import Ingested, IngestReport
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import InputError
 from memgpt.history.history import AsOf, History
+from memgpt.llm.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
 from memgpt.models import Author, Change, Hit, Json, Kind, MemoryFields, Remembered, Stats
@@ -30,7 +31,6 @@ from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
 from memgpt.search import Search, SearchOptions
-from memgpt.search.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.telemetry import span
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from memgpt.agent.chat import ChatModel
 from memgpt.agent.context import Count, Sent, message_tokens, prompt
 from memgpt.errors import ChatError
 from memgpt.llm import fences
+from memgpt.llm.context import minute
 from memgpt.models import Message
-from memgpt.search.context import minute
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse

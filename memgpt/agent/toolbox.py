@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from memgpt.agent.tools import Tool, tool
 from memgpt.llm import fences
+from memgpt.llm.context import minute
 from memgpt.memory import Memory, scope_of
 from memgpt.models import Hit, Message
 from memgpt.search import weak
-from memgpt.search.context import minute
 
 CHANGING = frozenset(
     {

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from memgpt import Memory
 from memgpt.errors import InputError
+from memgpt.llm.context import TITLES, compose
 from memgpt.memory import scope_of
 from memgpt.models import KINDS, Block, Hit, Message
-from memgpt.search.context import TITLES, compose
 
 NOW = datetime(2024, 5, 1, 9, 30, tzinfo=UTC)
 

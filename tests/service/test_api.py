@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memgpt.errors import DatabaseError
-from memgpt.server.api import readiness
+from memgpt.server import readiness
 from memgpt.server.api.edge import ServerLimits
 from memgpt.server.service import Service
 from tests.service.conftest import app_of

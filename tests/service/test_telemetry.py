@@ -110,8 +110,8 @@ def test_traces_and_metrics_are_sent_without_a_word_of_the_memory(dsn: str, coll
         "memgpt.search.rank",
         "memgpt.embed",
         "memgpt.remember",
-        "memgpt.search.context",
-        "memgpt.search.context.compose",
+        "memgpt.context",
+        "memgpt.context.compose",
     } <= names, names
     by_id = {span.span_id: span for span in spans}
     [ranked, *_] = [span for span in spans if span.name == "memgpt.search.rank"]

@@ -16,8 +16,8 @@ from memgpt.agent.context import system_text
 from memgpt.agent.summary import _pieces
 from memgpt.graph.extraction.run import _sent
 from memgpt.llm import fences
+from memgpt.llm.context import TITLES, compose
 from memgpt.models import KINDS, Block, Hit, Message
-from memgpt.search.context import TITLES, compose
 from memgpt.server.mcp import resources
 
 NOW: Final = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memgpt.server.api.problems import Refused
-from memgpt.server.api.shares import Pool
+from memgpt.server.shares import Pool
 
 
 def held(pool: Pool, stack: ExitStack, *holders: str) -> int:

@@ -9,18 +9,17 @@ from typing import Any, Final, Protocol
 
 import httpx
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.types import ASGIApp
 
 from memgpt import installation
 from memgpt.llm.bounded_http import bound
-from memgpt.server.api import examples, problems
+from memgpt.server.api import problems
 from memgpt.server.api.edge import EdgeMiddleware, ServerLimits
 from memgpt.server.api.journal import Journal
+from memgpt.server.api.openapi import document as openapi_document
 from memgpt.server.api.origins import Origins, cross_origin
 from memgpt.server.api.problems import ProblemDetails
-from memgpt.server.api.readiness import Readiness
 from memgpt.server.api.routes import (
     admin,
     agents,
@@ -38,6 +37,7 @@ from memgpt.server.api.routes import (
 )
 from memgpt.server.api.segments import Segments
 from memgpt.server.api.telemetry import Metrics, trace_requests
+from memgpt.server.readiness import Readiness
 from memgpt.server.service import Service
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -115,7 +115,7 @@ def create_app(
         app.include_router(router)
     problems.handle(app)
     _add_layers(app, limits or ServerLimits(), hosts, traces, console)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
@@ -153,16 +153,3 @@ def _add_layers(
     if traces is not None:
         trace_requests(app, traces)
     app.add_middleware(Segments)
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            routes=app.routes,
-        )
-        app.openapi_schema = examples.added(schema)
-    return app.openapi_schema

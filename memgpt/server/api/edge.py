@@ -19,9 +19,9 @@ from memgpt.errors import MemgptError
 from memgpt.server.api import problems, segments
 from memgpt.server.api.intake import Intake, JsonShape
 from memgpt.server.api.problems import Refused, refuse
-from memgpt.server.api.shares import Pool
 from memgpt.server.api.telemetry import Metrics
 from memgpt.server.service import Caller, Service, token_of
+from memgpt.server.shares import Pool
 
 _PUBLIC: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _UPLOAD: Final = re.compile(r"(?:/v1)?/agents/[^/]+/(?:documents|jobs)/files")

@@ -17,10 +17,10 @@ from typing import Any, Final, TypeAlias
 
 from memgpt import validation
 from memgpt.errors import MemgptError
+from memgpt.llm.context import compared
 from memgpt.memory import Memory, scope_of
 from memgpt.messages.store import MessageStore
 from memgpt.models import Json, Message
-from memgpt.search.context import compared
 
 log = logging.getLogger("memgpt.server.api")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from memgpt.llm.context import Context
 from memgpt.models import Hit
-from memgpt.search.context import Context
 from memgpt.server.api import bodies
 from memgpt.server.api.access import Reading
 

@@ -109,12 +109,12 @@ def compose(
 
 
 def compared(text: str) -> str:
-    """A text as it is compared with another."""
+    """Return a text as it is compared with another."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def unsaid(hits: Sequence[Hit], said: Collection[str]) -> list[Hit]:
-    """The hits without messages that say one of these texts (as they are compared)."""
+    """Leave out messages that say one of these texts (as they are compared)."""
     return [hit for hit in hits if hit.kind != "message" or compared(hit.text) not in said]
 
 
@@ -168,7 +168,7 @@ class _Packing:
         return True
 
     def context(self, position: Callable[[ContextItem], int]) -> Context:
-        """The text. Where the parts together need more tokens than each alone, the last placed item goes."""
+        """Return the text. Where the parts together need more tokens than each alone, the last placed item goes."""
         while True:
             text = _render(sorted(self.items, key=position))
             [tokens] = self._count([text]) if text else [0]
@@ -205,7 +205,7 @@ def _block_title(block: Block) -> str:
 
 
 def minute(moment: datetime, zone: ZoneInfo) -> str:
-    """A time as prompts show it, with its zone."""
+    """Return a time as prompts show it, with its zone."""
     return f"{moment.astimezone(zone).isoformat(' ', 'minutes')[:16]} {zone.key}"
 
 
@@ -224,7 +224,7 @@ def _speaker(role: str, name: str | None) -> str:
 
 
 def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
-    """A recalled piece with its citation: kind and id find it again, the rest is for people."""
+    """Cite a recalled piece: kind and id find it again, the rest is for people."""
     source, text = hit.source, fences.continued(hit.text)
     match hit.kind:
         case "message":
