@@ -16,7 +16,7 @@ import psycopg
 
 from benchmarks import fixtures
 from memgpt import Agent, Memory
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.config import OFFLINE_MODEL
 
 DIMENSIONS = 256

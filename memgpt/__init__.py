@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from memgpt.agent import Agent, Cut, Ended, Event, Evicted, Inspection, Pressure, Restarted, Text, ToolCalled
     from memgpt.agent import ToolReturned, Turn, TurnLimits
-    from memgpt.agent.chat import ChatModel
-    from memgpt.agent.context import Sent
+    from memgpt.agent.chat_model import ChatModel
+    from memgpt.agent.request import Sent
     from memgpt.agent.store import TurnStep
     from memgpt.agents.agents import Agents
     from memgpt.archival.archival import Archival
@@ -79,8 +79,8 @@ __all__ = [
 _HOMES = {
     "memgpt.agent":
         "Agent Cut Ended Event Evicted Inspection Pressure Restarted Text ToolCalled ToolReturned Turn TurnLimits",
-    "memgpt.agent.chat": "ChatModel",
-    "memgpt.agent.context": "Sent",
+    "memgpt.agent.chat_model": "ChatModel",
+    "memgpt.agent.request": "Sent",
     "memgpt.agent.store": "TurnStep",
     "memgpt.agents.agents": "Agents",
     "memgpt.archival.archival": "Archival",

@@ -1,8 +1,8 @@
 """An agent that manages its own memory: the loop of MemGPT (arXiv 2310.08560) for models that call tools."""
 
-from memgpt.agent.context import Inspection
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
 from memgpt.agent.loop import Agent, TurnLimits
+from memgpt.agent.request import Inspection
 
 __all__ = [
     "Agent",

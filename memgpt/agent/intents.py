@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.errors import ChatError
 from memgpt.messages.intents import UNKNOWN, Classifier, Examples
 from memgpt.models import Intent

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from memgpt import validation
 from memgpt.agent import summary
-from memgpt.agent.chat import ChatModel, Spent
-from memgpt.agent.context import Inspection, Sent, described, put_together, system_text
+from memgpt.agent.chat_model import ChatModel, Spent
 from memgpt.agent.events import Cut, Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, Turn
 from memgpt.agent.record import TurnProgress, TurnRecord
+from memgpt.agent.request import Inspection, Sent, described, put_together, system_text
 from memgpt.agent.store import TurnStep
 from memgpt.agent.toolbox import memory_tools
 from memgpt.agent.tools import Tool, by_name, parsed, tool

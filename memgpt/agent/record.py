@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import psycopg
 
 from memgpt import validation
-from memgpt.agent.chat import Spent
-from memgpt.agent.context import NOT_RUN, Inspection, Sent, inspect
+from memgpt.agent.chat_model import Spent
 from memgpt.agent.events import Turn
+from memgpt.agent.request import NOT_RUN, Inspection, Sent, inspect
 from memgpt.agent.store import NewStep, TurnRow, TurnStep, TurnStore
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection

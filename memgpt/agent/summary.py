@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from memgpt.agent.chat import ChatModel
-from memgpt.agent.context import Count, Sent, message_tokens, prompt
+from memgpt.agent.chat_model import ChatModel
+from memgpt.agent.request import Count, Sent, message_tokens, prompt
 from memgpt.errors import ChatError
 from memgpt.llm import fences
 from memgpt.llm.context import minute

@@ -70,7 +70,7 @@ def compose(service: Service, face: Face, port: int) -> tuple[FastAPI, Console]:
 
     from memgpt.jobs.worker import Worker
     from memgpt.server.api import create_app
-    from memgpt.server.api.telemetry import start_traces
+    from memgpt.server.api.metrics import start_traces
     from memgpt.server.console import Console
     from memgpt.server.mcp import create_server
     from memgpt.server.mcp.endpoint import Endpoint

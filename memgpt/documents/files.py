@@ -12,7 +12,7 @@ from glob import glob as expand
 from pathlib import Path
 from typing import Final
 
-from memgpt.documents.formats.names import NO_TEXT
+from memgpt.documents.formats.media_types import NO_TEXT
 
 MOST_BYTES: Final = 100 * 2**20
 """Size of the largest file that is read."""

@@ -16,7 +16,7 @@ from typing import Any
 from memgpt import validation
 from memgpt.documents import chunking, documents, files
 from memgpt.documents.files import FileCandidate
-from memgpt.documents.formats import names
+from memgpt.documents.formats import media_types
 from memgpt.documents.prepare import Prepared, UnembeddedChunk, content_hash, prepare
 from memgpt.documents.report import Ingested, IngestReport, Outcome
 from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocument
@@ -278,7 +278,7 @@ class Ingest:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
 
-_MEDIA_TYPES = sorted(set(names.BY_SUFFIX.values()))
+_MEDIA_TYPES = sorted(set(media_types.BY_SUFFIX.values()))
 
 
 class _Seen:

@@ -26,7 +26,7 @@ from memgpt.server.keys import Keys
 from memgpt.server.rates import Rates
 
 if TYPE_CHECKING:
-    from memgpt.agent.chat import ChatModel
+    from memgpt.agent.chat_model import ChatModel
     from memgpt.jobs import Jobs
 
 SQL = queries.beside(__name__)

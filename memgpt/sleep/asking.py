@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Final
 
 from memgpt import validation
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.models import Json
 
 SECONDS: Final = 120.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory
 from memgpt.models import Block, Proposal

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.history.proposals_store import NewProposal
 from memgpt.memory import Memory, scope_of
 from memgpt.models import ArchivalMemory, Json, Proposal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.graph.merges_store import Pair
 from memgpt.graph.merging import Judge
 from memgpt.models import Json

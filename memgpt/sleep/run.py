@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from memgpt import validation
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.agent.loop import chat_model
 from memgpt.errors import ChatError, InputError
 from memgpt.graph.merging import SURE

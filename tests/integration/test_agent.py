@@ -11,7 +11,7 @@ import pytest
 
 from memgpt import Agent, Memory
 from memgpt.agent import Ended, Evicted, Text, ToolReturned, TurnLimits
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.agent.intents import by_model
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, NotFoundError

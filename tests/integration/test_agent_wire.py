@@ -19,7 +19,7 @@ import pytest
 
 from memgpt import Agent, Memory
 from memgpt.agent import Ended, Event, Evicted, Pressure, Restarted, Text, ToolCalled, ToolReturned, TurnLimits
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.embeddings.static import count_tokens
 from memgpt.errors import ChatError, ConfigurationError, ConflictError
 from memgpt.llm import retries
@@ -488,7 +488,7 @@ WITHOUT = """
 import sys
 for package in ("openai", "anthropic", "google.genai", "boto3", "cohere", "groq"):
     sys.modules[package] = None
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.errors import ConfigurationError
 for name in ("openai:x", "ollama:x", "anthropic:x", "google:x", "google-cloud:x", "bedrock:x", "cohere:x", "groq:x"):
     try:

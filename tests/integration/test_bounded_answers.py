@@ -13,7 +13,7 @@ import pytest
 
 from memgpt import Agent, Memory
 from memgpt.agent import TurnLimits
-from memgpt.agent.chat import MOST_CALLS, ChatModel
+from memgpt.agent.chat_model import MOST_CALLS, ChatModel
 from memgpt.embeddings import providers
 from memgpt.errors import ChatError, EmbeddingError
 from memgpt.llm.bounded_http import MOST_BYTES

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from memgpt import Agent, Agents, Memory
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.config import Settings
 from memgpt.database.connection import Database, connect
 from memgpt.errors import DatabaseError, MemgptError

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from memgpt import Memory
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.cli import app
 from memgpt.config import settings
 from memgpt.errors import ConfigurationError, ConflictError, InputError

@@ -20,7 +20,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from memgpt import Agent, Agents, Memory, validation
-from memgpt.agent.chat import ChatModel
+from memgpt.agent.chat_model import ChatModel
 from memgpt.database.connection import Database
 from memgpt.errors import InputError, MemgptError
 from memgpt.graph.extraction import schema

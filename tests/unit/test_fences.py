@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memgpt.agent import toolbox
-from memgpt.agent.context import system_text
+from memgpt.agent.request import system_text
 from memgpt.agent.summary import _pieces
 from memgpt.graph.extraction.run import _sent
 from memgpt.llm import fences

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from memgpt.documents.formats import names
+from memgpt.documents.formats import media_types
 from memgpt.documents.formats.extract import extract
 from memgpt.documents.formats.pdf import pdf_text
 from memgpt.errors import MissingExtraError
@@ -20,16 +20,16 @@ from tests import document_files as make
         (b"text", "a", "text/plain"),
         (b"a,b\n1,2\n", "a.csv", "text/csv"),
         (b"<html></html>", "a.html", "text/html"),
-        (make.pdf([[(1, "A", "b")]]), "a.bin", names.PDF),
-        (make.docx([(1, "A", "b")]), "a.zip", names.DOCX),
-        (make.xlsx({"A": [["1"]]}), "a.xlsx", names.XLSX),
-        (make.pptx([("A", "b")]), "", names.PPTX),
-        (make.epub("A", [(1, "B", "c")]), "a.epub", names.EPUB),
+        (make.pdf([[(1, "A", "b")]]), "a.bin", media_types.PDF),
+        (make.docx([(1, "A", "b")]), "a.zip", media_types.DOCX),
+        (make.xlsx({"A": [["1"]]}), "a.xlsx", media_types.XLSX),
+        (make.pptx([("A", "b")]), "", media_types.PPTX),
+        (make.epub("A", [(1, "B", "c")]), "a.epub", media_types.EPUB),
         (b"{\\rtf1 text}", "a.doc", "application/rtf"),
     ],
 )
 def test_the_content_decides(data: bytes, name: str, media_type: str) -> None:
-    assert names.detect(data, f".{name.rpartition('.')[2]}") == media_type
+    assert media_types.detect(data, f".{name.rpartition('.')[2]}") == media_type
 
 
 @pytest.mark.parametrize(

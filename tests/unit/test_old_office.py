@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from memgpt.documents.formats import legacy, names
+from memgpt.documents.formats import legacy, media_types
 from memgpt.documents.formats.extract import extract
 from memgpt.errors import InputError
 from tests import document_files as make
@@ -46,7 +46,7 @@ def slides(body: bytes = b"", user: bytes = b"\x5f\xc0\x91\xe3") -> bytes:
         (rb"{\rtf1 \annotationx}", legacy.RTF, None),
         (
             make.zipped({"xl/workbook.bin": "", "xl/comments1.bin": ""}),
-            names.XLSB,
+            media_types.XLSB,
             "comments are not read; save it as .xlsx first",
         ),
         (b"\xd0\xcf\x11\xe0 no compound file", legacy.DOC, None),

@@ -19,7 +19,7 @@ from memgpt.documents.formats import (
     leftovers,
     mail,
     markup,
-    names,
+    media_types,
     notebook,
     office,
     opendocument,
@@ -34,7 +34,7 @@ MOST_CHARACTERS: Final = 10_000_000
 """Of one document's text."""
 
 _NO_TITLE: Final = {"", "(anonymous)", "untitled", "unknown", "(unspecified)"}
-_SHEETS: Final = {names.XLSX, names.XLSB, "application/vnd.ms-excel", names.ODS}
+_SHEETS: Final = {media_types.XLSX, media_types.XLSB, "application/vnd.ms-excel", media_types.ODS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def extract(
         MissingExtraError: the format needs the extra ``documents``, or ``ocr`` the extra of that name.
     """
     suffix = PurePath(name).suffix.lower()
-    media_type = media_type or names.detect(data, suffix)
+    media_type = media_type or media_types.detect(data, suffix)
     try:
         reading = _read(data, media_type, encoding, ocr)
     except RecursionError:
@@ -76,7 +76,7 @@ def extract(
         raise InputError(f"no text: {reason}{f'; {reading.note}' if reading.note else ''}")
     if len(reading.text) > MOST_CHARACTERS:
         raise InputError(f"too large: {len(reading.text):,} characters; the limit is {MOST_CHARACTERS:,}: split it")
-    named = names.BY_SUFFIX.get(suffix)
+    named = media_types.BY_SUFFIX.get(suffix)
     lies = named not in (None, media_type) and {named, media_type} != {PLAIN, MARKDOWN}
     storable, lost = _UNSTORABLE.subn("\ufffd", reading.text)
     text, pages, dropped = embedded.without(storable, reading.pages)
@@ -95,8 +95,8 @@ def extract(
 
 
 _WITHOUT_TEXT: Final = {
-    names.PDF: "its pages have no words",
-    names.HTML: "the page has no words outside its scripts",
+    media_types.PDF: "its pages have no words",
+    media_types.HTML: "the page has no words outside its scripts",
 }
 
 
@@ -109,27 +109,27 @@ def _first_heading(reading: FormatText, media_type: str) -> str:
 
 
 def _read(data: bytes, media_type: str, encoding: str | None, ocr: bool) -> FormatText:
-    if media_type in (names.ODT, names.ODP):
+    if media_type in (media_types.ODT, media_types.ODP):
         return opendocument.read(data)
     if media_type in _MAIL:
         return _MAIL[media_type](data, partial(_attached, ocr=ocr))
     if media_type not in _TEXTS:
         reading = office.read(data, media_type, ocr=ocr)
         return replace(reading, text=leftovers.added(data, media_type, reading.text))
-    decoded = encodings.decode(data, encoding=encoding, markup=media_type in names.DECLARING)
+    decoded = encodings.decode(data, encoding=encoding, markup=media_type in media_types.DECLARING)
     reading = _TEXTS[media_type](decoded.text)
     return replace(reading, note="; ".join(filter(None, [decoded.note, reading.note])) or None)
 
 
 def _page(markup: str) -> FormatText:
     data = without_declaration(markup).encode()
-    reading = office.read(data, names.HTML)
-    return replace(reading, text=leftovers.added(data, names.HTML, reading.text))
+    reading = office.read(data, media_types.HTML)
+    return replace(reading, text=leftovers.added(data, media_types.HTML, reading.text))
 
 
 def _attached(data: bytes, name: str, ocr: bool) -> FormatText:
     """Read a file inside another one. Its name helps to tell its format."""
-    return _read(data, names.detect(data, PurePath(name).suffix.lower()), None, ocr)
+    return _read(data, media_types.detect(data, PurePath(name).suffix.lower()), None, ocr)
 
 
 def _separated(text: str) -> FormatText:
@@ -149,7 +149,7 @@ def _feed(markup: str) -> FormatText:
     return xml_formats.feed(markup, lambda part: _page(part).text)
 
 
-_MAIL: Final = {names.EMAIL: mail.read, names.MBOX: mail.read_mailbox}
+_MAIL: Final = {media_types.EMAIL: mail.read, media_types.MBOX: mail.read_mailbox}
 
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 """What PostgreSQL cannot keep. Replaced one by one: positions of pages stay as they are."""
@@ -157,18 +157,18 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _TEXTS: Final[dict[str, Callable[[str], FormatText]]] = {
     PLAIN: lambda text: FormatText(text, structure=PLAIN),
     MARKDOWN: markup.markdown,
-    names.CSV: _separated,
-    names.TSV: _separated,
-    names.HTML: _page,
-    names.NOTEBOOK: notebook.read,
-    names.ORG: markup.org,
-    names.RST: markup.rst,
-    names.TEX: markup.tex,
-    names.VTT: subtitles.read,
-    names.SRT: subtitles.read,
-    names.FB2: xml_formats.fictionbook,
-    names.OPML: xml_formats.opml,
-    names.RSS: _feed,
-    names.XML: xml_formats.other,
+    media_types.CSV: _separated,
+    media_types.TSV: _separated,
+    media_types.HTML: _page,
+    media_types.NOTEBOOK: notebook.read,
+    media_types.ORG: markup.org,
+    media_types.RST: markup.rst,
+    media_types.TEX: markup.tex,
+    media_types.VTT: subtitles.read,
+    media_types.SRT: subtitles.read,
+    media_types.FB2: xml_formats.fictionbook,
+    media_types.OPML: xml_formats.opml,
+    media_types.RSS: _feed,
+    media_types.XML: xml_formats.other,
 }
 """Formats that are text: read from their characters, whatever their encoding."""

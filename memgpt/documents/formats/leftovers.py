@@ -14,7 +14,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from memgpt.documents.formats import encodings
-from memgpt.documents.formats import names as formats
+from memgpt.documents.formats import media_types as formats
 from memgpt.documents.formats.reading import heading, local, one_line, parse_xml
 from memgpt.errors import InputError
 

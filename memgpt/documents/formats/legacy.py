@@ -8,7 +8,7 @@ import struct
 import zipfile
 from typing import Any, Final
 
-from memgpt.documents.formats.names import XLSB
+from memgpt.documents.formats.media_types import XLSB
 from memgpt.errors import InputError, MissingExtraError
 
 DOC: Final = "application/msword"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from email.message import MIMEPart
 from typing import Final
 
-from memgpt.documents.formats import encodings, names
+from memgpt.documents.formats import encodings, media_types
 from memgpt.documents.formats.reading import FormatText, blocks, heading, one_line
 from memgpt.errors import InputError
 
@@ -82,7 +82,7 @@ def _message(message: MIMEPart, extract: Extract, unread: list[str], depth: int)
 def _body(body: MIMEPart, extract: Extract) -> str:
     content = body.get_payload(decode=True)
     content = content if isinstance(content, bytes) else b""
-    if body.get_content_type() == names.HTML:
+    if body.get_content_type() == media_types.HTML:
         return extract(content, "body.html").text
     charset = body.get_content_charset()
     try:

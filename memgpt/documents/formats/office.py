@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from memgpt.documents.formats import legacy, pdf_annotations, recognition
-from memgpt.documents.formats import names as formats
+from memgpt.documents.formats import media_types as formats
 from memgpt.documents.formats.pdf import pdf_text
 from memgpt.documents.formats.presentation import without_odd_pictures
 from memgpt.documents.formats.reading import FormatText, heading

@@ -17,6 +17,7 @@ from memgpt.llm.bounded_http import bound
 from memgpt.server.api import problems
 from memgpt.server.api.edge import EdgeMiddleware, ServerLimits
 from memgpt.server.api.journal import Journal
+from memgpt.server.api.metrics import Metrics, trace_requests
 from memgpt.server.api.openapi import document as openapi_document
 from memgpt.server.api.origins import Origins, cross_origin
 from memgpt.server.api.problems import ProblemDetails
@@ -36,7 +37,6 @@ from memgpt.server.api.routes import (
     search,
 )
 from memgpt.server.api.segments import Segments
-from memgpt.server.api.telemetry import Metrics, trace_requests
 from memgpt.server.readiness import Readiness
 from memgpt.server.service import Service
 

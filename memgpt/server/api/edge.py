@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memgpt.errors import MemgptError
 from memgpt.server.api import problems, segments
 from memgpt.server.api.intake import Intake, JsonShape
+from memgpt.server.api.metrics import Metrics
 from memgpt.server.api.problems import Refused, refuse
-from memgpt.server.api.telemetry import Metrics
 from memgpt.server.service import Caller, Service, token_of
 from memgpt.server.shares import Pool
 

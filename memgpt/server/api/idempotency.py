@@ -26,7 +26,7 @@ from memgpt.errors import ConflictError, ForgottenError, InputError
 from memgpt.jobs import Jobs
 from memgpt.memory import Memory, scope_of
 from memgpt.scope.scope import AgentScope
-from memgpt.server.api import access, segments
+from memgpt.server.api import callers, segments
 from memgpt.server.keys_store import Answer, IdempotencyClaim, KeyStore
 from memgpt.server.service import Caller, Service
 
@@ -166,7 +166,7 @@ async def _asked(request: Request, key: str) -> _Once:
     holder = caller.key.key_id if caller.key else "-"
     digest = await run_in_threadpool(_digest, request, await request.body())
     agent_id = segments.decoded(request.path_params.get("agent_id", "")) or None
-    return _Once(access.service_of(request), holder, key, digest, agent_id)
+    return _Once(callers.service_of(request), holder, key, digest, agent_id)
 
 
 def _digest(request: Request, body: bytes) -> bytes:

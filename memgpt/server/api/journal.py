@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from memgpt.server.api.metrics import Metrics
 from memgpt.server.api.problems import Refused, refuse
-from memgpt.server.api.telemetry import Metrics
 from memgpt.server.service import Service
 
 access = logging.getLogger("memgpt.access")

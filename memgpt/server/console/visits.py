@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from memgpt.errors import ForbiddenError, NotFoundError
 from memgpt.memory import Memory
 from memgpt.models import Permission
-from memgpt.server.api.access import AnyCaller, service_of
+from memgpt.server.api.callers import AnyCaller, service_of
 from memgpt.server.console import addresses, pages
 from memgpt.server.console.addresses import Name
 from memgpt.server.console.sessions import SignIn

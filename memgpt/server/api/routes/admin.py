@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from memgpt.database.slow_queries import SlowStatement
 from memgpt.errors import ForbiddenError, NotFoundError
-from memgpt.server.api.access import AnyCaller, TheService
+from memgpt.server.api.callers import AnyCaller, TheService
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memgpt.models import Action, Change, Stats
 from memgpt.server.api import bodies, pages
-from memgpt.server.api.access import Administering, AgentId, AnyCaller, Reading, TheService, Writing
+from memgpt.server.api.callers import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 from memgpt.server.service import AgentRow
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from memgpt.models import ArchivalMemory, Hit, Remembered
 from memgpt.scope.batches import Problem
 from memgpt.server.api import bodies, pages
-from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 
 router = APIRouter(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Response
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Block
 from memgpt.server.api import bodies
-from memgpt.server.api.access import AnyCaller, Reading, Writing
+from memgpt.server.api.callers import AnyCaller, Reading, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 from memgpt.server.api.problems import PreconditionFailed
 from memgpt.server.api.segments import Segment

@@ -20,8 +20,8 @@ from memgpt.database import forks
 from memgpt.errors import ConflictError, MemgptError
 from memgpt.memory import Memory
 from memgpt.models import Change, Json
-from memgpt.server.api import bodies, events, problems
-from memgpt.server.api.access import TheService, Writing
+from memgpt.server.api import bodies, event_stream, problems
+from memgpt.server.api.callers import TheService, Writing
 
 log = logging.getLogger("memgpt.server.api")
 router = APIRouter(prefix="/v1/agents/{agent_id}/chat", tags=["chat"])
@@ -51,7 +51,7 @@ _turns: Final = _Threads()
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {events.EVENT_STREAM: {}},
+        "content": {event_stream.EVENT_STREAM: {}},
         "description": "The answer, or with `stream` events: `text` (a piece), `tool_called`, `tool_returned`, "
         "`change` (of the memory), `restarted` (the text so far does not count), `pressure`, `evicted`, `cut`, and "
         "at last `ended` (the turn) or `error` (a problem).",
@@ -122,7 +122,7 @@ async def _answered(request: Request, agent: Agent, happening: Generator[Event],
         if first is None:
             return Response(status_code=_NOBODY)
         if streamed:
-            return events.stream(_as_events(request, _chained(first, pieces)))
+            return event_stream.stream(_as_events(request, _chained(first, pieces)))
         whole = await _unless(gone, _whole(_chained(first, pieces)))
         return Response(status_code=_NOBODY) if whole is None else JSONResponse(to_jsonable_python(whole))
     finally:
@@ -167,9 +167,9 @@ async def _as_events(request: Request, pieces: AsyncIterator[Event | Change]) ->
     try:
         async for piece in pieces:
             if isinstance(piece, Ended):
-                yield events.event("ended", piece.turn)
+                yield event_stream.event("ended", piece.turn)
             else:
-                yield events.event(_NAMES.get(type(piece).__name__, type(piece).__name__.lower()), asdict(piece))
+                yield event_stream.event(_NAMES.get(type(piece).__name__, type(piece).__name__.lower()), asdict(piece))
     except MemgptError as error:
         status = problems.status_of(error)
         problem = problems.response(status, problems.detail_of(error), request_id=problems.request_id(request))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from memgpt.models import Chunk, Document
 from memgpt.server.api import bodies, pages
-from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["documents"], route_class=IdempotentRoute)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memgpt.models import Entity, Fact
 from memgpt.server.api import bodies, pages
-from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["graph"], route_class=IdempotentRoute)

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from memgpt.server.api import problems
-from memgpt.server.api.access import AnyCaller
+from memgpt.server.api.callers import AnyCaller
 
 router = APIRouter(tags=["health"])
 

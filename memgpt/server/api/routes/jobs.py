@@ -12,8 +12,8 @@ from memgpt.errors import InputError
 from memgpt.jobs import Jobs
 from memgpt.jobs.store import JobFile
 from memgpt.models import Job, JobStatus
-from memgpt.server.api import bodies, events, pages
-from memgpt.server.api.access import AgentId, AnyCaller, ReadingJobs, RowId, WritingJobs, allow
+from memgpt.server.api import bodies, event_stream, pages
+from memgpt.server.api.callers import AgentId, AnyCaller, ReadingJobs, RowId, WritingJobs, allow
 from memgpt.server.api.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["jobs"], route_class=IdempotentRoute)
@@ -111,11 +111,13 @@ def cancel_job(jobs: CancellingJobs, id: RowId) -> Job:
 @router.get(
     "/jobs/{id}/events",
     response_model=None,
-    responses={200: {"content": {events.EVENT_STREAM: {}}, "description": "Events `job`: the job, as it changes."}},
+    responses={
+        200: {"content": {event_stream.EVENT_STREAM: {}}, "description": "Events `job`: the job, as it changes."}
+    },
 )
 def watch_job(request: Request, jobs: ReadingJobs, id: RowId) -> Response:
     """Stream a job as server-sent events: now, with every change, and at its end, which ends the stream."""
-    return events.watched(request, jobs, jobs.get(id))
+    return event_stream.watched(request, jobs, jobs.get(id))
 
 
 def _added(response: Response, job: Job) -> Job:

@@ -26,8 +26,8 @@ from memgpt.llm.bounded_http import AnswerTooLargeError
 from memgpt.memory import Memory
 from memgpt.models import Json
 from memgpt.server.api import openai_errors, token_ids
-from memgpt.server.api.access import AnyCaller, TheService
 from memgpt.server.api.bodies import Body
+from memgpt.server.api.callers import AnyCaller, TheService
 from memgpt.server.api.exchange import Exchange, Reply, Said
 from memgpt.server.service import Caller, Service
 

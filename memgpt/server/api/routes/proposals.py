@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from memgpt.models import Proposal, ProposalKind, ProposalStatus
 from memgpt.server.api import pages
-from memgpt.server.api.access import Reading, RowId, Writing
+from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/proposals", tags=["proposals"], route_class=IdempotentRoute)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from memgpt.llm.context import Context
 from memgpt.models import Hit
 from memgpt.server.api import bodies
-from memgpt.server.api.access import Reading
+from memgpt.server.api.callers import Reading
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["search"])
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from memgpt.server.api.access import AnyCaller, TheService
+from memgpt.server.api.callers import AnyCaller, TheService
 from memgpt.server.console import pages, visits
 
 router: Final = visits.router()

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Form
 from starlette.responses import Response
 
-from memgpt.server.api.access import TheService
+from memgpt.server.api.callers import TheService
 from memgpt.server.console import addresses, visits
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
