@@ -12,9 +12,8 @@ from pgvector import Vector
 from memgpt import validation
 from memgpt.archival.store import ArchivalStore, NewMemory, Written
 from memgpt.database.connection import Connection
-from memgpt.embeddings.active_model import ActiveModel
 from memgpt.errors import InputError
-from memgpt.models import ArchivalMemory, Json, MemoryFields, Remembered
+from memgpt.models import ActiveModel, ArchivalMemory, Json, MemoryFields, Remembered
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope
@@ -50,22 +49,21 @@ class Archival:
     def _insert(self, checked: Mapping[str, Any]) -> Remembered:
         [memory] = self._embedded([checked])
 
-        def write(connection: Connection, change_id: UUID, model: ActiveModel) -> Written:
+        def write(connection: Connection, change_id: UUID, model: ActiveModel) -> tuple[ActiveModel, Written]:
             return self._store(connection).remember(
                 memory,
                 change_id=change_id,
                 language=self._scope.language,
-                embedding_model=model.name,
-                dimensions=model.dimensions,
+                model=model,
                 threshold=NEARLY_THE_SAME,
                 limit=MOST_SIMILAR,
             )
 
-        written = self._scope.write(write, lambda written: ActiveModel(written.model, written.dimensions))
+        written = self._scope.write(write)
         if written.id is not None:
             return Remembered(written.id, duplicate=False, similar=written.similar)
         with self._scope.change() as (connection, change_id):  # a memory has the text already
-            [kept] = self._store(connection).insert([memory], change_id=change_id, **self._how())
+            [kept] = self._store(connection).insert([memory], change_id=change_id, known=True, **self._how())
         return Remembered(kept.id, kept.duplicate, [id for id in written.similar if id != kept.id])
 
     def insert_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
@@ -233,7 +231,7 @@ class Archival:
     def _store(self, connection: Connection) -> ArchivalStore:
         return ArchivalStore(connection, self._scope.author)
 
-    def _how(self) -> dict[str, str]:
+    def _how(self) -> dict[str, Any]:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
     def _vector(self, text: str, given: Any) -> Vector | None:

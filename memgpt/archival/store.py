@@ -18,8 +18,9 @@ from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.driver import hidden_operators
+from memgpt.database.single_statement import guarded
 from memgpt.errors import ConflictError, NotFoundError
-from memgpt.models import ArchivalMemory, Author, Json, Remembered
+from memgpt.models import ActiveModel, ArchivalMemory, Author, Json, Remembered
 
 SQL = queries.beside(__name__)
 
@@ -61,9 +62,6 @@ class NewMemory:
 class Written:
     """What came of one text in a statement of its own."""
 
-    model: str
-    dimensions: int
-    """The active embedding model: nothing was written where the text came with another."""
     id: int | None
     """Of the new memory; None where nothing was written."""
     similar: Sequence[int]
@@ -78,9 +76,18 @@ class ArchivalStore:
         self._author = author
 
     def insert(
-        self, memories: Sequence[NewMemory], *, change_id: UUID, language: str, embedding_model: str | None
+        self,
+        memories: Sequence[NewMemory],
+        *,
+        change_id: UUID,
+        language: str,
+        embedding_model: str | None,
+        known: bool = False,
     ) -> Sequence[Remembered]:
-        """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order."""
+        """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order.
+
+        ``known``: memories have them, as far as one can see.
+        """
         if len(memories) > 1:
             self.lock_texts()
         distinct: dict[str, NewMemory] = {}
@@ -91,7 +98,7 @@ class ArchivalStore:
         answers: dict[str, Remembered] = {}
         how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
         for batch in _batches([*distinct.items()]):
-            kept = self._keep([memory for _, memory in batch], how)
+            kept = self._keep([memory for _, memory in batch], how, known)
             answers.update((key, answer) for (key, _), answer in zip(batch, kept, strict=True))
         first = {key: n for n, key in reversed([*enumerate(keys)])}
         return [
@@ -99,18 +106,12 @@ class ArchivalStore:
         ]
 
     def remember(
-        self,
-        memory: NewMemory,
-        *,
-        change_id: UUID,
-        language: str,
-        embedding_model: str,
-        dimensions: int,
-        threshold: float,
-        limit: int,
-    ) -> Written:
-        """Keep one text unless a memory has it already, and say what is at least that similar: one statement, which
-        also makes the agent's row, and writes only where the model is the active one."""
+        self, memory: NewMemory, *, change_id: UUID, language: str, model: ActiveModel, threshold: float, limit: int
+    ) -> tuple[ActiveModel, Written]:
+        """Keep one text unless a memory has it already, and say what is at least that similar.
+
+        A single statement, which answers the active model.
+        """
         given = self._given(
             text=memory.text,
             tags=[*memory.tags],
@@ -122,15 +123,15 @@ class ArchivalStore:
             embedding=memory.embedding,
             change_id=change_id,
             language=language,
-            embedding_model=embedding_model,
-            embedding_dimensions=dimensions,
+            embedding_model=model.name,
+            embedding_dimensions=model.dimensions,
             threshold=threshold,
             limit=limit,
         )
-        with self._connection.cursor(row_factory=class_row(Written)) as cursor:
-            written = cursor.execute(_remember(dimensions), given).fetchone()
-        assert written is not None  # noqa: S101 - a migrated database has an active model
-        return written
+        row = self._connection.execute(guarded(_remember(model.dimensions), self._connection), given).fetchone()
+        assert row is not None  # noqa: S101 - a migrated database has an active model
+        name, dimensions, id, similar = row
+        return ActiveModel(name, dimensions), Written(id, similar)
 
     def fold(self, memories: Sequence[NewMemory], *, change_id: UUID, embedding_model: str | None) -> Mapping[int, int]:
         """Merge memories that have ids of their own into living ones of the same texts; the ids of those, by theirs.
@@ -147,13 +148,14 @@ class ArchivalStore:
         """Let nobody else write more than one text of this agent until the transaction ends."""
         self._connection.execute(SQL.lock_texts, self._given())
 
-    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any]) -> Sequence[Remembered]:
+    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], known: bool) -> Sequence[Remembered]:
         answers: dict[int, Remembered] = {}
         waiting: Sequence[int] = range(len(batch))
         # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
         # an expired memory has is free only when that is retired.
         for _ in range(3):
-            for statement, duplicate in ((SQL.insert, False), (SQL.merge, True)):
+            for duplicate in (known, not known):
+                statement = SQL.merge if duplicate else SQL.insert
                 places = self._written(statement, [batch[n] for n in waiting], how)
                 answers.update((waiting[place], Remembered(id, duplicate)) for place, id in places)
                 waiting = [n for n in waiting if n not in answers]

@@ -4,16 +4,9 @@
 SELECT pg_advisory_xact_lock(hashtextextended('memgpt archival texts ' || %(agent_id)s::text, 0))
 
 -- remember --
--- One new text: its near-duplicates, the row, its history and the agent's own row, in one statement, which needs no
--- transaction around it. It names the model that its vector is of, and writes nothing where that is not the active one
--- (which a switch of the model holds for itself until it is done, so it comes first). Answers with the active model; no id
--- where nothing was written, also because a memory has the text already.
-WITH model AS MATERIALIZED (SELECT name, dimensions FROM embedding_models WHERE active),
-current AS MATERIALIZED (
-    SELECT FROM model
-    WHERE name = %(embedding_model)s::text AND dimensions = %(embedding_dimensions)s::integer
-),
-agent AS (INSERT INTO agents (agent_id) SELECT %(agent_id)s::text FROM current ON CONFLICT DO NOTHING),
+-- One new text: its near-duplicates, the row and its history, in one statement that needs no transaction around it.
+-- Answers with the active model; no id where nothing was written, also because a memory has the text already.
+WITH {guard},
 near AS MATERIALIZED (
     SELECT n.id, n.similarity FROM ({near_duplicates}) AS n
     WHERE %(embedding)s::vector IS NOT NULL AND EXISTS (SELECT FROM current)
@@ -34,7 +27,7 @@ logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
     SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'archival', id, 'insert' FROM inserted
 )
-SELECT m.name AS model, m.dimensions, i.id, ARRAY(SELECT n.id FROM near n ORDER BY n.similarity DESC, n.id) AS "similar"
+SELECT m.name, m.dimensions, i.id, ARRAY(SELECT n.id FROM near n ORDER BY n.similarity DESC, n.id) AS "similar"
 FROM model m
 LEFT JOIN inserted i ON true
 

@@ -254,27 +254,50 @@ class CoreBlock:
             ) from error
 
     def _edit(self, edited: Callable[[str], str], expected: _Expected, *, create: bool = True) -> Block:
-        """Compute the new value from the one that was read, and write it unless nothing changes."""
+        """Compute the new value from the one that was read, and write it unless nothing changes.
+
+        The first attempt takes no lock, since two hardly ever edit a block at once; after that it waits for the other.
+        """
+        block = self._scope.read(lambda connection: BlockStore(connection, self._scope.author).get(self.label))
+
+        def write(connection: Connection, change_id: UUID) -> Block | None:
+            store = BlockStore(connection, self._scope.author)
+            return self._edited(store, block, edited, expected, change_id, create=create)
+
+        if (written := self._scope.edit(write)) is not None:
+            return written
         with self._scope.change() as (connection, change_id):
             store = BlockStore(connection, self._scope.author)
             # A block created or deleted between two statements is seen by the next attempt.
             for _ in range(_ATTEMPTS):
                 block = store.get(self.label, lock=True)
-                if block is None or (block.agent_id != self._scope.agent_id and self.label in DESCRIPTIONS):
-                    if expected.anything or not create:
-                        raise self._absent()
-                    written = self._create(store, edited(""), change_id)
-                else:
-                    expected.check(block)
-                    _refuse_read_only(block)
-                    value = edited(block.value)
-                    if value == block.value:
-                        return block
-                    _within(self.label, value, block.limit)
-                    written = store.update(block, change_id=change_id, value=value)
+                written = self._edited(store, block, edited, expected, change_id, create=create)
                 if written is not None:
                     return written
         raise ConflictError(f"block {self.label!r} is being created and removed by somebody else: try again")
+
+    def _edited(
+        self,
+        store: BlockStore,
+        block: Block | None,
+        edited: Callable[[str], str],
+        expected: _Expected,
+        change_id: UUID,
+        *,
+        create: bool,
+    ) -> Block | None:
+        """Write the new value of a block that was just read; None where somebody changed it since."""
+        if block is None or (block.agent_id != self._scope.agent_id and self.label in DESCRIPTIONS):
+            if expected.anything or not create:
+                raise self._absent()
+            return self._create(store, edited(""), change_id)
+        expected.check(block)
+        _refuse_read_only(block)
+        value = edited(block.value)
+        if value == block.value:
+            return block
+        _within(self.label, value, block.limit)
+        return store.update(block, change_id=change_id, value=value)
 
     def _create(self, store: BlockStore, value: str, change_id: UUID) -> Block | None:
         _within(self.label, value, DEFAULT_LIMIT)

@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from memgpt.database import queries
+from memgpt.database.single_statement import with_agent
 from memgpt.models import Author, Block
 
 SQL = queries.beside(__name__)
@@ -51,11 +52,12 @@ class BlockStore:
             "limit": limit,
             "read_only": read_only,
             "agent_id": self._author.agent_id,
+            "own_agent_id": self._author.agent_id,
             "actor": self._author.actor,
             "change_id": change_id,
         }
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
-            return cursor.execute(SQL.insert, parameters).fetchone()
+            return cursor.execute(with_agent(SQL.insert, self._connection), parameters).fetchone()
 
     def update(
         self,
@@ -78,7 +80,7 @@ class BlockStore:
             **self._version(block, change_id),
         }
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
-            return cursor.execute(SQL.update, parameters).fetchone()
+            return cursor.execute(with_agent(SQL.update, self._connection), parameters).fetchone()
 
     def delete(self, block: Block, *, change_id: UUID) -> bool:
         """Remove a block just read, keeping it in the history; False where somebody changed it since."""
@@ -89,6 +91,7 @@ class BlockStore:
         own = block.agent_id == self._author.agent_id
         return {
             "agent_id": block.agent_id,
+            "own_agent_id": self._author.agent_id,
             "id": block.id,
             "version": block.version,
             "change_id": change_id,

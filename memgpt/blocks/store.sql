@@ -44,7 +44,8 @@ ORDER BY a.agent_id
 -- insert --
 -- Answers nothing where the agent has a block of that label. The history has the time of the row, here and below: the block
 -- as of its updated_at is this one.
-WITH made AS (
+WITH {agent}
+made AS (
     INSERT INTO core_memories (agent_id, label, value, description, "limit", read_only, created_at, updated_at)
     SELECT
         %(agent_id)s::text, %(label)s::text, %(value)s::text, %(description)s::text, %(limit)s::integer,
@@ -63,7 +64,8 @@ SELECT * FROM made
 
 -- update --
 -- Only the version that was read is changed. Every field that is null in the call keeps its value. The history is the owner's.
-WITH before AS (
+WITH {agent}
+before AS (
     SELECT
         id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at, updated_at
     FROM core_memories

@@ -12,7 +12,7 @@ Where the model is another one, nothing was written yet, and the unit of work be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -27,20 +27,13 @@ from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose, Vectors, checked
 from memgpt.embeddings.cache import Cached
 from memgpt.errors import ConfigurationError, MemgptError, ModelMismatchError
+from memgpt.models import ActiveModel
 
 SQL = queries.beside(__name__)
 
 T = TypeVar("T")
 
 _TRIES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveModel:
-    """The embedding model the stored vectors are of."""
-
-    name: str
-    dimensions: int
 
 
 @dataclass(slots=True, eq=False)
@@ -145,9 +138,14 @@ class ActiveModelTracker:
             embedder = self._embedder
         _embedded(embedder, texts, "document")
 
-    def hold(self, connection: Connection) -> None:
-        """Keep the model from being switched until this transaction ends; it begins anew where that has happened."""
-        self._notice(_stored(connection))
+    def hold(
+        self, connection: Connection, query: bytes = SQL.active_model, parameters: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the model from being switched until this transaction ends; it begins anew where that has happened.
+
+        ``query`` reads it; it may do more.
+        """
+        self._notice(_stored(connection, query, parameters))
 
     def read(self, work: Callable[[Connection], T], model_of: Callable[[T], ActiveModel | None] | None = None) -> T:
         """``work`` on a connection of its own. Where it compares vectors, the model is looked at afterwards.
@@ -166,28 +164,28 @@ class ActiveModelTracker:
         self._notice(active)
         return result
 
-    def write(self, work: Callable[[Connection, ActiveModel], T], told: Callable[[T], ActiveModel]) -> T:
-        """``work`` on a connection of its own: one statement that writes only where the model it names is the active
-        one, and says which is. Where the model was switched, it is repeated with the new one, or the unit of work is
-        whose vectors it writes.
+    def write(self, work: Callable[[Connection, ActiveModel], tuple[ActiveModel, T]]) -> T:
+        """Return what ``work`` answers beside the active model: one statement on a connection of its own that writes
+        only where the model it is given is the active one. Where the model was switched, it is repeated with the new
+        one, or the unit of work is whose vectors it writes.
         """
         for _ in range(_TRIES):
             model = self.active(None)
             self._compare(model)
             try:
                 with self._database.connection() as connection:
-                    result = work(connection, model)
+                    active, result = work(connection, model)
             except MemgptError as error:
                 if not _tells_of_a_switch(error):  # it may have been planned before a switch
                     raise
-                active = self._database.read(_stored)
-                self._notice(active)
-                if active == model:
+                stored = self._database.read(_stored)
+                self._notice(stored)
+                if stored == model:
                     raise
             else:
-                if told(result) == model:
+                if active == model:
                     return result
-                self._notice(told(result))
+                self._notice(active)
         raise _switched_again()
 
     def _notice(self, found: ActiveModel | None) -> None:
@@ -262,6 +260,8 @@ def _with_model(
     return result, (model_of(result) if model_of else None) or _stored(connection)
 
 
-def _stored(connection: Connection) -> ActiveModel | None:
+def _stored(
+    connection: Connection, query: bytes = SQL.active_model, parameters: Mapping[str, str] | None = None
+) -> ActiveModel | None:
     with connection.cursor(row_factory=class_row(ActiveModel)) as cursor:
-        return cursor.execute(SQL.active_model).fetchone()
+        return cursor.execute(query, parameters).fetchone()

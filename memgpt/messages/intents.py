@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,9 +45,6 @@ _LONGEST_EXAMPLE: Final = 400
 _READ: Final = 300
 """Characters read at each end of a long message: what is wanted stands there, not in what was pasted between."""
 
-_FRESH: Final = 30.0
-"""Seconds for which the agent's own examples are taken as known."""
-
 _WORD = re.compile(r"[^\W_]+(?:'\w+)?|[?!]")
 
 Examples: TypeAlias = Mapping[str, Sequence[str]]
@@ -69,15 +65,20 @@ class Intents:
 
     def classify_many(self, texts: Sequence[str]) -> Sequence[Intent]:
         """Return the intents of many texts; in one batch, which is faster."""
-        if not texts:
-            return []
-        nearest = self._nearest()
+        return self.labels(texts)[0] if texts else []
+
+    def labels(self, texts: Sequence[str], *, by_known: bool = False) -> tuple[Sequence[Intent], int]:
+        """Return the intents of texts, and the version of the examples that decided.
+
+        ``by_known``: by the examples as they were read last, for somebody who looks at the version afterwards.
+        """
+        nearest = self._nearest(by_known=by_known)
         if self._classifier is not None:
             try:
-                return _checked(self._classifier(texts, nearest.examples), texts)
+                return _checked(self._classifier(texts, nearest.examples), texts), nearest.version
             except MemgptError:
                 pass  # a label is not worth losing a message: the nearest examples decide
-        return nearest.classify(texts)
+        return nearest.classify(texts), nearest.version
 
     def use(self, classifier: Classifier | None) -> None:
         """Ask this classifier first (``memgpt.agent.intents.by_model`` makes one); None: the nearest examples only."""
@@ -98,14 +99,14 @@ class Intents:
                 raise InputError(f"an example has {len(text)} characters; at most {_LONGEST_EXAMPLE} are compared")
         with self._scope.change() as (connection, _):
             self._store(connection).learn(label, texts)
-        self._drop()
 
     def unlearn(self, intent: str, *examples: str) -> int:
         """Take back examples given to :meth:`learn`, or all of a label; answers how many there were."""
         texts = validation.texts(examples, "examples") or None
         with self._scope.change() as (connection, _):
             removed = self._store(connection).unlearn(validation.name(intent, "intent"), texts)
-        self._drop()
+        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
+            recent.nearest = None  # it holds the texts
         return removed
 
     def examples(self) -> Examples:
@@ -119,21 +120,15 @@ class Intents:
         start, end = validation.moment(since, "since"), validation.moment(until, "until")
         return self._scope.read(lambda connection: self._store(connection).statistics(since=start, until=end))
 
-    def _nearest(self) -> _Nearest:
+    def _nearest(self, *, by_known: bool = False) -> _Nearest:
         with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
             nearest = recent.nearest
-            if nearest is not None and time.monotonic() - recent.read_at < _FRESH:
+            if nearest is not None and by_known:
                 return nearest
-            own = tuple(self._scope.read(lambda connection: self._store(connection).examples()))
-            if nearest is None or nearest.own != own:
-                nearest = _with_own(own) if own else _shipped_only()
-            recent.nearest, recent.read_at = nearest, time.monotonic()
+            own, version = self._scope.read(lambda connection: self._store(connection).examples())
+            if nearest is None or nearest.version != version:
+                recent.nearest = nearest = _with_own(tuple(own), version) if own else _shipped_only()
             return nearest
-
-    def _drop(self) -> None:
-        """Read the examples again the next time."""
-        with self._scope.database.caches.using(self._scope.agent_id, _Recent, _Recent) as recent:
-            recent.nearest = None
 
     def _store(self, connection: Connection) -> IntentStore:
         return IntentStore(connection, self._scope.agent_id)
@@ -144,6 +139,8 @@ class _Nearest:
     """Labelled examples: those that come with memgpt, whose vectors all agents share, and an agent's own."""
 
     own: tuple[tuple[str, str], ...]
+    version: int
+    """Of the agent's own examples."""
     vectors: Vectors
     """Of the own ones."""
     places: Mapping[str, NDArray[np.intp]]
@@ -177,7 +174,6 @@ class _Recent:
     """The agent's own examples as they were read last."""
 
     nearest: _Nearest | None = None
-    read_at: float = 0.0
 
     @property
     def nbytes(self) -> int:
@@ -210,7 +206,7 @@ def _shipped_vectors() -> Vectors:
     return _vectors([text for _, text in _shipped()])
 
 
-def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
+def _with_own(own: tuple[tuple[str, str], ...], version: int) -> _Nearest:
     """Combine memgpt's examples with the agent's own; an own example that is also shipped keeps its new label."""
     taken = {text for _, text in own}
     places: dict[str, list[int]] = {}
@@ -220,12 +216,12 @@ def _with_own(own: tuple[tuple[str, str], ...]) -> _Nearest:
     for place, (label, _) in enumerate(own, start=len(_shipped())):
         places.setdefault(label, []).append(place)
     vectors = _vectors([text for _, text in own])
-    return _Nearest(own, vectors, {label: np.array(numbers, np.intp) for label, numbers in places.items()})
+    return _Nearest(own, version, vectors, {label: np.array(numbers, np.intp) for label, numbers in places.items()})
 
 
 @cache
 def _shipped_only() -> _Nearest:
-    return _with_own(())
+    return _with_own((), 0)
 
 
 def _vectors(texts: Sequence[str]) -> Vectors:

@@ -31,9 +31,10 @@ class IntentStore:
         parameters = {"agent_id": self._agent_id, "intent": intent, "texts": None if texts is None else [*texts]}
         return self._connection.execute(SQL.unlearn, parameters).rowcount
 
-    def examples(self) -> Sequence[tuple[str, str]]:
-        """Every (intent, text) of the agent, oldest first."""
-        return self._connection.execute(SQL.examples, {"agent_id": self._agent_id}).fetchall()
+    def examples(self) -> tuple[Sequence[tuple[str, str]], int]:
+        """Every (intent, text) of the agent, oldest first, and their version: others have another one."""
+        rows = self._connection.execute(SQL.examples, {"agent_id": self._agent_id}).fetchall()
+        return [(intent, text) for intent, text, _ in rows], rows[0][2] if rows else 0
 
     def statistics(self, *, since: datetime | None, until: datetime | None) -> Sequence[IntentCount]:
         """Messages of each intent in a half-open span, the most frequent first."""

@@ -11,7 +11,11 @@ WHERE agent_id = %(agent_id)s::text AND intent = %(intent)s::text
     AND (%(texts)s::text[] IS NULL OR text = ANY (%(texts)s::text[]))
 
 -- examples --
-SELECT intent, text FROM intent_examples WHERE agent_id = %(agent_id)s::text ORDER BY id
+-- With their version: what message insertion compares (insert in store.sql).
+SELECT intent, text, bit_xor(hashtextextended(intent || E'\n' || text, 0)) OVER () AS version
+FROM intent_examples
+WHERE agent_id = %(agent_id)s::text
+ORDER BY id
 
 -- statistics --
 -- Messages by intent, from conversations_intent_idx alone.

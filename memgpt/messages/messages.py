@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from pgvector import Vector
 
@@ -17,8 +19,8 @@ from memgpt.messages import content as contents
 from memgpt.messages.content import Content
 from memgpt.messages.intents import Intents
 from memgpt.messages.speaker import LOOKED_AT, MAX_NAME, named, prefix, speakers
-from memgpt.messages.store import MessageStore, NewMessage
-from memgpt.models import ROLES, Json, Message, Session
+from memgpt.messages.store import BATCH, MessageStore, NewMessage
+from memgpt.models import ROLES, ActiveModel, Json, Message, Session
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope
@@ -234,12 +236,37 @@ class Messages:
         return MessageStore(connection, self._scope.author)
 
     def _append(self, checked: Sequence[dict[str, Any]]) -> Sequence[Message]:
-        prepared = self._prepared([dict(fields) for fields in checked])  # what it fills in is of this attempt
-        if not prepared:
+        if not checked:
             return []
-        with self._scope.change() as (connection, change_id):
-            how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
-            return self._store(connection).insert(prepared, change_id=change_id, **how)
+        checked = [dict(fields) for fields in checked]  # what is filled in is of this attempt
+        unlabelled = [m for m in checked if m["role"] == "user" and m["intent"] is None and m["content"].strip()]
+        if len(checked) > BATCH:
+            self._label(unlabelled)
+            prepared = self._prepared(checked)
+            with self._scope.single_change():
+                return [
+                    message
+                    for start in range(0, len(prepared), BATCH)
+                    for message in self._insert(prepared[start : start + BATCH])
+                ]
+        examples = self._label(unlabelled, by_known=True)
+        prepared = self._prepared(checked)
+        while not (appended := self._insert(prepared, examples)):  # somebody taught the agent other intents
+            examples = self._label(unlabelled)
+            prepared = [
+                replace(message, intent=fields["intent"], intent_confidence=fields["intent_confidence"])
+                for message, fields in zip(prepared, checked, strict=True)
+            ]
+        return appended
+
+    def _insert(self, batch: Sequence[NewMessage], examples: int | None = None) -> Sequence[Message]:
+        language = self._scope.language
+
+        def write(connection: Connection, change_id: UUID, model: ActiveModel) -> tuple[ActiveModel, Sequence[Message]]:
+            store = self._store(connection)
+            return store.insert(batch, change_id=change_id, language=language, model=model, examples=examples)
+
+        return self._scope.write(write)
 
     def _checked(self, value: Mapping[str, Any], where: str) -> dict[str, Any]:
         fields = _checked(value, where)
@@ -252,7 +279,6 @@ class Messages:
         for fields, tokens in zip(uncounted, counts, strict=True):
             fields["tokens"] = tokens
         self._name(checked)
-        self._label(checked)
         missing = [fields for fields in checked if fields["embedding"] is None and fields["content"].strip()]
         for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
             fields["embedding"] = vector
@@ -277,12 +303,14 @@ class Messages:
     def _voices(self, session: str, connection: Connection) -> Sequence[tuple[str | None, str, str]]:
         return self._store(connection).voices(session, characters=2 * MAX_NAME, limit=LOOKED_AT)
 
-    def _label(self, messages: Sequence[dict[str, Any]]) -> None:
-        """Give the messages of users the intents nobody gave."""
-        wanted = [m for m in messages if m["role"] == "user" and m["intent"] is None and m["content"].strip()]
-        labels = self._intents.classify_many([m["content"] for m in wanted])
-        for message, label in zip(wanted, labels, strict=True):
+    def _label(self, messages: Sequence[dict[str, Any]], *, by_known: bool = False) -> int | None:
+        """Give messages their intents; return the version of the examples that decided, None where none did."""
+        if not messages:
+            return None
+        labels, version = self._intents.labels([m["content"] for m in messages], by_known=by_known)
+        for message, label in zip(messages, labels, strict=True):
             message["intent"], message["intent_confidence"] = label.intent, label.confidence
+        return version
 
     def _given_vector(self, value: Any, where: str) -> Vector | None:
         if value is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,12 +10,13 @@ from uuid import UUID
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
+from memgpt.database.single_statement import guarded
 from memgpt.errors import NotFoundError
-from memgpt.models import Author, Json, Message, Session
+from memgpt.models import ActiveModel, Author, Json, Message, Session
 
 SQL = queries.beside(__name__)
 
@@ -49,16 +50,30 @@ class MessageStore:
         self._author = author
 
     def insert(
-        self, messages: Sequence[NewMessage], *, change_id: UUID, language: str, embedding_model: str | None
-    ) -> Sequence[Message]:
-        """Append messages; ids ascend in the order given, also over several calls in one transaction."""
-        parameters = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-        inserted: MutableSequence[Message] = []
-        with self._connection.cursor(row_factory=class_row(Message)) as cursor:
-            for start in range(0, len(messages), BATCH):
-                columns = _columns(messages[start : start + BATCH])
-                inserted.extend(cursor.execute(SQL.insert, self._given(**columns, **parameters)).fetchall())
-        return inserted
+        self,
+        messages: Sequence[NewMessage],
+        *,
+        change_id: UUID,
+        language: str,
+        model: ActiveModel,
+        examples: int | None = None,
+    ) -> tuple[ActiveModel, Sequence[Message]]:
+        """Append at most ``BATCH`` messages in a single statement, which answers the active model; ids ascend in the
+        order given, also over several calls in one transaction.
+
+        ``examples`` is the version of those that the intents were found by: none is appended where there are others.
+        """
+        parameters = self._given(
+            change_id=change_id,
+            language=language,
+            embedding_model=model.name,
+            embedding_dimensions=model.dimensions,
+            examples=examples,
+            **_columns(messages),
+        )
+        with self._connection.cursor(row_factory=kwargs_row(_inserted)) as cursor:
+            rows = cursor.execute(guarded(SQL.insert, self._connection), parameters).fetchall()
+        return rows[0][0], [message for _, message in rows if message is not None]
 
     def get(self, id: int) -> Message:
         """One message.
@@ -172,6 +187,10 @@ class MessageStore:
 
     def _not_found(self, id: int) -> NotFoundError:
         return NotFoundError(f"agent {self._author.agent_id!r} has no message {id}")
+
+
+def _inserted(active_model: str, active_dimensions: int, **fields: Any) -> tuple[ActiveModel, Message | None]:
+    return ActiveModel(active_model, active_dimensions), None if fields["id"] is None else Message(**fields)
 
 
 def _columns(batch: Sequence[NewMessage]) -> dict[str, Any]:

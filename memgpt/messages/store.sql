@@ -1,6 +1,9 @@
 -- insert --
--- Appends many messages at once; ids ascend in the order of the input, which decides between equal times.
-WITH incoming AS (
+-- Appends many messages at once; ids ascend in the order of the input, which decides between equal times. A single
+-- statement: it answers with the active model, and no message where the vectors are of another, or the intents by examples
+-- of another version than those there are now.
+WITH {guard},
+incoming AS (
     SELECT * FROM unnest(
         %(session)b::text[], %(role)b::text[], %(name)b::text[], %(content)b::text[], %(intent)b::text[],
         %(intent_confidence)b::real[], %(tokens)b::integer[], %(tool_calls)b::jsonb[], %(tool_call_id)b::text[],
@@ -17,7 +20,11 @@ inserted AS (
         %(agent_id)s::text, i.session, i.role, i.name, i.content, i.intent, i.intent_confidence, i.tokens, i.tool_calls,
         i.tool_call_id, i.metadata, %(language)s::text, coalesce(i.created_at, now()),
         CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
-    FROM incoming i
+    FROM current c
+    CROSS JOIN incoming i
+    WHERE %(examples)s::bigint IS NULL OR %(examples)s::bigint = (
+        SELECT coalesce(bit_xor(hashtextextended(e.intent || E'\n' || e.text, 0)), 0) FROM intent_examples e
+        WHERE e.agent_id = %(agent_id)s::text)
     ORDER BY i.ord
     RETURNING
         id, session, role, name, content, intent, intent_confidence, tokens, tool_calls, tool_call_id, metadata, created_at
@@ -26,7 +33,10 @@ logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
     SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'message', id, 'insert' FROM inserted
 )
-SELECT * FROM inserted ORDER BY id
+SELECT m.name AS active_model, m.dimensions AS active_dimensions, i.*
+FROM model m
+LEFT JOIN inserted i ON true
+ORDER BY i.id
 
 -- get --
 SELECT id, session, role, name, content, intent, intent_confidence, tokens, tool_calls, tool_call_id, metadata, created_at

@@ -1,5 +1,6 @@
 """The memory's values, as frozen dataclasses whose fields have the names of the columns."""
 
+from memgpt.models.active_model import ActiveModel
 from memgpt.models.agent_info import AgentInfo, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
 from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, Remembered
@@ -24,6 +25,7 @@ __all__ = [
     "ROLES",
     "SOURCES",
     "Action",
+    "ActiveModel",
     "AgentInfo",
     "ArchivalMemory",
     "Author",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
-from typing import Final, TypeVar
+from typing import TypeVar
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -16,9 +15,9 @@ from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose
-from memgpt.embeddings.active_model import ActiveModel, ActiveModelTracker
+from memgpt.embeddings.active_model import ActiveModelTracker
 from memgpt.embeddings.cache import DatabaseCache, cached
-from memgpt.models import Author
+from memgpt.models import ActiveModel, Author
 from memgpt.scope import units
 from memgpt.scope.units import Unit
 from memgpt.telemetry import span
@@ -26,8 +25,6 @@ from memgpt.telemetry import span
 SQL = queries.beside(__name__)
 
 T = TypeVar("T")
-
-_ZONE_SECONDS: Final = 60.0
 
 
 class AgentScope:
@@ -39,11 +36,6 @@ class AgentScope:
         self.options = options
         self._cache = DatabaseCache(database, author.agent_id, self._connection)
         self._models = ActiveModelTracker(database, cached(embedder, self._cache), self._switched_to)
-        self._zone: tuple[ZoneInfo | None, float] = None, 0.0
-        self.changes = 0
-        """Changes made so far: what was counted before the last one may be out of date."""
-        self.links = 0
-        """Times names were taken from texts: the next search asks whether there are any."""
 
     @property
     def language(self) -> str:
@@ -73,32 +65,25 @@ class AgentScope:
                 assert unit.connection is not None  # noqa: S101 - it has begun
                 yield unit.connection
         else:
-            try:
-                with unit.savepoint() as connection:
-                    yield connection
-            finally:
-                self._settle(unit)
+            with unit.savepoint() as connection:
+                yield connection
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of the agent's people, read at most once a minute: days of prompts and questions are its."""
-        zone, since = self._zone
-        if zone is None or monotonic() - since > _ZONE_SECONDS:
-            given = {"agent_id": self.agent_id}
-            row = self.read(lambda connection: connection.execute(SQL.time_zone, given).fetchone())
-            zone = ZoneInfo((row and row[0]) or "UTC")
-            self._zone = zone, monotonic()
-        return zone
+        """The time zone of the agent's people: days of prompts and questions are its."""
+        parameters = {"agent_id": self.agent_id}
+        row = self.read(lambda connection: connection.execute(SQL.time_zone, parameters).fetchone())
+        return ZoneInfo((row and row[0]) or "UTC")
 
     def set_zone(self, name: str | None) -> None:
         """Give the agent a time zone, or UTC again."""
         with self.transaction() as connection:
             connection.execute(SQL.set_time_zone, {"agent_id": self.agent_id, "time_zone": name})
-        self.renew_zone()
 
-    def renew_zone(self) -> None:
-        """Read the time zone again when it is needed next."""
-        self._zone = None, 0.0
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the caller is in an open transaction of this memory, in which it sees what others do not see yet."""
+        return units.current(self) is not None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -123,38 +108,62 @@ class AgentScope:
     @contextmanager
     def change(self) -> Iterator[tuple[Connection, UUID]]:
         """A transaction for one change, with the id its history entries share."""
-        with self.transaction() as connection:
-            connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
-            unit = units.current(self)
-            yield connection, (unit.change_id if unit else None) or uuid4()
-            if unit:
-                unit.changed = True
-        self.changes += 1
-
-    def write(self, work: Callable[[Connection, UUID, ActiveModel], T], told: Callable[[T], ActiveModel]) -> T:
-        """``work`` as one statement, a change and, outside of a transaction, a transaction of its own: it makes the
-        agent's row, and writes only where the embedding model it is given is the active one, which ``told`` takes from
-        its answer.
-        """
         unit = units.current(self)
         if unit is None:
-            result = self._models.write(lambda connection, model: self._paying(work, connection, model), told)
+            with units.opened(self, self._begin_change, call=True) as unit:
+                assert unit.connection is not None  # noqa: S101 - it has begun
+                yield unit.connection, uuid4()
+                unit.changed = True
         else:
             with unit.call() as connection:
-                result = work(connection, unit.change_id or uuid4(), self._models.active(connection))
+                connection.execute(SQL.ensure_agent, {"agent_id": self.agent_id})
+                yield connection, unit.change_id or uuid4()
                 unit.changed = True
-        self.changes += 1
-        return result
 
-    def _paying(
-        self, work: Callable[[Connection, UUID, ActiveModel], T], connection: Connection, model: ActiveModel
-    ) -> T:
-        """``work``, and what the agent's models were paid for in the same flush."""
+    def write(self, work: Callable[[Connection, UUID, ActiveModel], tuple[ActiveModel, T]]) -> T:
+        """Return what ``work`` answers beside the active model: a change in one statement, which, outside of a
+        transaction, is a transaction of its own. It makes the agent's row, and writes only where the embedding model it
+        is given is the active one (:mod:`memgpt.database.single_statement`).
+        """
+
+        def alone(connection: Connection, model: ActiveModel) -> tuple[ActiveModel, T]:
+            with self._with_payments(connection):
+                return work(connection, uuid4(), model)
+
+        if units.current(self) is None and not self.database.server.citus:
+            return self._models.write(alone)
+        with self._part_of_change() as (connection, change_id):
+            return work(connection, change_id, self._models.active(connection))[1]
+
+    def edit(self, work: Callable[[Connection, UUID], T]) -> T:
+        """The same for a statement that has to do with no vectors."""
+        if units.current(self) is None and not self.database.server.citus:
+            with self.database.connection() as connection, self._with_payments(connection):
+                return work(connection, uuid4())
+        with self._part_of_change() as (connection, change_id):
+            return work(connection, change_id)
+
+    @contextmanager
+    def _part_of_change(self) -> Iterator[tuple[Connection, UUID]]:
+        """The open transaction, for a statement that makes the agent's row itself; on Citus none does."""
+        unit = units.current(self)
+        if unit is None or self.database.server.citus:
+            with self.change() as change:
+                yield change
+        else:
+            with unit.call() as connection:
+                yield connection, unit.change_id or uuid4()
+                unit.changed = True
+
+    @contextmanager
+    def _with_payments(self, connection: Connection) -> Iterator[None]:
+        """Send what the agent's models were paid for in the same flush as the statement inside."""
         if not self._cache.waits:
-            return work(connection, uuid4(), model)
+            yield
+            return
         with self._cache.settling() as settle, connection.one_flush():
             settle(connection)
-            return work(connection, uuid4(), model)
+            yield
 
     @contextmanager
     def single_change(self) -> Iterator[UUID]:
@@ -163,37 +172,41 @@ class AgentScope:
         with self.transaction():
             unit = units.current(self)
             assert unit is not None  # noqa: S101 - it was just opened
-            unit.change_id = change_id = uuid4()
+            outer = unit.change_id
+            unit.change_id = change_id = outer or uuid4()
             try:
                 yield change_id
             finally:
-                unit.change_id = None
+                unit.change_id = outer
 
     def write_payments(self) -> None:
         """Write down now what models were paid for, which reads leave to the next write."""
         self._cache.settle()
 
-    def linked(self) -> None:
-        """Note that names were taken from texts: the next search asks whether there are any."""
-        self.links += 1
-        if unit := units.current(self):
-            unit.linked = True
-
     @contextmanager
     def _begin(self, unit: Unit) -> Iterator[Connection]:
-        try:
-            with self._cache.settling() as settle, self.database.transaction() as connection:
-                self._models.hold(connection)
-                yield connection
-                if unit.changed:
-                    settle(connection)
-        finally:
-            self._settle(unit)
+        with self._begun(unit) as connection:
+            self._models.hold(connection)
+            yield connection
 
-    def _settle(self, unit: Unit) -> None:
-        """What was counted inside a transaction may be rolled back, or be what others have not seen yet."""
-        self.changes += unit.changed
-        self.links += unit.linked
+    @contextmanager
+    def _begin_change(self, unit: Unit) -> Iterator[Connection]:
+        """The same, and the agent's row is there."""
+        agent = {"agent_id": self.agent_id}
+        with self._begun(unit) as connection:
+            if self.database.server.citus:  # where an agent's row lies elsewhere than the models
+                connection.execute(SQL.ensure_agent, agent)
+                self._models.hold(connection)
+            else:
+                self._models.hold(connection, SQL.begin_change, agent)
+            yield connection
+
+    @contextmanager
+    def _begun(self, unit: Unit) -> Iterator[Connection]:
+        with self._cache.settling() as settle, self.database.transaction() as connection:
+            yield connection
+            if unit.changed:
+                settle(connection)
 
     def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
         """The model the memory was switched to, from the same provider settings."""

@@ -7,3 +7,10 @@ ON CONFLICT (agent_id) DO UPDATE SET time_zone = excluded.time_zone, updated_at 
 
 -- ensure_agent --
 INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT DO NOTHING
+
+-- begin_change --
+-- Begins a transaction: the active model, which stays until it ends (first, since whoever switches it locks its table
+-- before the others), and the agent's row.
+WITH model AS MATERIALIZED (SELECT name, dimensions FROM embedding_models WHERE active),
+agent AS (INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT DO NOTHING)
+SELECT name, dimensions FROM model

@@ -30,7 +30,7 @@ class Unit:
         """None until it has begun."""
         self.change_id: UUID | None = None
         """Of the change that all writes are part of."""
-        self.changed = self.linked = False
+        self.changed = False
         self.lock = threading.RLock()
         """Held during one call, so that those of several threads do not mix."""
         self._begin: Callable[[], Connection] | None = None

@@ -18,7 +18,7 @@ from memgpt.database.connection import Connection
 from memgpt.database.isolation import RequestScope
 from memgpt.database.slow_queries import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, NotFoundError
-from memgpt.memory import Memory, scope_of
+from memgpt.memory import Memory
 from memgpt.models import PERMISSIONS, Json, Key, Permission
 from memgpt.scope.opening import open_database
 from memgpt.server.audit import Audit
@@ -295,12 +295,7 @@ class Service:
             "clear_time_zone": clear_time_zone,
         }
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
-            row = _agents(connection, SQL.describe_agent, parameters)[0]
-        with self._lock:
-            for (id, *_), memory in self._memories.items():
-                if id == agent_id:
-                    scope_of(memory).renew_zone()
-        return row
+            return _agents(connection, SQL.describe_agent, parameters)[0]
 
     def check(self) -> None:
         """Check that requests can be served.

@@ -1,0 +1,34 @@
+"""Changes that are one statement: what such a statement begins with, so that it needs no transaction around it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import psycopg
+
+from memgpt.database import queries
+from memgpt.database.driver import Connection
+
+SQL = queries.beside(__name__)
+
+
+def guarded(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
+    """Return the statement with its ``{guard}``: CTEs ``model`` (the active one) and ``current``, which is empty where
+    the statement names another."""
+    return _filled(statement, b"{guard}", SQL.guarded_before if _distributed(connection) else SQL.guard)
+
+
+def with_agent(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
+    """Return the statement with its ``{agent}``: a CTE that makes the agent's own row."""
+    return _filled(statement, b"{agent}", b"" if _distributed(connection) else SQL.agent)
+
+
+@cache
+def _filled(statement: bytes, hole: bytes, piece: bytes) -> bytes:
+    return statement.replace(hole, piece)
+
+
+def _distributed(connection: psycopg.Connection[Any]) -> bool:
+    """Whether agents' rows lie on several servers: a statement that writes is then about one agent's tables alone."""
+    return isinstance(connection, Connection) and connection.citus
