@@ -160,6 +160,35 @@ class Entities:
             entity, change_id=change_id, language=self._scope.language, embedding_model=self._scope.model.name
         )
 
+    def known_or_new(self, *refs: EntityRef) -> Sequence[Entity | NewEntity]:
+        """Return the entities, or for a name that none goes by, what it will become. Names are looked up together."""
+        names = [name_of(ref, "name") for ref in refs if isinstance(ref, str)]
+        found = iter(self._scope.read(lambda connection: self._store(connection).find_each(names)) if names else ())
+        ends: list[Entity | NewEntity] = []
+        for ref in refs:
+            if not isinstance(ref, str):
+                there = self.get(ref)
+                ends.append(there if there.merged_into is None else self.get(self.id_at(there, None)))
+            elif entities := next(found):
+                ends.append(_only(entities, ref))
+            else:
+                ends.append(NewEntity(name_of(ref, "name"), UNTYPED, (), "", {}))
+        return ends
+
+    def create_named(self, connection: Connection, entities: Sequence[NewEntity], change_id: UUID) -> Sequence[int]:
+        """Insert entities of which only the names are known, under the lock of names; return their ids, or the ids of
+        those that somebody else has named so since we looked."""
+        if not entities:
+            return []
+        store = self._store(connection)
+        ids = store.insert_named(
+            entities, change_id=change_id, language=self._scope.language, embedding_model=self._scope.model.name
+        )
+        return [
+            _only(store.find_entities(entity.name), entity.name).id if id is None else id
+            for id, entity in zip(ids, entities, strict=True)
+        ]
+
     def _learn(self, there: Entity, given: NewEntity) -> Entity:
         """Add what is new about an entity to it; nothing is written when there is nothing new."""
         new = EntityChange(

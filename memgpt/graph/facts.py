@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 from memgpt import validation
 from memgpt.errors import InputError
-from memgpt.graph.entities import UNTYPED, Entities, EntityRef, entity_text, name_of
+from memgpt.graph.entities import Entities, EntityRef, entity_text, name_of
 from memgpt.graph.facts_store import FactSpan, FactStore, Moments
 from memgpt.graph.store import GraphStore, NewEntity, NewFact
-from memgpt.models import Entity, Fact, Json
+from memgpt.models import Fact, Json
 from memgpt.scope.scope import AgentScope
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")
@@ -68,19 +68,16 @@ class Facts:
 
     def record(self, source: EntityRef, target: EntityRef, fact: NewFact, functional: bool | None) -> Fact:
         """Add a :func:`checked` fact about these ends, in words if it has none."""
-        ends = [self._end(source), self._end(target)]
+        ends = self._entities.known_or_new(source, target)
         words = fact.fact or f"{ends[0].name} {_in_words(fact.type)} {ends[1].name}"
         texts = [words, *(entity_text(e.name, e.description) for e in ends)]
         vector, *of_ends = self._scope.embed(texts if any(isinstance(e, NewEntity) for e in ends) else texts[:1])
+        new = {n: replace(e, embedding=of_ends[n]) for n, e in enumerate(ends) if isinstance(e, NewEntity)}
         with self._scope.change() as (connection, change_id):
-            ids = [
-                self._entities.create(connection, replace(e, embedding=of_ends[n]), change_id).id
-                if isinstance(e, NewEntity)
-                else e.id
-                for n, e in enumerate(ends)
-            ]
             store = FactStore(connection, self._scope.author)
-            at, declared = store.begin(fact.type)
+            at, declared = store.begin(fact.type, names=bool(new))
+            created = dict(zip(new, self._entities.create_named(connection, [*new.values()], change_id), strict=True))
+            ids = [created[n] if isinstance(e, NewEntity) else e.id for n, e in enumerate(ends)]
             if declared if functional is None else functional:
                 span = (fact.valid_from, fact.valid_to)
                 store.clear(FactSpan(ids[0], fact.type, *span, but=ids[1]), at=at, change_id=change_id)
@@ -191,13 +188,6 @@ class Facts:
         validation.row_id(id)
         with self._scope.change() as (connection, change_id):
             GraphStore(connection, self._scope.author).delete_fact(id, change_id=change_id)
-
-    def _end(self, ref: EntityRef) -> Entity | NewEntity:
-        """Return an end of a fact: the entity, or the one its name will become."""
-        if isinstance(ref, str) and not self._entities.find(ref):
-            return NewEntity(name_of(ref, "name"), UNTYPED, (), "", {})
-        there = self._entities.get(ref)
-        return there if there.merged_into is None else self._entities.get(self._entities.id_at(there, None))
 
 
 def checked(

@@ -43,12 +43,12 @@ class FactStore:
         self._connection = connection
         self._author = author
 
-    def begin(self, type: str) -> tuple[datetime, bool]:
+    def begin(self, type: str, *, names: bool = False) -> tuple[datetime, bool]:
         """Return the time of a new fact, later than all before it, and whether the type is functional.
 
         Until the transaction ends nobody else changes what the agent knows.
         """
-        row = self._connection.execute(SQL.begin, self._given(type=type)).fetchone()
+        row = self._connection.execute(SQL.begin, self._given(type=type, names=names)).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row[0], row[1]
 

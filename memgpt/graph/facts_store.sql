@@ -1,8 +1,13 @@
 -- begin --
 -- One writer at a time changes what an agent knows; the lock ends with the transaction. The time is read when the
--- lock is held, so that facts about one thing begin and end in the order they were written.
-WITH held AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock(hashtextextended('memgpt facts ' || %(agent_id)s::text, 0))
+-- lock is held, so that facts about one thing begin and end in the order they were written. Who is about to name
+-- entities takes the lock for that (lock_names) on the way, first, as everybody does who takes both.
+WITH named AS MATERIALIZED (
+    SELECT CASE WHEN %(names)s::boolean THEN pg_advisory_xact_lock(
+        hashtextextended('memgpt entity names ' || %(agent_id)s::text, 0)) END
+),
+held AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended('memgpt facts ' || %(agent_id)s::text, 0)) FROM named
 )
 SELECT
     clock_timestamp() AS at,

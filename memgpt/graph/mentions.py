@@ -57,7 +57,6 @@ class Mentions:
             while True:
                 with self._scope.transaction() as connection:
                     step = MentionStore(connection, self._scope.agent_id).link(kind, after=after, batch=batch)
-                self._scope.linked()
                 if step.last is None:
                     break
                 after = step.last

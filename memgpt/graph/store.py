@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
@@ -122,6 +122,31 @@ class GraphStore:
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
             return cursor.execute(_find_entities(hidden_operators(self._connection)), given).fetchall()
 
+    def find_each(self, names: Sequence[str]) -> Sequence[Sequence[Entity]]:
+        """The same for several names in one statement."""
+        given = self._given(known_at=None, **{f"name_{place}": name for place, name in enumerate(names)})
+        found: list[list[Entity]] = [[] for _ in names]
+        with self._connection.cursor(row_factory=kwargs_row(_placed)) as cursor:
+            statement = _find_each(len(names), hidden_operators(self._connection))
+            for place, entity in cursor.execute(statement, given):
+                found[place].append(entity)
+        return found
+
+    def insert_named(
+        self, entities: Sequence[NewEntity], *, change_id: UUID, language: str, embedding_model: str | None
+    ) -> Sequence[int | None]:
+        """Insert entities of which nothing is known but the names; the id of each, None where a name is taken."""
+        given = self._given(
+            change_id=change_id,
+            language=language,
+            embedding_model=embedding_model,
+            type=entities[0].type,
+            names=[entity.name for entity in entities],
+            embeddings=[entity.embedding for entity in entities],
+        )
+        statement = _insert_named(hidden_operators(self._connection))
+        return [id for (id,) in self._connection.execute(statement, given)]
+
     def list_entities(self, *, limit: int, type: str | None = None, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
         given = self._given(limit=limit, type=type, after=after and after.name, after_id=after and after.id)
@@ -225,6 +250,25 @@ class GraphStore:
 @cache
 def _with_aliases(query: bytes) -> bytes:
     return query.replace(b"{aliases}", SQL.aliases)
+
+
+def _placed(place: int, **fields: Any) -> tuple[int, Entity]:
+    return place, Entity(**fields)
+
+
+@cache
+def _find_each(names: int, hidden: frozenset[str] = frozenset()) -> bytes:
+    one = _find_entities(hidden)
+    return b"\nUNION ALL\n".join(
+        b"SELECT %d AS place, f.* FROM (%s) AS f" % (place, one.replace(b"%(name)s", b"%%(name_%d)s" % place))
+        for place in range(names)
+    )
+
+
+@cache
+def _insert_named(hidden: frozenset[str] = frozenset()) -> bytes:
+    named = SQL.named_looked_up if "@@" in hidden else SQL.named
+    return SQL.insert_named.replace(b"{named}", named.replace(b"%(name)s::text", b"i.name"))
 
 
 @cache

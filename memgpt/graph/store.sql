@@ -17,6 +17,36 @@ logged AS (
 )
 SELECT * FROM inserted
 
+-- insert_named --
+-- Inserts entities of which nothing is known but the names, each of them once; answers in their order, without an id where
+-- an entity goes by the name. The lock of lock_names is held.
+WITH incoming AS (
+    SELECT i.name, i.embedding, i.ord
+    FROM unnest(%(names)b::text[], %(embeddings)b::vector[]) WITH ORDINALITY AS i (name, embedding, ord)
+),
+inserted AS (
+    INSERT INTO kg_entities (agent_id, name, type, language, embedding_model, embedding)
+    SELECT
+        %(agent_id)s::text, i.name, %(type)s::text, %(language)s::text,
+        CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
+    FROM incoming i
+    WHERE NOT EXISTS (SELECT FROM incoming o WHERE o.ord < i.ord AND lower(o.name) = lower(i.name))
+        AND NOT EXISTS (
+            SELECT FROM kg_entities n
+            WHERE n.agent_id = %(agent_id)s::text AND {named}
+                AND memory_names(n.name, n.aliases) @> ARRAY[lower(i.name)])
+    ORDER BY i.ord
+    RETURNING id, name
+),
+logged AS (
+    INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
+    SELECT %(agent_id)s::text, %(change_id)s::uuid, %(actor)s::text, 'entity', id, 'insert' FROM inserted
+)
+SELECT n.id
+FROM incoming i
+LEFT JOIN inserted n ON lower(n.name) = lower(i.name)
+ORDER BY i.ord
+
 -- aliases --
 -- An entity's own aliases, and the names of what was merged into it.
 CASE WHEN NOT EXISTS (
