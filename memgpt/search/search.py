@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from pgvector import Vector
 
 from memgpt import validation
 from memgpt.database.connection import Connection
-from memgpt.embeddings.active_model import ActiveModel
 from memgpt.errors import InputError
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.scope.scope import AgentScope
@@ -23,14 +22,20 @@ from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sourc
 from memgpt.search.query_syntax import plain, understood
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.search.ranking.query import names_days
-from memgpt.search.store import Asked, Filters, Found, Nearest, SearchStore, Seeds, candidates
+from memgpt.search.store import Answer, Asked, Counts, Filters, Found, Nearest, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
-SIZES_LAST: Final = 60.0
-"""Seconds for which the number of an agent's rows is taken as known; it only decides how many candidates to look at."""
+F = TypeVar("F")
+T = TypeVar("T")
 
-COUNTING_SHARE: Final = 0.05
-"""Share of the time that counting may take while this memory is being written to."""
+MUCH_MORE: Final = 2
+"""A search is repeated where there are so many times as many rows as it was made for, ..."""
+
+FEW: Final = 500
+"""... beside these: as many candidates are looked at in any case."""
+
+OUTGROWN: Final = 1.1
+"""All are counted anew when there are so many times as many, and a hundred: rows that are gone go unnoticed before."""
 
 FIRST_DEPTH: Final = 20
 """Hits that are ranked together at least; a page beyond them continues with twice as many."""
@@ -42,16 +47,23 @@ NEAREST_DEPTH: Final = 10
 """The same for a search by vector, where more depth means more exact distances and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """How many rows of each kind the agent has, when that was counted, and what it took."""
+@dataclass
+class _Known:
+    """How many rows an agent has, as far as this process knows."""
 
-    rows: Mapping[Kind, int]
-    mentions: bool
-    at: float
-    seconds: float
-    changes: int
-    links: int
+    counts: Counts | None = None
+    at_first: Counts | None = None
+    """When all were counted."""
+
+    @property
+    def nbytes(self) -> int:
+        return 1000
+
+    def take(self, before: Counts, now: Counts) -> None:
+        """Know them ``now``; where none were known, all were counted ``before``."""
+        first = self.at_first if self.counts and self.at_first else before
+        outgrown = any(rows > OUTGROWN * first.rows[kind] + 100 for kind, rows in now.rows.items())
+        self.counts, self.at_first = None if outgrown else now, first
 
 
 class Search:
@@ -59,7 +71,6 @@ class Search:
 
     def __init__(self, scope: AgentScope) -> None:
         self._scope = scope
-        self._counted: _Count | None = None
 
     def search(
         self,
@@ -178,7 +189,7 @@ class Search:
         hits, demanded = page(asked), asked.phrases
         if demanded and not hits:
             language = self._scope.language
-            demanded = self._scope.read(
+            demanded = self._read(
                 lambda c: self._store(c).occurring(asked.phrases, kinds=kinds, filters=filters, language=language)
             )
             if len(demanded) < len(asked.phrases):
@@ -194,15 +205,18 @@ class Search:
     ) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
         given = validation.vector(vector, "vector", dimensions=dimensions)
-        rows = self._sizes().rows
-        looked_at = {kind: candidates(rows[kind], dimensions, depth) for kind in kinds}
+        looked_at: dict[Kind, int] = {}
 
-        def work(connection: Connection) -> Sequence[Nearest]:
-            return self._store(connection).nearest(
-                given, kinds=kinds, limit=most, rows=rows, candidates=looked_at, filters=filters
+        def search(counts: Counts) -> Answer[Nearest]:
+            looked_at.update({kind: candidates(counts.rows[kind], dimensions, depth) for kind in kinds})
+            return self._scope.read(
+                lambda connection: self._store(connection).nearest(
+                    given, kinds=kinds, limit=most, counts=counts, candidates=looked_at, filters=filters
+                ),
+                lambda answer: answer.model,
             )
 
-        found = self._scope.read(work, _model)
+        found = self._counted(search).found
         order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             hit(
@@ -229,7 +243,8 @@ class Search:
         newest = not asked.words
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
         with span("search.collect"):
-            found = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
+            answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
+        found = answer.found
         if newest:
             there = (f for f in found if f.candidate)
             latest = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
@@ -239,34 +254,31 @@ class Search:
             ]
         connected = {(f.kind, f.id) for f in found if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
-        linking = linking and (bool(connected) or self._sizes().mentions)
+        linking = linking and (bool(connected) or answer.mentions)
         words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
         with span("search.rank"), words as matcher:
             depth = max(most, LOOKED_AT) if linking else most
-            zone = self._scope.zone if names_days(asked.words) else UTC
+            zone = ZoneInfo(answer.zone) if answer.zone and names_days(asked.words) else UTC
             plain = ordered(asked.words, found, depth, blend, explain, matcher, zone)
         if not linking:
             return plain
         sources = sources_of(plain, connected, kinds) if connected else []
-        return self._linked(asked.words, plain, sources, kinds, filters, explain)[:most]
+        if not (answer.mentions or sources):
+            return plain[:most]
+        return self._linked(asked.words, plain, answer.counts, sources, kinds, filters, explain)[:most]
 
     def _linked(
         self,
         text: str,
         plain: Sequence[Hit],
+        counts: Counts,
         sources: Sequence[tuple[Kind, int]],
         kinds: Sequence[Kind],
         filters: Filters,
         explain: bool,
     ) -> Sequence[Hit]:
-        sizes = self._sizes()
-        if not sizes.mentions and not sources:
-            return plain
-        links = links_of(text, plain, kinds, sum(sizes.rows[kind] for kind in LINKED), sources)
-        model = self._scope.model  # as the search before told it; this statement compares no vectors
-        linked = self._scope.read(
-            lambda c: self._store(c).linked(links, limit=LOOKED_AT, filters=filters), lambda _: model
-        )
+        links = links_of(text, plain, kinds, sum(counts.rows.get(kind, 0) for kind in LINKED), sources)
+        linked = self._read(lambda c: self._store(c).linked(links, limit=LOOKED_AT, filters=filters))
         return with_linked(plain, [hit(n, n.similarity, None) for n in linked], explain)
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
@@ -275,7 +287,7 @@ class Search:
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
         found = self._scope.repeat_on_switch(
             lambda: self._found(asked, self._embedded(asked.words), wanted, seeds, Filters(), graph=False)
-        )
+        ).found
         if not found:
             return None
         totals = statistics(collections(found))
@@ -290,45 +302,55 @@ class Search:
         filters: Filters,
         *,
         graph: bool,
-    ) -> Sequence[Found]:
-        rows = self._sizes().rows
-        facts = graph and "fact" in kinds and (rows["fact"] > 0 or not self._scope.embeds)
-        names = names_in(asked.words[:MOST_NAMED]) if facts else []
+    ) -> Answer[Found]:
+        names = names_in(asked.words[:MOST_NAMED]) if graph and "fact" in kinds else []
         dimensions = self._scope.model.dimensions
         narrowed = bool(asked.phrases or asked.excluded)
-        looked_at = {kind: candidates(rows[kind], dimensions, seeds.vector, narrowed=narrowed) for kind in kinds}
-        return self._scope.read(
-            lambda c: self._store(c).ranked(
-                asked,
-                embedded,
-                kinds=kinds,
-                seeds=seeds,
-                rows=rows,
-                candidates=looked_at,
-                filters=filters,
-                language=self._scope.language,
-                names=names,
-            ),
-            _model,
-        )
+
+        def search(counts: Counts) -> Answer[Found]:
+            rows = counts.rows
+            looked_at = {kind: candidates(rows[kind], dimensions, seeds.vector, narrowed=narrowed) for kind in kinds}
+
+            def work(connection: Connection) -> Answer[Found]:
+                return self._store(connection).ranked(
+                    asked,
+                    embedded,
+                    kinds=kinds,
+                    seeds=seeds,
+                    counts=counts,
+                    candidates=looked_at,
+                    filters=filters,
+                    language=self._scope.language,
+                    names=names,
+                )
+
+            return self._scope.read(work, lambda answer: answer.model)
+
+        return self._counted(search)
 
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
 
-    def _sizes(self) -> _Count:
-        """How many rows of each kind the agent has, as known for up to a minute; sooner after changes of our own."""
-        known, now = self._counted, time.monotonic()
-        if known is not None and known.links == self._scope.links:
-            lasts = SIZES_LAST if known.changes == self._scope.changes else known.seconds / COUNTING_SHARE
-            if now - known.at <= lasts:
-                return known
-        changes, links = self._scope.changes, self._scope.links
-        sizes = asdict(self._scope.read(lambda c: self._store(c).sizes()))
-        counted = time.monotonic()
-        self._counted = _Count(
-            {kind: sizes[kind] for kind in KINDS}, sizes["mentions"], counted, counted - now, changes, links
-        )
-        return self._counted
+    def _counted(self, search: Callable[[Counts], Answer[F]]) -> Answer[F]:
+        """Search with the numbers of rows that are known: they decide how many candidates to look at.
+
+        The statement counts what has come since, so that it is known for the next search. Where there is much more than
+        the search was made for, all is counted anew, and the search repeated.
+        """
+        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as known:
+            before = known.counts or self._read(lambda connection: self._store(connection).counts())
+            answer = search(before)
+            now = Counts({**before.rows, **answer.counts.rows}, {**before.last, **answer.counts.last})
+            if not self._scope.in_transaction:  # or what was counted may be rolled back
+                known.take(before, now)
+            if any(rows > MUCH_MORE * before.rows[kind] + FEW for kind, rows in now.rows.items()):
+                answer = search(self._read(lambda connection: self._store(connection).counts()))
+        return answer
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        """Read what compares no vectors: the model need not be looked at."""
+        model = self._scope.model
+        return self._scope.read(work, lambda _: model)
 
     def _store(self, connection: Connection) -> SearchStore:
         return SearchStore(connection, self._scope.agent_id)
@@ -339,13 +361,6 @@ def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
         return KINDS
     chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([given] if isinstance(given, str) else given)}
     return tuple(kind for kind in KINDS if kind in chosen)
-
-
-def _model(found: Sequence[Found | Nearest]) -> ActiveModel | None:
-    """Of which model the searched vectors are; None when nothing was found."""
-    if not found or found[0].model is None or found[0].dimensions is None:
-        return None
-    return ActiveModel(found[0].model, found[0].dimensions)
 
 
 def _paged(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import args_row, class_row
+from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.codes import CodeType, code_type
 from memgpt.database.driver import hidden_operators
-from memgpt.models import Json, Kind
+from memgpt.models import KINDS, ActiveModel, Json, Kind
 
 SQL = queries.beside(__name__)
+
+F = TypeVar("F")
 
 NEARLY_THE_SAME: Final = 10
 """Rows beyond the last one wanted whose vectors may differ from its by less than two bytes a number tell."""
@@ -75,9 +78,6 @@ class Nearest(NamedTuple):
     source: str
     similarity: float
     """Cosine similarity, from -1 to 1."""
-    model: str | None
-    """Of which model the searched vectors are."""
-    dimensions: int | None
 
 
 class Found(NamedTuple):
@@ -114,8 +114,6 @@ class Found(NamedTuple):
     document_frequencies: list[int] | None
     total: int
     mean_length: float
-    model: str | None
-    dimensions: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +156,30 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """Embedded rows of one agent, by kind."""
+class Counts:
+    """Embedded rows of one agent by kind, and the last id that was counted."""
 
-    archival: int
-    message: int
-    chunk: int
-    fact: int
+    rows: Mapping[Kind, int]
+    last: Mapping[Kind, int]
+
+    def parameters(self, kinds: Sequence[Kind]) -> dict[str, int]:
+        rows = {f"{kind}_rows": self.rows[kind] for kind in kinds}
+        return rows | {f"{kind}_last": self.last[kind] for kind in kinds}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[F]):
+    """What a search found, and what its statement says of the memory as of the same moment."""
+
+    found: Sequence[F]
+    model: ActiveModel
+    """Of which model the searched vectors are."""
+    zone: str | None
+    """The time zone of the agent's people."""
     mentions: bool
     """Whether any text of the agent mentions a name: without, there is no graph to search."""
+    counts: Counts
+    """Of the kinds searched."""
 
 
 def candidates(rows: int, dimensions: int, limit: int, *, narrowed: bool = False) -> int:
@@ -193,12 +206,12 @@ class SearchStore:
         self._connection = connection
         self._agent_id = agent_id
 
-    def sizes(self) -> Sizes:
-        """How many embedded rows the agent has: decides how many candidates a search looks at."""
-        with self._connection.cursor(row_factory=class_row(Sizes)) as cursor:
+    def counts(self) -> Counts:
+        """Count the agent's embedded rows; from then on the searches count what is new."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
             sizes = cursor.execute(SQL.sizes, {"agent_id": self._agent_id}).fetchone()
         assert sizes is not None  # noqa: S101 - the statement always gives one row
-        return sizes
+        return Counts({kind: sizes[kind] for kind in KINDS}, {kind: sizes[f"{kind}_last"] or 0 for kind in KINDS})
 
     def nearest(
         self,
@@ -206,24 +219,24 @@ class SearchStore:
         *,
         kinds: Sequence[Kind],
         limit: int,
-        rows: Mapping[Kind, int],
+        counts: Counts,
         candidates: Mapping[Kind, int],
         filters: Filters,
-    ) -> Sequence[Nearest]:
+    ) -> Answer[Nearest]:
         """The nearest rows of each kind, by exact cosine distance; at most ``limit`` of each."""
         given = {
             "agent_id": self._agent_id,
             "embedding": vector,
             "limit": limit,
-            **{f"{kind}_rows": rows[kind] for kind in kinds},
+            **counts.parameters(kinds),
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **(filters.parameters() if filters else {}),
         }
         code = code_type(vector.dimensions())
         form = "nearest" if code == "halfvec" else "nearest_by_bits"
         statement = compose(form, tuple(kinds), bool(filters), hidden_operators(self._connection), code)
-        with self._connection.cursor(row_factory=args_row(Nearest)) as cursor:
-            return cursor.execute(statement, given, binary=True).fetchall()
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            return _answer(Nearest, cursor.execute(statement, given, binary=True).fetchall())
 
     def ranked(
         self,
@@ -232,12 +245,12 @@ class SearchStore:
         *,
         kinds: Sequence[Kind],
         seeds: Seeds,
-        rows: Mapping[Kind, int],
+        counts: Counts,
         candidates: Mapping[Kind, int],
         filters: Filters,
         language: str,
         names: Sequence[str] = (),
-    ) -> Sequence[Found]:
+    ) -> Answer[Found]:
         """What the full-text and the vector arm find in each kind, for the ranking to order; and the facts connected
         with what goes by one of the ``names``, in lower case.
         """
@@ -252,14 +265,14 @@ class SearchStore:
             "lexical_seeds": seeds.lexical,
             "vector_seeds": seeds.vector,
             "recent_seeds": seeds.recent,
-            **{f"{kind}_rows": rows[kind] for kind in kinds},
+            **counts.parameters(kinds),
             **{f"{kind}_candidates": candidates[kind] for kind in kinds},
             **filters.parameters(),
         }
         code = None if vector is None else code_type(vector.dimensions())
         statement = compose("ranked", tuple(kinds), bool(filters), hidden_operators(self._connection), code)
-        with self._connection.cursor(row_factory=args_row(Found)) as cursor:
-            return cursor.execute(statement, given, binary=True).fetchall()
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            return _answer(Found, cursor.execute(statement, given, binary=True).fetchall())
 
     def occurring(
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
@@ -294,6 +307,18 @@ class SearchStore:
             return cursor.execute(_linked(), given, binary=True).fetchall()
 
 
+def _answer(kind: Callable[..., F], rows: Sequence[tuple[Any, ...]]) -> Answer[F]:
+    head = json.loads(rows[0][-1])
+    counts = head["counts"]
+    return Answer(
+        [kind(*row[:-1]) for row in rows if row[0] is not None],
+        ActiveModel(head["model"], head["dimensions"]),
+        head["time_zone"],
+        head["mentions"],
+        Counts({kind: rows for kind, (rows, _) in counts.items()}, {kind: last for kind, (_, last) in counts.items()}),
+    )
+
+
 @cache
 def compose(
     form: str,
@@ -307,7 +332,9 @@ def compose(
     Functions of the owner look up what the ``hidden`` operators would.
     """
     parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden, code) + b")" for kind in kinds]
-    return SQL.found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
+    counts = [_completed(SQL.counts, kind, filtered, hidden, code) for kind in kinds]
+    found = SQL.found.replace(b"{counts}", b",\n".join(counts))
+    return found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
 
 
 @cache

@@ -1,5 +1,6 @@
 -- sizes --
--- Embedded rows of one agent by kind, read from the covering indexes: how many candidates a search must look at.
+-- Embedded rows of one agent by kind, read from the covering indexes, and the last id: what a process begins with. From
+-- then on every search counts what has come since (rows_now).
 SELECT
     (SELECT count(*) FROM archival_memories
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND superseded_at IS NULL) AS archival,
@@ -9,7 +10,20 @@ SELECT
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL) AS chunk,
     (SELECT count(*) FROM kg_relationships
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND superseded_at IS NULL) AS fact,
-    EXISTS (SELECT FROM kg_mentions WHERE agent_id = %(agent_id)s::text AND name > '') AS mentions
+    (SELECT max(id) FROM archival_memories WHERE agent_id = %(agent_id)s::text) AS archival_last,
+    (SELECT max(id) FROM conversations WHERE agent_id = %(agent_id)s::text) AS message_last,
+    (SELECT max(id) FROM document_chunks WHERE agent_id = %(agent_id)s::text) AS chunk_last,
+    (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last
+
+-- rows_now --
+-- Embedded rows of a kind: those that were known, and those with a later id than any of them.
+%({kind}_rows)s::bigint + (
+    SELECT count(*) FROM {table} m
+    WHERE m.agent_id = %(agent_id)s::text AND m.id > %({kind}_last)s::bigint AND m.embedding_model IS NOT NULL {open})
+
+-- counts --
+'{kind}', jsonb_build_array(
+    {rows_now}, coalesce((SELECT max(m.id) FROM {table} m WHERE m.agent_id = %(agent_id)s::text), 0))
 
 -- linked --
 -- The graph arm: texts that mention the names the question asks for, and the names of the best texts so far. One step
@@ -106,19 +120,25 @@ coalesce((
     LIMIT 1), false)
 
 -- linked_text --
-SELECT '{kind}' AS kind, {hit}, b.score AS similarity, NULL::text AS model, NULL::integer AS dimensions
+SELECT '{kind}' AS kind, {hit}, b.score AS similarity
 FROM best b
 JOIN {table} m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = '{kind}'
 {joins}
 WHERE true {open} {filters}
 
 -- found --
--- Every row says of which model the searched vectors are, as of the same moment.
+-- The first row says, as of the same moment, of which model the searched vectors are, in which time zone the agent's people
+-- live, how many rows it has now, and whether names of the graph are mentioned; it is there also where nothing is found.
 SELECT
     found.*,
-    (SELECT m.name FROM embedding_models m WHERE m.active) AS model,
-    (SELECT m.dimensions FROM embedding_models m WHERE m.active) AS dimensions
-FROM ({found}) AS found
+    CASE WHEN row_number() OVER () = 1 THEN jsonb_build_object(
+        'model', a.name, 'dimensions', a.dimensions,
+        'time_zone', (SELECT g.time_zone FROM agents g WHERE g.agent_id = %(agent_id)s::text),
+        'mentions', EXISTS (SELECT FROM kg_mentions k WHERE k.agent_id = %(agent_id)s::text AND k.name > ''),
+        'counts', jsonb_build_object({counts}))::text END AS head
+FROM embedding_models a
+LEFT JOIN ({found}) AS found ON true
+WHERE a.active
 
 -- What the kinds have in common is said once; {names} stand for what the next blocks say of each kind.
 
@@ -235,7 +255,7 @@ statistics AS MATERIALIZED (
     SELECT
         coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
         coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
-        greatest(%({kind}_rows)s::bigint, coalesce(max(f.frequency), 0)) AS total,
+        greatest({rows_now}, coalesce(max(f.frequency), 0)) AS total,
         coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
     FROM frequencies f
 ),
@@ -382,6 +402,7 @@ given AS (
     SELECT e.id, e.merged_into FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND {named}
         AND memory_names(e.name, e.aliases) && %(names)s::text[]
+        AND EXISTS (SELECT FROM kg_relationships r WHERE r.agent_id = %(agent_id)s::text)
     UNION
     SELECT e.id, e.merged_into FROM given g
     JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = g.merged_into
