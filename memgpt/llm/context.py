@@ -90,17 +90,17 @@ def compose(
     ``recent`` is in the order of the conversation. A recalled message that is also a recent one is used once. Times are
     those of ``zone``, and name it.
     """
-    packing = _Packing(budget_tokens, count_tokens)
-    packing.add(_block_items(blocks), "the budget is smaller than the core memory")
-    if summary:
-        packing.add([("summary", 0, fences.quoted(summary), None)], "no room beside the core memory")
-    room = packing.left
+    core = _block_items(blocks)
+    earlier: list[Piece] = [("summary", 0, fences.quoted(summary), None)] if summary else []
     newest_first: list[Piece] = [("message", m.id, _message_line(m, zone), None) for m in reversed(recent)]
+    lines: list[Piece] = [(h.kind, h.id, _hit_line(h, zone), h.score) for h in hits]
+    packing = _Packing(budget_tokens, count_tokens, [*core, *earlier, *newest_first, *lines])
+    packing.add(core, "the budget is smaller than the core memory")
+    packing.add(earlier, "no room beside the core memory")
+    room = packing.left
     first, rest = packing.add_while(newest_first, within=int(room * RECENT_SHARE))
     said = {id for _, id, _, _ in first}
-    recalled: list[Piece] = [
-        (h.kind, h.id, _hit_line(h, zone), h.score) for h in hits if not (h.kind == "message" and h.id in said)
-    ]
+    recalled = [line for line in lines if not (line[0] == "message" and line[1] in said)]
     packing.add(recalled, "no room: better hits and recent messages came first")
     placed = {(item.part, item.id) for item in packing.items}
     packing.add_while([piece for piece in rest if (piece[0], piece[1]) not in placed], within=packing.left, report=True)
@@ -124,10 +124,14 @@ Piece = tuple[Part, int, str, float | None]
 class _Packing:
     """Items placed so far and the room left. Titles and separators are counted with the first item of a part."""
 
-    def __init__(self, budget: int, count_tokens: CountTokens) -> None:
+    def __init__(self, budget: int, count_tokens: CountTokens, pieces: Sequence[Piece]) -> None:
+        """``pieces`` are all that may be added: each text is counted once, in one call."""
         self._budget = budget
         self._count = count_tokens
-        self._overhead = dict(zip(TITLES, count_tokens([f"\n\n{title}\n" for title in TITLES.values()]), strict=True))
+        titles = {part: f"\n\n{title}\n" for part, title in TITLES.items()}
+        counted = [*dict.fromkeys([*titles.values(), *(f"{text}\n" for _, _, text, _ in pieces)])]
+        self._costs = dict(zip(counted, count_tokens(counted), strict=True))
+        self._overhead = {part: self._costs[title] for part, title in titles.items()}
         self.left = budget
         self.items: list[ContextItem] = []
         self._left_out: list[LeftOut] = []
@@ -153,11 +157,7 @@ class _Packing:
         return pieces, ()
 
     def _measured(self, pieces: Sequence[Piece]) -> list[ContextItem]:
-        costs = self._count([f"{text}\n" for _, _, text, _ in pieces]) if pieces else []
-        return [
-            ContextItem(part, id, text, cost, score)
-            for (part, id, text, score), cost in zip(pieces, costs, strict=True)
-        ]
+        return [ContextItem(part, id, text, self._costs[f"{text}\n"], score) for part, id, text, score in pieces]
 
     def _place(self, item: ContextItem) -> bool:
         cost = item.tokens + (0 if any(i.part == item.part for i in self.items) else self._overhead[item.part])
