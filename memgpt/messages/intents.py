@@ -206,7 +206,7 @@ def _shipped_vectors() -> Vectors:
     return _vectors([text for _, text in _shipped()])
 
 
-def _with_own(own: tuple[tuple[str, str], ...], version: int) -> _Nearest:
+def _with_own(own: tuple[tuple[str, str], ...], version: int = 0) -> _Nearest:
     """Combine memgpt's examples with the agent's own; an own example that is also shipped keeps its new label."""
     taken = {text for _, text in own}
     places: dict[str, list[int]] = {}
@@ -221,7 +221,7 @@ def _with_own(own: tuple[tuple[str, str], ...], version: int) -> _Nearest:
 
 @cache
 def _shipped_only() -> _Nearest:
-    return _with_own((), 0)
+    return _with_own(())
 
 
 def _vectors(texts: Sequence[str]) -> Vectors:

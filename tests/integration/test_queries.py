@@ -14,6 +14,7 @@ import pytest
 
 from memgpt.agents import transfer_store
 from memgpt.archival import store
+from memgpt.database import single_statement
 from memgpt.database.codes import completed as completed_codes
 from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.queries import Queries
@@ -53,6 +54,8 @@ def queries() -> Iterator[object]:
         for name, query in there.items():
             filled = query.decode().replace("{aliases}", there.get("aliases", b"").decode())
             filled = filled.replace("{held}", there.get("held", b"").decode())
+            filled = filled.replace("{guard}", single_statement.SQL.guard.decode())
+            filled = filled.replace("{agent}", single_statement.SQL.agent.decode())
             for hole, value in HOLES.items():
                 filled = filled.replace(hole, value)
             filled = completed_codes(filled.encode(), DIMENSIONS).decode()
@@ -81,11 +84,14 @@ def completed() -> Iterator[object]:
             search._occurring(typing.get_args(Kind), hidden).decode(), id=f"search.occurring_{len(hidden)}"
         )
         yield pytest.param(graph._find_entities(hidden).decode(), id=f"graph.find_entities_{len(hidden)}")
+        yield pytest.param(graph._find_each(2, hidden).decode(), id=f"graph.find_each_{len(hidden)}")
+        yield pytest.param(graph._insert_named(hidden).decode(), id=f"graph.insert_named_{len(hidden)}")
         yield pytest.param(store._list(hidden).decode(), id=f"archival.list_{len(hidden)}")
         walk = traversal_store._statement("within", of_types=True, hidden=hidden).decode()
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
-    yield pytest.param(store._remember(DIMENSIONS).decode(), id="archival.remember_completed")
+    remember = store._remember(DIMENSIONS).replace(b"{guard}", single_statement.SQL.guard)
+    yield pytest.param(remember.decode(), id="archival.remember_completed")
     for kind, linking in mentions_store._STATEMENTS.items():
         yield pytest.param(linking.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
