@@ -245,8 +245,8 @@ def test_a_session_is_deleted_in_one_change_that_undo_takes_back(memory: Memory)
 def test_the_vectors_of_other_texts_stay_cached(dsn: str, direct: psycopg.Connection[Any]) -> None:
     """What is forgotten leaves no vector in the cache, in none of the forms in which its texts were embedded."""
     with Memory("ann", dsn=dsn, embedder=Paid()) as memory:
-        memory.remember("harmless")
         memory.search("a question")
+        memory.remember("harmless")  # what a search was paid for is written with the next write
         before = cached(direct)
         kept = memory.remember("one secret")
         memory.archival.update(kept.id, text="another secret")
