@@ -10,22 +10,45 @@ from memgpt.models import Json, Kind
 
 
 class SearchOptions(TypedDict, total=False):
-    """The keywords of :meth:`memgpt.search.Search.search`, which says what each means."""
+    """The keywords of a search. Those that are absent have the defaults of :meth:`memgpt.search.Search.search`."""
 
     vector: Any
+    """A ready vector to search by in the place of a query, with cosine similarities as scores."""
     limit: int
+    """Most hits."""
     offset: int
+    """Hits to skip, to continue a search of the same ``limit``: while the rows stay the same, pages neither repeat nor
+    skip a hit."""
     kinds: Sequence[Kind] | None
+    """``archival``, ``message``, ``chunk``, ``fact``; None: all of them."""
     tags: Sequence[str] | None
+    """Archival memories that have all of these."""
     since: datetime | str | None
+    """Created at this time or later (facts: valid from then)."""
     until: datetime | str | None
+    """Created before this time."""
     metadata: Json | None
+    """What the metadata contains."""
     roles: Sequence[str] | None
+    """Messages of one of these; nothing else has them."""
     intents: Sequence[str] | None
+    """Messages with one of these; nothing else has them."""
     min_score: float | None
+    """Drops what scores less."""
     recency: float
+    """Weight of what is new beside what is relevant; see :class:`memgpt.search.fusion.Blend`."""
     importance: float
+    """Weight of what is important beside what is relevant."""
     half_life: timedelta | str
+    """Age that halves recency: a timedelta, or a text such as ``30d``."""
     graph: bool
+    """Lets facts rise that are about what the query names, and about what stands beside that, and brings the archival
+    memories and chunks they are from. Where the agent's texts were linked (:meth:`memgpt.graph.Graph.link`), lets
+    archival memories and chunks also be found by the names they share with the question and with the best hits. Such
+    texts take a second statement and round trip; quotes, minus signs and a blend leave them out."""
     explain: bool
+    """Tells for each hit its rank and score in each arm, what each feature added and, where the query had operators,
+    how they were understood: phrases demanded, phrases that occur nowhere, words excluded."""
     operators: bool
+    """Whether quotation marks, minus signs and ``OR`` in the query mean something; False for a text that nobody wrote
+    as a query."""

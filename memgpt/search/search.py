@@ -94,63 +94,31 @@ class Search:
         explain: bool = False,
         operators: bool = True,
     ) -> list[Hit]:
-        """What matches best, best first.
+        """Return what matches best, best first; :class:`SearchOptions` says what each keyword means.
 
         ``query`` is for humans: ``"words side by side"`` must occur, ``-word`` must not, anything else may; of what
         ``OR`` joins, one must occur where one of it is quoted. A phrase that occurs nowhere counts as its words, and
         what only looks like an exclusion is none: ``-e`` and other options, and anything in a question or in a quoted
-        command. Give ``operators=False`` with a text that nobody wrote as a query. It is found by its words and by its
-        meaning; an empty one finds what is newest. ``vector`` instead searches by a ready vector alone, with cosine
-        similarities as scores. ``offset`` continues a search of the same ``limit``: while the rows stay the same, pages
-        neither repeat nor skip a hit.
-
-        Args:
-            kinds: ``archival``, ``message``, ``chunk``, ``fact``; all of them when absent.
-            tags: archival memories that have all of these.
-            since, until: created in this half-open span (facts: valid from).
-            metadata: contains this.
-            roles, intents: messages of one of these; nothing else has them.
-            min_score: drops what scores less.
-            recency, importance: weights of what counts beside relevance; see :class:`Blend`.
-            half_life: age that halves recency: a timedelta, or a text such as ``30d``.
-            graph: lets facts rise that are about what the query names, and about what stands beside that, and brings
-                the archival memories and chunks they are from. Where the agent's texts were linked
-                (:meth:`memgpt.graph.Graph.link`), lets archival memories and chunks also be found by the names they
-                share with the question and with the best hits. Such texts take a second statement and round trip;
-                quotes, minus signs and a blend leave them out.
-            explain: tells for each hit its rank and score in each arm, what each feature added and, where the query
-                had operators, how they were understood: phrases demanded, phrases that occur nowhere, words excluded.
-            operators: whether quotation marks, minus signs and ``OR`` in the query mean something.
+        command. It is found by its words and by its meaning; an empty one finds what is newest.
 
         Raises:
             InputError: a value cannot be used.
         """
         if (query is None) == (vector is None):
             raise InputError("give a query or a vector")
-        limit = validation.limit(limit)
-        offset = validation.offset(offset)
+        limit, offset = validation.limit(limit), validation.offset(offset)
         wanted = _kinds(kinds)
-        filters = Filters(
-            tags=None if tags is None else validation.names(tags, "tags"),
-            since=validation.moment(since, "since"),
-            until=validation.moment(until, "until"),
-            metadata=None if metadata is None else validation.json_object(metadata, "metadata"),
-            roles=None
-            if roles is None
-            else [validation.choice(role, ROLES, "roles") for role in validation.texts(roles, "roles")],
-            intents=None if intents is None else validation.names(intents, "intents"),
-        )
+        filters = _filters(tags, since, until, metadata, roles, intents)
         if filters.roles is not None or filters.intents is not None:
             wanted = tuple(kind for kind in wanted if kind == "message")
         if min_score is not None:
             validation.number(min_score, "min_score")
         blend = Blend(recency, importance, validation.duration(half_life, "half_life"))
-        if query is not None and not isinstance(query, str):
-            raise InputError(f"query must be a text, not {type(query).__name__}")
+        asked = None if query is None else _parsed(query, operators)
         if not wanted:
             return []
-        with span("search", kinds=",".join(wanted), by="query" if vector is None else "vector"):
-            if vector is not None:
+        with span("search", kinds=",".join(wanted), by="vector" if asked is None else "query"):
+            if asked is None:
                 end = offset + limit
                 hits = _paged(
                     limit,
@@ -159,8 +127,6 @@ class Search:
                     first=NEAREST_DEPTH,
                 )
             else:
-                text = validation.normal(str(query))
-                asked = understood(text) if operators else plain(text)
                 ask = partial(self._asked, asked, wanted, limit, offset, filters, blend, explain, graph)
                 hits = self._scope.repeat_on_switch(ask)
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
@@ -354,6 +320,33 @@ class Search:
 
     def _store(self, connection: Connection) -> SearchStore:
         return SearchStore(connection, self._scope.agent_id)
+
+
+def _filters(
+    tags: Sequence[str] | None,
+    since: datetime | str | None,
+    until: datetime | str | None,
+    metadata: Json | None,
+    roles: Sequence[str] | None,
+    intents: Sequence[str] | None,
+) -> Filters:
+    return Filters(
+        tags=None if tags is None else validation.names(tags, "tags"),
+        since=validation.moment(since, "since"),
+        until=validation.moment(until, "until"),
+        metadata=None if metadata is None else validation.json_object(metadata, "metadata"),
+        roles=None
+        if roles is None
+        else [validation.choice(role, ROLES, "roles") for role in validation.texts(roles, "roles")],
+        intents=None if intents is None else validation.names(intents, "intents"),
+    )
+
+
+def _parsed(query: str, operators: bool) -> Asked:
+    if not isinstance(query, str):
+        raise InputError(f"query must be a text, not {type(query).__name__}")
+    text = validation.normal(query)
+    return understood(text) if operators else plain(text)
 
 
 def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:

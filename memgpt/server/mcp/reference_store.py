@@ -9,7 +9,6 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from memgpt import validation
 from memgpt.database import queries
 
 SQL = queries.beside(__name__)
@@ -81,4 +80,4 @@ class ReferenceStore:
 
 def _storable(texts: Iterable[str]) -> list[str]:
     """Return the texts that a database can hold: nothing has a name of the others."""
-    return [text for text in texts if not validation.unstorable(text)]
+    return [text for text in texts if "\0" not in text and text == text.encode(errors="ignore").decode()]
