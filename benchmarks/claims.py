@@ -35,7 +35,7 @@ BYTES_A_ROW, BYTES_BESIDE = 44_000, 4_000_000_000
 PROBES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 120, 200)
 ENOUGH = 0.9
 """Recall at which both sides are compared as well."""
-OURS = compose("nearest", ("chunk",), False)
+OURS = compose("nearest_by_bits", ("chunk",), False, code="bit")
 """The statement of ``memory.search(vector=…, kinds=["chunk"])``."""
 Ask = Callable[[str, int], list[int]]
 """Of an agent, with one of the vectors; the ids that are found."""
@@ -66,8 +66,15 @@ class Side:
         return [row[0] for row in cursor.fetchall()]
 
     def ours(self, agent: str, n: int) -> list[int]:
-        looked_at = candidates(self.sizes[agent], vectors.DIMENSIONS, 10)
-        given = {"agent_id": agent, "embedding": self.asked[n % 10], "limit": 10, "chunk_candidates": looked_at}
+        rows = self.sizes[agent]
+        given = {
+            "agent_id": agent,
+            "embedding": self.asked[n % 10],
+            "limit": 10,
+            "chunk_rows": rows,
+            "chunk_last": 2**62,  # no row comes after it: none has to be counted
+            "chunk_candidates": candidates(rows, vectors.DIMENSIONS, 10),
+        }
         return [row[1] for row in self.connection.execute(OURS, given, prepare=True, binary=True).fetchall()]
 
     def probing(self, probes: int, statement: bytes) -> Ask:

@@ -24,7 +24,7 @@ from memgpt.search.store import candidates, compose
 SQL = queries.beside("benchmarks.curves")
 DIMENSIONS = 256
 ENOUGH = 0.95
-OURS = compose("nearest", ("archival",), False)
+OURS = compose("nearest", ("archival",), False, code="halfvec")
 Search = Callable[[int], Sequence[int]]
 SHARES = (0.1, 0.25, 0.5, 1.0)
 PROBES = (1, 3, 10, 30, 100)
@@ -123,6 +123,8 @@ class World:
                 "agent_id": agent,
                 "embedding": Vector(self.asked[n]),
                 "limit": 10,
+                "archival_rows": 0,
+                "archival_last": 2**62,  # no row comes after it: none has to be counted
                 "archival_candidates": looked_at,
             }
             return [row[1] for row in connection.execute(OURS, given, binary=True).fetchall()]

@@ -23,6 +23,8 @@ from memgpt.search.store import candidates, compose
 SQL = queries.beside("benchmarks.search")
 PROBES = (1, 3, 10, 20, 30, 40, 50, 60, 80, 100)
 ENOUGH = 0.99
+LAST = 2**62
+"""An id that no row comes after: none has to be counted."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,16 @@ def _library(bench: Bench, size: int) -> Callable[[int], Sequence[int]]:
 def _bare(bench: Bench, size: int, *, looked_at: int | None = None) -> Callable[[int], Sequence[int]]:
     """Our statement without our library."""
     rows = looked_at or candidates(size, vectors.DIMENSIONS, 10)
-    given = {"agent_id": agent_of(size), "limit": 10, "archival_candidates": rows}
-    statement = compose("nearest", ("archival",), False)
+    given = {
+        "agent_id": agent_of(size),
+        "limit": 10,
+        "archival_rows": size,
+        "archival_candidates": rows,
+        "archival_last": LAST,
+    }
+    if looked_at:  # the candidates themselves are what is measured, not what confirms them
+        given["archival_rows"] = 0
+    statement = compose("nearest_by_bits", ("archival",), False, code="bit")
 
     def search(n: int) -> Sequence[int]:
         vector = Vector(bench.asked[n % len(bench.asked)])

@@ -193,7 +193,11 @@ class Agents:
                     scope.hold_model(connection)
                     return transfer.load(connection, scope, lines, reembed=reembed)
 
-            return scope.repeat_on_switch(write)
+            imported = scope.repeat_on_switch(write)
+        for table, rows in imported.inserted.items():
+            scope.new_rows.add(table, rows)
+        scope.new_rows.vacuum()
+        return imported
 
     def close(self) -> None:
         """Return the connections; the embedded server stops when nobody uses it any more."""

@@ -83,6 +83,7 @@ class Archival:
         def write() -> Sequence[Remembered]:
             prepared = self._embedded(checked)
             with self._scope.change() as (connection, change_id):
+                self._scope.new_rows.add("archival_memories", len(prepared))
                 return self._store(connection).insert(prepared, change_id=change_id, **self._how())
 
         return Batch(self._scope.repeat_on_switch(write), problems)

@@ -302,6 +302,12 @@ class Database:
                 yield connection
 
     @contextmanager
+    def as_owner(self) -> Iterator[Connection]:
+        """Lend a connection in autocommit to statements of ours that no request may run: outside of any scope."""
+        with self._pool.lease() as connection:
+            yield connection
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection in one transaction: everything is committed at the end, or nothing is."""
         with self.connection() as connection, connection.transaction():

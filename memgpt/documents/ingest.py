@@ -226,6 +226,7 @@ class Ingest:
         with self._scope.change() as (connection, change_id):
             store = DocumentStore(connection, self._scope.author)
             inserted = store.insert(document, chunks, change_id=change_id, **self._how())
+            self._scope.new_rows.add("document_chunks", len(chunks))
         return None if inserted is None else _answer("new", inserted, chunks, prepared.note)
 
     def _replace(self, before: Fingerprint, document: NewDocument, prepared: Prepared) -> Ingested | None:
@@ -252,6 +253,7 @@ class Ingest:
             replaced = store.replace(
                 before.id, document, chunks, expected_hash=before.content_hash, change_id=change_id, **self._how()
             )
+            self._scope.new_rows.add("document_chunks", len(chunks))
         added = [chunk for chunk in chunks if isinstance(chunk, NewChunk)]
         removed = sum(map(len, left.values()))
         if replaced is None:

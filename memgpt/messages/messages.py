@@ -264,6 +264,7 @@ class Messages:
 
         def write(connection: Connection, change_id: UUID, model: ActiveModel) -> tuple[ActiveModel, Sequence[Message]]:
             store = self._store(connection)
+            self._scope.new_rows.add("conversations", len(batch))
             return store.insert(batch, change_id=change_id, language=language, model=model, examples=examples)
 
         return self._scope.write(write)

@@ -14,6 +14,7 @@ from memgpt import embeddings, validation
 from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, Database
+from memgpt.database.visibility import NewRows
 from memgpt.embeddings import EmbeddingModel, Purpose
 from memgpt.embeddings.active_model import ActiveModelTracker
 from memgpt.embeddings.cache import DatabaseCache, cached
@@ -36,6 +37,8 @@ class AgentScope:
         self.options = options
         self._cache = DatabaseCache(database, author.agent_id, self._connection)
         self._models = ActiveModelTracker(database, cached(embedder, self._cache), self._switched_to)
+        self.new_rows = NewRows(database)
+        """What batches wrote: many rows are vacuumed when their transaction has ended."""
 
     @property
     def language(self) -> str:
@@ -131,7 +134,9 @@ class AgentScope:
                 return work(connection, uuid4(), model)
 
         if units.current(self) is None and not self.database.server.citus:
-            return self._models.write(alone)
+            result = self._models.write(alone)
+            self.new_rows.vacuum()
+            return result
         with self._part_of_change() as (connection, change_id):
             return work(connection, change_id, self._models.active(connection))[1]
 
@@ -207,6 +212,7 @@ class AgentScope:
             yield connection
             if unit.changed:
                 settle(connection)
+        self.new_rows.vacuum()
 
     def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
         """The model the memory was switched to, from the same provider settings."""

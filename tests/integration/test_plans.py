@@ -1,0 +1,131 @@
+"""Searches are planned alike for every agent: fresh or analysed, small or large, at the first and thirtieth call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import psycopg
+import pytest
+from pgvector import Vector
+
+from memgpt import Memory
+from memgpt.config import NO_MODEL, Settings
+from memgpt.database.admin import migrate
+from memgpt.database.codes import CodeType
+from memgpt.database.connection import Connection, connect
+from memgpt.search.store import compose
+
+LARGE, SMALL = 3000, 400
+"""Rows of the one large agent, and how many agents there are of two."""
+
+Node = dict[str, object]
+
+
+@pytest.fixture(params=[(256, "halfvec"), (1536, "bit")], ids=["halfvec", "bit"])
+def skewed(empty_dsn: str, request: pytest.FixtureRequest) -> Iterator[tuple[Connection, CodeType, int]]:
+    """A table with one large agent among small ones, never analysed, its pages known to be visible."""
+    dimensions, code = request.param
+    migrate.apply(empty_dsn, model=migrate.ModelSpec(NO_MODEL, dimensions))
+    with connect(empty_dsn, autocommit=True) as connection:
+        connection.prepare_threshold = 5
+        connection.execute("ALTER TABLE archival_memories SET (autovacuum_enabled = off)")
+        for agent, rows in (("'small ' || n / 2", 2 * SMALL), ("'large'", LARGE if code == "halfvec" else 1000)):
+            connection.execute(
+                f"INSERT INTO archival_memories (agent_id, text, embedding) SELECT {agent}, 'memory ' || n, "
+                f"(SELECT array_agg(sin(n * i)) FROM generate_series(1, {dimensions}) i)::vector "
+                f"FROM generate_series(1, {rows}) n"
+            )
+        connection.execute("CHECKPOINT")  # the server commits asynchronously, and VACUUM marks what is on disk
+        connection.execute("VACUUM archival_memories")
+        yield connection, code, dimensions
+
+
+def given(agent: str, dimensions: int) -> dict[str, object]:
+    vector = Vector(np.random.default_rng(1).standard_normal(dimensions).astype(np.float32))
+    return {
+        "agent_id": agent, "embedding": vector, "limit": 10, "archival_rows": LARGE, "archival_last": 0,
+        "archival_candidates": 20,
+        "language": "english", "words": "memory", "phrases": [], "excluded": [], "names": [], "lexical_seeds": 40,
+        "vector_seeds": 30, "recent_seeds": 0, "tags": None, "since": None, "until": None, "metadata": None,
+        "roles": None, "intents": None,
+    }  # fmt: skip
+
+
+def forms(code: CodeType) -> list[bytes]:
+    nearest = "nearest" if code == "halfvec" else "nearest_by_bits"
+    return [compose(form, ("archival",), False, code=code) for form in (nearest, "ranked")]
+
+
+def nodes(plan: Node) -> Iterator[Node]:
+    yield plan
+    for child in plan.get("Plans", []):  # type: ignore[attr-defined]
+        yield from nodes(child)
+
+
+def reads_the_index_alone(connection: Connection, statement: bytes, values: dict[str, object]) -> bool:
+    [[[explained]]] = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement, values, prepare=False).fetchall()
+    scans = [(node["Node Type"], node.get("Index Name")) for node in nodes(explained["Plan"])]
+    return ("Index Only Scan", "archival_memories_agent_embedding_idx") in scans and not any(
+        node["Node Type"] == "Seq Scan" and node["Relation Name"] == "archival_memories"
+        for node in nodes(explained["Plan"])
+    )
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_fresh_agent_is_searched_in_the_covering_index(skewed: tuple[Connection, CodeType, int], mode: str) -> None:
+    connection, code, dimensions = skewed
+    connection.execute(f"SET plan_cache_mode = {mode}")
+    for when in ("fresh", "analysed"):
+        for statement in forms(code):
+            for agent in ("large", "small 7", "of nobody"):
+                assert reads_the_index_alone(connection, statement, given(agent, dimensions)), (when, agent)
+        connection.execute("ANALYZE archival_memories")
+
+
+def test_the_thirtieth_call_of_a_connection_is_planned_as_the_first(
+    skewed: tuple[Connection, CodeType, int],
+) -> None:
+    """PostgreSQL changes to one plan for all after the fifth execution; the small agents come first."""
+    connection, code, dimensions = skewed
+    connection.execute("ANALYZE archival_memories")
+    statement = forms(code)[0]
+    for n in range(30):
+        agent = "large" if n % 10 == 9 else f"small {n}"
+        hits = connection.execute(statement, given(agent, dimensions), binary=True).fetchall()
+        assert len(hits) == (10 if agent == "large" else 1 if n == 0 else 2)
+    generic, custom = prepared(connection)
+    assert generic > 15 > custom, "a plan for all agents is as good as one for each, and is not made again"
+    [[estimate]] = connection.execute(
+        "SELECT reltuples / 200 FROM pg_class WHERE oid = 'archival_memories'::regclass"
+    ).fetchall()
+    for agent in ("large", "small 7"):
+        [[[explained]]] = connection.execute(
+            "EXPLAIN (FORMAT JSON) SELECT id FROM archival_memories WHERE agent_id = %s", [agent]
+        ).fetchall()
+        assert explained["Plan"]["Plan Rows"] == pytest.approx(estimate, rel=0.3)
+
+
+def prepared(connection: Connection) -> tuple[int, int]:
+    """How often the search was executed by the plan for all agents, and by one of its own."""
+    rows = connection.execute(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'embedding_code' "
+        "ORDER BY generic_plans DESC LIMIT 1"
+    ).fetchall()
+    return rows[0]
+
+
+def test_what_was_just_loaded_is_known_to_be_visible(dsn: str) -> None:
+    options = Settings(embedding_model=NO_MODEL)
+    vectors = np.random.default_rng(2).standard_normal((2500, 256)).astype(np.float32)
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("ALTER TABLE archival_memories SET (autovacuum_enabled = off)")
+        [[name]] = admin.execute("SELECT current_database()").fetchall()
+        admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = on')  # VACUUM marks what is on disk
+    with Memory("loaded", dsn=dsn, options=options) as memory:
+        memory.remember_many({"text": f"memory {n}", "embedding": vector} for n, vector in enumerate(vectors))
+    with psycopg.connect(dsn) as admin:
+        [[pages, visible]] = admin.execute(
+            "SELECT relpages, relallvisible FROM pg_class WHERE oid = 'archival_memories'::regclass"
+        ).fetchall()
+    assert visible == pages > 0
