@@ -211,6 +211,10 @@ class Tab:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(re.compile(r"/$"))
 
+    def ready(self) -> None:
+        """Wait for the scripts of the page."""
+        self.page.locator("html.with-script").wait_for()
+
     def is_accessible(self) -> None:
         """Fail where axe finds something serious."""
         found = self.page.evaluate(f"{AXE.read_text('utf-8')}; axe.run(document)")

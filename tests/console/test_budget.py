@@ -17,6 +17,10 @@ BUDGET = {
     "/": 2,
     "/agents/ann": 5,
     "/agents/ann/numbers": 4,
+    "/agents/ann/blocks": 2,
+    "/agents/ann/blocks/human": 2,
+    "/agents/ann/blocks/human/edit": 2,
+    "/agents/ann/blocks/human/versions": 2,
 }
 """Of each page, beside the one that looks the session up once in two seconds."""
 

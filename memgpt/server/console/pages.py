@@ -24,7 +24,10 @@ from memgpt.server.console.texts import say, texts
 __all__ = ["Frame", "environment", "failure", "page", "say"]
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (("overview", (), "o"),)
+SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
+    ("overview", (), "o"),
+    ("blocks", ("blocks",), "b"),
+)
 """Of an agent: name, address and the key behind ``g``."""
 
 

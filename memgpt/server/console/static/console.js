@@ -33,6 +33,16 @@ function signInOnce() {
   form.submit();
 }
 
+// How long a text is, while it is typed.
+document.addEventListener("input", (event) => {
+  const { count, limit } = event.target.dataset;
+  if (!count) return;
+  const length = [...event.target.value].length;
+  const note = document.getElementById(count);
+  note.textContent = note.textContent.replace(/^\D*[\d,.]+/, length.toLocaleString("en"));
+  event.target.setAttribute("aria-invalid", String(length > Number(limit)));
+});
+
 signInOnce();
 prepare(document);
 listen(document);
