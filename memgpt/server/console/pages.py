@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +28,7 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("overview", (), "o"),
     ("blocks", ("blocks",), "b"),
+    ("memories", ("memories",), "m"),
 )
 """Of an agent: name, address and the key behind ``g``."""
 
@@ -122,12 +124,14 @@ def environment() -> Environment:
         "FIRST": escape.FIRST,
         "sections": SECTIONS,
     }
-    made.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "visible": escape.visible,
         "beginning": escape.beginning,
+        "tojson_text": lambda value: json.dumps(value, ensure_ascii=False),
         "utc": _utc,
         "number": _number,
     }
+    made.filters |= filters
     made.globals["ui"] = made.get_template("macros.html").module
     return made
 

@@ -43,4 +43,7 @@ def numbers(visit: Reading, service: TheService) -> Response:
 def undo(visit: Writing, change: Annotated[UUID, Form()], back: Annotated[str | None, Form()] = None) -> Response:
     """Take one change back, and lead to where it was made."""
     undone = visit.memory.undo(change)
-    return visit.back_to(addresses.own_page(back), say("done.undone"), undone[0].change_id)
+    page = addresses.own_page(back)
+    if any(step.new is None for step in undone):  # the page may be of a row that is gone again
+        page = "/".join(page.partition("?")[0].split("/")[:4])
+    return visit.back_to(page, say("done.undone"), undone[0].change_id)
