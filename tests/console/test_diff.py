@@ -14,7 +14,10 @@ TEXTS = st.lists(st.sampled_from(["a", "b", "c d", "c e", "", "אב", "x" * 9]),
 @given(TEXTS, TEXTS)
 def test_a_difference_tells_both_texts(old: str, new: str) -> None:
     lines = difference(old, new)
-    text = lambda kind: ["".join(part for part, _ in line.parts) for line in lines if line.kind == kind]  # noqa: E731
+
+    def text(kind: str) -> list[str]:
+        return ["".join(part for part, _ in line.parts) for line in lines if line.kind == kind]
+
     before, after = old.splitlines(), new.splitlines()
     for removed in text("removed"):
         before.remove(removed)
@@ -27,7 +30,10 @@ def test_a_difference_tells_both_texts(old: str, new: str) -> None:
 @given(TEXTS, TEXTS, TEXTS)
 def test_a_merge_takes_what_one_side_changed(base: str, theirs: str, mine: str) -> None:
     regions = merge(base, theirs, mine)
-    join = lambda side: "\n".join(line for region in regions for line in getattr(region, side))  # noqa: E731
+
+    def join(side: str) -> str:
+        return "\n".join(line for region in regions for line in getattr(region, side))
+
     assert (join("base"), join("theirs"), join("mine")) == (base, theirs, mine)
     assert merged(merge(base, base, mine), {}) == mine
     assert merged(merge(base, theirs, base), {}) == theirs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,9 @@ _HIDDEN: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 """Controls but tab and line feed, marks of direction, and what has no width but the joiners that scripts need."""
+
+
+_WORD: Final = re.compile(r"(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,10 @@ def beginning(text: str, most: int = FIRST) -> str:
     while end > most - 50 and unicodedata.combining(text[end]):
         end -= 1
     return text[:end]
+
+
+def split_words(text: str, words: Collection[str]) -> Iterator[tuple[str, bool]]:
+    """Cut a text into what is one of some words, in lower case, and what is not."""
+    for part in _WORD.split(text):
+        if part:
+            yield part, part.casefold() in words

@@ -29,6 +29,9 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("overview", (), "o"),
     ("blocks", ("blocks",), "b"),
     ("memories", ("memories",), "m"),
+    ("documents", ("documents",), "d"),
+    ("conversations", ("conversations",), "c"),
+    ("search", ("search",), "s"),
 )
 """Of an agent: name, address and the key behind ``g``."""
 
@@ -121,6 +124,7 @@ def environment() -> Environment:
         "vendored": assets.vendored,
         "now": lambda: datetime.now(UTC),
         "pieces": escape.pieces,
+        "split_words": escape.split_words,
         "FIRST": escape.FIRST,
         "sections": SECTIONS,
     }

@@ -79,7 +79,7 @@ def add_job_with_files(
 ) -> Job:
     """Ask for work on files: `ingest` keeps documents, `import` a transcript, `import-agent` an exported agent (for an
     admin key)."""
-    return _added(response, jobs.add(kind, bodies.json_object(arguments, "arguments"), _files(files)))
+    return _added(response, jobs.add(kind, bodies.json_object(arguments, "arguments"), read_files(files)))
 
 
 @router.post("/documents/files", status_code=202, responses=_LOCATION)
@@ -92,7 +92,7 @@ def add_document_files(
     """Upload documents (PDF, Office, HTML, EPUB, e-mail, Markdown, plain text, CSV): always a job of kind `ingest`.
     A file's name is the document's source: sent again with another content, it replaces the chunks that changed."""
     fields = {"metadata": bodies.json_object(metadata, "metadata")}
-    return _added(response, jobs.add("ingest", fields, _files(files)))
+    return _added(response, jobs.add("ingest", fields, read_files(files)))
 
 
 @router.get("/jobs/{id}")
@@ -125,7 +125,12 @@ def _added(response: Response, job: Job) -> Job:
     return job
 
 
-def _files(files: Sequence[UploadFile]) -> list[JobFile]:
+def read_files(files: Sequence[UploadFile]) -> list[JobFile]:
+    """Read what was uploaded.
+
+    Raises:
+        InputError: a file has no name.
+    """
     read = [JobFile(file.filename or "", file.file.read()) for file in files]
     for file in read:
         if not file.name.strip():

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from memgpt.errors import InputError
 from memgpt.models import ArchivalMemory
 from memgpt.server.api import pages as cursors
-from memgpt.server.api.access import RowId
+from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing

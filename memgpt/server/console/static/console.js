@@ -7,6 +7,7 @@ document.documentElement.classList.add("with-script");
 
 function prepare(root) {
   showTimes(root);
+  for (const copy of root.querySelectorAll("[data-copy]")) copy.hidden = false;
 }
 
 document.addEventListener("change", (event) => {
@@ -16,8 +17,9 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (!copy) return;
-  await navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent);
-  copy.setAttribute("aria-label", copy.dataset.copied);
+  const answer = await fetch(copy.dataset.copy);
+  await navigator.clipboard.writeText(await answer.text());
+  copy.textContent = copy.dataset.copied;
 });
 
 // The one-time token of `memgpt console` comes behind the #, which no server and no log sees.
