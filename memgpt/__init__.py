@@ -39,41 +39,40 @@ if TYPE_CHECKING:
     from memgpt.integrations.transcripts import ImportedTranscript, import_transcript
     from memgpt.jobs import JobKind, Jobs
     from memgpt.jobs.store import JobFile
+    from memgpt.llm.context import Context, ContextItem, CountTokens, LeftOut
     from memgpt.memory import Memory
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
-    from memgpt.models import Action, AgentInfo, ArchivalMemory, Author, Block, Change, Chunk, Document, Entity
-    from memgpt.models import ExtractionFailure, ExtractionSpent, Fact, Hit, Imported, Intent, IntentCount, Job
-    from memgpt.models import JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
-    from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
-    from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats
+    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
+    from memgpt.models import Document, Entity, ExtractionFailure, ExtractionSpent, Fact, Hit, Imported, Intent
+    from memgpt.models import IntentCount, Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message
+    from memgpt.models import Neighbourhood, Path, Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity
+    from memgpt.models import ReachedEntity, ReachedFact, Remembered, Role, Session, Source, Stats
     from memgpt.proposals.proposals import Proposals
     from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
     from memgpt.scope.batches import Batch, OnError, Problem
     from memgpt.scope.opening import open_database
     from memgpt.search import SearchOptions
-    from memgpt.llm.context import Context, ContextItem, CountTokens, LeftOut
     from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
 __all__ = [
-    "AccessError", "Action", "Agent", "AgentInfo", "Agents", "Archival", "ArchivalMemory", "AsOf", "Author", "Batch",
-    "Block",
-    "BusyError", "Change", "ChatError", "ChatModel", "Chunk", "ConfigurationError", "ConflictError", "Connection",
-    "ContentionError", "Context", "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database",
-    "DatabaseError", "DeniedError", "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended",
-    "Entity", "EntityRef", "Event", "Evicted", "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure",
-    "ExtractionPlan", "ExtractionSpent", "Fact", "ForbiddenError", "ForgottenError", "Graph", "Hit", "ImportItem",
-    "ImportReport", "Imported", "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested", "InputError",
-    "Inspection", "Intent", "IntentCount", "Intents", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key",
-    "Kind", "KindStats", "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages",
-    "MigrationError", "MissingExtraError", "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal",
-    "NotFoundError", "OnError", "Pair", "Path", "Permission", "Pressure", "Problem", "Proposal", "ProposalKind",
-    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
-    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
-    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task",
-    "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "UnavailableError", "Usage",
-    "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript",
-    "open_database",
+    "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival", "ArchivalMemory",
+    "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk",
+    "ConfigurationError", "ConflictError", "Connection", "ContentionError", "Context", "ContextItem", "Core",
+    "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction", "Document",
+    "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted", "Extracted",
+    "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan", "ExtractionSpent", "Fact",
+    "ForbiddenError", "ForgottenError", "Graph", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem",
+    "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents",
+    "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked",
+    "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError",
+    "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal", "NotFoundError", "OnError", "Pair", "Path",
+    "Permission", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity",
+    "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport",
+    "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session",
+    "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task", "TaskReport", "Text",
+    "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "UnavailableError", "Usage", "UsageTotals",
+    "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -104,20 +103,20 @@ _HOMES = {
     "memgpt.integrations.transcripts": "ImportedTranscript import_transcript",
     "memgpt.jobs": "JobKind Jobs",
     "memgpt.jobs.store": "JobFile",
+    "memgpt.llm.context": "Context ContextItem CountTokens LeftOut",
     "memgpt.memory": "Memory",
     "memgpt.messages.intents": "Intents",
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
-        "Action AgentInfo ArchivalMemory Author Block Change Chunk Document Entity ExtractionFailure ExtractionSpent "
-        "Fact Hit Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
-        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
-        "Role Session Source Stats",
+        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk Document Entity "
+        "ExtractionFailure ExtractionSpent Fact Hit Imported Intent IntentCount Job JobStatus Json Key Kind "
+        "KindStats MemoryFields Message Neighbourhood Path Permission Proposal ProposalKind ProposalStatus "
+        "RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",
     "memgpt.scope.opening": "open_database",
     "memgpt.search": "SearchOptions",
-    "memgpt.llm.context": "Context ContextItem CountTokens LeftOut",
     "memgpt.sleep": "SleepProgress SleepReport Task TaskReport",
 }
 """The names of each module, for the interpreter; the imports above are for type checkers and editors."""

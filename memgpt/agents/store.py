@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
-from memgpt.models import AgentInfo, Json
+from memgpt.database.isolation import AgentRanges
+from memgpt.models import AgentInfo, AgentRow, Json
 
 SQL = queries.beside(__name__)
 
@@ -45,6 +46,45 @@ class AgentStore:
         """Return these agents, as far as they are described or have rows; of each table so many are counted."""
         with self._connection.cursor(row_factory=class_row(AgentInfo)) as cursor:
             return cursor.execute(SQL.describe, {"agent_ids": [*agent_ids], "most": most}).fetchall()
+
+    def page_of_key(self, ranges: AgentRanges, *, after: str | None, limit: int) -> Sequence[AgentRow]:
+        """Return the described agents of a key's ranges, by id."""
+        parameters = {
+            "after": after or "",
+            "limit": limit,
+            "firsts": [first for first, _ in ranges.bounds],
+            "lasts": [last for _, last in ranges.bounds],
+            "anywhere": ranges.anywhere,
+        }
+        with self._connection.cursor(row_factory=class_row(AgentRow)) as cursor:
+            return cursor.execute(SQL.page_of_key, parameters).fetchall()
+
+    def row(self, agent_id: str) -> AgentRow | None:
+        """Return an agent as it was described."""
+        with self._connection.cursor(row_factory=class_row(AgentRow)) as cursor:
+            return cursor.execute(SQL.row, {"agent_id": agent_id}).fetchone()
+
+    def put(
+        self,
+        agent_id: str,
+        *,
+        description: str | None,
+        metadata: Json | None,
+        time_zone: str | None,
+        clear_time_zone: bool,
+    ) -> AgentRow:
+        """Describe an agent, which need not exist yet; what is None stays as it is."""
+        parameters = {
+            "agent_id": agent_id,
+            "description": description,
+            "metadata": None if metadata is None else Jsonb(metadata),
+            "time_zone": time_zone,
+            "clear_time_zone": clear_time_zone,
+        }
+        with self._connection.cursor(row_factory=class_row(AgentRow)) as cursor:
+            row = cursor.execute(SQL.put, parameters).fetchone()
+        assert row is not None  # noqa: S101 - the statement always gives one row
+        return row
 
     def occupied(self, agent_id: str) -> bool:
         """Whether an agent is described or has rows."""

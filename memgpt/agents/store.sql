@@ -300,3 +300,40 @@ changed AS (
 )
 INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
 SELECT agent_id, %(change_id)s::uuid, %(actor)s::text, 'block', id, 'update', to_jsonb(b) - 'agent_id' FROM before b
+
+-- page_of_key --
+-- Described agents by id. For a request the policies leave those of its key; the key's ranges of ids say where they are, so
+-- that nobody else's rows are looked at.
+WITH reached AS (
+    SELECT a.agent_id
+    FROM unnest(%(firsts)s::text[], %(lasts)s::text[]) AS r (first, last)
+    CROSS JOIN LATERAL (
+        SELECT g.agent_id FROM agents g
+        WHERE g.agent_id > %(after)s::text AND g.agent_id >= r.first AND g.agent_id <= r.last
+        ORDER BY g.agent_id
+        LIMIT %(limit)s::integer
+    ) AS a
+    UNION
+    (SELECT g.agent_id FROM agents g
+    WHERE %(anywhere)s::boolean AND g.agent_id > %(after)s::text
+    ORDER BY g.agent_id
+    LIMIT %(limit)s::integer)
+)
+SELECT a.agent_id, a.description, a.metadata, a.time_zone, a.created_at, a.updated_at
+FROM agents a
+WHERE a.agent_id = ANY (ARRAY(SELECT r.agent_id FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer))
+ORDER BY a.agent_id
+
+-- row --
+SELECT agent_id, description, metadata, time_zone, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
+
+-- put --
+-- Describes an agent, which need not exist yet. What is null in the call stays, a time zone unless it is to be cleared.
+INSERT INTO agents AS a (agent_id, description, metadata, time_zone)
+VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'), %(time_zone)s::text)
+ON CONFLICT (agent_id) DO UPDATE SET
+    description = coalesce(%(description)s::text, a.description),
+    metadata = coalesce(%(metadata)s::jsonb, a.metadata),
+    time_zone = CASE WHEN NOT %(clear_time_zone)s::boolean THEN coalesce(%(time_zone)s::text, a.time_zone) END,
+    updated_at = now()
+RETURNING agent_id, description, metadata, time_zone, created_at, updated_at

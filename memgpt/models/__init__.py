@@ -1,7 +1,7 @@
 """The memory's values, as frozen dataclasses whose fields have the names of the columns."""
 
 from memgpt.models.active_model import ActiveModel
-from memgpt.models.agent_info import AgentInfo, Imported, KindStats, Stats
+from memgpt.models.agent_info import AgentInfo, AgentRow, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
 from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, Remembered
 from memgpt.models.block import Block
@@ -27,6 +27,7 @@ __all__ = [
     "Action",
     "ActiveModel",
     "AgentInfo",
+    "AgentRow",
     "ArchivalMemory",
     "Author",
     "Block",

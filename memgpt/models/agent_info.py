@@ -10,6 +10,19 @@ from memgpt.models.json_object import Json
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as it was described."""
+
+    agent_id: str
+    description: str
+    metadata: Json
+    time_zone: str | None
+    """Of its people; null: UTC."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AgentInfo:
     """The owner of a memory, and how much it holds."""
 

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from memgpt import embeddings, validation
+from memgpt.agents.store import AgentStore
 from memgpt.config import Settings, settings
 from memgpt.database import forks, queries
 from memgpt.database.connection import Connection
@@ -19,7 +19,7 @@ from memgpt.database.isolation import RequestScope
 from memgpt.database.slow_queries import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory
-from memgpt.models import PERMISSIONS, Json, Key, Permission
+from memgpt.models import PERMISSIONS, AgentRow, Json, Key, Permission
 from memgpt.scope.opening import open_database
 from memgpt.server.audit import Audit
 from memgpt.server.keys import Keys
@@ -37,19 +37,6 @@ MOST_MEMORIES: Final = 1000
 
 COUNTED_TO: Final = 10_000
 """Rows of a kind that are counted for a list of agents: more are "10,000+"."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRow:
-    """An agent as the service lists it."""
-
-    agent_id: str
-    description: str
-    metadata: Json
-    time_zone: str | None
-    """Of its people; null: UTC."""
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +216,9 @@ class Service:
         if (begins := validation.optional_name(prefix, "prefix")) is not None:
             scope = scope.narrowed(begins)
         ranges = scope.ranges(by_code_point=self.database.server.by_code_point)
-        given = {
-            "after": after or "",
-            "limit": validation.limit(limit),
-            "firsts": [first for first, _ in ranges.bounds],
-            "lasts": [last for _, last in ranges.bounds],
-            "anywhere": ranges.anywhere,
-        }
+        limit = validation.limit(limit)
         database = self.database.isolated(scope)
-        return database.read(lambda c: _agents(c, SQL.list_agents, given))
+        return database.read(lambda connection: AgentStore(connection).page_of_key(ranges, after=after, limit=limit))
 
     def agent_sizes(self, caller: Caller, agent_ids: Sequence[str]) -> dict[str, AgentSize]:
         """Return how much some agents of the caller's key hold; counts stop at :data:`COUNTED_TO`."""
@@ -270,10 +251,10 @@ class Service:
         """
         caller.require("read", agent_id)
         database = self.database.isolated(RequestScope(caller.agents, agent_id))
-        rows = database.read(lambda c: _agents(c, SQL.get_agent, {"agent_id": agent_id}))
-        if not rows:
+        row = database.read(lambda connection: AgentStore(connection).row(agent_id))
+        if row is None:
             raise NotFoundError(f"there is no agent {agent_id!r}")
-        return rows[0]
+        return row
 
     def describe_agent(
         self,
@@ -287,15 +268,13 @@ class Service:
     ) -> AgentRow:
         """Describe an agent, which need not exist yet. What is absent stays; ``clear_time_zone`` makes it UTC again."""
         caller.require("write", validation.agent_id(agent_id))
-        parameters = {
-            "agent_id": agent_id,
-            "description": None if description is None else validation.description(description),
-            "metadata": None if metadata is None else Jsonb(validation.json_object(metadata, "metadata")),
-            "time_zone": None if time_zone is None else validation.time_zone(time_zone),
-            "clear_time_zone": clear_time_zone,
-        }
+        about = None if description is None else validation.description(description)
+        facts = None if metadata is None else validation.json_object(metadata, "metadata")
+        zone = None if time_zone is None else validation.time_zone(time_zone)
         with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
-            return _agents(connection, SQL.describe_agent, parameters)[0]
+            return AgentStore(connection).put(
+                agent_id, description=about, metadata=facts, time_zone=zone, clear_time_zone=clear_time_zone
+            )
 
     def check(self) -> None:
         """Check that requests can be served.
@@ -328,8 +307,3 @@ class Service:
         """Write what is left of the audit log and return the connections."""
         self.audit.close()
         self.database.close()
-
-
-def _agents(connection: Connection, statement: bytes, parameters: Json) -> Sequence[AgentRow]:
-    with connection.cursor(row_factory=class_row(AgentRow)) as cursor:
-        return cursor.execute(statement, parameters).fetchall()

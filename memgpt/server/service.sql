@@ -1,26 +1,3 @@
--- list_agents --
--- Agents by id. The policies leave those of the caller's key; its ranges of ids say where they are, so that nobody else's rows are
--- looked at.
-WITH reached AS (
-    SELECT a.agent_id
-    FROM unnest(%(firsts)s::text[], %(lasts)s::text[]) AS r (first, last)
-    CROSS JOIN LATERAL (
-        SELECT g.agent_id FROM agents g
-        WHERE g.agent_id > %(after)s::text AND g.agent_id >= r.first AND g.agent_id <= r.last
-        ORDER BY g.agent_id
-        LIMIT %(limit)s::integer
-    ) AS a
-    UNION
-    (SELECT g.agent_id FROM agents g
-    WHERE %(anywhere)s::boolean AND g.agent_id > %(after)s::text
-    ORDER BY g.agent_id
-    LIMIT %(limit)s::integer)
-)
-SELECT a.agent_id, a.description, a.metadata, a.time_zone, a.created_at, a.updated_at
-FROM agents a
-WHERE a.agent_id = ANY (ARRAY(SELECT r.agent_id FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer))
-ORDER BY a.agent_id
-
 -- agent_sizes --
 -- How much some agents hold, for a list: no count goes on for longer than its cap.
 SELECT
@@ -57,20 +34,6 @@ LEFT JOIN (
     GROUP BY date_trunc('day', t.created_at, 'UTC')
 ) AS a ON a.day = d.day
 ORDER BY d.day
-
--- get_agent --
-SELECT agent_id, description, metadata, time_zone, created_at, updated_at FROM agents WHERE agent_id = %(agent_id)s::text
-
--- describe_agent --
--- Describes an agent, which need not exist yet. What is null in the call stays, a time zone unless it is to be cleared.
-INSERT INTO agents AS a (agent_id, description, metadata, time_zone)
-VALUES (%(agent_id)s::text, coalesce(%(description)s::text, ''), coalesce(%(metadata)s::jsonb, '{}'), %(time_zone)s::text)
-ON CONFLICT (agent_id) DO UPDATE SET
-    description = coalesce(%(description)s::text, a.description),
-    metadata = coalesce(%(metadata)s::jsonb, a.metadata),
-    time_zone = CASE WHEN NOT %(clear_time_zone)s::boolean THEN coalesce(%(time_zone)s::text, a.time_zone) END,
-    updated_at = now()
-RETURNING agent_id, description, metadata, time_zone, created_at, updated_at
 
 -- ready --
 -- The database answers, is migrated, and requests can take their role.

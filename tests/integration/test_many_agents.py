@@ -16,7 +16,6 @@ from memgpt.agents.store import SQL
 from memgpt.config import Settings
 from memgpt.database.connection import Database
 from memgpt.database.isolation import RequestScope
-from memgpt.server import service as service_module
 from tests.integration.conftest import Run
 
 FILL = """
@@ -107,8 +106,8 @@ def test_a_key_of_few_agents_lists_them_without_looking_at_others(dsn: str) -> N
     firsts, lasts = zip(*ranges.bounds, strict=True)
     given = {"after": "", "limit": 51, "firsts": [*firsts], "lasts": [*lasts], "anywhere": False}
     with database.isolated(scope).transaction() as connection:
-        assert len(connection.execute(service_module.SQL.list_agents, given).fetchall()) == 11
-        assert blocks(connection, service_module.SQL.list_agents, given) < 500
+        assert len(connection.execute(SQL.page_of_key, given).fetchall()) == 11
+        assert blocks(connection, SQL.page_of_key, given) < 500
     database.close()
 
 

@@ -153,10 +153,10 @@ def functions(kind: type, *special: str) -> Iterator[tuple[str, types.FunctionTy
 
 def facades(memory: Memory) -> dict[str, type]:
     """The parts of a memory an application calls."""
-    lazy = {
-        name: hints(part.func)["return"] for name, part in vars(Memory).items() if isinstance(part, cached_property)
-    }
-    return lazy | {name: type(part) for name, part in vars(memory).items() if not name.startswith("_")}
+    eager = {name: type(part) for name, part in vars(memory).items()}
+    lazy = [(name, part.func) for name, part in vars(Memory).items() if isinstance(part, cached_property)]
+    parts = eager | {name: hints(function)["return"] for name, function in lazy}
+    return {name: kind for name, kind in parts.items() if not name.startswith("_")}
 
 
 def test_what_public_signatures_name_is_there(memory: Memory) -> None:

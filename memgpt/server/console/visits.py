@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from memgpt.errors import ForbiddenError, NotFoundError
 from memgpt.memory import Memory
-from memgpt.models import Permission
+from memgpt.models import AgentRow, Permission
 from memgpt.server.api.callers import AnyCaller, service_of
 from memgpt.server.console import addresses, pages
 from memgpt.server.console.addresses import Name
 from memgpt.server.console.sessions import SignIn
-from memgpt.server.service import AgentRow, Caller
+from memgpt.server.service import Caller
 
 _READS: Final = ("GET", "HEAD")
 

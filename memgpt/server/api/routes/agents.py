@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.models import Action, Change, Stats
+from memgpt.models import Action, AgentRow, Change, Stats
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
-from memgpt.server.service import AgentRow
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
 
