@@ -68,7 +68,7 @@ schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
 
 # Benchmarks: each starts a PostgreSQL of its own. LOCOMO names the data of bench-quality.
-BENCHMARKS := search writes claims migrations sizing graph ingest agent server memory reembed isolation
+BENCHMARKS := search agents writes claims migrations sizing graph ingest agent server memory reembed isolation
 BENCH_STAMP := $(VENV)/.bench
 
 $(BENCH_STAMP): $(STAMP)
@@ -86,7 +86,7 @@ bench-full: ## All benchmarks at the sizes of the specification, then docs/bench
 bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
 	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, search, writes, claims, migrations, sizing, graph, ingest, agent, server, memory, reembed, isolation, peers, resolution
+bench-%: $(BENCH_STAMP) ## One of them: quality, search, agents, writes, claims, migrations, sizing, graph, ingest, agent, server, memory, reembed, isolation, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results
