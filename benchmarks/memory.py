@@ -74,7 +74,6 @@ def measure(process: psutil.Process, port: int, tokens: list[str], plan: Plan, r
         refused = together(clients, plan.every)
         held.append(private(process))
         table.rows.append([f"{done:,}", f"{held[-1]:.1f}", refused])
-        print(done, held[-1], refused, flush=True)
     half = held[len(held) // 2 - 1]
     ratio = held[-1] / half
     result.numbers |= {"memory_mb": held, "ratio": ratio}

@@ -11,7 +11,7 @@ import pytest
 import benchmarks
 
 MODULES = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
-QUICK = ("agent", "agents", "claims", "graph", "isolation", "memory", "search", "writes")
+QUICK = ("agent", "agents", "claims", "graph", "isolation", "search", "writes")
 
 
 @pytest.mark.parametrize("name", MODULES)
