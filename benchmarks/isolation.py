@@ -27,7 +27,7 @@ from memgpt.database.isolation import RequestScope
 from memgpt.graph.store import GraphStore
 from memgpt.graph.traversal_store import TraversalStore, Walk, _statement
 from memgpt.models import Author, Kind
-from memgpt.search.store import Asked, Filters, SearchStore, Seeds
+from memgpt.search.store import Asked, Counts, Filters, SearchStore, Seeds
 
 SQL = queries.beside("benchmarks.isolation")
 AGENT, LANGUAGE, LINE = "agent-1", "english", 1.5
@@ -130,7 +130,7 @@ def _search(kind: Kind, words: Callable[[int], str]) -> Work:
 
 def _ranked(connection: Connection, kind: Kind, words: str, filters: Filters) -> object:
     store = SearchStore(connection, AGENT)
-    given: dict[str, Any] = {"kinds": [kind], "seeds": SEEDS, "rows": {kind: 1}, "candidates": {kind: 1}}
+    given: dict[str, Any] = {"seeds": SEEDS, "counts": Counts({kind: 1}, {kind: 0}), "candidates": {kind: 1}}
     return store.ranked(Asked(words), None, filters=filters, language=LANGUAGE, **given)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks import fixtures, learn_ranking, locomo
 from memgpt.config import OFFLINE_MODEL
 from memgpt.search.ranking import FEATURES, packaged_model
-from memgpt.search.ranking.confidence import ABSOLUTE, Calibration
+from memgpt.search.ranking.model import ABSOLUTE, Calibration
 
 CALIBRATION = Path(__file__).parents[1] / "memgpt" / "ranking" / "confidence.json"
 PENALTY = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
 from pgvector import Vector
@@ -66,6 +66,24 @@ class Written:
     """Of the new memory; None where nothing was written."""
     similar: Sequence[int]
     """Near-duplicates, nearest first."""
+
+
+class MemoryChanges(TypedDict, total=False):
+    """Columns of a memory to change; those that are absent, or None, stay."""
+
+    text: str | None
+    embedding: Vector | None
+    embedding_model: str
+    tags: Sequence[str] | None
+    importance: float | None
+    source: str | None
+    metadata: Json | None
+    expires_at: datetime | None
+    clear_expiry: bool
+    superseded_by: int
+
+
+_UNCHANGED: Final[Mapping[str, Any]] = dict.fromkeys(MemoryChanges.__annotations__) | {"clear_expiry": False}
 
 
 class ArchivalStore:
@@ -217,43 +235,18 @@ class ArchivalStore:
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
             return cursor.execute(_list(hidden_operators(self._connection)), given).fetchall()
 
-    def update(
-        self,
-        id: int,
-        *,
-        change_id: UUID,
-        text: str | None = None,
-        embedding: Vector | None = None,
-        embedding_model: str | None = None,
-        tags: Sequence[str] | None = None,
-        importance: float | None = None,
-        source: str | None = None,
-        metadata: Json | None = None,
-        expires_at: datetime | None = None,
-        clear_expiry: bool = False,
-        superseded_by: int | None = None,
-    ) -> ArchivalMemory:
-        """Change what is given, keep the rest.
+    def update(self, id: int, *, change_id: UUID, **changes: Unpack[MemoryChanges]) -> ArchivalMemory:
+        """Change what is in ``changes``, keep the rest.
 
         Raises:
             NotFoundError: the agent has no archival memory of that id.
             ConflictError: another memory has the new text, or replaces this one already.
         """
-        given = self._given(
-            id=id,
-            change_id=change_id,
-            text=text,
-            embedding=embedding,
-            embedding_model=embedding_model if embedding is not None else None,
-            tags=None if tags is None else [*tags],
-            importance=importance,
-            source=source,
-            metadata=None if metadata is None else Jsonb(metadata),
-            expires_at=expires_at,
-            clear_expiry=clear_expiry,
-            superseded_by=superseded_by,
-        )
-        memory = self._update(given) if text is None else self._update_text(text, given)
+        given = self._given(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
+        given["embedding_model"] = None if given["embedding"] is None else given["embedding_model"]
+        given["tags"] = None if given["tags"] is None else [*given["tags"]]
+        given["metadata"] = None if given["metadata"] is None else Jsonb(given["metadata"])
+        memory = self._update(given) if given["text"] is None else self._update_text(given["text"], given)
         if memory is None:
             raise self._superseded(id)
         return memory

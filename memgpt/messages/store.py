@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
 from pgvector import Vector
@@ -40,6 +40,22 @@ class NewMessage:
     metadata: Json | None = None
     created_at: datetime | None = None
     embedding: Vector | None = None
+
+
+class MessageChanges(TypedDict, total=False):
+    """Columns of a message to change; those that are absent, or None, stay."""
+
+    content: str | None
+    tokens: int | None
+    embedding: Vector | None
+    embedding_model: str
+    name: str | None
+    intent: str | None
+    intent_confidence: float | None
+    metadata: Json | None
+
+
+_UNCHANGED: Final[Mapping[str, None]] = dict.fromkeys(MessageChanges.__annotations__)
 
 
 class MessageStore:
@@ -127,33 +143,11 @@ class MessageStore:
         with self._connection.cursor(row_factory=class_row(Session)) as cursor:
             return cursor.execute(SQL.sessions, self._given(limit=limit, after=after)).fetchall()
 
-    def update(
-        self,
-        id: int,
-        *,
-        change_id: UUID,
-        content: str | None = None,
-        tokens: int | None = None,
-        embedding: Vector | None = None,
-        embedding_model: str | None = None,
-        name: str | None = None,
-        intent: str | None = None,
-        intent_confidence: float | None = None,
-        metadata: Json | None = None,
-    ) -> Message:
-        """Change what is given, keep the rest; a new intent replaces the confidence too."""
-        parameters = self._given(
-            id=id,
-            change_id=change_id,
-            content=content,
-            tokens=tokens,
-            embedding=embedding,
-            embedding_model=embedding_model if embedding is not None else None,
-            name=name,
-            intent=intent,
-            intent_confidence=intent_confidence,
-            metadata=None if metadata is None else Jsonb(metadata),
-        )
+    def update(self, id: int, *, change_id: UUID, **changes: Unpack[MessageChanges]) -> Message:
+        """Change what is in ``changes``, keep the rest; a new intent replaces the confidence too."""
+        parameters = self._given(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
+        parameters["embedding_model"] = None if parameters["embedding"] is None else parameters["embedding_model"]
+        parameters["metadata"] = None if parameters["metadata"] is None else Jsonb(parameters["metadata"])
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
             message = cursor.execute(SQL.update, parameters).fetchone()
         if message is None:

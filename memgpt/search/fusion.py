@@ -16,7 +16,7 @@ from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
-from memgpt.search.ranking.confidence import packaged_calibration
+from memgpt.search.ranking.model import packaged_calibration
 from memgpt.search.store import Found, Nearest
 
 CONNECTED: Final = 10

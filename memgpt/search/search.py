@@ -281,7 +281,6 @@ class Search:
                 return self._store(connection).ranked(
                     asked,
                     embedded,
-                    kinds=kinds,
                     seeds=seeds,
                     counts=counts,
                     candidates=looked_at,

@@ -243,7 +243,6 @@ class SearchStore:
         asked: Asked,
         vector: Vector | None,
         *,
-        kinds: Sequence[Kind],
         seeds: Seeds,
         counts: Counts,
         candidates: Mapping[Kind, int],
@@ -251,8 +250,8 @@ class SearchStore:
         language: str,
         names: Sequence[str] = (),
     ) -> Answer[Found]:
-        """What the full-text and the vector arm find in each kind, for the ranking to order; and the facts connected
-        with what goes by one of the ``names``, in lower case.
+        """Return what the full-text and the vector arm find in each kind of ``candidates``, for the ranking to order;
+        and the facts connected with what goes by one of the ``names``, in lower case.
         """
         given = {
             "agent_id": self._agent_id,
@@ -265,12 +264,12 @@ class SearchStore:
             "lexical_seeds": seeds.lexical,
             "vector_seeds": seeds.vector,
             "recent_seeds": seeds.recent,
-            **counts.parameters(kinds),
-            **{f"{kind}_candidates": candidates[kind] for kind in kinds},
+            **counts.parameters([*candidates]),
+            **{f"{kind}_candidates": number for kind, number in candidates.items()},
             **filters.parameters(),
         }
         code = None if vector is None else code_type(vector.dimensions())
-        statement = compose("ranked", tuple(kinds), bool(filters), hidden_operators(self._connection), code)
+        statement = compose("ranked", tuple(candidates), bool(filters), hidden_operators(self._connection), code)
         with self._connection.cursor(row_factory=tuple_row) as cursor:
             return _answer(Found, cursor.execute(statement, given, binary=True).fetchall())
 

@@ -31,7 +31,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class IdempotentAnswer:
     """Response to a request with an Idempotency-Key; without a status it is still under way."""
 
     request_hash: bytes
@@ -103,8 +103,8 @@ class KeyStore:
         row = self._connection.execute(SQL.claim, parameters).fetchone()
         return None if row is None else IdempotencyClaim(key_id, idempotency_key, row[0])
 
-    def answer(self, key_id: str, idempotency_key: str) -> Answer | None:
-        with self._connection.cursor(row_factory=class_row(Answer)) as cursor:
+    def answer(self, key_id: str, idempotency_key: str) -> IdempotentAnswer | None:
+        with self._connection.cursor(row_factory=class_row(IdempotentAnswer)) as cursor:
             return cursor.execute(SQL.answer, {"key_id": key_id, "idempotency_key": idempotency_key}).fetchone()
 
     def keep_answer(self, claim: IdempotencyClaim, status: int, headers: Json, body: bytes) -> bool:

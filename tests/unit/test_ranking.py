@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from memgpt.embeddings.static import StaticWords
 from memgpt.errors import ConfigurationError
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
-from memgpt.search.ranking.confidence import Calibration, packaged_calibration
 from memgpt.search.ranking.features import features
+from memgpt.search.ranking.model import Calibration, packaged_calibration
 from memgpt.search.ranking.query import days_from
 
 MATCHER = SoftMatcher(StaticWords())

@@ -57,7 +57,7 @@ _OUT: Final = {"delText", "instrText", "rPh"}
 
 def added(data: bytes, media_type: str, text: str) -> str:
     """Append to a text the passages of the file that are not in it, each kind below a heading of its own."""
-    read = _Known(text)
+    read = _KnownWords(text)
     sections = []
     for title, passages in _sections(data, media_type):
         missing = [passage for passage in passages if read.is_missing(passage)]
@@ -66,7 +66,7 @@ def added(data: bytes, media_type: str, text: str) -> str:
     return "\n\n".join([text.rstrip("\n"), *sections]) + "\n" if sections else text
 
 
-class _Known:
+class _KnownWords:
     """The words of a text, in which passages are looked for, mostly from where the last one was."""
 
     def __init__(self, text: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
-from memgpt.search.ranking.candidates import Candidate, Columns, Floats, Statistics
+from memgpt.search.ranking.candidates import Candidate, Floats, Indexes, Statistics
 from memgpt.search.ranking.query import Query, days_from
 from memgpt.search.ranking.words import SoftMatcher, Texts, split
 
@@ -63,6 +65,59 @@ _K1, _B = 0.9, 0.3
 _AFTER, _BEFORE = 14.0, 4.0  # days in which the weight of a date fades
 _TYPICAL_LENGTH = 40.0  # words of a turn that says something
 _RAREST, _TYPICAL_RARITY = 5, 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The rows as arrays. `neighbours[k]` holds for each row the index of its neighbour, or -1."""
+
+    rows: Sequence[Candidate]
+    frequencies: Floats
+    session_frequencies: Floats
+    lengths: Floats
+    cosines: Floats
+    speaker_terms: NDArray[np.bool_]
+    neighbours: dict[int, Indexes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Candidate], terms: int) -> Columns:
+        count = len(rows)
+        in_session = [row.session_frequencies or (0,) * terms for row in rows]
+        named = [row.in_name for row in rows if len(row.in_name)]
+        speaker_terms = np.array(named, bool).any(axis=0) if named else np.zeros(terms, bool)
+        return cls(
+            rows=rows,
+            frequencies=np.array([row.frequencies for row in rows], float).reshape(count, terms),
+            session_frequencies=np.array(in_session, float).reshape(count, terms),
+            lengths=np.array([row.length for row in rows], float),
+            cosines=np.array([np.nan if row.cosine is None else row.cosine for row in rows], float),
+            speaker_terms=speaker_terms.reshape(terms),
+            neighbours=_neighbours(rows),
+        )
+
+    def shifted(self, values: Floats, distance: int) -> Floats:
+        """The values of the turn at `distance` (negative: before) for every row; zero where there is none."""
+        index = self.neighbours[distance]
+        moved = values[index]
+        moved[index < 0] = 0.0
+        return moved
+
+    def around(self, values: Floats, reach: int) -> Floats:
+        """The largest value among the turn and its neighbours up to `reach` turns away."""
+        best = values
+        for distance in range(1, reach + 1):
+            best = np.maximum(best, np.maximum(self.shifted(values, -distance), self.shifted(values, distance)))
+        return best
+
+
+def _neighbours(rows: Sequence[Candidate]) -> dict[int, Indexes]:
+    position = {row.id: index for index, row in enumerate(rows)}
+    found: dict[int, Indexes] = {}
+    for distance in (1, 2):
+        before = [position.get(row.before[distance - 1], -1) if len(row.before) >= distance else -1 for row in rows]
+        after = [position.get(row.after[distance - 1], -1) if len(row.after) >= distance else -1 for row in rows]
+        found[-distance], found[distance] = np.array(before, np.intp), np.array(after, np.intp)
+    return found
 
 
 def features(

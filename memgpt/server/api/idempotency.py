@@ -27,7 +27,7 @@ from memgpt.jobs import Jobs
 from memgpt.memory import Memory, scope_of
 from memgpt.scope.scope import AgentScope
 from memgpt.server.api import callers, segments
-from memgpt.server.keys_store import Answer, IdempotencyClaim, KeyStore
+from memgpt.server.keys_store import IdempotencyClaim, IdempotentAnswer, KeyStore
 from memgpt.server.service import Caller, Service
 
 HEADER: Final = "Idempotency-Key"
@@ -66,7 +66,7 @@ class _Once:
             raise
         return answer
 
-    def _claim(self) -> tuple[IdempotencyClaim | None, Answer | None]:
+    def _claim(self) -> tuple[IdempotencyClaim | None, IdempotentAnswer | None]:
         with self._service.database.transaction() as connection:
             store = KeyStore(connection)
             claim = store.claim(self._holder, self._name, self._digest, self._agent_id)
@@ -75,7 +75,7 @@ class _Once:
             store.remove_old_answers()
             return claim, None
 
-    def _again(self, earlier: Answer | None) -> Response:
+    def _again(self, earlier: IdempotentAnswer | None) -> Response:
         if earlier is not None and earlier.request_hash != self._digest:
             raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
         if earlier is None or earlier.status is None:
