@@ -56,7 +56,7 @@ FACES = ("memgpt/cli/", "memgpt/server/api/routes/", "memgpt/server/mcp/tools.py
 SAYS_NOTHING = re.compile(r"_*(utils?|helpers?|managers?|common|misc|stuff|v\d+|.*_(utils?|helpers?|manager|v\d+))")
 SHARED_NAMES = {
     "__init__", "store", "blocks", "intents", "record", "run", "tables", "worker", "files", "exchange",
-    "kinds", "tools", "server", "pages", "telemetry", "addresses", "agents",
+    "kinds", "tools", "server", "pages", "merging", "telemetry", "addresses", "agents",
 }  # fmt: skip
 """What modules of several rooms are called: the same thing, each for its room."""
 STORES_IMPORT = ("database", "errors", "models", "tables")

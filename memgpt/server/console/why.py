@@ -9,8 +9,6 @@ from typing import Any, Final
 from memgpt.models import Hit
 from memgpt.server.console.texts import say, texts
 
-SHOWN: Final = 6
-"""Parts of a score shown before the rest is asked for."""
 WIDTH: Final = 240
 """Of all bars of a page, in pixels of the drawing."""
 LEAST: Final = 0.005

@@ -33,7 +33,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ShownMessage:
     """A message as it is shown."""
 
     message: Message
@@ -59,7 +59,7 @@ def show_conversation(visit: Reading, session: Name, before: RowNumber = None, m
     values = {
         "section": "conversations",
         "session": session,
-        "turns": [Turn(one, _calls(one)) for one in shown],
+        "turns": [ShownMessage(one, _calls(one)) for one in shown],
         "looked_for": message,
         "latest": before is None and message is None,
         "older": shown[0].id if len(rows) > PAGE else None,

@@ -33,7 +33,7 @@ FormMoment = Annotated[datetime | None, BeforeValidator(lambda text: text or Non
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ShownHit:
     """One hit as the page shows it."""
 
     rank: int
@@ -171,7 +171,7 @@ def _left_out(context: Context) -> list[Any]:
 class Compared:
     """A hit of one search, and its rank in the other."""
 
-    found: Found
+    found: ShownHit
     other_rank: int | None
 
     @property
@@ -216,10 +216,10 @@ def _aware(moment: datetime | None) -> datetime | None:
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _found(visit: Visit, hits: Sequence[Hit], offset: int) -> list[Found]:
+def _found(visit: Visit, hits: Sequence[Hit], offset: int) -> list[ShownHit]:
     whys = explained(hits)
     return [
-        Found(offset + n + 1, hit, _href(visit, hit.kind, hit.id, hit.source), whys[n]) for n, hit in enumerate(hits)
+        ShownHit(offset + n + 1, hit, _href(visit, hit.kind, hit.id, hit.source), whys[n]) for n, hit in enumerate(hits)
     ]
 
 
