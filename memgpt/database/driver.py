@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,9 +14,9 @@ import psycopg
 from psycopg import Transaction
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, tuple_row
 
-from memgpt.database import forks, isolation
+from memgpt.database import forks, isolation, queries
 from memgpt.database.failures import translation
 from memgpt.database.isolation import IsolatedConnection, RequestScope
 from memgpt.errors import DatabaseError
@@ -161,6 +162,22 @@ class Connection(IsolatedConnection):
             pass  # the server that does not answer need not answer this either
         finally:
             self.pgconn.finish()
+
+
+def execute_long(
+    connection: psycopg.Connection[Any], statement: bytes, given: Mapping[str, Any]
+) -> Sequence[tuple[Any, ...]]:
+    """Return the rows of a long statement with named parameters, in binary, without splitting it at each call."""
+    text, names = queries.numbered(statement)
+    factory: Any = connection.cursor_factory
+    with _numbered(factory)(connection, row_factory=tuple_row) as cursor:
+        return cursor.execute(text, [given[name] for name in names], binary=True).fetchall()
+
+
+@cache
+def _numbered(factory: Any) -> type[psycopg.Cursor[Any]]:
+    """Return the same kind of cursor for statements with numbers, made once for each kind."""
+    return type("NumberedCursor", (psycopg.RawCursor, factory), {})
 
 
 def hidden_operators(connection: psycopg.Connection[Any]) -> frozenset[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 
+_PARAMETER = re.compile(rb"%%|%\((?P<name>\w+)\)s")
 _BLOCK = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$", re.MULTILINE)
 
 
@@ -33,6 +35,22 @@ class Queries:
 def _statement(body: str) -> bytes:
     lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
     return "\n".join(lines).strip().rstrip(";").encode()
+
+
+@cache
+def numbered(statement: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement with numbers in the places of its named parameters, and their names in that order.
+
+    For long statements: psycopg splits one of more than 4,096 bytes anew at each call.
+    """
+    names: dict[str, int] = {}
+
+    def number(match: re.Match[bytes]) -> bytes:
+        if match["name"] is None:
+            return b"%"
+        return b"$%d" % names.setdefault(match["name"].decode(), len(names) + 1)
+
+    return _PARAMETER.sub(number, statement), tuple(names)
 
 
 def beside(module: str) -> Queries:

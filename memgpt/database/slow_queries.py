@@ -116,7 +116,8 @@ def _explain(connection: IsolatedConnection, statement: bytes, parameters: Any, 
     how = SQL.explain_analyzed if analyzed else SQL.explain
     try:
         with connection.transaction():
-            cursor = psycopg.Cursor(connection)
+            # what is numbered has its parameters in a list
+            cursor = (psycopg.RawCursor if isinstance(parameters, list) else psycopg.Cursor)(connection)
             lines = cursor.execute(how.replace(b"{statement}", statement), parameters, prepare=False).fetchall()
     except psycopg.Error as error:
         log.warning("a slow statement could not be explained: %s", type(error).__name__)

@@ -74,10 +74,10 @@ def order(
     hops = {} if blend else {(f.kind, f.id): f.hops for f in found if f.hops is not None}
     by_kind = collections(found)
     totals = statistics(by_kind)
-    candidates = rows(found, totals.terms)
+    candidates = rows(found, totals.terms, zone)
     ranked = rank(
         text,
-        [replace(row, created_at=row.created_at and row.created_at.astimezone(zone)) for row in candidates],
+        candidates,
         totals,
         limit=len(found) if blend or hops else most,
         matcher=matcher,
@@ -163,7 +163,7 @@ def statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
     )
 
 
-def rows(found: Sequence[Found], terms: Sequence[str]) -> list[Candidate]:
+def rows(found: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> list[Candidate]:
     before, after = _neighbours(found)
     named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in found if f.name}}
     sessions = {f.session: f.session_frequencies for f in found if f.session_frequencies is not None}
@@ -173,7 +173,7 @@ def rows(found: Sequence[Found], terms: Sequence[str]) -> list[Candidate]:
             content=f.text,
             frequencies=_frequencies(f, len(terms)),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
-            created_at=f.created_at,
+            created_at=f.created_at if zone is UTC else f.created_at.astimezone(zone),
             name=f.name,
             role=f.role,
             session=f.session,
@@ -256,7 +256,7 @@ def _places(scores: Mapping[int, float]) -> dict[int, dict[str, float]]:
 
 def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
     key = ranked.candidate.id
-    return {**{arm: ranks.get(key) for arm, ranks in arms.items()}, "features": dict(ranked.contributions)}
+    return {**{arm: ranks.get(key) for arm, ranks in arms.items()}, "features": ranked.contributions}
 
 
 def hit(row: Found | Nearest, score: float, explain: Json | None, confidence: float | None = None) -> Hit:

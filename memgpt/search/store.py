@@ -13,12 +13,12 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import class_row, dict_row, tuple_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.codes import CodeType, code_type
-from memgpt.database.driver import hidden_operators
+from memgpt.database.driver import execute_long, hidden_operators
 from memgpt.models import KINDS, ActiveModel, Json, Kind
 
 SQL = queries.beside(__name__)
@@ -235,8 +235,7 @@ class SearchStore:
         code = code_type(vector.dimensions())
         form = "nearest" if code == "halfvec" else "nearest_by_bits"
         statement = compose(form, tuple(kinds), bool(filters), hidden_operators(self._connection), code)
-        with self._connection.cursor(row_factory=tuple_row) as cursor:
-            return _answer(Nearest, cursor.execute(statement, given, binary=True).fetchall())
+        return _answer(Nearest, execute_long(self._connection, statement, given))
 
     def ranked(
         self,
@@ -270,8 +269,7 @@ class SearchStore:
         }
         code = None if vector is None else code_type(vector.dimensions())
         statement = compose("ranked", tuple(candidates), bool(filters), hidden_operators(self._connection), code)
-        with self._connection.cursor(row_factory=tuple_row) as cursor:
-            return _answer(Found, cursor.execute(statement, given, binary=True).fetchall())
+        return _answer(Found, execute_long(self._connection, statement, given))
 
     def occurring(
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str

@@ -51,8 +51,15 @@ class Ranked:
 
     candidate: Candidate
     score: float
-    contributions: Mapping[str, float]
+    parts: Floats
+    """What each feature added, in the order of ``FEATURES``."""
     confidence: float | None
+
+    @property
+    def contributions(self) -> dict[str, float]:
+        """Return what each feature added by its name, largest first; made only for who asks for it."""
+        order = np.argsort(-np.abs(self.parts), kind="stable")
+        return {FEATURES[i]: float(self.parts[i]) for i in order if self.parts[i]}
 
 
 @cache
@@ -84,14 +91,7 @@ def rank(
     confidence: list[float | None] = [None] * len(chosen)
     if matcher is not None and measured(text):
         confidence = [*packaged_calibration().of(matrix[[i for i, _ in chosen]]).tolist()]
-    return [
-        Ranked(rows[i], score, _explained(parts[i]), sure) for (i, score), sure in zip(chosen, confidence, strict=True)
-    ]
-
-
-def _explained(parts: Floats) -> dict[str, float]:
-    order = np.argsort(-np.abs(parts), kind="stable")
-    return {FEATURES[i]: float(parts[i]) for i in order if parts[i]}
+    return [Ranked(rows[i], score, parts[i], sure) for (i, score), sure in zip(chosen, confidence, strict=True)]
 
 
 def pick(rows: Sequence[Candidate], scores: Floats, limit: int, crowding: float) -> list[tuple[int, float]]:

@@ -33,6 +33,7 @@ class WordTable(Protocol):
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
 _MOST_BYTES: Final = 6_000_000  # of one agent's lexicon
 _BASE, _INTEGER, _HASH = 4_000, 32, 48  # bytes of an empty lexicon, of a number in a dictionary, and of a hash
+_ONE_THREAD = 250_000  # multiplications of one product: OpenBLAS takes another thread from 262,144 on
 _UNRELATED = 0.12  # cosine of two words that have nothing to do with each other
 _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, content words above the second
 
@@ -123,7 +124,7 @@ class Lexicon:
         present = np.flatnonzero(np.bincount(pieces))
         place = np.zeros(int(present[-1]) + 1, np.intp)
         place[present] = np.arange(len(present))
-        near = self._compared.vectors(present) @ asked.T  # of each distinct piece, then added up
+        near = _product(self._compared.vectors(present), asked.T)  # of each distinct piece, then added up
         sums = np.add.reduceat(near[place[pieces]], starts, axis=0)
         return np.asarray(sums / norms[:, None])
 
@@ -215,6 +216,13 @@ class Texts:
         first = np.searchsorted(self.owners, self.owners)
         kept = order[np.arange(len(order)) - first < count]
         return np.bincount(self.owners[kept], own[kept], minlength=self.count) / count
+
+
+def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix product in pieces so small that OpenBLAS does not wake a second thread, which would wait in a loop."""
+    most = max(1, _ONE_THREAD // max(1, columns.size))
+    pieces = [rows[start : start + most] @ columns for start in range(0, len(rows), most)]
+    return np.concatenate(pieces) if pieces else rows @ columns
 
 
 class SoftMatcher:
