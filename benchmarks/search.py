@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pgvector import Vector
 
-from benchmarks import curves, fixtures, vectors
+from benchmarks import curves, fixtures, skew, vectors
 from memgpt import Memory
 from memgpt.config import NO_MODEL, Settings
 from memgpt.database import queries
@@ -95,6 +95,7 @@ def main() -> None:
             bench.asked = vectors.Source(99).take(plan.queries)
             _flatness(bench, result)
             _comparison(bench, result)
+        skew.add(server, skew.TINY if options.tiny else skew.FULL if options.full else skew.QUICK, result)
         curves.add(server, curves.TINY if options.tiny else curves.FULL if options.full else curves.QUICK, result)
     result.publish(keep=not options.tiny)
 

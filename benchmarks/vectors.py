@@ -37,6 +37,16 @@ class Source:
         return np.asarray(found, np.float32)
 
 
+class Matryoshka(Source):
+    """The same for a model trained so that its leading dimensions say most, and vectors can be cut off."""
+
+    def take(self, count: int) -> Matrix:
+        found = self._random.standard_normal((count, self._directions.shape[1]), np.float32)
+        found *= np.arange(1, found.shape[1] + 1, dtype=np.float32) ** -0.75
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(found, np.float32)
+
+
 def zipf(rows: int, agents: int) -> list[int]:
     """Sizes of agents: a few big ones, many small ones."""
     share = 1 / np.arange(1, agents + 1)

@@ -26,6 +26,11 @@ def code_type(dimensions: int) -> CodeType:
     return "halfvec" if dimensions <= MOST_HALFVEC else "bit"
 
 
+def code_bytes(dimensions: int) -> int:
+    """Return how many bytes the code of a vector of this length takes."""
+    return 8 + (2 * dimensions if code_type(dimensions) == "halfvec" else (dimensions + 7) // 8)
+
+
 def code(of_type: CodeType, vector: str = "%(embedding)s") -> bytes:
     """Return the expression that makes the code of a vector."""
     template: bytes = getattr(SQL, f"code_{of_type}")

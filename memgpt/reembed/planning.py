@@ -10,6 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from memgpt.database import queries
+from memgpt.database.codes import code_bytes
 from memgpt.database.dimensions import column
 from memgpt.embeddings import EmbeddingModel
 from memgpt.embeddings.providers import price
@@ -67,7 +68,7 @@ def plan(
     tokens = round(sum(model.count_tokens(texts)) * characters / max(sum(map(len, texts)), 1))
     total = sum(rows.values())
     new = column(model.dimensions)
-    vector = model.dimensions * (2 if new.type == "halfvec" else 4) + model.dimensions // 8
+    vector = model.dimensions * (2 if new.type == "halfvec" else 4) + code_bytes(model.dimensions)
     prices = (price(active[0]), model.price_per_million_tokens)
     costs = [None if each is None else tokens * each / 1e6 for each in prices]
     return ReembedPlan(
@@ -83,7 +84,7 @@ def plan(
         cost_to=costs[1],
         texts_per_second=per_second,
         seconds=(total / per_second if per_second else 0.0) + total / _WRITES_PER_SECOND,
-        disk_bytes=size + total * (vector + model.dimensions // 8),
+        disk_bytes=size + total * (vector + code_bytes(model.dimensions)),
     )
 
 

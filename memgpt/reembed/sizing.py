@@ -19,6 +19,7 @@ from psycopg import sql
 
 from memgpt.config import Settings, settings
 from memgpt.database import queries
+from memgpt.database.codes import code_bytes
 from memgpt.database.connection import connect, locate
 from memgpt.database.dimensions import column
 from memgpt.errors import DatabaseError
@@ -145,18 +146,24 @@ def per_row(table: str, dimensions: int) -> PerRow:
         return _between({4 * length: value for length, value in values.items()}, where)
 
     def each(kind: str) -> dict[str, float]:
-        names = next(iter(measured.values()))[kind]
-        # The bits of a vector are as many as its dimensions; everything else goes with its bytes.
         return {
-            name: at({n: m[kind][name] for n, m in measured.items()}, 4 * dimensions if READ_ALONE in name else stored)
-            for name in names
+            name: beside_codes({n: m[kind][name] for n, m in measured.items()})
+            if READ_ALONE in name and kind == "indexes"
+            else at({n: m[kind][name] for n, m in measured.items()}, stored)
+            for name in next(iter(measured.values()))[kind]
             if column(dimensions).operators or not name.endswith("_embedding_idx") or READ_ALONE in name
         }
+
+    def beside_codes(values: Mapping[int, float]) -> float:
+        """Return what goes with the bytes of vectors, and the codes, which are of two kinds, apart from it."""
+        return at({n: value - code_bytes(n) for n, value in values.items()}, stored) + code_bytes(dimensions)
 
     def one(kind: str) -> float:
         return at({n: m[kind] for n, m in measured.items()}, stored)
 
-    return PerRow(one("table"), each("indexes"), each("build"), one("insert"))
+    return PerRow(
+        beside_codes({n: m["table"] for n, m in measured.items()}), each("indexes"), each("build"), one("insert")
+    )
 
 
 def _between(values: Mapping[float, float], where: float) -> float:

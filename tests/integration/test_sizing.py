@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from memgpt import Memory
 from memgpt.cli import app
 from memgpt.config import NO_MODEL, Settings
+from memgpt.database.codes import code_bytes
 from memgpt.errors import DatabaseError
 from memgpt.reembed import sizing
 
@@ -24,8 +25,14 @@ def test_constants_lie_between_those_measured() -> None:
 
 def test_long_vectors_take_two_bytes_a_number_but_as_many_bits() -> None:
     whole, half = sizing.per_row("document_chunks", 1536), sizing.per_row("document_chunks", 3072)
-    assert half.table == whole.table
+    assert half.table == pytest.approx(whole.table + code_bytes(3072) - code_bytes(1536))
     assert half.searched > whole.searched * 1.5
+
+
+def test_codes_of_two_bytes_a_number_end_at_1024_dimensions() -> None:
+    halfvec, bits = sizing.per_row("conversations", 1024), sizing.per_row("conversations", 1025)
+    assert halfvec.searched - bits.searched == pytest.approx(code_bytes(1024) - code_bytes(1025), abs=1)
+    assert halfvec.table > bits.table
 
 
 def test_vectors_too_long_for_an_index_have_none() -> None:
