@@ -277,6 +277,8 @@ def _compare(ours: Outcome, others: Sequence[Outcome], result: fixtures.Result) 
             said.append(f"{what} {faster}")
             if faster.high < 1:
                 behind.append(f"{other.peer.label} is {1 / faster.value:.1f} times as fast at {what}")
+        if "eight" in ours.facts and "eight" in other.facts:
+            said.append(f"eight writers {ours.facts['eight'] / other.facts['eight']:.2f}")
         for what, name in (("recall of the nearest", "recall"), ("finding a text by its words", "items")):
             if other.facts.get(name, 0) > ours.facts.get(name, 0) + 0.01:
                 behind.append(f"{other.peer.label} is better at {what}: {other.facts[name]:.3f}")
