@@ -11,7 +11,8 @@ from memgpt.memory import scope_of
 class ByVector(Memgpt):
     def search(self, agent: str, query: str, limit: int) -> list[str]:
         memory = self._of(agent)
-        vector = scope_of(memory).embed([query], purpose="query")[0]
+        scope = scope_of(memory)
+        vector = scope.repeat_on_switch(lambda: scope.embed([query], purpose="query")[0])
         return [hit.text for hit in memory.search(vector=vector, limit=limit, kinds=["archival"])]
 
 

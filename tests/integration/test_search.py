@@ -55,6 +55,11 @@ def texts(memory: Memory, query: str, **options: Any) -> list[str]:
     return [hit.text for hit in memory.search(query, **options)]
 
 
+def embedded(memory: Memory, text: str) -> Any:
+    scope = scope_of(memory)
+    return scope.repeat_on_switch(lambda: scope.embed([text])[0])
+
+
 def test_every_kind_is_found_with_its_source(memory: Memory) -> None:
     fill(memory)
     hits = {hit.kind: hit for hit in memory.search("when does the Oslo flight leave?")}
@@ -74,7 +79,7 @@ def test_every_kind_is_found_with_its_source(memory: Memory) -> None:
 
 def test_a_hit_by_words_alone_surfaces(memory: Memory) -> None:
     """Its vector points away from everything, so only the full-text arm can find it."""
-    near = scope_of(memory).embed(["error code XK42-7 on the pump"])[0]
+    near = embedded(memory, "error code XK42-7 on the pump")
     assert near is not None
     vector = near.to_numpy()
     memory.remember("The pump showed XK42-7 on Tuesday", embedding=-vector)
@@ -103,7 +108,7 @@ def test_filters(memory: Memory) -> None:
     memory.remember("tea two", tags=["a"], metadata={"x": {"y": 2}}, created_at=NOW + timedelta(days=1))
     memory.messages.append("user", "tea three", metadata={"x": {"y": 1}}, created_at=NOW + timedelta(days=2))
     everything = {"tea one", "tea two", "tea three"}
-    vector = scope_of(memory).embed(["tea"])[0]
+    vector = embedded(memory, "tea")
     for asked in ({"query": "tea"}, {"query": ""}, {"vector": vector}):
 
         def found(asked: dict[str, Any] = asked, **filters: Any) -> set[str]:
@@ -208,7 +213,7 @@ def test_never_a_row_of_another_agent(memory: Memory, dsn: str, kind: Kind) -> N
     with Memory("bob", dsn=dsn) as bob:
         for n in range(3):
             fill(bob, f"flight to Oslo number {n}")
-        vector = scope_of(bob).embed(["flight to Oslo"])[0]
+        vector = embedded(bob, "flight to Oslo")
         assert len(bob.search("flight to Oslo", kinds=[kind])) == 3
     assert memory.search("flight to Oslo", kinds=[kind]) == []
     assert memory.search(vector=vector, kinds=[kind]) == []
@@ -259,7 +264,7 @@ def test_explain_tells_the_arms_and_what_each_feature_added(memory: Memory) -> N
         assert 1 <= hit.explain["text"]["rank"] <= 5
         json.dumps(hit.explain)
     assert {h.explain["text"]["rank"] for h in memory.search("tea", explain=True) if h.explain} == {1, 2, 3, 4, 5}
-    [nearest, *_] = memory.search(vector=scope_of(memory).embed(["tea"])[0], explain=True)
+    [nearest, *_] = memory.search(vector=embedded(memory, "tea"), explain=True)
     assert nearest.explain is not None
     assert nearest.explain["vector"] == {"rank": 1, "score": nearest.score}
     assert all(hit.explain is None for hit in memory.search("tea"))
@@ -320,7 +325,7 @@ def test_pages_neither_repeat_nor_skip(memory: Memory, kinds: list[Kind], option
     memory.remember_many({"text": text} for text in pool[:100])
     memory.messages.append_many({"content": text, "session": f"s{n % 3}"} for n, text in enumerate(pool[100:]))
     if "vector" in options:
-        options = {"vector": scope_of(memory).embed(["tea with milk"])[0]}
+        options = {"vector": embedded(memory, "tea with milk")}
     total = 100 if len(kinds) == 1 else 160
     for limit in (7, 30):
         pages: list[tuple[Kind, int]] = []
@@ -543,7 +548,7 @@ def test_a_read_only_session_can_search(memory: Memory, dsn: str) -> None:
         direct.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
     with Memory("ann", dsn=dsn) as standby:
         assert len(standby.search("Oslo flight", recency=1.0, explain=True)) == 4
-        assert len(standby.search(vector=scope_of(standby).embed(["Oslo"])[0])) == 4
+        assert len(standby.search(vector=embedded(standby, "Oslo"))) == 4
         assert standby.search("") != []
 
 
