@@ -23,8 +23,12 @@ from memgpt.errors import DatabaseError
 
 T = TypeVar("T")
 
-ARRAYS: Final = frozenset({"@>"})
-TEXTS_AND_ARRAYS: Final = frozenset({"@@", "@>"})
+ARRAYS: Final = frozenset({"@>", "&&"})
+TEXTS_AND_ARRAYS: Final = frozenset({"@@", "@>", "&&"})
+CLUSTER: Final = frozenset({"cluster"})
+"""A cluster finds the shard of an agent by a plain comparison only."""
+SCANNED: Final = CLUSTER | {"scan"}
+"""There no function of the owner reads tables: for a request the rows of the agent are tested one by one."""
 
 
 @contextmanager
@@ -185,6 +189,10 @@ def hidden_operators(connection: psycopg.Connection[Any]) -> frozenset[str]:
 
     Those of arrays for every request; ``@@`` where no superuser has declared that it tells nothing.
     """
-    if not isinstance(connection, Connection) or connection.scope is None or connection.citus:
+    if not isinstance(connection, Connection):
+        return frozenset()
+    if connection.citus:
+        return CLUSTER if connection.scope is None else SCANNED
+    if connection.scope is None:
         return frozenset()
     return ARRAYS if connection.leakproof else TEXTS_AND_ARRAYS

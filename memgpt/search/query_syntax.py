@@ -108,4 +108,4 @@ def _of_a_command(word: str) -> bool:
 
 def _written(token: _Token) -> str:
     """As ``websearch_to_tsquery`` reads it."""
-    return f'"{token.text}"' if token.quoted else token.text
+    return f'"{token.text}"' if token.quoted else token.text.lstrip("-")

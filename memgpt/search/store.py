@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.codes import CodeType, code_type
-from memgpt.database.driver import execute_long, hidden_operators
+from memgpt.database.driver import SCANNED, execute_long, hidden_operators
 from memgpt.models import KINDS, ActiveModel, Json, Kind
 
 SQL = queries.beside(__name__)
@@ -37,8 +37,10 @@ LINKED: Final[Sequence[Kind]] = ("archival", "chunk")
 """What names are taken from."""
 
 _HOLE: Final = re.compile(rb"\{(\w+)\}")
-_LOOKED_UP: Final = {"match": "@@", "named": "@@", "tagged": "@>"}
+_LOOKED_UP: Final = {"match": "&&", "named": "@@", "tagged": "@>"}
 """Pieces with a form for requests, by the operator whose place a function takes there."""
+_KEYS: Final = ("match", "occurs_match")
+"""Pieces that ask the index of words. Where it may not be asked, the keys of every row would only cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +338,7 @@ def compose(
 
 @cache
 def _occurring(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
-    occurs = SQL.occurs_looked_up if "@@" in hidden else SQL.occurs
+    occurs = SQL.occurs_looked_up if "&&" in hidden else SQL.occurs
     anywhere = [_completed(occurs, kind, filtered=True, hidden=hidden) for kind in kinds]
     return SQL.occurring.replace(b"{anywhere}", b"\nOR ".join(anywhere))
 
@@ -368,6 +370,10 @@ def _completed(
         piece = name.removesuffix("_again")
         if _LOOKED_UP.get(piece) in hidden:
             piece = f"{piece}_looked_up"
+        elif piece in _KEYS and hidden >= SCANNED:
+            return b""
+        elif piece == "own" and not hidden:
+            piece = "own_by_key"
         if filtered and f"{piece}_filtered" in SQL:
             piece = f"{piece}_filtered"
         template = _piece(piece, kind)

@@ -95,7 +95,7 @@ best AS MATERIALIZED (
 -- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded. They are parsed
 -- first, since a policy keeps a condition that parses them from the index.
 WITH asked AS MATERIALIZED (
-    SELECT p.ord::integer AS ord, websearch_to_tsquery(%(language)s::regconfig, p.phrase) AS query
+    SELECT p.ord::integer AS ord, websearch_to_tsquery(%(language)s::regconfig, memory_bigrams(p.phrase)) AS query
     FROM unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
 )
 SELECT p.ord
@@ -106,8 +106,16 @@ ORDER BY p.ord
 -- occurs --
 EXISTS (
     SELECT FROM {table} m
-    WHERE m.agent_id = %(agent_id)s::text
+    WHERE {own}
+        {occurs_match}
         AND m.search @@ p.query {open} {filters})
+
+-- occurs_match --
+-- As in match.
+AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
+    && memory_word_keys(%(agent_id)s::text, memory_query_words(p.query))
+AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
+    && memory_word_keys(%(agent_id)s::text, memory_query_words(p.query))
 
 -- occurs_looked_up --
 -- A scalar: of EXISTS the planner would make a join, and look up for each row anew.
@@ -222,16 +230,16 @@ asked AS MATERIALIZED (
     SELECT
         t.lexeme, t.ord::integer AS ord,
         ('''' || replace(replace(t.lexeme, E'\\', E'\\\\'), '''', '''''') || '''')::tsquery AS query
-    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, %(words)s::text)))[:32])
+    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, memory_bigrams(%(words)s::text))))[:32])
         WITH ORDINALITY AS t (lexeme, ord)
 ),
 demanded AS MATERIALIZED (
     SELECT string_agg(d.query, ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, p)::text, '') || ')'
+        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, memory_bigrams(p))::text, '') || ')'
         FROM unnest(%(phrases)s::text[]) AS p
         UNION ALL
-        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, x)::text, '') || ')'
+        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, memory_bigrams(x))::text, '') || ')'
         FROM unnest(%(excluded)s::text[]) AS x
     ) AS d (query)
 ),
@@ -239,7 +247,7 @@ matched AS MATERIALIZED (
     SELECT m.id, {session} a.ord, length(m.search) AS length
     FROM {table} m
     CROSS JOIN asked a
-    WHERE m.agent_id = %(agent_id)s::text
+    WHERE {own}
         {match}
         AND m.search @@ a.query
         {open} {filters}
@@ -287,11 +295,23 @@ recent AS (
     LIMIT %(recent_seeds)s::integer
 )
 
+-- own --
+m.agent_id = %(agent_id)s::text
+
+-- own_by_key --
+-- By bytes, as no index on agent_id compares: the keys have the agent, so it would only be read beside them.
+m.agent_id = %(agent_id)s::text COLLATE "C"
+
 -- match --
-AND m.search @@ (SELECT string_agg(q.query::text, ' | ')::tsquery FROM asked q)
+-- The index holds keys of agent and word; what they find is checked by its words. Twice, because the planner takes an array
+-- that it does not know for a hundredth of the table, and plans workers and compilation for it; the index reads them once.
+AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
+    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(q.lexeme)) FROM asked q)
+AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
+    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(q.lexeme)) FROM asked q)
 
 -- match_looked_up --
--- For a request where a policy keeps @@ from the index: the owner's function looks up which rows of the agent match. An
+-- For a request, from which a policy keeps the index: the owner's function looks up which rows of the agent match. An
 -- array, so that the rows are one scan, and the policy one test.
 AND m.id = ANY ((
     SELECT memory_matching_{kind}(string_agg(q.query::text, ' | ')::tsquery) FROM asked q)::bigint[])
@@ -368,7 +388,7 @@ chosen AS MATERIALIZED (
     ) AS u (id, distance, before, after)
     GROUP BY u.id
 ),
-session_frequencies AS (
+session_frequencies AS MATERIALIZED (
     SELECT counted.session, array_agg(counted.frequency ORDER BY counted.ord) AS frequencies
     FROM (
         SELECT i.session, a.ord, count(m.ord) AS frequency

@@ -209,7 +209,7 @@ NEAR = (
     " AND x.superseded_at IS NULL"
     " ORDER BY x.embedding_code <#> (SELECT l2_normalize(%s::text::vector)::halfvec) LIMIT 100"
 )
-WORDS = "SELECT id FROM archival_memories WHERE agent_id = 'acme-1' AND search @@ to_tsquery('english', 'rare7')"
+NAMED = "SELECT id FROM kg_entities WHERE agent_id = 'acme-1' AND name_keys @@ memory_name_query(ARRAY['name 4001'])"
 
 
 def test_policies_keep_the_plans(database_of: Database) -> None:
@@ -220,16 +220,20 @@ def test_policies_keep_the_plans(database_of: Database) -> None:
             " (SELECT array_agg(sin(n * i)) FROM generate_series(1, %s) i)::vector FROM generate_series(1, 6000) n",
             [256],
         )
+        owner.execute(
+            "INSERT INTO kg_entities (agent_id, name)"
+            " SELECT 'acme-' || n % 2, 'Name ' || n FROM generate_series(1, 6000) n"
+        )
         owner.execute("CHECKPOINT")  # the server commits asynchronously, and VACUUM marks what is on disk
-        owner.execute("VACUUM ANALYZE archival_memories")
+        owner.execute("VACUUM ANALYZE archival_memories, kg_entities")
     isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
     vector = str([1.0] * 256)
     with isolated.transaction() as connection:
         near = str(connection.execute(f"EXPLAIN {NEAR}", [vector]).fetchall())
-        words = str(connection.execute(f"EXPLAIN {WORDS}").fetchall())
+        named = str(connection.execute(f"EXPLAIN {NAMED}").fetchall())
     assert "Index Only Scan using archival_memories_agent_embedding_idx" in near, near
     assert "One-Time Filter" in near
-    assert "archival_memories_search_idx" in words
+    assert "kg_entities_name_keys_idx" in named
 
 
 def test_an_agent_can_leave_a_shared_block(dsn: str, database_of: Database) -> None:

@@ -177,7 +177,7 @@ def named_in_text(module: Path, file: Path) -> set[str]:
     holes = set(re.findall(r"\{(\w+)\}", file.read_text(encoding="utf-8")))
     tree = ast.parse(module.read_text(encoding="utf-8"))
     asked = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    pieces = holes | asked & {"ranked", "nearest", "nearest_by_bits", "near_nothing"}
+    pieces = holes | asked & {"ranked", "nearest", "nearest_by_bits", "near_nothing", "own_by_key"}
     forms = {name: name.removesuffix("_looked_up").removesuffix("_filtered") for name, _ in named(file)}
     return {name for name, form in forms.items() if form in pieces or form.partition("_")[2] in pieces}
 

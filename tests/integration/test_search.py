@@ -17,6 +17,7 @@ from psycopg import sql
 from memgpt import Memory
 from memgpt.agent.toolbox import WEAK, _archival
 from memgpt.config import Settings
+from memgpt.database.driver import hidden_operators
 from memgpt.errors import ConfigurationError, InputError
 from memgpt.memory import scope_of
 from memgpt.models import KINDS, Hit, Kind
@@ -526,16 +527,17 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
     ):
         [[role]] = connection.execute("SELECT current_user").fetchall()
         assert (role == "memgpt_agent") is isolated
-        nearest = explained(connection, store.compose("nearest", (kind,), False, code="halfvec"), given)
-        ranked = explained(connection, store.compose("ranked", (kind,), False, code="halfvec"), given)
+        hidden = hidden_operators(connection)
+        nearest = explained(connection, store.compose("nearest", (kind,), False, hidden, code="halfvec"), given)
+        ranked = explained(connection, store.compose("ranked", (kind,), False, hidden, code="halfvec"), given)
         phrased = given | {"phrases": ['"needle in hay"']}
-        occurring = explained(connection, store._occurring((kind,), frozenset()), phrased)
+        occurring = explained(connection, store._occurring((kind,), hidden), phrased)
     for plan in (nearest, ranked):
         assert any(
             n["Node Type"] == "Index Only Scan" and n["Index Name"] == f"{prefix}_agent_embedding_idx" for n in plan
         ), [(n["Node Type"], n.get("Index Name")) for n in plan]
         assert not any(n["Node Type"] == "Seq Scan" and n.get("Relation Name") == TABLES[kind] for n in plan)
-    for plan in (ranked, occurring):
+    for plan in () if isolated else (ranked, occurring):  # a request asks a function: test_managed.py
         assert any(n["Node Type"] == "Bitmap Index Scan" and n["Index Name"] == f"{prefix}_search_idx" for n in plan), [
             (n["Node Type"], n.get("Index Name")) for n in plan
         ]

@@ -92,6 +92,14 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.memory_unspaced() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]'::text;
+
+CREATE FUNCTION public.memory_bigrams(body text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((octet_length(body) > char_length(body)) AND (body ~ public.memory_unspaced())) THEN regexp_replace(regexp_replace("left"(body, 400000), (('('::text || public.memory_unspaced()) || '+)|[\u2010-\u205e\u3000-\u3004\u3008-\u303f\u30fb\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+'::text), ' \1 '::text, 'g'::text), (((((('(?<='::text || public.memory_unspaced()) || ')('::text) || public.memory_unspaced()) || ')(?='::text) || public.memory_unspaced()) || ')'::text), '\1 \1'::text, 'g'::text) ELSE body END;
+
 CREATE FUNCTION public.memory_bits(embedding public.vector) RETURNS bit varying
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'public'
@@ -137,28 +145,43 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
+CREATE FUNCTION public.memory_fitting_vector(language text, words text, characters text) RETURNS tsvector
     LANGUAGE plpgsql IMMUTABLE
     AS $$
-DECLARE
-    read text := normalize(body);
 BEGIN
-    IF octet_length(read) <= 100000 THEN
-        RETURN to_tsvector(language::regconfig, read);
+    IF octet_length(words) <= 100000 AND characters IS NULL THEN
+        RETURN to_tsvector(language::regconfig, words);
     END IF;
     LOOP
         BEGIN
-            RETURN to_tsvector(language::regconfig, read);
+            RETURN to_tsvector(language::regconfig, words) || to_tsvector('simple', coalesce(characters, ''));
         EXCEPTION WHEN program_limit_exceeded THEN
-            read := left(read, char_length(read) / 2);
+            words := left(words, char_length(words) / 2);
+            characters := left(characters, char_length(characters) / 2);
         END;
     END LOOP;
 END
 $$;
 
+CREATE FUNCTION public.memory_query_words(query tsquery) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT replace(replace(q.word[1], ''''''::text, ''''::text), '\\'::text, '\'::text) AS replace FROM regexp_matches((memory_query_words.query)::text, '''((?:[^'']|'''')*)'''::text, 'g'::text) q(word));
+
+CREATE FUNCTION public.memory_unigrams(body text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((octet_length(body) > char_length(body)) AND (body ~ public.memory_unspaced())) THEN (SELECT string_agg(c."character", ' '::text) AS string_agg FROM unnest(string_to_array("left"(memory_unigrams.body, 400000), NULL::text)) c("character") WHERE ((ascii(c."character") >= 12293) AND (c."character" ~ public.memory_unspaced()))) ELSE NULL::text END;
+
+CREATE FUNCTION public.memory_search_vector(language text, body text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE
+    RETURN public.memory_fitting_vector(language, public.memory_bigrams(NORMALIZE(body)), public.memory_unigrams(NORMALIZE(body)));
+
 CREATE FUNCTION public.memory_text_hash(body text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (md5(NORMALIZE(body)))::uuid;
+
+CREATE FUNCTION public.memory_word_keys(agent text, words text[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE COST 1000 PARALLEL SAFE
+    RETURN (SELECT array_agg((((hashtext(memory_word_keys.agent))::bigint << 32) + hashtext(w.word))) AS array_agg FROM unnest(memory_word_keys.words) w(word));
 
 CREATE TABLE public.archival_memories (
     agent_id text NOT NULL,
@@ -200,11 +223,11 @@ ALTER TABLE ONLY public.archival_memories FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_archival(query tsquery) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_archival.query)));
+    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = ((SELECT public.memory_agent() AS memory_agent) COLLATE "C")) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_archival.query)) AS memory_word_keys)) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_archival.query)) AS memory_word_keys)) AND (m.search @@ memory_matching_archival.query)));
 
 CREATE FUNCTION public.memory_matching_archival(query tsquery, wanted text[]) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_archival.query) AND (m.tags @> memory_matching_archival.wanted)));
+    RETURN ARRAY(SELECT m.id FROM public.archival_memories m WHERE ((m.agent_id = ((SELECT public.memory_agent() AS memory_agent) COLLATE "C")) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_archival.query)) AS memory_word_keys)) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_archival.query)) AS memory_word_keys)) AND (m.search @@ memory_matching_archival.query) AND (m.tags @> memory_matching_archival.wanted)));
 
 CREATE TABLE public.document_chunks (
     agent_id text NOT NULL,
@@ -240,7 +263,7 @@ ALTER TABLE ONLY public.document_chunks FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_chunk(query tsquery) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    RETURN ARRAY(SELECT m.id FROM public.document_chunks m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_chunk.query)));
+    RETURN ARRAY(SELECT m.id FROM public.document_chunks m WHERE ((m.agent_id = ((SELECT public.memory_agent() AS memory_agent) COLLATE "C")) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_chunk.query)) AS memory_word_keys)) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_chunk.query)) AS memory_word_keys)) AND (m.search @@ memory_matching_chunk.query)));
 
 CREATE FUNCTION public.memory_names(name text, aliases text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -328,7 +351,7 @@ ALTER TABLE ONLY public.kg_relationships FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_fact(query tsquery) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    RETURN ARRAY(SELECT m.id FROM public.kg_relationships m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_fact.query)));
+    RETURN ARRAY(SELECT m.id FROM public.kg_relationships m WHERE ((m.agent_id = ((SELECT public.memory_agent() AS memory_agent) COLLATE "C")) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_fact.query)) AS memory_word_keys)) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_fact.query)) AS memory_word_keys)) AND (m.search @@ memory_matching_fact.query)));
 
 CREATE TABLE public.conversations (
     agent_id text NOT NULL,
@@ -369,7 +392,7 @@ ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION public.memory_matching_message(query tsquery) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    RETURN ARRAY(SELECT m.id FROM public.conversations m WHERE ((m.agent_id = (SELECT public.memory_agent() AS memory_agent)) AND (m.search @@ memory_matching_message.query)));
+    RETURN ARRAY(SELECT m.id FROM public.conversations m WHERE ((m.agent_id = ((SELECT public.memory_agent() AS memory_agent) COLLATE "C")) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_message.query)) AS memory_word_keys)) AND (public.memory_word_keys(m.agent_id, tsvector_to_array(m.search)) && (SELECT public.memory_word_keys(public.memory_agent(), public.memory_query_words(memory_matching_message.query)) AS memory_word_keys)) AND (m.search @@ memory_matching_message.query)));
 
 CREATE FUNCTION public.memory_matching_tags(wanted text[]) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1163,7 +1186,8 @@ CREATE INDEX archival_memories_embedding_idx ON public.archival_memories USING i
 
 CREATE INDEX archival_memories_expires_at_idx ON public.archival_memories USING btree (agent_id, expires_at) WHERE (expires_at IS NOT NULL);
 
-CREATE INDEX archival_memories_search_idx ON public.archival_memories USING gin (search);
+CREATE INDEX archival_memories_search_idx ON public.archival_memories USING gin (public.memory_word_keys(agent_id, tsvector_to_array(search))) WITH (gin_pending_list_limit='64');
+ALTER INDEX public.archival_memories_search_idx ALTER COLUMN 1 SET STATISTICS 0;
 
 CREATE INDEX archival_memories_tags_idx ON public.archival_memories USING gin (tags);
 
@@ -1179,7 +1203,8 @@ CREATE INDEX conversations_created_at_idx ON public.conversations USING btree (a
 
 CREATE INDEX conversations_intent_idx ON public.conversations USING btree (agent_id, intent, created_at DESC);
 
-CREATE INDEX conversations_search_idx ON public.conversations USING gin (search);
+CREATE INDEX conversations_search_idx ON public.conversations USING gin (public.memory_word_keys(agent_id, tsvector_to_array(search))) WITH (gin_pending_list_limit='64');
+ALTER INDEX public.conversations_search_idx ALTER COLUMN 1 SET STATISTICS 0;
 
 CREATE INDEX conversations_session_idx ON public.conversations USING btree (agent_id, session, created_at, id);
 
@@ -1199,7 +1224,8 @@ CREATE INDEX document_chunks_document_idx ON public.document_chunks USING btree 
 
 CREATE INDEX document_chunks_embedding_idx ON public.document_chunks USING ivfflat (embedding public.vector_cosine_ops) WITH (lists='200');
 
-CREATE INDEX document_chunks_search_idx ON public.document_chunks USING gin (search);
+CREATE INDEX document_chunks_search_idx ON public.document_chunks USING gin (public.memory_word_keys(agent_id, tsvector_to_array(search))) WITH (gin_pending_list_limit='64');
+ALTER INDEX public.document_chunks_search_idx ALTER COLUMN 1 SET STATISTICS 0;
 
 CREATE UNIQUE INDEX embedding_models_active_idx ON public.embedding_models USING btree (active) WHERE active;
 
@@ -1241,7 +1267,8 @@ CREATE INDEX kg_relationships_agent_embedding_idx ON public.kg_relationships USI
 
 CREATE INDEX kg_relationships_agent_id_idx ON public.kg_relationships USING btree (agent_id);
 
-CREATE INDEX kg_relationships_search_idx ON public.kg_relationships USING gin (search);
+CREATE INDEX kg_relationships_search_idx ON public.kg_relationships USING gin (public.memory_word_keys(agent_id, tsvector_to_array(search))) WITH (gin_pending_list_limit='64');
+ALTER INDEX public.kg_relationships_search_idx ALTER COLUMN 1 SET STATISTICS 0;
 
 CREATE INDEX kg_relationships_source_idx ON public.kg_relationships USING btree (agent_id, source_id, type) INCLUDE (target_id, weight, valid_from, valid_to, recorded_at, superseded_at, id);
 
