@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pgvector import Vector
 
-from benchmarks import curves, fixtures, skew, vectors
+from benchmarks import curves, fixtures, skew, vectors, words
 from memgpt import Memory
 from memgpt.config import NO_MODEL, Settings
 from memgpt.database import queries
@@ -97,6 +97,7 @@ def main() -> None:
             _comparison(bench, result)
         skew.add(server, skew.TINY if options.tiny else skew.FULL if options.full else skew.QUICK, result)
         curves.add(server, curves.TINY if options.tiny else curves.FULL if options.full else curves.QUICK, result)
+        words.add(server, words.TINY if options.tiny else words.FULL if options.full else words.QUICK, result)
     result.publish(keep=not options.tiny)
 
 
