@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 from pgvector import Vector
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries, times
-from memgpt.database.tables import BY_NAME, HISTORY, expressions, listed
+from memgpt.database.tables import BY_NAME, HISTORY, expressions
 from memgpt.models import Author, Json
 
 SQL = queries.beside(__name__)
@@ -126,37 +125,30 @@ def _with_old_in_utc(line: tuple[str, Vector | None]) -> tuple[str, Vector | Non
     return json.dumps(row | {"old": row["old"] and times.in_utc(row["old"])}), vector
 
 
-@cache
 def _export(name: str) -> bytes:
     table = BY_NAME[name]
-    exported = listed(table.columns, lambda column: sql.Identifier("t", column))
+    exported = queries.identifiers(table.columns, "t")
     return table.complete(SQL.export, exported=exported, t_vector=table.vector_of("t"))
 
 
-@cache
 def _there(name: str) -> bytes:
     table = BY_NAME[name]
-    return table.complete(SQL.there, created=sql.Identifier(table.created))
+    return table.complete(SQL.there, created=queries.identifier(table.created))
 
 
-@cache
 def _same(name: str) -> bytes:
     table = BY_NAME[name]
-    content = {
-        f"{alias}_content": listed(table.content, lambda column, alias=alias: sql.Identifier(alias, column))  # type: ignore[misc]
-        for alias in ("n", "t")
-    }
-    return table.complete(SQL.same, o_columns=listed(table.columns, lambda c: sql.Identifier("o", c)), **content)
+    content = {f"{alias}_content": queries.identifiers(table.content, alias) for alias in ("n", "t")}
+    return table.complete(SQL.same, o_columns=queries.identifiers(table.columns, "o"), **content)
 
 
-@cache
 def _take_in(name: str) -> bytes:
     table = BY_NAME[name]
     compared = [column for column in table.columns if column not in ("embedding_model", *table.counters)]
     return table.complete(
         SQL.take_in,
-        incoming=listed(table.stored, expressions(SQL, "incoming", "n")),
+        incoming=expressions(SQL, "incoming", "n", table.stored),
         t_vector=table.vector_of("t"),
-        t_compared=listed(compared, lambda column: sql.Identifier("t", column)),
-        n_compared=listed(compared, lambda column: sql.Identifier("n", column)),
+        t_compared=queries.identifiers(compared, "t"),
+        n_compared=queries.identifiers(compared, "n"),
     )

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
@@ -319,10 +318,10 @@ def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tup
         yield memories[start : start + BATCH]
 
 
-@cache
 def _remember(dimensions: int) -> bytes:
-    return codes.completed(SQL.remember.replace(b"{near_duplicates}", SQL.near_duplicates), dimensions)
+    near = codes.completed(SQL.near_duplicates, dimensions)
+    return queries.compose_partly(SQL.remember, near_duplicates=near)
 
 
 def _list(hidden: frozenset[str]) -> bytes:
-    return SQL.list.replace(b"{tagged}", SQL.tagged if "@>" in hidden else b"")
+    return queries.compose(SQL.list, tagged=SQL.tagged if "@>" in hidden else b"")

@@ -7,7 +7,6 @@ parameter ``embedding``; :func:`completed` fills both in for the length of the v
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final, Literal
 
 from memgpt.database import queries
@@ -34,7 +33,7 @@ def code_bytes(dimensions: int) -> int:
 def code(of_type: CodeType, vector: str = "%(embedding)s") -> bytes:
     """Return the expression that makes the code of a vector."""
     template: bytes = getattr(SQL, f"code_{of_type}")
-    return template.replace(b"{vector}", vector.encode())
+    return queries.compose(template, vector=vector.encode())
 
 
 def distance(of_type: CodeType) -> bytes:
@@ -43,8 +42,7 @@ def distance(of_type: CodeType) -> bytes:
     return operator
 
 
-@cache
 def completed(template: bytes, dimensions: int) -> bytes:
     """Return a statement for vectors of this length."""
     of_type = code_type(dimensions)
-    return template.replace(b"{distance}", distance(of_type)).replace(b"{code}", code(of_type))
+    return queries.compose_partly(template, distance=distance(of_type), code=code(of_type))

@@ -1,12 +1,20 @@
-"""Named SQL: the ``.sql`` file beside a module, cut into its ``-- name --`` blocks."""
+"""Named SQL: the ``.sql`` file beside a module, cut into its ``-- name --`` blocks, and what completes them.
+
+A block may have holes, ``{name}``, for what is no parameter: another block, names of columns and tables, a literal.
+:func:`compose` fills them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from importlib import resources
+from typing import Final
 
+from psycopg import sql
+
+_HOLE: Final = re.compile(rb"\{(\w+)\}")
 _PARAMETER = re.compile(rb"%%|%\((?P<name>\w+)\)s")
 _BLOCK = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$", re.MULTILINE)
 
@@ -51,6 +59,42 @@ def numbered(statement: bytes) -> tuple[bytes, tuple[str, ...]]:
         return b"$%d" % names.setdefault(match["name"].decode(), len(names) + 1)
 
     return _PARAMETER.sub(number, statement), tuple(names)
+
+
+@lru_cache(maxsize=1000)
+def compose(template: bytes, **parts: bytes) -> bytes:
+    """Return a statement whose holes are filled with these parts.
+
+    Raises:
+        KeyError: there is no part for a hole.
+    """
+    return fill(template, parts.__getitem__)
+
+
+@lru_cache(maxsize=1000)
+def compose_partly(template: bytes, **parts: bytes) -> bytes:
+    """Return a template of which these holes are filled, and others are left."""
+    return fill(template, lambda name: parts.get(name, b"{%s}" % name.encode()))
+
+
+def fill(template: bytes, part: Callable[[str], bytes]) -> bytes:
+    """Return a statement whose holes are filled by what is asked for each name."""
+    return _HOLE.sub(lambda hole: part(hole[1].decode()), template)
+
+
+def identifier(*names: str) -> bytes:
+    """Return a name, as of a table in its schema or of a column under an alias, quoted."""
+    return sql.Identifier(*names).as_bytes(None)
+
+
+def identifiers(names: Iterable[str], alias: str | None = None) -> bytes:
+    """Return columns one after the other, of an alias if one is given."""
+    return b", ".join(identifier(name) if alias is None else identifier(alias, name) for name in names)
+
+
+def literal(value: str | int | None) -> bytes:
+    """Return a constant, quoted."""
+    return sql.Literal(value).as_bytes(None)
 
 
 def beside(module: str) -> Queries:

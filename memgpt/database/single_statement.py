@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -16,17 +15,12 @@ SQL = queries.beside(__name__)
 def guarded(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
     """Return the statement with its ``{guard}``: CTEs ``model`` (the active one) and ``current``, which is empty where
     the statement names another."""
-    return _filled(statement, b"{guard}", SQL.guarded_before if _distributed(connection) else SQL.guard)
+    return queries.compose_partly(statement, guard=SQL.guarded_before if _distributed(connection) else SQL.guard)
 
 
 def with_agent(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
     """Return the statement with its ``{agent}``: a CTE that makes the agent's own row."""
-    return _filled(statement, b"{agent}", b"" if _distributed(connection) else SQL.agent)
-
-
-@cache
-def _filled(statement: bytes, hole: bytes, piece: bytes) -> bytes:
-    return statement.replace(hole, piece)
+    return queries.compose_partly(statement, agent=b"" if _distributed(connection) else SQL.agent)
 
 
 def _distributed(connection: psycopg.Connection[Any]) -> bool:

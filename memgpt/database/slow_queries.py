@@ -118,7 +118,7 @@ def _explain(connection: IsolatedConnection, statement: bytes, parameters: Any, 
         with connection.transaction():
             # what is numbered has its parameters in a list
             cursor = (psycopg.RawCursor if isinstance(parameters, list) else psycopg.Cursor)(connection)
-            lines = cursor.execute(how.replace(b"{statement}", statement), parameters, prepare=False).fetchall()
+            lines = cursor.execute(queries.compose(how, statement=statement), parameters, prepare=False).fetchall()
     except psycopg.Error as error:
         log.warning("a slow statement could not be explained: %s", type(error).__name__)
         return []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from psycopg import sql
-
-from memgpt.database.queries import Queries
+from memgpt.database.queries import Queries, compose, identifier, identifiers, literal
 from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Message
 
 Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact
@@ -64,36 +62,32 @@ class Table:
         """Every column but the agent's id."""
         return self.columns if self.vector is None else (*self.columns, self.vector)
 
-    def complete(self, template: bytes, **parts: sql.Composable) -> bytes:
-        """Complete a template for this table."""
-        names = {
-            "table": sql.Identifier(self.name),
-            "kind": sql.Literal(self.kind),
-            "columns": listed(self.columns),
-            "stored": listed(self.stored),
-        }
-        return sql.SQL(template.decode()).format(**names, **parts).as_bytes(None)
+    def complete(self, template: bytes, **parts: bytes) -> bytes:
+        """Return a statement for this table."""
+        return compose(
+            template,
+            table=identifier(self.name),
+            kind=literal(self.kind),
+            columns=identifiers(self.columns),
+            stored=identifiers(self.stored),
+            **parts,
+        )
 
-    def vector_of(self, alias: str) -> sql.Composable:
+    def vector_of(self, alias: str) -> bytes:
         """Return the vector of a row, NULL where rows have none."""
-        return sql.SQL("NULL::vector") if self.vector is None else sql.Identifier(alias, self.vector)
+        return b"NULL::vector" if self.vector is None else identifier(alias, self.vector)
 
 
-def listed(names: Iterable[str], write: Callable[[str], sql.Composable] = sql.Identifier) -> sql.Composed:
-    """Columns one after the other, each as it is to be written."""
-    return sql.SQL(", ").join(map(write, names))
+def expressions(queries: Queries, prefix: str, alias: str, columns: Iterable[str]) -> bytes:
+    """Return columns one after the other: of each the query ``PREFIX_COLUMN`` of a file, or else that of the alias."""
 
-
-def expressions(queries: Queries, prefix: str, alias: str) -> Callable[[str], sql.Composable]:
-    """Return the expression for a column: the query ``PREFIX_COLUMN`` of a file, or else the column of that alias."""
-
-    def write(name: str) -> sql.Composable:
+    def write(name: str) -> bytes:
         if f"{prefix}_{name}" not in queries:
-            return sql.Identifier(alias, name)
-        expression = sql.SQL(getattr(queries, f"{prefix}_{name}").decode())
-        return sql.SQL("{} AS {}").format(expression, sql.Identifier(name))
+            return identifier(alias, name)
+        expression: bytes = getattr(queries, f"{prefix}_{name}")
+        return expression + b" AS " + identifier(name)
 
-    return write
+    return b", ".join(map(write, columns))
 
 
 TABLES: Final = (

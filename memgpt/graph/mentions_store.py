@@ -16,8 +16,8 @@ SQL = queries.beside(__name__)
 Linkable = Literal["archival", "chunk"]
 
 _STATEMENTS: Final[Mapping[Linkable, bytes]] = {
-    "archival": SQL.link_archival.replace(b"{noted}", SQL.noted).replace(b"{kind}", b"archival"),
-    "chunk": SQL.link_chunk.replace(b"{noted}", SQL.noted).replace(b"{kind}", b"chunk"),
+    "archival": queries.compose(SQL.link_archival, noted=queries.compose(SQL.noted, kind=b"archival")),
+    "chunk": queries.compose(SQL.link_chunk, noted=queries.compose(SQL.noted, kind=b"chunk")),
 }
 
 

@@ -247,9 +247,8 @@ class GraphStore:
         return NotFoundError(f"agent {self._author.agent_id!r} has no {what} {id}")
 
 
-@cache
 def _with_aliases(query: bytes) -> bytes:
-    return query.replace(b"{aliases}", SQL.aliases)
+    return queries.compose(query, aliases=SQL.aliases)
 
 
 def _placed(place: int, **fields: Any) -> tuple[int, Entity]:
@@ -268,10 +267,9 @@ def _find_each(names: int, hidden: frozenset[str] = frozenset()) -> bytes:
 @cache
 def _insert_named(hidden: frozenset[str] = frozenset()) -> bytes:
     named = SQL.named_looked_up if "@@" in hidden else SQL.named
-    return SQL.insert_named.replace(b"{named}", named.replace(b"%(name)s::text", b"i.name"))
+    return queries.compose(SQL.insert_named, named=named.replace(b"%(name)s::text", b"i.name"))
 
 
-@cache
 def _find_entities(hidden: frozenset[str] = frozenset()) -> bytes:
     named = SQL.named_looked_up if "@@" in hidden else SQL.named
-    return _with_aliases(SQL.find_entities).replace(b"{named}", named)
+    return queries.compose(SQL.find_entities, aliases=SQL.aliases, named=named)

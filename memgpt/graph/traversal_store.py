@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any, Final
 
 from psycopg import Connection
@@ -83,8 +82,7 @@ class TraversalStore:
 _FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}
 
 
-@cache
 def _statement(form: str, of_types: bool, hidden: frozenset[str] = frozenset()) -> bytes:
-    fact = SQL.fact.replace(b"{types}", SQL.of_types if of_types else b"")
-    walk = SQL.walk.replace(b"{named}", SQL.named_looked_up if "@@" in hidden else SQL.named)
-    return _FORMS[form].replace(b"{walk}", walk).replace(b"{fact}", fact)
+    fact = queries.compose(SQL.fact, types=SQL.of_types if of_types else b"")
+    walk = queries.compose(SQL.walk, named=SQL.named_looked_up if "@@" in hidden else SQL.named, fact=fact)
+    return queries.compose(_FORMS[form], walk=walk, fact=fact)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from memgpt.database import queries, times
-from memgpt.database.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions, listed
+from memgpt.database.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions
 from memgpt.models import Action, Author, Change
 
 SQL = queries.beside(__name__)
@@ -135,28 +134,23 @@ def _in_utc(change: Change) -> Change:
     return replace(change, old=old and times.in_utc(old), new=new and times.in_utc(new))
 
 
-@cache
 def _statement(form: str, kind: RowKind) -> bytes:
     table = BY_KIND[kind]
     changing = [name for name in table.stored if name not in ("id", *table.counters)]
     shown = ROW_KINDS[kind].__slots__
     return table.complete(
         {"put": SQL.put, "delete": SQL.delete, "as_of": SQL.as_of, "row_now": SQL.row_now}[form],
-        brought_back=listed(table.stored, expressions(SQL, "brought_back", "t")),
-        excluded=listed(changing, lambda name: sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))),
-        unless=_unless(kind),
-        then=listed(shown, expressions(SQL, "of", "t")),
-        now=listed(shown, expressions(SQL, "of", "m")),
+        brought_back=expressions(SQL, "brought_back", "t", table.stored),
+        excluded=b", ".join(
+            queries.identifier(name) + b" = " + queries.identifier("excluded", name) for name in changing
+        ),
+        unless={"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b""),
+        then=expressions(SQL, "of", "t", shown),
+        now=expressions(SQL, "of", "m", shown),
         **{f"{alias}_vector": table.vector_of(alias) for alias in ("b", "g", "t")},
     )
 
 
-@cache
 def _entries() -> bytes:
     rows = b"\n".join(_statement("row_now", kind) for kind in ROW_KINDS)
-    return SQL.entries.replace(b"{rows_now}", rows)
-
-
-def _unless(kind: RowKind) -> sql.SQL:
-    """Return the condition that keeps a row from being deleted."""
-    return sql.SQL({"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b"").decode())
+    return queries.compose(SQL.entries, rows_now=rows)

@@ -67,7 +67,7 @@ class Batches:
             generated = is_generated(connection, self.table, "embedding_next_code")
             size = column(self._model.dimensions)  # of the vector as it is stored
             of = codes.code(codes.code_type(size.dimensions), f"n.embedding::{size.type}")
-            code = b"" if generated else SQL.set_code.replace(b"{of}", of)
+            code = b"" if generated else queries.compose(SQL.set_code, of=of)
             held = self.table.compose(SQL.held)
             self._statement = self.table.compose(SQL.store, held=held, code=sql.SQL(code.decode()))
         given = {

@@ -332,21 +332,20 @@ def compose(
     """
     parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden, code) + b")" for kind in kinds]
     counts = [_completed(SQL.counts, kind, filtered, hidden, code) for kind in kinds]
-    found = SQL.found.replace(b"{counts}", b",\n".join(counts))
-    return found.replace(b"{found}", b"\nUNION ALL\n".join(parts))
+    return queries.compose(SQL.found, counts=b",\n".join(counts), found=b"\nUNION ALL\n".join(parts))
 
 
 @cache
 def _occurring(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
     occurs = SQL.occurs_looked_up if "&&" in hidden else SQL.occurs
     anywhere = [_completed(occurs, kind, filtered=True, hidden=hidden) for kind in kinds]
-    return SQL.occurring.replace(b"{anywhere}", b"\nOR ".join(anywhere))
+    return queries.compose(SQL.occurring, anywhere=b"\nOR ".join(anywhere))
 
 
 @cache
 def _linked() -> bytes:
     texts = [_completed(SQL.linked_text, kind, filtered=True) for kind in LINKED]
-    return SQL.linked.replace(b"{texts}", b"\nUNION ALL\n".join(texts))
+    return queries.compose(SQL.linked, texts=b"\nUNION ALL\n".join(texts))
 
 
 def _completed(
@@ -358,8 +357,7 @@ def _completed(
 ) -> bytes:
     """Return a statement for one kind: what stands in braces is what the file says of that kind, or of all."""
 
-    def fill(hole: re.Match[bytes]) -> bytes:
-        name = hole[1].decode()
+    def part(name: str) -> bytes:
         if name == "kind":
             return kind.encode()
         if name in ("code", "distance"):
@@ -378,10 +376,10 @@ def _completed(
             piece = f"{piece}_filtered"
         template = _piece(piece, kind)
         if name == "near_again":
-            template = template.replace(b"{most}", SQL.most_needed)
+            template = queries.compose_partly(template, most=SQL.most_needed)
         return _completed(template, kind, filtered, hidden, code)
 
-    return _HOLE.sub(fill, template)
+    return queries.fill(template, part)
 
 
 def _piece(name: str, kind: Kind) -> bytes:

@@ -157,7 +157,7 @@ def patterns(module: Path) -> list[re.Pattern[str]]:
     found = []
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         match node:
-            case ast.Call(func=ast.Name("expressions"), args=[ast.Name("SQL"), ast.Constant(str() as prefix), _]):
+            case ast.Call(func=ast.Name("expressions"), args=[ast.Name("SQL"), ast.Constant(str() as prefix), *_]):
                 found.append(re.compile(rf"{prefix}_\w+"))
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
             continue

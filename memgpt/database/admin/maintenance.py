@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from psycopg import sql
 from psycopg.rows import class_row
 
 from memgpt.config import Settings, settings
@@ -83,8 +82,7 @@ def vacuum(dsn: str | None = None, *, options: Settings | None = None) -> Iterat
         rows = connection.execute(SQL.tables, {"schema": options.db_schema, "tables": ours}).fetchall()
         for (table,) in rows:
             started = time.monotonic()
-            name = sql.Identifier(options.db_schema, table)
-            connection.execute(sql.SQL(SQL.vacuum.decode()).format(table=name))
+            connection.execute(queries.compose(SQL.vacuum, table=queries.identifier(options.db_schema, table)))
             yield table, time.monotonic() - started
 
 

@@ -45,7 +45,7 @@ class Kept(Protocol):
 
 
 _PENDING: Final = {
-    kind: statement.replace(b"{open}", SQL.open).replace(b"{paid}", SQL.paid)
+    kind: queries.compose(statement, open=SQL.open, paid=SQL.paid)
     for kind, statement in {
         "archival": SQL.pending_archival,
         "message": SQL.pending_message,

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from memgpt.database import queries
@@ -62,10 +61,10 @@ def read(dsn: str, table: ForeignTable) -> Iterator[ImportItem]:
 
 
 def _rows(dsn: str, table: ForeignTable) -> Iterator[dict[str, Any]]:
-    columns = sql.SQL(", ").join(map(sql.Identifier, ("id", "payload"))) if table.is_mem0 else sql.SQL("*")
-    order = sql.SQL(", ").join(map(sql.Identifier, ("id",) if table.is_mem0 else ("prefix", "key")))
-    there = sql.Identifier(table.schema, table.name)
-    statement = sql.SQL(SQL.open_rows.decode()).format(columns=columns, table=there, order=order)
+    columns = queries.identifiers(("id", "payload")) if table.is_mem0 else b"*"
+    order = queries.identifiers(("id",) if table.is_mem0 else ("prefix", "key"))
+    there = queries.identifier(table.schema, table.name)
+    statement = queries.compose(SQL.open_rows, columns=columns, table=there, order=order)
     with _connected(dsn) as connection:
         connection.execute(statement)
         while rows := connection.execute(SQL.more_rows).fetchall():
