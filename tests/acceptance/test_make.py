@@ -20,7 +20,7 @@ def environment(tmp_path: Path) -> Path:
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.write_text('#!/bin/sh\necho "quiet=$PIP_QUIET: $*"\n')
-    for name in ("python", "ruff"):
+    for name in ("python", "ruff", "vulture"):
         (python.parent / name).write_text(python.read_text())
         (python.parent / name).chmod(0o755)
     return tmp_path

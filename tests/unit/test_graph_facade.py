@@ -18,7 +18,13 @@ from memgpt.graph.traversal import Traversal
 
 PARTS: Final = (Entities, Facts, Mentions, Merging, Extraction, Traversal)
 
-BETWEEN_PARTS: Final = {"Entities.create", "Entities.id_at", "Facts.record"}
+BETWEEN_PARTS: Final = {
+    "Entities.create",
+    "Entities.create_named",
+    "Entities.id_at",
+    "Entities.known_or_new",
+    "Facts.record",
+}
 """What parts need of each other, inside of a transaction or on rows that are checked."""
 
 
