@@ -51,7 +51,7 @@ inserted AS (
     FROM incoming i
     ORDER BY i.ord
     ON CONFLICT (agent_id, normal_hash) WHERE superseded_at IS NULL DO NOTHING
-    RETURNING id, normal_hash
+    RETURNING id, text
 ),
 logged AS (
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
@@ -59,7 +59,7 @@ logged AS (
 )
 SELECT i.ord::integer - 1 AS place, n.id
 FROM incoming i
-JOIN inserted n ON n.normal_hash = memory_text_hash(i.text)
+JOIN inserted n ON n.text = i.text
 
 -- merge --
 -- Folds texts into the living memories that say the same: tags united, metadata merged (of a key that both have the new
