@@ -172,10 +172,10 @@ def execute_long(
     connection: psycopg.Connection[Any], statement: bytes, given: Mapping[str, Any]
 ) -> Sequence[tuple[Any, ...]]:
     """Return the rows of a long statement with named parameters, in binary, without splitting it at each call."""
-    text, names = queries.numbered(statement)
+    numbered = queries.numbered(statement)
     factory: Any = connection.cursor_factory
     with _numbered(factory)(connection, row_factory=tuple_row) as cursor:
-        return cursor.execute(text, [given[name] for name in names], binary=True).fetchall()
+        return cursor.execute(numbered, [given[name] for name in numbered.names], binary=True).fetchall()
 
 
 @cache

@@ -45,9 +45,16 @@ def _statement(body: str) -> bytes:
     return "\n".join(lines).strip().rstrip(";").encode()
 
 
+class NumberedStatement(bytes):
+    """A statement with ``$1`` and so on for its parameters, which remembers how it was written."""
+
+    named: bytes
+    names: tuple[str, ...]
+
+
 @cache
-def numbered(statement: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Return a statement with numbers in the places of its named parameters, and their names in that order.
+def numbered(statement: bytes) -> NumberedStatement:
+    """Return a statement with numbers in the places of its named parameters.
 
     For long statements: psycopg splits one of more than 4,096 bytes anew at each call.
     """
@@ -58,7 +65,9 @@ def numbered(statement: bytes) -> tuple[bytes, tuple[str, ...]]:
             return b"%"
         return b"$%d" % names.setdefault(match["name"].decode(), len(names) + 1)
 
-    return _PARAMETER.sub(number, statement), tuple(names)
+    result = NumberedStatement(_PARAMETER.sub(number, statement))
+    result.named, result.names = statement, tuple(names)
+    return result
 
 
 @lru_cache(maxsize=1000)

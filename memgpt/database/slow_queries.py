@@ -22,6 +22,7 @@ from psycopg.rows import TupleRow
 
 from memgpt.database import forks, queries
 from memgpt.database.isolation import IsolatedConnection
+from memgpt.database.queries import NumberedStatement
 
 SQL = queries.beside(__name__)
 log = logging.getLogger("memgpt.slow")
@@ -102,6 +103,8 @@ def timed(factory: Factory, slow: SlowStatements) -> Factory:
             answer = super().execute(query, params, **options)
             seconds = time.perf_counter() - started
             if seconds * 1000 >= slow.milliseconds and isinstance(query, bytes):
+                if isinstance(query, NumberedStatement):  # as it was written
+                    query, params = query.named, dict(zip(query.names, params, strict=True))
                 slow.note(self.connection, query, params, seconds)
             return answer
 
@@ -116,8 +119,7 @@ def _explain(connection: IsolatedConnection, statement: bytes, parameters: Any, 
     how = SQL.explain_analyzed if analyzed else SQL.explain
     try:
         with connection.transaction():
-            # what is numbered has its parameters in a list
-            cursor = (psycopg.RawCursor if isinstance(parameters, list) else psycopg.Cursor)(connection)
+            cursor = psycopg.Cursor(connection)
             lines = cursor.execute(queries.compose(how, statement=statement), parameters, prepare=False).fetchall()
     except psycopg.Error as error:
         log.warning("a slow statement could not be explained: %s", type(error).__name__)

@@ -12,16 +12,18 @@ from memgpt.search.store import compose
 
 def test_parameters_get_numbers_in_the_order_of_their_first_place() -> None:
     statement = b"SELECT %(b)s::text, %(a)s::text, %(b)s::text WHERE 5 %% 2 = 1"
-    assert numbered(statement) == (b"SELECT $1::text, $2::text, $1::text WHERE 5 % 2 = 1", ("b", "a"))
+    assert numbered(statement) == b"SELECT $1::text, $2::text, $1::text WHERE 5 % 2 = 1"
+    assert numbered(statement).names == ("b", "a")
+    assert numbered(statement).named == statement
 
 
 def test_a_search_is_split_once() -> None:
     statement = compose("ranked", ("archival", "message", "chunk", "fact"), False, code="bit")
     assert len(statement) > 4096, "psycopg remembers shorter ones itself"
-    text, names = numbered(statement)
+    text = numbered(statement)
     assert b"%(" not in text
-    assert len(names) == len(set(names))
-    assert numbered(statement)[0] is text
+    assert len(text.names) == len(set(text.names))
+    assert numbered(statement) is text
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5000, 12), (3, 4000)])
