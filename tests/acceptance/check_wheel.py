@@ -72,7 +72,8 @@ def check_contents(wheel: Path) -> None:
     vendored = [path for path in ROOT.glob("memgpt/server/*/vendor/*") if path.is_file()]
     if os.environ.get("CI") == "true" and not vendored:
         sys.exit("the libraries of vendor.toml are not here: run `make vendor`")
-    for path in (*pages, *vendored, console / "texts.toml"):
+    documentation = [path for path in (ROOT / "memgpt/server/api/documentation").iterdir() if path.is_file()]
+    for path in (*pages, *documentation, *vendored, console / "texts.toml"):
         if path.relative_to(ROOT).as_posix() not in names:
             sys.exit(f"the wheel lacks {path.relative_to(ROOT)}")
     licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from memgpt import installation
 from memgpt.llm.bounded_http import bound
-from memgpt.server.api import problems
+from memgpt.server.api import documentation, problems
 from memgpt.server.api.edge import EdgeMiddleware, ServerLimits
 from memgpt.server.api.journal import Journal
 from memgpt.server.api.metrics import Metrics, trace_requests
@@ -103,6 +103,8 @@ def create_app(
         lifespan=partial(_running, traces=traces, inner=lifespan),
         responses=_ERRORS,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
@@ -111,6 +113,7 @@ def create_app(
     app.state.stopping = lambda: False
     for module in _ROUTES:
         app.include_router(module.router)
+    app.include_router(documentation.router)
     for router in console.routers if console is not None else ():
         app.include_router(router)
     problems.handle(app)

@@ -16,14 +16,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memgpt.errors import MemgptError
-from memgpt.server.api import problems, segments
+from memgpt.server.api import documentation, problems, segments
 from memgpt.server.api.intake import Intake, JsonShape
 from memgpt.server.api.metrics import Metrics
 from memgpt.server.api.problems import Refused, refuse
 from memgpt.server.service import Caller, Service, token_of
 from memgpt.server.shares import Pool
 
-_PUBLIC: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+_PUBLIC: Final = documentation.ADDRESSES | {"/openapi.json"}
 _UPLOAD: Final = re.compile(r"(?:/v1)?/agents/[^/]+/(?:documents|jobs)/files")
 _CHAT: Final = re.compile(r"/v1/chat/completions|(?:/v1)?/agents/[^/]+/chat(?:/resume)?")
 _STREAM: Final = re.compile(r"(?:/v1)?/agents/[^/]+/jobs/[^/]+/events|/mcp")
