@@ -218,7 +218,7 @@ class Agents:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        """A transaction that sees one moment of the database, and fails rather than lose a concurrent write."""
+        """Open a transaction that sees one moment of the database, and fails rather than lose a concurrent write."""
         with self._database.transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             with without_deadline(connection):
@@ -251,7 +251,7 @@ class Agents:
 
 @contextmanager
 def _opened(file: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
-    """A file that can be read twice; what cannot (a pipe) is kept in a temporary file meanwhile."""
+    """Open a file that can be read twice; a pipe, which cannot, is copied to a temporary file."""
     if isinstance(file, str | os.PathLike):
         try:
             with open(file, encoding="utf-8") as lines:

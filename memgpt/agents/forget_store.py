@@ -20,7 +20,7 @@ Texts: TypeAlias = Sequence[tuple[RowKind, Json]]
 
 
 class ForgetStore:
-    """What can be removed of one agent, on a connection (and in a transaction) of the caller."""
+    """Removal of an agent's rows, on a connection (and in a transaction) of the caller."""
 
     def __init__(self, connection: Connection, author: Author) -> None:
         self._connection = connection
@@ -33,7 +33,7 @@ class ForgetStore:
         return counts, counts.pop("texts") or ()
 
     def session_messages(self, session: str) -> Sequence[int]:
-        """The messages of a conversation, those that were deleted included."""
+        """Return the messages of a conversation, those that were deleted included."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             given = {"agent_id": self._author.agent_id, "session": session}
             return cursor.execute(SQL.session_messages, given).fetchall()

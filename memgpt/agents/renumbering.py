@@ -25,7 +25,7 @@ IdOf = Callable[[str, int], int]
 
 
 class Renumbering:
-    """Which id in a file is which id here."""
+    """New ids of rows by their ids in a file."""
 
     def __init__(self, last: Mapping[str, int]) -> None:
         """``last``: per table, the last id that was handed out."""
@@ -157,7 +157,7 @@ def _about(text: str, id_of: IdOf) -> str:
 
 
 def _change(kind: str, change: Json, id_of: IdOf) -> Json:
-    """What a proposal would do, with other ids."""
+    """Renumber what a proposal would do."""
     if kind == "tidying":
         return change
     if kind == "facts":
@@ -182,7 +182,7 @@ def _with_provenance(fact: Json, id_of: IdOf) -> Json:
 
 
 def _fingerprint(kind: Any, about: list[str], change: Json) -> UUID:
-    """The fingerprint that a proposal of that content has where it is made."""
+    """Return the fingerprint that a proposal of that content has where it is made."""
     same_as: Sequence[object]
     if kind in ("duplicates", "consolidation"):
         memories = change["sources"] if kind == "consolidation" else [change["keep"], *change["supersede"]]

@@ -1,4 +1,4 @@
-"""What a memory holds, in numbers."""
+"""Numbers of rows in a memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much one agent's memory holds."""
+"""Numbers of rows in one agent's memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StatsStore:
             return cursor.execute(SQL.kinds, {"agent_id": self._agent_id}).fetchall()
 
     def totals(self) -> tuple[int, int]:
-        """How many conversations there were, and how many changes the history holds."""
+        """Count the conversations, and the changes of the history."""
         row = self._connection.execute(SQL.totals, {"agent_id": self._agent_id}).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row[0], row[1]

@@ -87,7 +87,7 @@ class AgentStore:
         return row
 
     def occupied(self, agent_id: str) -> bool:
-        """Whether an agent is described or has rows."""
+        """Tell whether an agent is described or has rows."""
         row = self._connection.execute(SQL.occupied, {"agent_id": agent_id}).fetchone()
         return row is not None and bool(row[0])
 

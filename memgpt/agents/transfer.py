@@ -76,7 +76,7 @@ def export(
 
 
 def header(file: TextIO) -> Header:
-    """The first line of a file, checked; the file then stands after it."""
+    """Read and check the first line of a file; the file then stands after it."""
     file.seek(0)
     value = next((_parsed(number, text) for number, text in _numbered(file, 1)), None)
     if value is None:
@@ -180,7 +180,7 @@ class _Ids:
         self._ids.settle()
 
     def renumber(self, table: str, batch: Sequence[Line]) -> Sequence[Line]:
-        """The lines with the ids they get."""
+        """Give the lines their new ids."""
         self._reserve(missing(table, [line.row for line in batch], self._ids))
         return [replace(line, row=renumbered(table, line.row, self._ids)) for line in batch]
 
@@ -195,7 +195,7 @@ class _Ids:
 
 
 def _lines(scope: AgentScope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
-    """The rows of a file that stands after its header, each checked."""
+    """Yield the rows of a file that stands after its header, each checked."""
     seen: dict[str, array[int]] = {table: array("q") for table in BY_NAME}
     for number, text in _numbered(file, 2):
         line = _line(scope, number, _parsed(number, text), reembed=reembed)
@@ -276,7 +276,7 @@ def _check_times(row: Json, where: str) -> None:
 
 
 def _embedded(scope: AgentScope, batch: Sequence[Line]) -> Sequence[Line]:
-    """The lines, those of texts without a vector with one by the configured model."""
+    """Embed the texts of lines that have no vector, with the configured model."""
     if batch[0].table not in TEXTS:
         return batch
     column, texts = TEXTS[batch[0].table]
@@ -289,7 +289,7 @@ def _embedded(scope: AgentScope, batch: Sequence[Line]) -> Sequence[Line]:
 
 
 def _folded(connection: Connection, scope: AgentScope, batch: Sequence[Line], how: Json) -> Sequence[Line]:
-    """The lines, and what others of the agent say already merged into those.
+    """Merge lines into the agent's rows that say the same, and return the rest.
 
     Such a memory comes as superseded by the other from its beginning, so that what refers to it finds it.
     """

@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row: inserted, or there already, the same or not."""
+    """Outcome of a row: inserted, or there already, the same or not."""
 
     position: int
     inserted: bool
@@ -53,7 +53,7 @@ class TransferStore:
         self._author = author
 
     def header(self) -> Json:
-        """The agent, the model of its vectors, and its rows per table."""
+        """Return the agent, the model of its vectors, and its rows per table."""
         given = {"agent_id": self._author.agent_id}
         [agent, model, counts] = [
             self._connection.execute(query, given).fetchone() for query in (SQL.agent, SQL.model, SQL.counts)
@@ -63,7 +63,8 @@ class TransferStore:
         return {"agent": agent[0] if agent else default, "embedding": model and model[0], "counts": counts[0]}
 
     def rows(self, table: str) -> Iterator[tuple[str, Vector | None]]:
-        """The rows of a table as JSON objects in text, with their vectors, in the order of their ids; times in UTC."""
+        """Yield the rows of a table as JSON objects in text, with their vectors, in the order of their ids; times in
+        UTC."""
         self._connection.execute(SQL.in_utc)
         with self._connection.cursor(f"export_{table}", binary=True) as cursor:
             cursor.itersize = BATCH
@@ -96,11 +97,11 @@ class TransferStore:
             return cursor.execute(_take_in(lines[0].table), given).fetchall()
 
     def last_ids(self) -> Mapping[str, int]:
-        """The last id that each table has handed out. The sequences are everybody's: as the owner."""
+        """Return the last id that each table has handed out. The sequences are everybody's: as the owner."""
         return dict(self._connection.execute(SQL.last_ids, {"tables": [*BY_NAME]}).fetchall())
 
     def reserve(self, counts: Mapping[str, int]) -> Mapping[str, list[int]]:
-        """The next ids of tables, so many of each. As the owner."""
+        """Reserve the next ids of tables, so many of each. As the owner."""
         ids: dict[str, list[int]] = {table: [] for table in counts}
         given = {"tables": [*counts], "counts": [*counts.values()]}
         for table, id in self._connection.execute(SQL.reserve, given):
@@ -119,7 +120,7 @@ class TransferStore:
 
 
 def _with_old_in_utc(line: tuple[str, Vector | None]) -> tuple[str, Vector | None]:
-    """A row of the history: what it keeps was written in the zone of its day."""
+    """Convert the times of a row of the history to UTC: they were written in the zone of their day."""
     text, vector = line
     row = json.loads(text)
     return json.dumps(row | {"old": row["old"] and times.in_utc(row["old"])}), vector

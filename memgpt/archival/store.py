@@ -43,7 +43,7 @@ class NewMemory:
     expires_at: datetime | None = None
 
     def merged(self, later: NewMemory) -> NewMemory:
-        """This text with what is new about it the second time, by the rules of the statement ``merge``."""
+        """Return this text with what is new about it the second time, by the rules of the statement ``merge``."""
         expiries = [m.expires_at for m in (self, later) if m.expires_at is not None]
         return replace(
             self,
@@ -59,7 +59,7 @@ class NewMemory:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of one text in a statement of its own."""
+    """Outcome of one text in a statement of its own."""
 
     id: int | None
     """Of the new memory; None where nothing was written."""
@@ -184,7 +184,7 @@ class ArchivalStore:
     def _written(
         self, statement: bytes, batch: Sequence[NewMemory], how: Mapping[str, Any]
     ) -> Sequence[tuple[int, int]]:
-        """The place in the batch and the id of each text that the statement took in."""
+        """Return the position in the batch and the id of each text that the statement inserted."""
         given = self._given(
             id=[m.id for m in batch],
             text=[m.text for m in batch],
@@ -297,7 +297,7 @@ class ArchivalStore:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
     def _superseded(self, id: int) -> ConflictError:
-        """The error for a memory that only history has to do with.
+        """Return the error for a memory that only history has to do with.
 
         Raises:
             NotFoundError: the agent has no archival memory of that id.

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Attachment(Protocol):
-    """What works with a pool and has something to finish before that is closed."""
+    """Companion of a pool that has something to finish before the pool is closed."""
 
     def close(self) -> None: ...
 

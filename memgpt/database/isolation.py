@@ -30,7 +30,7 @@ _LAST = chr(sys.maxunicode)
 
 @dataclass(frozen=True, slots=True)
 class AgentRanges:
-    """Where the agents of a scope are."""
+    """Ranges of agent ids in a scope."""
 
     bounds: Sequence[tuple[str, str]]
     """First and last ids."""

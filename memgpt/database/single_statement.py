@@ -24,5 +24,6 @@ def with_agent(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
 
 
 def _distributed(connection: psycopg.Connection[Any]) -> bool:
-    """Whether agents' rows lie on several servers: a statement that writes is then about one agent's tables alone."""
+    """Tell whether agents' rows lie on several servers: a statement that writes is then about one agent's tables
+    alone."""
     return isinstance(connection, Connection) and connection.citus

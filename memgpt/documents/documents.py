@@ -214,7 +214,7 @@ class Documents:
             self._store(connection).delete(id, change_id=change_id)
 
     def count(self) -> int:
-        """How many documents there are."""
+        """Count the documents."""
         return self._scope.read(lambda connection: self._store(connection).count())
 
     def _store(self, connection: Connection) -> DocumentStore:

@@ -95,7 +95,8 @@ def import_triples(
 
 
 def communities(graph: Graph, *, resolution: float = 1.0, seed: int = 0) -> list[list[str]]:
-    """Groups of entities that are more connected with each other than with the rest (Louvain), the largest first."""
+    """Return groups of entities that are more connected with each other than with the rest (Louvain), the largest
+    first."""
     nx = _networkx()
     found = to_networkx(graph)
     names = found.nodes(data="name")
@@ -104,7 +105,8 @@ def communities(graph: Graph, *, resolution: float = 1.0, seed: int = 0) -> list
 
 
 def centrality(graph: Graph, *, limit: int = 20) -> list[tuple[str, float]]:
-    """The entities most ways between others lead through (betweenness; from a sample of 200 where there are more)."""
+    """Return the entities that most ways between others lead through (betweenness; from a sample of 200 if there are
+    more)."""
     nx = _networkx()
     found = to_networkx(graph)
     names = found.nodes(data="name")
@@ -158,7 +160,7 @@ def _plain(**values: Any) -> dict[str, Any]:
 
 
 def _add_nodes(graph: Graph, nodes: Mapping[str, Json]) -> dict[str, Entity | InputError]:
-    """The entities of a file's things. All names come before the first alias, which may be another thing's name."""
+    """Add the entities of a file's nodes. All names come before the first alias, which may be another node's name."""
     entities: dict[str, Entity | InputError] = {}
     for key, node in nodes.items():
         try:
@@ -225,14 +227,14 @@ def _end(graph: Graph, values: Json, entities: Mapping[str, Entity | InputError]
 
 
 def _name(value: Any, what: str) -> str:
-    """A text; a number, such as a year, as it is written."""
+    """Return a name; a number, such as a year, as it is written."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return validation.text(value, what)
 
 
 def _day(value: Any) -> Any:
-    """A time, or the beginning of a year."""
+    """Return a time, or the beginning of a year."""
     year = str(value)
     return f"{year}-01-01" if len(year) == 4 and year.isdecimal() else value
 

@@ -26,7 +26,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class FactSpan:
-    """What is said of a thing over a span: of every target, of one, or of all but one."""
+    """Facts about an entity over a span of time: with every target, with one, or with all but one."""
 
     source_id: int
     type: str

@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class GraphFile:
-    """What a file holds."""
+    """Content of a graph file."""
 
     unit: str
     """What the places of its rows count: line, edge."""
@@ -235,7 +235,7 @@ def _json_lines(text: str) -> Iterator[Row]:
 
 
 def _table(text: str) -> Iterator[Row]:
-    """The rows of a table, below a header or, where the first row is none, with the columns in their usual order."""
+    """Yield the rows of a table, below a header or, if the first row is none, with the columns in their usual order."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     columns: Sequence[str] = ()
     while True:
@@ -266,7 +266,7 @@ def _header(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _delimiter(text: str) -> str:
-    """The character that cuts the most rows into the same three or more cells."""
+    """Return the character that cuts the most rows into the same three or more cells."""
 
     def regular(delimiter: str) -> int:
         try:

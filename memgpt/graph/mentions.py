@@ -16,7 +16,7 @@ BATCH: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """How far linking is, or what it did."""
+    """Progress, or result, of linking."""
 
     texts: int
     """Texts that were new or changed."""

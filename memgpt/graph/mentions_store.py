@@ -1,4 +1,4 @@
-"""Which texts of an agent mention which names."""
+"""Mentions: which texts of an agent contain which names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATEMENTS: Final[Mapping[Linkable, bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class MentionBatch:
-    """What one statement did."""
+    """Result of one statement."""
 
     last: int | None
     """The last id it saw; None when there was nothing after the given one."""

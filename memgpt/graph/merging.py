@@ -1,4 +1,4 @@
-"""Which entities are one: found in SQL, weighed here, proposed, and merged when the proposal is applied.
+"""Merging of entities that are one: found in SQL, weighed here, proposed, and merged when the proposal is applied.
 
 The thresholds are from ``benchmarks/resolution.py``, over pairs of our own (docs/knowledge-graph.md).
 """

@@ -1,4 +1,4 @@
-"""How alike two names are, by rules that people use: initials, acronyms, short forms, slips of the pen."""
+"""Similarity of names, by rules that people use: initials, acronyms, short forms, slips of the pen."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _IDLE: Final = frozenset({
 
 
 def key(name: str) -> str:
-    """A name without what does not tell two things apart; the same as SQL's ``memory_plain_name``."""
+    """Reduce a name to what tells two things apart; the same as SQL's ``memory_plain_name``."""
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).lower()))
 
 
 def signs(name: str) -> str:
-    """The signs of a name that tell two things apart though its words do not: C, C++ and C#, A+ and A-."""
+    """Return the signs of a name that tell two things apart though its words do not: C, C++ and C#, A+ and A-."""
     plain = unicodedata.normalize("NFKC", name)
     return "".join(sorted(c for c in plain if c in "#*%" or unicodedata.category(c) in ("Sm", "Sc")))
 
@@ -56,7 +56,7 @@ def agreement(one: str, other: str) -> tuple[float, str]:
 
 
 def _slip(one: str, other: str) -> bool:
-    """Whether two names differ in a letter or two."""
+    """Tell whether two names differ in a letter or two."""
     if not 6 <= min(len(one), len(other)) <= max(len(one), len(other)) <= _LONGEST:
         return False
     return SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.9

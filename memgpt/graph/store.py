@@ -39,7 +39,7 @@ class NewEntity:
 
 @dataclass(frozen=True, slots=True)
 class EntityChange:
-    """What changes of an entity; None keeps the value, ``more_`` adds to it."""
+    """Changes of an entity; None keeps the value, ``more_`` adds to it."""
 
     name: str | None = None
     type: str | None = None
@@ -109,7 +109,8 @@ class GraphStore:
         return self._entity(_with_aliases(SQL.get_entity), id=id)
 
     def survivor(self, id: int, *, known_at: datetime | None = None) -> int:
-        """What an entity was, or had turned out to be, at a time; itself where the agent has no such entity."""
+        """Return the entity that an entity was, or had turned out to be, at a time; itself if the agent has no such
+        entity."""
         row = self._connection.execute(SQL.survivor, self._given(id=id, known_at=known_at)).fetchone()
         return id if row is None else int(row[0])
 
@@ -123,7 +124,7 @@ class GraphStore:
             return cursor.execute(_find_entities(hidden_operators(self._connection)), given).fetchall()
 
     def find_each(self, names: Sequence[str]) -> Sequence[Sequence[Entity]]:
-        """The same for several names in one statement."""
+        """Find the entities of several names in one statement."""
         given = self._given(known_at=None, **{f"name_{place}": name for place, name in enumerate(names)})
         found: list[list[Entity]] = [[] for _ in names]
         with self._connection.cursor(row_factory=kwargs_row(_placed)) as cursor:

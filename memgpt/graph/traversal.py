@@ -35,7 +35,7 @@ Cost = Literal["hops", "weight", "strength"]
 
 
 class WalkFilters(TypedDict, total=False):
-    """Which facts a walk takes."""
+    """Facts that a walk takes."""
 
     direction: Direction
     types: Sequence[str] | None
@@ -69,7 +69,7 @@ class Traversal:
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
-        """What is within some hops of one or several things, nearest first.
+        """Return what is within some hops of one or several entities, nearest first.
 
         Args:
             limit: most entities.
@@ -93,7 +93,7 @@ class Traversal:
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
-        """The same, with the facts between what was found: a subgraph."""
+        """Return the subgraph within some hops: the entities, and the facts between them."""
         walk = _walk(_refs(entity), hops, limit, fan_out, filters)
         found = self._around(walk, limit)
         self._refuse_nothing(entity, found.start)
@@ -108,7 +108,7 @@ class Traversal:
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
-        """The subgraph around the things a text names, by name or alias; empty when it names none."""
+        """Return the subgraph around the entities that a text names, by name or alias; empty if it names none."""
         names = names_in(validation.text(query, "query"))
         return self._around(_walk(((), names), hops, limit, fan_out, filters), limit)
 
@@ -121,7 +121,7 @@ class Traversal:
         max_hops: int = 6,
         **filters: Unpack[WalkFilters],
     ) -> Path | None:
-        """The shortest way (``by="hops"``) or the cheapest: the sum of weights, or of 1 / weight (``strength``).
+        """Return the shortest way (``by="hops"``) or the cheapest: the sum of weights, or of 1 / weight (``strength``).
 
         Facts are taken in both directions unless ``direction`` says otherwise. None when no way of at most
         ``max_hops`` facts exists.
@@ -145,7 +145,7 @@ class Traversal:
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> list[RankedEntity]:
-        """What matters most seen from some things: personalised PageRank over the ``among`` entities nearest to them.
+        """Rank the ``among`` entities nearest to some entities by personalised PageRank.
 
         ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Facts count by their weight, in both directions.
         """

@@ -20,7 +20,7 @@ NOW: Final = Moments()
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a walk starts, how far it goes and which facts it takes."""
+    """Starts of a walk, its length, and the facts it takes."""
 
     start: Sequence[int]
     names: Sequence[str]
@@ -59,18 +59,18 @@ class TraversalStore:
         self._agent_id = author.agent_id
 
     def within(self, walk: Walk) -> list[ReachedEntity]:
-        """The starts (depth 0) and what is near them, nearest first, at most one beyond the limit."""
+        """Return the starts (depth 0) and what is near them, nearest first, at most one beyond the limit."""
         return [ReachedEntity(*row) for row in self._rows("within", walk)]
 
     def around(self, walk: Walk, *, facts: int) -> tuple[list[ReachedEntity], list[ReachedFact]]:
-        """The same, with at most so many facts between them."""
+        """Return the same as :meth:`within`, with at most so many facts between them."""
         rows = self._rows("around", walk, facts=facts)
         reached = [ReachedEntity(*row[:5]) for row in rows if row[5] is None]
         found = [ReachedFact(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
         return sorted(reached, key=lambda r: (r.depth, r.id)), found
 
     def between(self, walk: Walk, *, facts: int) -> list[ReachedFact]:
-        """The facts of everything within the hops of the walk's starts, at most so many."""
+        """Return the facts of everything within the hops of the walk's starts, at most so many."""
         return [ReachedFact(*row) for row in self._rows("between", walk, facts=facts)]
 
     def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:

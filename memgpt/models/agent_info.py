@@ -46,7 +46,7 @@ class AgentInfo:
 
 @dataclass(frozen=True, slots=True)
 class KindStats:
-    """How much of one kind of row an agent has."""
+    """Number of rows of one kind, and how many of them have a vector."""
 
     kind: str
     rows: int
@@ -62,7 +62,7 @@ class KindStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What an agent's memory holds."""
+    """Numbers of rows in an agent's memory."""
 
     agent_id: str
     embedding_model: str
@@ -75,7 +75,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the lines of a file, per table."""
+    """Outcome of an import: lines of each table that were inserted, and that were there already."""
 
     agent_id: str
     inserted: dict[str, int]

@@ -11,7 +11,7 @@ from memgpt.models.json_object import Json
 
 
 class MemoryFields(TypedDict, total=False):
-    """What may be kept with a text beside the text itself, as keywords or in a mapping."""
+    """Fields that may be kept with a text, as keywords or in a mapping."""
 
     tags: Sequence[str] | None
     importance: float
@@ -48,7 +48,7 @@ class ArchivalMemory:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What became of a text given to ``remember``."""
+    """Outcome of ``remember`` for one text."""
 
     id: int
     duplicate: bool

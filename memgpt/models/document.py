@@ -10,7 +10,7 @@ from memgpt.models.json_object import Json
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a person ingested; its text is in its chunks."""
+    """Document that a person ingested; its text is in its chunks."""
 
     id: int
     title: str

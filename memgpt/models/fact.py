@@ -57,7 +57,7 @@ SOURCES: tuple[Source, ...] = ("archival", "message", "chunk")
 
 @dataclass(frozen=True, slots=True)
 class ExtractionSpent:
-    """What was paid to one model for reading texts, and what became of its answers."""
+    """Cost of one model's readings, and what became of its answers."""
 
     model: str
     texts: int

@@ -45,7 +45,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a user wants with a message, as a classifier sees it."""
+    """Intent of a user's message, as a classifier sees it."""
 
     intent: str
     """A label, or ``unknown``."""
@@ -55,7 +55,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class IntentCount:
-    """How often an intent occurs, and when."""
+    """Number of messages of an intent, and when they were."""
 
     intent: str
     messages: int

@@ -32,7 +32,7 @@ class ReachedFact:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """What is near some things, and whether that is all."""
+    """Entities near some entities, and whether these are all."""
 
     start: Sequence[ReachedEntity]
     entities: Sequence[ReachedEntity]

@@ -1,4 +1,4 @@
-"""What background work looks for in archival memory, and the changes only it makes."""
+"""Archival memories as background work looks for them, and the changes that only it makes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every part of a memory works with: one agent, its database, its embedding model, the open transaction."""
+"""The scope of a memory: one agent, its database, its embedding model, the open transaction."""

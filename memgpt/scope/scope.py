@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 
 class AgentScope:
-    """What every part of a memory works with. Threads and tasks may share it; each has its own open transaction."""
+    """Agent, author, connection and embedding model of a memory. Threads and tasks may share it; each has its own open
+    transaction."""
 
     def __init__(self, database: Database, author: Author, embedder: EmbeddingModel, options: Settings) -> None:
         self.database = database
@@ -110,7 +111,7 @@ class AgentScope:
 
     @contextmanager
     def change(self) -> Iterator[tuple[Connection, UUID]]:
-        """A transaction for one change, with the id its history entries share."""
+        """Open a transaction for one change, with the id its history entries share."""
         unit = units.current(self)
         if unit is None:
             with units.opened(self, self._begin_change, call=True) as unit:
@@ -141,7 +142,7 @@ class AgentScope:
             return work(connection, change_id, self._models.active(connection))[1]
 
     def edit(self, work: Callable[[Connection, UUID], T]) -> T:
-        """The same for a statement that has to do with no vectors."""
+        """Run a single statement that writes and has to do with no vectors."""
         if units.current(self) is None and not self.database.server.citus:
             with self.database.connection() as connection, self._with_payments(connection):
                 return work(connection, uuid4())
@@ -150,7 +151,7 @@ class AgentScope:
 
     @contextmanager
     def _part_of_change(self) -> Iterator[tuple[Connection, UUID]]:
-        """The open transaction, for a statement that makes the agent's row itself; on Citus none does."""
+        """Open a transaction for a statement that makes the agent's row itself; on Citus none does."""
         unit = units.current(self)
         if unit is None or self.database.server.citus:
             with self.change() as change:
@@ -196,7 +197,7 @@ class AgentScope:
 
     @contextmanager
     def _begin_change(self, unit: Unit) -> Iterator[Connection]:
-        """The same, and the agent's row is there."""
+        """Begin a unit of work, and make sure that the agent has a row."""
         agent = {"agent_id": self.agent_id}
         with self._begun(unit) as connection:
             if self.database.server.citus:  # where an agent's row lies elsewhere than the models
@@ -215,7 +216,7 @@ class AgentScope:
         self.new_rows.vacuum()
 
     def _switched_to(self, model: ActiveModel) -> EmbeddingModel:
-        """The model the memory was switched to, from the same provider settings."""
+        """Load the model the memory was switched to, from the same provider settings."""
         changes = {"embedding_model": model.name, "embedding_dimensions": model.dimensions}
         return cached(embeddings.from_settings(self.options.model_copy(update=changes)), self._cache)
 

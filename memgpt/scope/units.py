@@ -48,7 +48,7 @@ class Unit:
 
     @contextmanager
     def call(self) -> Iterator[Connection]:
-        """What one call of the library does: a savepoint, unless it is part of another call."""
+        """Run one call of the library: in a savepoint, unless it is part of another call."""
         with self.lock, ExitStack() as stack:
             connection = self._begun()
             if not self._calls:
@@ -62,7 +62,8 @@ class Unit:
 
     @contextmanager
     def savepoint(self) -> Iterator[Connection]:
-        """What a caller groups. Not locked in between, where the caller may wait for calls in other threads."""
+        """Open a savepoint for what a caller groups. Not locked in between, where the caller may wait for calls in
+        other threads."""
         with self.lock, translated():
             connection = self._begun()
             block = connection.transaction()
@@ -93,7 +94,7 @@ _open: ContextVar[tuple[Unit, ...]] = ContextVar("memgpt_transactions", default=
 
 
 def current(owner: object) -> Unit | None:
-    """The transaction of that memory which the running code is in."""
+    """Return the transaction of that memory which the running code is in."""
     return next((unit for unit in _open.get() if unit.owner is owner and unit.usable), None)
 
 
@@ -101,7 +102,7 @@ def current(owner: object) -> Unit | None:
 def opened(
     owner: object, begin: Callable[[Unit], AbstractContextManager[Connection]], *, call: bool, at_once: bool = True
 ) -> Iterator[Unit]:
-    """A transaction of that memory for what runs inside; it begins ``at_once``, or with the first write."""
+    """Open a transaction of that memory for what runs inside; it begins ``at_once``, or with the first write."""
     unit = Unit(owner, call=call)
     with ExitStack() as stack:
         unit._begin = lambda: stack.enter_context(begin(unit))
@@ -117,7 +118,7 @@ def opened(
 
 
 def _task() -> object:
-    """The running task; in callbacks of a loop, that loop; elsewhere None."""
+    """Return the running task; in callbacks of a loop, that loop; elsewhere None."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What the arms of a search found, in one order: statistics, ranking, what counts beside relevance, and hits."""
+"""Fusion of the results of all search arms into one ranked list of hits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """What counts beside relevance, as in the memory stream of generative agents (Park et al., 2023).
+    """Weights of what counts beside relevance, as in the memory stream of generative agents (Park et al., 2023).
 
     A hit's score becomes relevance (0 to 1 among the candidates) + ``recency`` * 0.5 ^ (age / ``half_life``)
     + ``importance`` * its importance.
@@ -99,7 +99,7 @@ def weak(hits: Sequence[Hit]) -> bool:
 
 
 def _risen(hits: list[Hit], hops: Mapping[tuple[Kind, int], int], explain: bool) -> list[Hit]:
-    """The best facts about what the query names lifted, nearest first."""
+    """Lift the best facts about what the query names, nearest first."""
     connected = [n for n, hit in enumerate(hits) if (hit.kind, hit.id) in hops]
     if not connected:
         return hits
@@ -200,7 +200,7 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
 
 
 def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """The (up to two) neighbours of each message, read off the windows around those the arms found."""
+    """Return the (up to two) neighbours of each message, read off the windows around those the arms found."""
     index = KINDS.index("message")
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}
@@ -218,7 +218,7 @@ def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int,
 
 
 def _in_name(term: str, name: str) -> bool:
-    """Whether a stemmed term may be a word of a name: stemming cuts an ending, or makes i of y."""
+    """Tell whether a stemmed term may be a word of a name: stemming cuts an ending, or makes i of y."""
     return any(
         word.startswith(term) or (len(term) > 2 and term.endswith("i") and word == f"{term[:-1]}y")
         for word in _WORD.findall(name.lower())

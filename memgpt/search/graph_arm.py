@@ -53,7 +53,7 @@ def names_in(text: str) -> list[str]:
 
 
 def names_asked(text: str) -> list[str]:
-    """What may be a name in a question: every run of words, but a single word only with a capital."""
+    """Return what may be a name in a question: every run of words, but a single word only with a capital."""
     words = _WORD_ASKED.findall(text)
     cleaned = [_bare(word) for word in words]
     runs = {
@@ -66,12 +66,12 @@ def names_asked(text: str) -> list[str]:
 
 
 def _bare(word: str) -> str:
-    """A word without a possessive ending, or without the marks at its end."""
+    """Return a word without a possessive ending, or without the marks at its end."""
     return word[:-2] if word.endswith(("'s", "’s")) else word.rstrip(".'’-")
 
 
 def sources_of(hits: Sequence[Hit], connected: Set[tuple[Kind, int]], kinds: Sequence[Kind]) -> list[tuple[Kind, int]]:
-    """The texts that the best facts about what a query names are from, where they can be fetched."""
+    """Return the texts from which the best facts about the names of a query are, where they can be fetched."""
     facts = [hit.source for hit in hits if (hit.kind, hit.id) in connected][:SOURCES]
     found = {(fact["provenance_kind"], fact["provenance_id"]): None for fact in facts}
     return [(kind, id) for kind, id in found if kind in LINKED and kind in kinds]
@@ -95,7 +95,7 @@ def _shares(texts: Sequence[object]) -> list[float]:
 
 
 def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> list[Hit]:
-    """The texts of both in one order; messages and facts keep their places in the list.
+    """Merge both lists into one order; messages and facts keep their places in the list.
 
     Scores stay on the scale of the other arms; a place never scores more than the one before it.
     """

@@ -33,13 +33,13 @@ class _Token(NamedTuple):
 
 
 def plain(text: str) -> Asked:
-    """A text that nobody wrote as a query: all of it is words."""
+    """Parse a text that nobody wrote as a query: all of it is words."""
     words = _CONTROL.sub(" ", text[:_MOST_QUERY]).strip()
     return Asked(words=words if any(map(str.isalnum, words)) else "")
 
 
 def understood(query: str) -> Asked:
-    """What is asked for, what must and what must not occur. ``OR`` joins what stands around it."""
+    """Parse a query: what is asked for, what must and what must not occur. ``OR`` joins what stands around it."""
     tokens = _tokens(_CONTROL.sub(" ", query[:_MOST_QUERY]).translate(_QUOTES))
     operators = _are_operators(tokens)
     words: list[str] = []
@@ -87,7 +87,7 @@ def _words(text: str) -> Sequence[_Token]:
 
 
 def _are_operators(tokens: Sequence[_Token]) -> bool:
-    """Whether words behind a minus sign are to be excluded: not in a question, nor where a command is quoted."""
+    """Tell whether words behind a minus sign are to be excluded: not in a question, nor where a command is quoted."""
     words = [token for token in tokens if not token.quoted]
     for before, token in zip([_Token(""), *words], words, strict=False):
         if token.excluded:

@@ -49,7 +49,7 @@ NEAREST_DEPTH: Final = 10
 
 @dataclass
 class _Known:
-    """How many rows an agent has, as far as this process knows."""
+    """Row counts of an agent, as far as this process knows them."""
 
     counts: Counts | None = None
     at_first: Counts | None = None
@@ -142,7 +142,7 @@ class Search:
         explain: bool,
         graph: bool,
     ) -> Sequence[Hit]:
-        """A page of what is asked for; where nothing has its phrases, of what has its words."""
+        """Return a page of what is asked for; if nothing has its phrases, of what has its words."""
         embedded = self._embedded(asked.words)
 
         def page(asked: Asked) -> Sequence[Hit]:
@@ -248,7 +248,8 @@ class Search:
         return with_linked(plain, [hit(n, n.similarity, None) for n in linked], explain)
 
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
-        """What the ranking is given for a query, to learn from: ids are ``id * len(KINDS) + KINDS.index(kind)``."""
+        """Return the input of the ranking for a query, to learn from: ids are ``id * len(KINDS) +
+        KINDS.index(kind)``."""
         asked, wanted = plain(query), _kinds(kinds)
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
         found = self._scope.repeat_on_switch(

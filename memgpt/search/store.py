@@ -45,7 +45,7 @@ _KEYS: Final = ("match", "occurs_match")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a hit must be, whatever arm finds it."""
+    """Conditions on a hit, whatever arm finds it."""
 
     tags: Sequence[str] | None = None
     since: datetime | None = None
@@ -131,7 +131,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """How many rows each arm may find, per kind."""
+    """Number of rows that each arm may find, per kind."""
 
     lexical: int
     vector: int
@@ -140,7 +140,7 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where the graph arm starts: the names of a question, and the best texts found for it."""
+    """Starts of the graph arm: the names of a question, and the best texts found for it."""
 
     names: Sequence[str]
     seeds: Sequence[tuple[Kind, int, float]]
@@ -171,7 +171,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[F]):
-    """What a search found, and what its statement says of the memory as of the same moment."""
+    """Result of a search, and what its statement says of the memory at the same moment."""
 
     found: Sequence[F]
     model: ActiveModel
@@ -225,7 +225,7 @@ class SearchStore:
         candidates: Mapping[Kind, int],
         filters: Filters,
     ) -> Answer[Nearest]:
-        """The nearest rows of each kind, by exact cosine distance; at most ``limit`` of each."""
+        """Return the nearest rows of each kind, by exact cosine distance; at most ``limit`` of each."""
         given = {
             "agent_id": self._agent_id,
             "embedding": vector,
@@ -276,7 +276,7 @@ class SearchStore:
     def occurring(
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
     ) -> Sequence[str]:
-        """The phrases that occur in a row of these kinds."""
+        """Return the phrases that occur in a row of these kinds."""
         given = {
             "agent_id": self._agent_id,
             "phrases": [*phrases],

@@ -1,4 +1,4 @@
-"""What a process that serves says while it runs: one JSON object a line."""
+"""The log of a serving process: one JSON object a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests a key may make in a minute."""
+"""Rates: how many requests a key may make in a minute."""
 
 from __future__ import annotations
 

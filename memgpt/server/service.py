@@ -41,7 +41,7 @@ COUNTED_TO: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AgentSize:
-    """How much an agent holds: at most one more than :data:`COUNTED_TO` of each."""
+    """Size of an agent: at most one more than :data:`COUNTED_TO` of each kind."""
 
     agent_id: str
     blocks: int
@@ -56,7 +56,7 @@ class AgentSize:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How many rows were added to an agent in a day, in UTC."""
+    """Rows that were added to an agent in a day, in UTC."""
 
     day: date
     rows: int

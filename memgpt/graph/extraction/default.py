@@ -1,4 +1,4 @@
-"""What is looked for when nobody says what: named things of a few types, and facts of any type."""
+"""The default schema: named things of a few types, and facts of any type."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NamedEntity(BaseModel):
 
 
 class StatedFact(BaseModel):
-    """What the text states of two of the things: neither what it denies nor what it only supposes."""
+    """Fact that the text states: neither what it denies nor what it only supposes."""
 
     source: str = Field(description="The name of the thing it is said of.")
     type: str = Field(description="A verb phrase in snake_case, such as works_at or born_in.", max_length=60)
@@ -31,7 +31,7 @@ class StatedFact(BaseModel):
 
 
 class Knowledge(BaseModel):
-    """What one text says."""
+    """Content of one text."""
 
     entities: list[NamedEntity] = []
     facts: list[StatedFact] = []

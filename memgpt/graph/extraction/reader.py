@@ -41,7 +41,7 @@ KEPT: Final = "What was extracted is kept: the same call goes on from there"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the model answered to one text: an answer that fits the schema, or the reason why there is none."""
+    """Answer of the model to one text: one that fits the schema, or the reason why there is none."""
 
     answer: Json | None
     reason: str | None
@@ -61,7 +61,7 @@ def _unusable() -> tuple[type[BaseException], ...]:
 
 
 def request_text(schema: Schema) -> str:
-    """The schema as it is sent with every text, about."""
+    """Return approximately what is sent of the schema with every text."""
     return json.dumps(schema.json_schema)
 
 
@@ -95,7 +95,7 @@ class Reader:
         return chat.price(self._model, input_tokens, output_tokens)
 
     def read(self, texts: Sequence[str], *, concurrency: int) -> Generator[tuple[int, Reading], None, None]:
-        """The texts' places and readings, as they come. Closing the iterator ends what is under way.
+        """Yield the positions and readings of the texts, as they come. Closing the iterator ends what is under way.
 
         An answer that does not fit the schema is asked for once more, with what is wrong about it.
 

@@ -32,7 +32,7 @@ SHOWN_FAILURES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What an extraction did, or how far it is."""
+    """Progress, or result, of an extraction."""
 
     texts: int = 0
     """Whose facts are in the graph now."""
@@ -56,7 +56,7 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class ExtractionPlan:
-    """What an extraction would send, before anything is sent."""
+    """Requests of an extraction, before anything is sent."""
 
     texts: int
     cached: int
@@ -87,7 +87,7 @@ class Run:
         self._recipe = UUID(bytes=hashlib.sha256(recipe.encode()).digest()[:16])
 
     def pages(self, kinds: Sequence[Source], batch: int, failed: bool) -> Iterator[tuple[Source, Sequence[Pending]]]:
-        """The texts to be read, in batches of one kind, each as it is when its turn comes."""
+        """Yield the texts to be read, in batches of one kind, each as it is when its turn comes."""
         for kind in kinds:
             after = 0
             while texts := self._scope.read(partial(self._pending, kind, after, batch, failed)):
@@ -221,6 +221,7 @@ def _sum(costs: Sequence[float | None]) -> float | None:
 
 
 def _sent(body: str) -> str:
-    """A text for the model: the line that says where it is from, and the text between tags that it cannot close."""
+    """Format a text for the model: the line that says where it is from, and the text between tags that it cannot
+    close."""
     origin, _, text = body.partition("\n")
     return f"{origin}\n<text_to_read>\n{fences.escaped(text)}\n</text_to_read>"

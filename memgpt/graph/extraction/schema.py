@@ -1,4 +1,4 @@
-"""What to look for, as Pydantic classes: their fields tell entities and facts apart.
+"""The schema of an extraction, as Pydantic classes: their fields tell entities and facts apart.
 
 A schema is a class whose fields are lists. A class with a ``name`` is an entity, one with ``source`` and ``target`` a
 fact about two entities. Their type is what their field ``type`` says, else the name of the class in snake_case.
@@ -105,7 +105,7 @@ class Schema:
 
 
 def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The classes of ``list[A]``, ``list[A | B]`` and ``list[A] | None``."""
+    """Yield the classes of ``list[A]``, ``list[A | B]`` and ``list[A] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
@@ -164,7 +164,7 @@ def _rest(given: Mapping[str, Any], known: tuple[str, ...]) -> Json:
 
 
 def _moment(said: Any) -> str | None:
-    """An ISO 8601 time of what may be a year or a month, in UTC.
+    """Parse what may be a year, a month or a time, and return it as an ISO 8601 time in UTC.
 
     Raises:
         InputError: it is no date.

@@ -1,4 +1,4 @@
-"""Which texts a model read, what it answered, and what that cost."""
+"""The record of extractions: which texts a model read, what it answered, and what that cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pending:
 
 
 class Kept(Protocol):
-    """What there is to remember of an answer."""
+    """Answer to be stored."""
 
     @property
     def answer(self) -> Json | None: ...
@@ -62,7 +62,7 @@ class ExtractionStore:
         self._given = {"agent_id": agent_id, "recipe": recipe}
 
     def pending(self, kind: Source, *, after: int, batch: int, failed: bool) -> Sequence[Pending]:
-        """The next texts to be read, in the order of their ids; with ``failed``, those that failed too."""
+        """Return the next texts to be read, in the order of their ids; with ``failed``, those that failed too."""
         given = {**self._given, "kind": kind, "after": after, "batch": batch, "failed": failed}
         with self._connection.cursor(row_factory=class_row(Pending)) as cursor:
             return cursor.execute(_PENDING[kind], given).fetchall()
@@ -83,7 +83,7 @@ class ExtractionStore:
         self._connection.execute(SQL.keep, {**self._given, **given})
 
     def apply(self, kind: Source, text: Pending) -> bool:
-        """Whether the answer is the caller's to take over, in this transaction."""
+        """Tell whether the caller may apply the answer, in this transaction."""
         given = {**self._given, "kind": kind, "id": text.id, "hash": text.hash}
         return self._connection.execute(SQL.apply, given).fetchone() is not None
 
@@ -96,6 +96,6 @@ class ExtractionStore:
             return cursor.execute(SQL.spent, self._given).fetchall()
 
     def failed(self, *, limit: int) -> Sequence[ExtractionFailure]:
-        """The latest first, of all recipes."""
+        """Return failures, the latest first, of all recipes."""
         with self._connection.cursor(row_factory=class_row(ExtractionFailure)) as cursor:
             return cursor.execute(SQL.failed, {**self._given, "limit": limit}).fetchall()

@@ -1,4 +1,4 @@
-"""What the candidate statement returns, for the ranking."""
+"""Candidates of the ranking, as the statement returns them."""
 
 from __future__ import annotations
 

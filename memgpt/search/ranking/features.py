@@ -96,14 +96,14 @@ class Columns:
         )
 
     def shifted(self, values: Floats, distance: int) -> Floats:
-        """The values of the turn at `distance` (negative: before) for every row; zero where there is none."""
+        """Return the values of the turn at `distance` (negative: before) for every row; zero where there is none."""
         index = self.neighbours[distance]
         moved = values[index]
         moved[index < 0] = 0.0
         return moved
 
     def around(self, values: Floats, reach: int) -> Floats:
-        """The largest value among the turn and its neighbours up to `reach` turns away."""
+        """Return the largest value among the turn and its neighbours up to `reach` turns away."""
         best = values
         for distance in range(1, reach + 1):
             best = np.maximum(best, np.maximum(self.shifted(values, -distance), self.shifted(values, distance)))
@@ -204,7 +204,7 @@ def _question(query: Query, columns: Columns, texts: Texts) -> dict[str, Floats]
 
 
 def _cues(kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
-    """How often each row has what answers that kind of question: words, numbers, capitalised names."""
+    """Count in each row what answers that kind of question: words, numbers, capitalised names."""
     words, digits = _CUES[kind], _DIGITS.get(kind, 0)
     telling = np.array(
         [word in words or (word.isdigit() and len(word) >= digits > 0) for word in texts.vocabulary], bool

@@ -64,7 +64,7 @@ class Ranked:
 
 @cache
 def packaged_model() -> Model:
-    """The model that ships with this version."""
+    """Load the model that ships with this version."""
     text = resources.files("memgpt.search.ranking").joinpath("weights.json").read_text("utf-8")
     return Model(**json.loads(text))
 
@@ -79,7 +79,7 @@ def rank(
     now: datetime | None = None,
     model: Model | None = None,
 ) -> list[Ranked]:
-    """The best `limit` candidates for the question `text`, best first."""
+    """Return the best `limit` candidates for the question `text`, best first."""
     if not rows or limit < 1:
         return []
     model = model or packaged_model()
@@ -149,7 +149,7 @@ class Calibration:
 
 @cache
 def packaged_calibration() -> Calibration:
-    """The calibration that ships with this version."""
+    """Load the calibration that ships with this version."""
     text = resources.files("memgpt.search.ranking").joinpath("confidence.json").read_text("utf-8")
     return Calibration(**json.loads(text))
 

@@ -1,4 +1,4 @@
-"""What a question says about its answer beside its words: people, dates, the kind of answer, one or several."""
+"""Hints of a question about its answer beside its words: people, dates, the kind of answer, one or several."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def analyse(text: str, now: datetime | None = None) -> Query:
 
 
 def names_days(text: str) -> bool:
-    """Whether a question speaks of days, which are other hours in other time zones."""
+    """Tell whether a question speaks of days, which are other hours in other time zones."""
     return (_absolute_span(text) or _relative_span(text, date(2000, 1, 1))) is not None
 
 

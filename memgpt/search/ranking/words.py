@@ -39,7 +39,7 @@ _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, cont
 
 
 def split(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
+    """Return the words of a text in lower case, without punctuation."""
     return _WORD.findall(normalize("NFC", text.lower()))
 
 
@@ -206,7 +206,7 @@ class Texts:
         return found.clip(0.0)
 
     def count_of(self, telling: NDArray[np.bool_]) -> Floats:
-        """How many of the words for which `telling` is true each text has."""
+        """Count in each text the words for which `telling` is true."""
         return np.bincount(self.owners[telling[self.words]], minlength=self.count).astype(float)
 
     def mean_of_largest(self, values: Floats, count: int) -> Floats:
@@ -219,7 +219,7 @@ class Texts:
 
 
 def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The matrix product in pieces so small that OpenBLAS does not wake a second thread, which would wait in a loop."""
+    """Multiply matrices in pieces so small that OpenBLAS does not wake a second thread, which would wait in a loop."""
     most = max(1, _ONE_THREAD // max(1, columns.size))
     pieces = [rows[start : start + most] @ columns for start in range(0, len(rows), most)]
     return np.concatenate(pieces) if pieces else rows @ columns
@@ -240,7 +240,7 @@ class SoftMatcher:
 
     @property
     def lexicon(self) -> Lexicon:
-        """What it remembers; a new one where that has become too much."""
+        """Return the remembered words; a new lexicon if they have become too many."""
         if self._lexicon.nbytes > _MOST_BYTES:
             self._lexicon = Lexicon(self._table)
         return self._lexicon

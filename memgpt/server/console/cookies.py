@@ -13,7 +13,7 @@ THEMES: Final = ("system", "light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """How the sign-in travels: only over TLS, or on a loopback address, where no network hears it.
+    """Settings of the sign-in cookie: only over TLS, or on a loopback address, where no network hears it.
 
     Args:
         port: of the service; cookies do not know ports, so the name has it.

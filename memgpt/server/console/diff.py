@@ -1,4 +1,4 @@
-"""What is different between two texts: by lines, and by words inside of lines that changed."""
+"""Differences between two texts: by lines, and by words inside lines that changed."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def _cookie(scope: Scope, name: str) -> str:
 
 
 class _PageAnswer:
-    """What is answered, with the headers of the console; a problem of the API becomes a page."""
+    """Answer with the headers of the console; a problem of the API becomes a page."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope

@@ -38,7 +38,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every page shows around its own part."""
+    """Content that every page shows around its own part."""
 
     nonce: str
     session: SignIn | None

@@ -1,4 +1,4 @@
-"""What a browser may do with a page of the console: the headers of every answer."""
+"""The policy for browsers: the headers of every answer of the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is signed in to the console: a cookie of 256 random bits, of which the database has the hash."""
+"""Sessions of the console: a cookie of 256 random bits, of which the database has the hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody gets who is not signed in: the form that asks for a key, style sheets, scripts and the icon."""
+"""Signing in: the form that asks for a key, and what it needs: style sheets, scripts, the icon."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Outside:
 
 
 class _Attempts:
-    """How often each address has tried in this minute."""
+    """Number of attempts of each address in this minute."""
 
     def __init__(self) -> None:
         self._minute = 0

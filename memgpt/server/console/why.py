@@ -17,7 +17,7 @@ LEAST: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class ScorePart:
-    """What one feature added to a score."""
+    """Part of a score that one feature added."""
 
     name: str
     label: str
