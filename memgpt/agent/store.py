@@ -126,12 +126,12 @@ class TurnStore:
 
     def end(self, turn_id: int, status: str, reason: str | None = None, *, runner: UUID) -> bool:
         """End a running turn; False when it is not running, or another process runs it."""
-        parameters = self._given(turn_id=turn_id, status=status, reason=reason, runner=runner)
+        parameters = self._parameters(turn_id=turn_id, status=status, reason=reason, runner=runner)
         return self._connection.execute(SQL.end, parameters).fetchone() is not None
 
     def hold(self, turn_id: int, runner: UUID) -> bool:
         """Keep the turn this process's until the transaction ends; False when it no longer is."""
-        parameters = self._given(turn_id=turn_id, runner=runner)
+        parameters = self._parameters(turn_id=turn_id, runner=runner)
         return self._connection.execute(SQL.hold, parameters).fetchone() is not None
 
     def add_step(self, step: NewStep) -> int:
@@ -141,13 +141,13 @@ class TurnStore:
             "message_ids": [*step.message_ids],
             "tokens_by_part": Jsonb(step.tokens_by_part),
         }
-        row = self._connection.execute(SQL.add_step, self._given(**parameters)).fetchone()
+        row = self._connection.execute(SQL.add_step, self._parameters(**parameters)).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return int(row[0])
 
     def claim(self, step_id: int, call: int, runner: UUID) -> bool:
         """Take a step's tool call number ``call`` (from 0) in this transaction; False when it is done, or not ours."""
-        parameters = self._given(step_id=step_id, call=call, runner=runner)
+        parameters = self._parameters(step_id=step_id, call=call, runner=runner)
         return self._connection.execute(SQL.claim, parameters).fetchone() is not None
 
     def steps(self, *, turn_id: int | None = None, limit: int = 1000) -> Sequence[TurnStep]:
@@ -168,22 +168,22 @@ class TurnStore:
     def window(self, session: str, *, limit: int) -> tuple[str | None, Sequence[Message]]:
         """Return the last summary of a session, and its newest messages after what was summarised, oldest first."""
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(SQL.window, self._given(session=session, limit=limit)).fetchall()
+            rows = cursor.execute(SQL.window, self._parameters(session=session, limit=limit)).fetchall()
         summary = rows[0]["summary"] if rows else None
         return summary, [Message(**{name: row[name] for name in Message.__slots__}) for row in rows]
 
     def messages(self, ids: Sequence[int]) -> Sequence[Message]:
         """Messages by their ids, in the order of the conversation; those that are gone are absent."""
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
-            return cursor.execute(SQL.messages, self._given(ids=[*ids])).fetchall()
+            return cursor.execute(SQL.messages, self._parameters(ids=[*ids])).fetchall()
 
     def _turn(self, query: bytes, **values: Any) -> TurnRow | None:
         with self._connection.cursor(row_factory=class_row(TurnRow)) as cursor:
-            return cursor.execute(query, self._given(**values)).fetchone()
+            return cursor.execute(query, self._parameters(**values)).fetchone()
 
     def _steps(self, **values: Any) -> Sequence[TurnStep]:
         with self._connection.cursor(row_factory=class_row(TurnStep)) as cursor:
-            return cursor.execute(SQL.steps, self._given(**values)).fetchall()
+            return cursor.execute(SQL.steps, self._parameters(**values)).fetchall()
 
-    def _given(self, **values: Any) -> Json:
+    def _parameters(self, **values: Any) -> Json:
         return {"agent_id": self._agent_id, **values}

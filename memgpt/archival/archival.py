@@ -63,8 +63,10 @@ class Archival:
         if written.id is not None:
             return Remembered(written.id, duplicate=False, similar=written.similar)
         with self._scope.change() as (connection, change_id):  # a memory has the text already
-            [kept] = self._store(connection).insert([memory], change_id=change_id, known=True, **self._how())
-        return Remembered(kept.id, kept.duplicate, [id for id in written.similar if id != kept.id])
+            [remembered] = self._store(connection).insert(
+                [memory], change_id=change_id, agent_known=True, **self._how()
+            )
+        return Remembered(remembered.id, remembered.duplicate, [id for id in written.similar if id != remembered.id])
 
     def insert_many(self, memories: Iterable[Mapping[str, Any]], *, on_error: OnError = "fail") -> Batch[Remembered]:
         """Keep many texts in one transaction: all or, if one of them is bad, none. One answer per text, in order.
@@ -186,9 +188,9 @@ class Archival:
                 store.lock_texts()  # two that supersede by each other's texts would wait for each other
                 if validation.normal(store.hold(id).text) == validation.normal(memory.text):
                     raise InputError(f"archival memory {id} says this already")
-                [kept] = store.insert([memory], change_id=change_id, **self._how())
-                store.update(id, change_id=change_id, superseded_by=kept.id)
-            return kept
+                [replacement] = store.insert([memory], change_id=change_id, **self._how())
+                store.update(id, change_id=change_id, superseded_by=replacement.id)
+            return replacement
 
         return self._scope.repeat_on_switch(write)
 
@@ -235,9 +237,9 @@ class Archival:
     def _how(self) -> dict[str, Any]:
         return {"language": self._scope.language, "embedding_model": self._scope.model.name}
 
-    def _vector(self, text: str, given: Any) -> Vector | None:
-        if given is not None:
-            return validation.vector(given, "embedding", dimensions=self._scope.model.dimensions)
+    def _vector(self, text: str, embedding: Any) -> Vector | None:
+        if embedding is not None:
+            return validation.vector(embedding, "embedding", dimensions=self._scope.model.dimensions)
         return self._scope.embed([text])[0]
 
     def _embedded(self, checked: Sequence[Mapping[str, Any]]) -> Sequence[NewMemory]:

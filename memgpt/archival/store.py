@@ -99,7 +99,7 @@ class ArchivalStore:
         change_id: UUID,
         language: str,
         embedding_model: str | None,
-        known: bool = False,
+        agent_known: bool = False,
     ) -> Sequence[Remembered]:
         """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order.
 
@@ -115,8 +115,8 @@ class ArchivalStore:
         answers: dict[str, Remembered] = {}
         how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
         for batch in _batches([*distinct.items()]):
-            kept = self._keep([memory for _, memory in batch], how, known)
-            answers.update((key, answer) for (key, _), answer in zip(batch, kept, strict=True))
+            inserted = self._keep([memory for _, memory in batch], how, agent_known)
+            answers.update((key, answer) for (key, _), answer in zip(batch, inserted, strict=True))
         first = {key: n for n, key in reversed([*enumerate(keys)])}
         return [
             answers[key] if first[key] == n else replace(answers[key], duplicate=True) for n, key in enumerate(keys)
@@ -129,7 +129,7 @@ class ArchivalStore:
 
         A single statement, which answers the active model.
         """
-        given = self._given(
+        parameters = self._parameters(
             text=memory.text,
             tags=[*memory.tags],
             importance=memory.importance,
@@ -145,7 +145,7 @@ class ArchivalStore:
             threshold=threshold,
             limit=limit,
         )
-        row = self._connection.execute(guarded(_remember(model.dimensions), self._connection), given).fetchone()
+        row = self._connection.execute(guarded(_remember(model.dimensions), self._connection), parameters).fetchone()
         assert row is not None  # noqa: S101 - a migrated database has an active model
         name, dimensions, id, similar = row
         return ActiveModel(name, dimensions), Written(id, similar)
@@ -163,15 +163,15 @@ class ArchivalStore:
 
     def lock_texts(self) -> None:
         """Let nobody else write more than one text of this agent until the transaction ends."""
-        self._connection.execute(SQL.lock_texts, self._given())
+        self._connection.execute(SQL.lock_texts, self._parameters())
 
-    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], known: bool) -> Sequence[Remembered]:
+    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], agent_known: bool) -> Sequence[Remembered]:
         answers: dict[int, Remembered] = {}
         waiting: Sequence[int] = range(len(batch))
         # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
         # an expired memory has is free only when that is retired.
         for _ in range(3):
-            for duplicate in (known, not known):
+            for duplicate in (agent_known, not agent_known):
                 statement = SQL.merge if duplicate else SQL.insert
                 places = self._written(statement, [batch[n] for n in waiting], how)
                 answers.update((waiting[place], Remembered(id, duplicate)) for place, id in places)
@@ -185,7 +185,7 @@ class ArchivalStore:
         self, statement: bytes, batch: Sequence[NewMemory], how: Mapping[str, Any]
     ) -> Sequence[tuple[int, int]]:
         """Return the position in the batch and the id of each text that the statement inserted."""
-        given = self._given(
+        parameters = self._parameters(
             id=[m.id for m in batch],
             text=[m.text for m in batch],
             tags=[Jsonb(list(m.tags)) for m in batch],
@@ -197,11 +197,11 @@ class ArchivalStore:
             embedding=[m.embedding for m in batch],
             **how,
         )
-        return self._connection.execute(statement, given).fetchall()
+        return self._connection.execute(statement, parameters).fetchall()
 
     def _retire_expired(self, texts: Sequence[str], change_id: UUID, but: Sequence[int] = ()) -> bool:
-        given = self._given(texts=[*texts], change_id=change_id, but=[*but])
-        return self._connection.execute(SQL.retire_expired, given).rowcount > 0
+        parameters = self._parameters(texts=[*texts], change_id=change_id, but=[*but])
+        return self._connection.execute(SQL.retire_expired, parameters).rowcount > 0
 
     def get(self, id: int) -> ArchivalMemory:
         """One memory.
@@ -210,7 +210,7 @@ class ArchivalStore:
             NotFoundError: the agent has no archival memory of that id.
         """
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            memory = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+            memory = cursor.execute(SQL.get, self._parameters(id=id)).fetchone()
         if memory is None:
             raise self._not_found(id)
         return memory
@@ -224,7 +224,7 @@ class ArchivalStore:
         superseded: bool = False,
     ) -> Sequence[ArchivalMemory]:
         """Memories, newest first, that have all the tags; ``after`` is the last one of the page before."""
-        given = self._given(
+        parameters = self._parameters(
             limit=limit,
             tags=None if tags is None else [*tags],
             superseded=superseded,
@@ -232,7 +232,7 @@ class ArchivalStore:
             before_id=after and after.id,
         )
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            return cursor.execute(_list(hidden_operators(self._connection)), given).fetchall()
+            return cursor.execute(_list(hidden_operators(self._connection)), parameters).fetchall()
 
     def update(self, id: int, *, change_id: UUID, **changes: Unpack[MemoryChanges]) -> ArchivalMemory:
         """Change what is in ``changes``, keep the rest.
@@ -241,11 +241,15 @@ class ArchivalStore:
             NotFoundError: the agent has no archival memory of that id.
             ConflictError: another memory has the new text, or replaces this one already.
         """
-        given = self._given(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
-        given["embedding_model"] = None if given["embedding"] is None else given["embedding_model"]
-        given["tags"] = None if given["tags"] is None else [*given["tags"]]
-        given["metadata"] = None if given["metadata"] is None else Jsonb(given["metadata"])
-        memory = self._update(given) if given["text"] is None else self._update_text(given["text"], given)
+        parameters = self._parameters(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
+        parameters["embedding_model"] = None if parameters["embedding"] is None else parameters["embedding_model"]
+        parameters["tags"] = None if parameters["tags"] is None else [*parameters["tags"]]
+        parameters["metadata"] = None if parameters["metadata"] is None else Jsonb(parameters["metadata"])
+        memory = (
+            self._update(parameters)
+            if parameters["text"] is None
+            else self._update_text(parameters["text"], parameters)
+        )
         if memory is None:
             raise self._superseded(id)
         return memory
@@ -258,42 +262,42 @@ class ArchivalStore:
             ConflictError: another memory replaces it already.
         """
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            memory = cursor.execute(SQL.hold, self._given(id=id)).fetchone()
+            memory = cursor.execute(SQL.hold, self._parameters(id=id)).fetchone()
         if memory is None:
             raise self._superseded(id)
         return memory
 
-    def _update(self, given: Mapping[str, Any]) -> ArchivalMemory | None:
+    def _update(self, parameters: Mapping[str, Any]) -> ArchivalMemory | None:
         with self._connection.cursor(row_factory=class_row(ArchivalMemory)) as cursor:
-            return cursor.execute(SQL.update, given).fetchone()
+            return cursor.execute(SQL.update, parameters).fetchone()
 
-    def _update_text(self, text: str, given: Mapping[str, Any]) -> ArchivalMemory | None:
+    def _update_text(self, text: str, parameters: Mapping[str, Any]) -> ArchivalMemory | None:
         try:
             with self._connection.transaction():  # the caller's transaction outlives a text that is taken
-                return self._update(given)
+                return self._update(parameters)
         except UniqueViolation as error:
-            if self._retire_expired([text], given["change_id"]):
-                return self._update(given)
-            row = self._connection.execute(SQL.of_text, self._given(text=text)).fetchone()
+            if self._retire_expired([text], parameters["change_id"]):
+                return self._update(parameters)
+            row = self._connection.execute(SQL.of_text, self._parameters(text=text)).fetchone()
             which = f"archival memory {row[0]}" if row else "another archival memory"
             raise ConflictError(f"{which} says this already: change or delete that one, or supersede it") from error
 
     def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
         """Remove memories, keeping them in the history; answers the ids that were there."""
-        rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
+        rows = self._connection.execute(SQL.delete, self._parameters(ids=[*ids], change_id=change_id)).fetchall()
         return [row[0] for row in rows]
 
     def touch(self, ids: Sequence[int]) -> int:
         """Record that memories were used; answers how many rows were written (each at most once a minute)."""
-        return self._connection.execute(SQL.touch, self._given(ids=[*ids])).rowcount
+        return self._connection.execute(SQL.touch, self._parameters(ids=[*ids])).rowcount
 
     def near_duplicates(self, embedding: Vector, *, threshold: float, limit: int) -> Sequence[tuple[int, float]]:
         """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
-        given = self._given(embedding=embedding, threshold=threshold, limit=limit)
+        parameters = self._parameters(embedding=embedding, threshold=threshold, limit=limit)
         statement = codes.completed(SQL.near_duplicates, embedding.dimensions())
-        return self._connection.execute(statement, given).fetchall()
+        return self._connection.execute(statement, parameters).fetchall()
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
     def _superseded(self, id: int) -> ConflictError:

@@ -155,8 +155,8 @@ def _mourn(work: asyncio.Future[None]) -> None:
 
 def _migrate(options: Settings) -> None:
     """Migrate an embedded database, which is ours; one of the operator's only when it is empty."""
-    found = migrate.status(options=options)
-    if options.uses_embedded_server or not any(record.applied_at for record in found.records):
+    current = migrate.status(options=options)
+    if options.uses_embedded_server or not any(record.applied_at for record in current.records):
         migrate.apply(options=options, model=configured_model(options))
-    elif found.pending:
-        raise DatabaseError(f"{found.pending} migrations are pending in {found.database}: run `memgpt db migrate`")
+    elif current.pending:
+        raise DatabaseError(f"{current.pending} migrations are pending in {current.database}: run `memgpt db migrate`")

@@ -66,27 +66,27 @@ def column(dimensions: int) -> Column:
     return Column(name, dimensions, "PLAIN" if fits else "EXTERNAL", operators)
 
 
-def recorded(connection: psycopg.Connection[Any], found: Survey) -> ModelSpec | None:
+def recorded(connection: psycopg.Connection[Any], survey: Survey) -> ModelSpec | None:
     """Return the model the columns are for, as the database records it."""
-    if _RECORD not in (found.relations or ()):
+    if _RECORD not in (survey.relations or ()):
         return None
     row = connection.execute(SQL.active).fetchone()
     return ModelSpec(*row) if row else None
 
 
-def plan(connection: psycopg.Connection[Any], found: Survey, model: ModelSpec) -> Sizing | None:
+def plan(connection: psycopg.Connection[Any], survey: Survey, model: ModelSpec) -> Sizing | None:
     """Return what has to be done for ``model``; None if nothing has, or if stored vectors keep another model of this
     size.
 
     Raises:
         MigrationError: vectors of another size are stored.
     """
-    columns = _columns(connection, found)
+    columns = _columns(connection, survey)
     wanted = column(model.dimensions)
     if not columns:
         return Sizing(model, resize=model.dimensions != IN_THE_FILES)
     resize = any((kind, size) != (wanted.type, wanted.dimensions) for kind, size in columns.values())
-    active = recorded(connection, found)
+    active = recorded(connection, survey)
     if not resize and active == model:
         return None
     if _any_embedding(connection, columns):
@@ -111,9 +111,9 @@ def apply(connection: psycopg.Connection[Any], migrations: list[Migration], sizi
     connection.execute(SQL.activate, {"name": sizing.model.name, "dimensions": sizing.model.dimensions})
 
 
-def check_rollback(connection: psycopg.Connection[Any], found: Survey, pending: Iterable[Migration]) -> None:
+def check_rollback(connection: psycopg.Connection[Any], survey: Survey, pending: Iterable[Migration]) -> None:
     """Refuse to go back before the record of the model when the columns hold vectors the older files cannot index."""
-    columns = _columns(connection, found)
+    columns = _columns(connection, survey)
     unfit = any(kind != "vector" or size > _INDEXABLE_VECTOR for kind, size in columns.values())
     if unfit and any(_RECORD in m.tables for m in pending) and _any_embedding(connection, columns):
         raise MigrationError(
@@ -122,9 +122,11 @@ def check_rollback(connection: psycopg.Connection[Any], found: Survey, pending: 
         )
 
 
-def restore(connection: psycopg.Connection[Any], found: Survey, migrations: list[Migration], undone: Migration) -> None:
+def restore(
+    connection: psycopg.Connection[Any], survey: Survey, migrations: list[Migration], undone: Migration
+) -> None:
     """Columns that hold nothing go back to the files' size together with the record of the model."""
-    columns = _columns(connection, found)
+    columns = _columns(connection, survey)
     if _RECORD not in undone.tables or len(columns) < len(TABLES):
         return
     if set(columns.values()) != {("vector", IN_THE_FILES)} and not _any_embedding(connection, columns):
@@ -155,21 +157,21 @@ def keep_code_by_trigger(
 
 def index_statements(migrations: Iterable[Migration], size: Column) -> dict[str, tuple[str, str]]:
     """Index name -> (table, CREATE INDEX statement) of the indexes over embeddings, as the files make them last."""
-    found: dict[str, tuple[str, str]] = {}
+    statements: dict[str, tuple[str, str]] = {}
     for statement in (s.text for m in migrations for s in m.statements):
-        if (renamed := _RENAME.match(statement)) and renamed["old"] in found:
-            table, text = found.pop(renamed["old"])
-            found[renamed["new"]] = (table, text.replace(renamed["old"], renamed["new"], 1))
+        if (renamed := _RENAME.match(statement)) and renamed["old"] in statements:
+            table, text = statements.pop(renamed["old"])
+            statements[renamed["new"]] = (table, text.replace(renamed["old"], renamed["new"], 1))
         match = _INDEX.match(statement)
         if match is None or match["table"] not in TABLES or "embedding" not in statement:
             continue
         if size.operators is not None or "ivfflat" not in statement:
-            found[match["name"]] = (match["table"], statement.replace("vector_cosine_ops", size.operators or ""))
-    return found
+            statements[match["name"]] = (match["table"], statement.replace("vector_cosine_ops", size.operators or ""))
+    return statements
 
 
-def _columns(connection: psycopg.Connection[Any], found: Survey) -> dict[str, tuple[str, int]]:
-    rows = connection.execute(SQL.columns, {"schema": found.schema, "tables": list(TABLES)}).fetchall()
+def _columns(connection: psycopg.Connection[Any], survey: Survey) -> dict[str, tuple[str, int]]:
+    rows = connection.execute(SQL.columns, {"schema": survey.schema, "tables": list(TABLES)}).fetchall()
     return {table: (kind.rpartition(".")[2], size) for table, kind, size in rows}
 
 

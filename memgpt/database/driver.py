@@ -169,13 +169,13 @@ class Connection(IsolatedConnection):
 
 
 def execute_long(
-    connection: psycopg.Connection[Any], statement: bytes, given: Mapping[str, Any]
+    connection: psycopg.Connection[Any], statement: bytes, parameters: Mapping[str, Any]
 ) -> Sequence[tuple[Any, ...]]:
     """Return the rows of a long statement with named parameters, in binary, without splitting it at each call."""
     numbered = queries.numbered(statement)
     factory: Any = connection.cursor_factory
     with _numbered(factory)(connection, row_factory=tuple_row) as cursor:
-        return cursor.execute(numbered, [given[name] for name in numbered.names], binary=True).fetchall()
+        return cursor.execute(numbered, [parameters[name] for name in numbered.names], binary=True).fetchall()
 
 
 @cache

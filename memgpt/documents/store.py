@@ -74,7 +74,7 @@ class DocumentStore:
         embedding_model: str | None,
     ) -> Document | None:
         """Create a document with its chunks; None, and nothing written, when the agent has its source already."""
-        parameters = self._given(
+        parameters = self._parameters(
             change_id=change_id,
             title=document.title,
             source=document.source,
@@ -105,18 +105,18 @@ class DocumentStore:
 
         None, and nothing written, when the document is gone or its content is another than ``expected_hash``.
         """
-        row = self._connection.execute(SQL.lock, self._given(id=id)).fetchone()
+        row = self._connection.execute(SQL.lock, self._parameters(id=id)).fetchone()
         if row is None or row[0] != expected_hash:
             return None
         new = [(n, chunk) for n, chunk in enumerate(chunks) if isinstance(chunk, NewChunk)]
         unchanged = [(n, *chunk) for n, chunk in enumerate(chunks) if not isinstance(chunk, NewChunk)]
-        there = self._connection.execute(SQL.chunk_ids, self._given(document_id=id)).fetchall()
+        there = self._connection.execute(SQL.chunk_ids, self._parameters(document_id=id)).fetchall()
         gone = {row[0] for row in there} - {chunk_id for _, chunk_id, _ in unchanged}
         if gone:
-            self._connection.execute(SQL.delete_chunks, self._given(ids=[*gone], change_id=change_id))
+            self._connection.execute(SQL.delete_chunks, self._parameters(ids=[*gone], change_id=change_id))
         self._move_chunks(unchanged, change_id)
         self._insert_chunks(id, new, change_id=change_id, language=language, embedding_model=embedding_model)
-        parameters = self._given(
+        parameters = self._parameters(
             id=id,
             change_id=change_id,
             title=document.title,
@@ -132,12 +132,12 @@ class DocumentStore:
         for first in range(0, len(chunks), BATCH):
             batch = chunks[first : first + BATCH]
             columns = {"chunk_index": [n for n, _ in batch], **_columns([chunk for _, chunk in batch])}
-            self._connection.execute(SQL.insert_chunks, self._given(document_id=document_id, **how, **columns))
+            self._connection.execute(SQL.insert_chunks, self._parameters(document_id=document_id, **how, **columns))
 
     def _move_chunks(self, chunks: Sequence[tuple[int, int, NewChunk]], change_id: UUID) -> None:
         for first in range(0, len(chunks), BATCH):
             batch = chunks[first : first + BATCH]
-            parameters = self._given(
+            parameters = self._parameters(
                 change_id=change_id,
                 ids=[id for _, id, _ in batch],
                 chunk_index=[n for n, _, _ in batch],
@@ -151,14 +151,14 @@ class DocumentStore:
     def fingerprints(self, sources: Sequence[str] | None = None, hashes: Sequence[str] = ()) -> Sequence[Fingerprint]:
         """Return the fingerprints of the documents from these sources or of these contents; of all documents by
         default."""
-        parameters = self._given(sources=None if sources is None else [*sources], hashes=[*hashes])
+        parameters = self._parameters(sources=None if sources is None else [*sources], hashes=[*hashes])
         with self._connection.cursor(row_factory=class_row(Fingerprint)) as cursor:
             return cursor.execute(SQL.fingerprints, parameters).fetchall()
 
     def all_chunks(self, document_id: int) -> Sequence[Chunk]:
         """Every chunk of a document, in its order."""
         with self._connection.cursor(row_factory=class_row(Chunk)) as cursor:
-            return cursor.execute(SQL.all_chunks, self._given(document_id=document_id)).fetchall()
+            return cursor.execute(SQL.all_chunks, self._parameters(document_id=document_id)).fetchall()
 
     def get(self, id: int) -> Document:
         """One document.
@@ -167,7 +167,7 @@ class DocumentStore:
             NotFoundError: the agent has no document of that id.
         """
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            document = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+            document = cursor.execute(SQL.get, self._parameters(id=id)).fetchone()
         if document is None:
             raise self._not_found("document", id)
         return document
@@ -175,11 +175,11 @@ class DocumentStore:
     def find(self, source: str) -> Document | None:
         """Return the document from that source, if there is one."""
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
-            return cursor.execute(SQL.find, self._given(source=source)).fetchone()
+            return cursor.execute(SQL.find, self._parameters(source=source)).fetchone()
 
     def list(self, *, limit: int, after: Document | None = None) -> Sequence[Document]:
         """Documents, newest first; ``after`` is the last one of the page before."""
-        parameters = self._given(limit=limit, before=after and after.created_at, before_id=after and after.id)
+        parameters = self._parameters(limit=limit, before=after and after.created_at, before_id=after and after.id)
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
             return cursor.execute(SQL.list, parameters).fetchall()
 
@@ -190,14 +190,14 @@ class DocumentStore:
             NotFoundError: the agent has no chunk of that id.
         """
         with self._connection.cursor(row_factory=class_row(Chunk)) as cursor:
-            chunk = cursor.execute(SQL.get_chunk, self._given(id=id)).fetchone()
+            chunk = cursor.execute(SQL.get_chunk, self._parameters(id=id)).fetchone()
         if chunk is None:
             raise self._not_found("chunk", id)
         return chunk
 
     def chunks(self, document_id: int, *, limit: int, after: Chunk | None = None) -> Sequence[Chunk]:
         """Chunks in the order of the document; ``after`` is the last one of the page before."""
-        parameters = self._given(
+        parameters = self._parameters(
             document_id=document_id,
             limit=limit,
             after=-1 if after is None else after.chunk_index,
@@ -216,7 +216,7 @@ class DocumentStore:
         metadata: Json | None = None,
     ) -> Document:
         """Change what is given, keep the rest."""
-        parameters = self._given(
+        parameters = self._parameters(
             id=id,
             change_id=change_id,
             title=title,
@@ -231,7 +231,7 @@ class DocumentStore:
 
     def learn(self, id: int, *, title: str | None, metadata: Json, change_id: UUID) -> Document | None:
         """Merge metadata into a document and give it a title, if one is named; None where nothing is new."""
-        parameters = self._given(id=id, change_id=change_id, title=title, metadata=Jsonb(metadata))
+        parameters = self._parameters(id=id, change_id=change_id, title=title, metadata=Jsonb(metadata))
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
             return cursor.execute(SQL.learn, parameters).fetchone()
 
@@ -241,15 +241,15 @@ class DocumentStore:
         Raises:
             NotFoundError: the agent has no document of that id.
         """
-        if self._connection.execute(SQL.delete, self._given(id=id, change_id=change_id)).fetchone() is None:
+        if self._connection.execute(SQL.delete, self._parameters(id=id, change_id=change_id)).fetchone() is None:
             raise self._not_found("document", id)
 
     def count(self) -> int:
-        row = self._connection.execute(SQL.count, self._given()).fetchone()
+        row = self._connection.execute(SQL.count, self._parameters()).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row
         return int(row[0])
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
     def _not_found(self, what: str, id: int) -> NotFoundError:

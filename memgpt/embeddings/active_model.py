@@ -93,12 +93,12 @@ class ActiveModelTracker:
         """Return the model of the stored vectors, which this process can use; read once and whenever it has changed."""
         with self._lock:
             if self._active is None:
-                found = _stored(connection) if connection else self._database.read(_stored)
-                if found is None:
+                stored = _stored(connection) if connection else self._database.read(_stored)
+                if stored is None:
                     raise ConfigurationError(
                         "the database does not say which embedding model it holds: run `memgpt db migrate`"
                     )
-                self._use(found, self._able(found, connection))
+                self._use(stored, self._able(stored, connection))
             assert self._active is not None  # noqa: S101 - just set
             return self._active
 
@@ -188,21 +188,21 @@ class ActiveModelTracker:
                 self._notice(active)
         raise _switched_again()
 
-    def _notice(self, found: ActiveModel | None) -> None:
+    def _notice(self, stored: ActiveModel | None) -> None:
         """Take note of the active model.
 
         Raises:
             _ModelSwitchedError: a unit of work has vectors of another one.
         """
         with self._lock:
-            if found != self._active:
+            if stored != self._active:
                 self._active = None
-        self._compare(found)
+        self._compare(stored)
 
-    def _compare(self, found: ActiveModel | None) -> None:
+    def _compare(self, stored: ActiveModel | None) -> None:
         """Begin the outermost unit of work again that has vectors of another model."""
         for attempt in _attempts.get():
-            if attempt.tracker is self and attempt.model not in (None, found):
+            if attempt.tracker is self and attempt.model not in (None, stored):
                 raise _ModelSwitchedError(attempt)
 
     def _use(self, model: ActiveModel, embedder: EmbeddingModel) -> None:
@@ -230,11 +230,11 @@ class ActiveModelTracker:
 
     def _is_known(self, connection: Connection | None) -> bool:
         """Return whether the configured model is this memory's, or was before a switch."""
-        given = {"name": self._configured}
+        parameters = {"name": self._configured}
         row = (
-            connection.execute(SQL.is_known, given).fetchone()
+            connection.execute(SQL.is_known, parameters).fetchone()
             if connection
-            else self._database.read(lambda c: c.execute(SQL.is_known, given).fetchone())
+            else self._database.read(lambda c: c.execute(SQL.is_known, parameters).fetchone())
         )
         return bool(row and row[0])
 

@@ -64,10 +64,10 @@ class Entities:
             InputError: several entities go by that name.
         """
         if isinstance(entity, str):
-            found = self.find(entity)
-            if not found:
+            entity_found = self.find(entity)
+            if not entity_found:
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity called {entity!r}")
-            return _only(found, entity)
+            return _only(entity_found, entity)
         id = validation.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 
@@ -134,10 +134,10 @@ class Entities:
         """Return the id an entity went by at a time (None: now), whatever it was merged into since."""
         if isinstance(entity, str):
             wanted = name_of(entity, "name")
-            found = self._scope.read(
+            candidates = self._scope.read(
                 lambda connection: self._store(connection).find_entities(wanted, known_at=known_at)
             )
-            return _only(found, entity).id if found else self.get(entity).id
+            return _only(candidates, entity).id if candidates else self.get(entity).id
         id = self.get(entity).id
         return self._scope.read(lambda connection: self._store(connection).survivor(id, known_at=known_at))
 
@@ -163,13 +163,13 @@ class Entities:
     def known_or_new(self, *refs: EntityRef) -> Sequence[Entity | NewEntity]:
         """Return the entities, or for a name that none goes by, what it will become. Names are looked up together."""
         names = [name_of(ref, "name") for ref in refs if isinstance(ref, str)]
-        found = iter(self._scope.read(lambda connection: self._store(connection).find_each(names)) if names else ())
+        by_name = iter(self._scope.read(lambda connection: self._store(connection).find_each(names)) if names else ())
         ends: list[Entity | NewEntity] = []
         for ref in refs:
             if not isinstance(ref, str):
                 there = self.get(ref)
                 ends.append(there if there.merged_into is None else self.get(self.id_at(there, None)))
-            elif entities := next(found):
+            elif entities := next(by_name):
                 ends.append(_only(entities, ref))
             else:
                 ends.append(NewEntity(name_of(ref, "name"), UNTYPED, (), "", {}))
@@ -189,13 +189,13 @@ class Entities:
             for id, entity in zip(ids, entities, strict=True)
         ]
 
-    def _learn(self, there: Entity, given: NewEntity) -> Entity:
+    def _learn(self, there: Entity, details: NewEntity) -> Entity:
         """Add what is new about an entity to it; nothing is written when there is nothing new."""
         new = EntityChange(
-            type=given.type if there.type == UNTYPED and given.type != UNTYPED else None,
-            more_aliases=_new_names(given.aliases, {there.name, *there.aliases}),
-            description=given.description if given.description not in ("", there.description) else None,
-            more_properties={k: v for k, v in given.properties.items() if k not in there.properties
+            type=details.type if there.type == UNTYPED and details.type != UNTYPED else None,
+            more_aliases=_new_names(details.aliases, {there.name, *there.aliases}),
+            description=details.description if details.description not in ("", there.description) else None,
+            more_properties={k: v for k, v in details.properties.items() if k not in there.properties
                              or there.properties[k] != v},
         )  # fmt: skip
         return self._change(there, new)
@@ -224,25 +224,25 @@ def entity_text(name: str, description: str) -> str:
     return f"{name}: {description}" if description else name
 
 
-def _new_names(aliases: Sequence[str], known: set[str]) -> Sequence[str]:
+def _new_names(aliases: Sequence[str], names: set[str]) -> Sequence[str]:
     """Return the aliases that are not known in upper or lower case, each once."""
     new = {alias.lower(): alias for alias in reversed(aliases)}
-    lowered = {name.lower() for name in known}
+    lowered = {name.lower() for name in names}
     return [alias for alias in aliases if new[alias.lower()] is alias and alias.lower() not in lowered]
 
 
-def _same(found: Sequence[Entity], entity: NewEntity) -> Entity | None:
+def _same(candidates: Sequence[Entity], entity: NewEntity) -> Entity | None:
     """Return which of the entities of its name is meant: the one of its type, or of a type that is not known."""
     for type in (entity.type, UNTYPED):
-        same = [e for e in found if e.type.lower() == type.lower()]
+        same = [e for e in candidates if e.type.lower() == type.lower()]
         if same:
             return same[0]
-    return _only(found, entity.name) if found and entity.type == UNTYPED else None
+    return _only(candidates, entity.name) if candidates and entity.type == UNTYPED else None
 
 
-def _only(found: Sequence[Entity], name: str) -> Entity:
+def _only(candidates: Sequence[Entity], name: str) -> Entity:
     """Return the one entity of a name; an entity's own name counts before another's alias."""
-    own = [e for e in found if e.name.lower() == name.strip().lower()] or found
+    own = [e for e in candidates if e.name.lower() == name.strip().lower()] or candidates
     if len(own) > 1:
         which = ", ".join(f"{e.id} ({e.type})" for e in own)
         raise InputError(f"{len(own)} entities are called {name!r}: give the id of the one you mean: {which}")

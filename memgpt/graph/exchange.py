@@ -27,15 +27,15 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
     """Return every entity and every fact known now; nodes are entity ids, edge keys fact ids."""
     nx = _networkx()
-    found = nx.MultiDiGraph()
+    multigraph = nx.MultiDiGraph()
     for entity in _entities(graph):
-        found.add_node(entity.id, **_plain(name=entity.name, type=entity.type, aliases=entity.aliases,
+        multigraph.add_node(entity.id, **_plain(name=entity.name, type=entity.type, aliases=entity.aliases,
                                            description=entity.description, properties=entity.properties))  # fmt: skip
     for r in _facts(graph):
-        found.add_edge(r.source_id, r.target_id, key=r.id, **_plain(
+        multigraph.add_edge(r.source_id, r.target_id, key=r.id, **_plain(
             type=r.type, fact=r.fact, weight=r.weight, properties=r.properties, valid_from=r.valid_from,
             valid_to=r.valid_to, recorded_at=r.recorded_at))  # fmt: skip
-    return found
+    return multigraph
 
 
 def export(graph: Graph, path: Path | str) -> dict[str, int]:
@@ -44,13 +44,13 @@ def export(graph: Graph, path: Path | str) -> dict[str, int]:
     form = target.suffix.lower()
     if form not in (".graphml", ".json"):
         raise InputError(f"{target.name!r} is neither .graphml nor .json: these are the two forms")
-    found = to_networkx(graph)
+    multigraph = to_networkx(graph)
     if form == ".json":
-        text = json.dumps(nx.node_link_data(found, edges="edges"), ensure_ascii=False, indent=1)
+        text = json.dumps(nx.node_link_data(multigraph, edges="edges"), ensure_ascii=False, indent=1)
         target.write_text(text, encoding="utf-8")
     else:
-        target.write_text(_graphml(nx, found), encoding="utf-8", newline="")
-    return {"entities": found.number_of_nodes(), "facts": found.number_of_edges()}
+        target.write_text(_graphml(nx, multigraph), encoding="utf-8", newline="")
+    return {"entities": multigraph.number_of_nodes(), "facts": multigraph.number_of_edges()}
 
 
 def import_triples(
@@ -98,9 +98,9 @@ def communities(graph: Graph, *, resolution: float = 1.0, seed: int = 0) -> list
     """Return groups of entities that are more connected with each other than with the rest (Louvain), the largest
     first."""
     nx = _networkx()
-    found = to_networkx(graph)
-    names = found.nodes(data="name")
-    groups = nx.community.louvain_communities(nx.Graph(found), resolution=resolution, seed=seed)
+    multigraph = to_networkx(graph)
+    names = multigraph.nodes(data="name")
+    groups = nx.community.louvain_communities(nx.Graph(multigraph), resolution=resolution, seed=seed)
     return [sorted(names[id] for id in group) for group in sorted(groups, key=lambda g: (-len(g), min(g)))]
 
 
@@ -108,20 +108,20 @@ def centrality(graph: Graph, *, limit: int = 20) -> list[tuple[str, float]]:
     """Return the entities that most ways between others lead through (betweenness; from a sample of 200 if there are
     more)."""
     nx = _networkx()
-    found = to_networkx(graph)
-    names = found.nodes(data="name")
-    share = nx.betweenness_centrality(nx.Graph(found), k=min(len(found), 200) or None, seed=0)
+    multigraph = to_networkx(graph)
+    names = multigraph.nodes(data="name")
+    share = nx.betweenness_centrality(nx.Graph(multigraph), k=min(len(multigraph), 200) or None, seed=0)
     order = sorted(share.items(), key=lambda pair: (-pair[1], pair[0]))
     return [(names[id], score) for id, score in order[:limit]]
 
 
-def _graphml(nx: Any, found: Any) -> str:
+def _graphml(nx: Any, multigraph: Any) -> str:
     """GraphML, in which every character comes back as it was.
 
     Raises:
         InputError: a text has a character that XML cannot hold.
     """
-    text = str(nx.readwrite.graphml.GraphMLWriter(graph=found, encoding="utf-8", prettyprint=True))
+    text = str(nx.readwrite.graphml.GraphMLWriter(graph=multigraph, encoding="utf-8", prettyprint=True))
     if bad := _NO_XML.search(text):
         raise InputError(f"a text has U+{ord(bad[0]):04X}, which GraphML cannot hold: export it as .json")
     return text.replace("\r", "&#13;")
@@ -151,12 +151,12 @@ def _facts(graph: Graph) -> Iterator[Fact]:
 
 def _plain(**values: Any) -> dict[str, Any]:
     """Values GraphML can hold: texts and numbers; what is absent is left out."""
-    kept = {}
+    written = {}
     for key, value in values.items():
         if value is not None and value != "" and value != [] and value != {}:
             plain = isinstance(value, (str, int, float))
-            kept[key] = value if plain else value.isoformat() if hasattr(value, "isoformat") else json.dumps(value)
-    return kept
+            written[key] = value if plain else value.isoformat() if hasattr(value, "isoformat") else json.dumps(value)
+    return written
 
 
 def _add_nodes(graph: Graph, nodes: Mapping[str, Json]) -> dict[str, Entity | InputError]:

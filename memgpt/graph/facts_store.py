@@ -48,25 +48,25 @@ class FactStore:
 
         Until the transaction ends nobody else changes what the agent knows.
         """
-        row = self._connection.execute(SQL.begin, self._given(type=type, names=names)).fetchone()
+        row = self._connection.execute(SQL.begin, self._parameters(type=type, names=names)).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row[0], row[1]
 
     def clear(self, span: FactSpan, *, at: datetime, change_id: UUID) -> int:
         """Supersede the facts of a span, record again what of them lies outside it, and return how many they were."""
-        given = self._given(at=at, change_id=change_id, **asdict(span))
-        row = self._connection.execute(SQL.clear, given).fetchone()
+        parameters = self._parameters(at=at, change_id=change_id, **asdict(span))
+        row = self._connection.execute(SQL.clear, parameters).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row
         return int(row[0])
 
     def declare(self, type: str, *, functional: bool) -> Sequence[str]:
-        row = self._connection.execute(SQL.declare, self._given(type=type, functional=functional)).fetchone()
+        row = self._connection.execute(SQL.declare, self._parameters(type=type, functional=functional)).fetchone()
         assert row is not None  # noqa: S101 - every writer makes the agent first
         return list(row[0])
 
     def declared(self) -> Sequence[str]:
-        row = self._connection.execute(SQL.declared, self._given()).fetchone()
+        row = self._connection.execute(SQL.declared, self._parameters()).fetchone()
         return [] if row is None else list(row[0])
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

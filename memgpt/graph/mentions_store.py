@@ -50,13 +50,13 @@ class MentionStore:
     def link(self, kind: Linkable, *, after: int, batch: int) -> MentionBatch:
         """Take the names from the next texts of a kind; those that were linked and not changed cost a look."""
         self._connection.execute(SQL.lock, {"agent_id": self._agent_id})
-        given = {"agent_id": self._agent_id, "after": after, "batch": batch}
+        parameters = {"agent_id": self._agent_id, "after": after, "batch": batch}
         with self._connection.cursor(row_factory=class_row(MentionBatch)) as cursor:
-            row = cursor.execute(_STATEMENTS[kind], given).fetchone()
+            row = cursor.execute(_STATEMENTS[kind], parameters).fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         return row
 
     def together(self, name: str, *, limit: int) -> list[tuple[str, int]]:
         """Names in the texts that mention one, given in lower case, and in how many of these; most first."""
-        given = {"agent_id": self._agent_id, "name": name, "limit": limit}
-        return self._connection.execute(SQL.together, given).fetchall()
+        parameters = {"agent_id": self._agent_id, "name": name, "limit": limit}
+        return self._connection.execute(SQL.together, parameters).fetchall()

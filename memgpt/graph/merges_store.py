@@ -61,26 +61,26 @@ class MergeStore:
             nearest: how many each of them is compared with.
             dimensions: of the embeddings.
         """
-        given = self._given(similarity=similarity, among=among, nearest=nearest + 1, untyped=untyped)
+        parameters = self._parameters(similarity=similarity, among=among, nearest=nearest + 1, untyped=untyped)
         with self._connection.cursor(row_factory=class_row(Pair)) as cursor:
-            return cursor.execute(codes.completed(SQL.pairs, dimensions), given).fetchall()
+            return cursor.execute(codes.completed(SQL.pairs, dimensions), parameters).fetchall()
 
     def lock(self, ids: Sequence[int]) -> Sequence[Entity]:
         """Entities as they are; nobody else changes them until the end of the transaction."""
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(SQL.lock, self._given(ids=[*ids])).fetchall()
+            return cursor.execute(SQL.lock, self._parameters(ids=[*ids])).fetchall()
 
     def contradicting(self, ids: Sequence[int]) -> Sequence[Fact]:
         """Return facts of two entities that could not both be true of one, the older first."""
         with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
-            return cursor.execute(SQL.contradicting, self._given(ids=[*ids])).fetchall()
+            return cursor.execute(SQL.contradicting, self._parameters(ids=[*ids])).fetchall()
 
     def merge(self, merged: int, survivor: int, *, at: datetime, change_id: UUID) -> int:
         """Make one entity the other and return how many facts it took along."""
-        given = self._given(merged=merged, survivor=survivor, at=at, change_id=change_id)
-        row = self._connection.execute(SQL.merge, given).fetchone()
+        parameters = self._parameters(merged=merged, survivor=survivor, at=at, change_id=change_id)
+        row = self._connection.execute(SQL.merge, parameters).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row
         return int(row[0])
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

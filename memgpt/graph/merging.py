@@ -74,12 +74,12 @@ class Merging:
         )
         weighed = [(proposal, pair) for pair in pairs if (proposal := proposed(pair)) is not None]
         by_fingerprint = {proposal.fingerprint: (proposal, pair) for proposal, pair in weighed}
-        known = self._scope.read(lambda c: ProposalStore(c, author).known([*by_fingerprint]))
-        new = [found for fingerprint, found in by_fingerprint.items() if fingerprint not in known]
-        new.sort(key=lambda found: -(found[0].score or 0))
+        proposed_before = self._scope.read(lambda c: ProposalStore(c, author).known([*by_fingerprint]))
+        new = [candidate for fingerprint, candidate in by_fingerprint.items() if fingerprint not in proposed_before]
+        new.sort(key=lambda candidate: -(candidate[0].score or 0))
         sure = sum((proposal.score or 0) >= SURE for proposal, _ in new)
-        made = [self._propose(*found, judge) for found in (new if judge is None else new[: sure + ASKED])]
-        return sorted((p for p in made if p is not None), key=lambda p: (-(p.score or 0), p.id))
+        proposals = [self._propose(*candidate, judge) for candidate in (new if judge is None else new[: sure + ASKED])]
+        return sorted((p for p in proposals if p is not None), key=lambda p: (-(p.score or 0), p.id))
 
     def _propose(self, proposal: NewProposal, pair: Pair, judge: Judge | None) -> Proposal | None:
         refused = False
@@ -88,8 +88,8 @@ class Merging:
             proposal, refused = _judged(proposal, same, why), not same
         with self._scope.change() as (connection, _):
             store = ProposalStore(connection, self._scope.author)
-            kept = store.insert(proposal, status="rejected" if refused else "proposed")
-        return None if refused else kept
+            inserted = store.insert(proposal, status="rejected" if refused else "proposed")
+        return None if refused else inserted
 
     def merge(self, change: Json) -> int:
         """Carry out a proposed merge and return how many facts went along. Called by ``memory.proposals.apply``.
@@ -143,15 +143,15 @@ def proposed(pair: Pair) -> NewProposal | None:
 
 def weigh(pair: Pair) -> tuple[float, str]:
     """Return how sure it is that two entities are one, from 0 to 1, and why."""
-    known = UNTYPED not in (pair.one_type, pair.other_type)
+    typed = UNTYPED not in (pair.one_type, pair.other_type)
     names = [(a, b) for a in (pair.one_name, *pair.one_aliases) for b in (pair.other_name, *pair.other_aliases)]
     if pair.same_name and signs(pair.one_name) == signs(pair.other_name):
-        score, reason = (1.0 if known else 0.9), "the same name"
+        score, reason = (1.0 if typed else 0.9), "the same name"
     elif pair.shared_name and any(key(a) == key(b) and signs(a) == signs(b) for a, b in names):
-        score, reason = (0.9 if known else 0.8), "a name in common"
+        score, reason = (0.9 if typed else 0.8), "a name in common"
     else:
         score, reason = max(agreement(a, b) for a, b in names)
-        if not known:
+        if not typed:
             score *= 0.9
     if pair.contradictions:
         return min(score, 0.6), f"{reason}, but they contradict each other: {pair.contradictions[0]}"

@@ -84,19 +84,19 @@ class GraphStore:
 
     def lock_names(self) -> None:
         """Until the end of the transaction, nobody else names a new entity of this agent under this lock."""
-        self._connection.execute(SQL.lock_names, self._given())
+        self._connection.execute(SQL.lock_names, self._parameters())
 
     def insert_entity(
         self, entity: NewEntity, *, change_id: UUID, language: str, embedding_model: str | None
     ) -> Entity:
-        given = self._given(
+        parameters = self._parameters(
             change_id=change_id,
             language=language,
             embedding_model=None if entity.embedding is None else embedding_model,
             **asdict(entity) | {"aliases": [*entity.aliases], "properties": Jsonb(entity.properties)},
         )
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            inserted = cursor.execute(SQL.insert_entity, given).fetchone()
+            inserted = cursor.execute(SQL.insert_entity, parameters).fetchone()
         assert inserted is not None  # noqa: S101 - one row is inserted, or an error raised
         return inserted
 
@@ -111,7 +111,7 @@ class GraphStore:
     def survivor(self, id: int, *, known_at: datetime | None = None) -> int:
         """Return the entity that an entity was, or had turned out to be, at a time; itself if the agent has no such
         entity."""
-        row = self._connection.execute(SQL.survivor, self._given(id=id, known_at=known_at)).fetchone()
+        row = self._connection.execute(SQL.survivor, self._parameters(id=id, known_at=known_at)).fetchone()
         return id if row is None else int(row[0])
 
     def find_entities(self, name: str, *, known_at: datetime | None = None) -> Sequence[Entity]:
@@ -119,25 +119,25 @@ class GraphStore:
 
         What was merged into another entity stands for the other; at a time before, for itself.
         """
-        given = self._given(name=name, known_at=known_at)
+        parameters = self._parameters(name=name, known_at=known_at)
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(_find_entities(hidden_operators(self._connection)), given).fetchall()
+            return cursor.execute(_find_entities(hidden_operators(self._connection)), parameters).fetchall()
 
     def find_each(self, names: Sequence[str]) -> Sequence[Sequence[Entity]]:
         """Find the entities of several names in one statement."""
-        given = self._given(known_at=None, **{f"name_{place}": name for place, name in enumerate(names)})
-        found: list[list[Entity]] = [[] for _ in names]
+        parameters = self._parameters(known_at=None, **{f"name_{place}": name for place, name in enumerate(names)})
+        entities: list[list[Entity]] = [[] for _ in names]
         with self._connection.cursor(row_factory=kwargs_row(_placed)) as cursor:
             statement = _find_each(len(names), hidden_operators(self._connection))
-            for place, entity in cursor.execute(statement, given):
-                found[place].append(entity)
-        return found
+            for place, entity in cursor.execute(statement, parameters):
+                entities[place].append(entity)
+        return entities
 
     def insert_named(
         self, entities: Sequence[NewEntity], *, change_id: UUID, language: str, embedding_model: str | None
     ) -> Sequence[int | None]:
         """Insert entities of which nothing is known but the names; the id of each, None where a name is taken."""
-        given = self._given(
+        parameters = self._parameters(
             change_id=change_id,
             language=language,
             embedding_model=embedding_model,
@@ -146,13 +146,13 @@ class GraphStore:
             embeddings=[entity.embedding for entity in entities],
         )
         statement = _insert_named(hidden_operators(self._connection))
-        return [id for (id,) in self._connection.execute(statement, given)]
+        return [id for (id,) in self._connection.execute(statement, parameters)]
 
     def list_entities(self, *, limit: int, type: str | None = None, after: Entity | None = None) -> Sequence[Entity]:
         """Entities in the order of their names; ``after`` is the last one of the page before."""
-        given = self._given(limit=limit, type=type, after=after and after.name, after_id=after and after.id)
+        parameters = self._parameters(limit=limit, type=type, after=after and after.name, after_id=after and after.id)
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            return cursor.execute(_with_aliases(SQL.list_entities), given).fetchall()
+            return cursor.execute(_with_aliases(SQL.list_entities), parameters).fetchall()
 
     def update_entity(self, id: int, change: EntityChange, *, change_id: UUID, embedding_model: str | None) -> Entity:
         """Change what is given, keep the rest."""
@@ -167,19 +167,19 @@ class GraphStore:
 
     def delete_entity(self, id: int, *, change_id: UUID) -> None:
         """Remove an entity and every fact about it, keeping them in the history."""
-        if self._connection.execute(SQL.delete_entity, self._given(id=id, change_id=change_id)).fetchone() is None:
+        if self._connection.execute(SQL.delete_entity, self._parameters(id=id, change_id=change_id)).fetchone() is None:
             raise self._not_found("entity", id)
 
     def insert_fact(self, fact: NewFact, *, change_id: UUID, language: str, embedding_model: str | None) -> Fact:
         """Add a fact; the same one, if it is known already, learns what is new."""
-        given = self._given(
+        parameters = self._parameters(
             change_id=change_id,
             language=language,
             embedding_model=None if fact.embedding is None else embedding_model,
             **asdict(fact) | {"properties": Jsonb(fact.properties)},
         )
         with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
-            inserted = cursor.execute(SQL.insert_fact, given).fetchone()
+            inserted = cursor.execute(SQL.insert_fact, parameters).fetchone()
         assert inserted is not None  # noqa: S101 - the new row or the one that was there
         return inserted
 
@@ -203,7 +203,7 @@ class GraphStore:
         after: Fact | None = None,
     ) -> Sequence[Fact]:
         """Return facts from ``source_id`` or to ``target_id`` (all of them when neither is given), newest first."""
-        given = self._given(
+        parameters = self._parameters(
             limit=limit,
             source_id=source_id,
             target_id=target_id,
@@ -215,7 +215,7 @@ class GraphStore:
         )
         with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
             # Never prepared: which index serves depends on the filters given, which a generic plan does not see.
-            return cursor.execute(SQL.list_facts, given, prepare=False).fetchall()
+            return cursor.execute(SQL.list_facts, parameters, prepare=False).fetchall()
 
     def retract_fact(self, id: int, *, at: datetime, change_id: UUID) -> Fact:
         """Retract a fact from a time on; one that was retracted before is left as it is."""
@@ -223,25 +223,25 @@ class GraphStore:
 
     def delete_fact(self, id: int, *, change_id: UUID) -> None:
         """Remove a fact, keeping it in the history."""
-        given = self._given(id=id, change_id=change_id)
-        if self._connection.execute(SQL.delete_fact, given).fetchone() is None:
+        parameters = self._parameters(id=id, change_id=change_id)
+        if self._connection.execute(SQL.delete_fact, parameters).fetchone() is None:
             raise self._not_found("fact", id)
 
     def _entity(self, query: bytes, *, id: int, **values: Any) -> Entity:
         with self._connection.cursor(row_factory=class_row(Entity)) as cursor:
-            entity = cursor.execute(query, self._given(id=id, **values)).fetchone()
+            entity = cursor.execute(query, self._parameters(id=id, **values)).fetchone()
         if entity is None:
             raise self._not_found("entity", id)
         return entity
 
     def _fact(self, query: bytes, *, id: int, **values: Any) -> Fact:
         with self._connection.cursor(row_factory=class_row(Fact)) as cursor:
-            fact = cursor.execute(query, self._given(id=id, **values)).fetchone()
+            fact = cursor.execute(query, self._parameters(id=id, **values)).fetchone()
         if fact is None:
             raise self._not_found("fact", id)
         return fact
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
     def _not_found(self, what: str, id: int) -> NotFoundError:

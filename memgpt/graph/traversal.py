@@ -95,9 +95,9 @@ class Traversal:
     ) -> Neighbourhood:
         """Return the subgraph within some hops: the entities, and the facts between them."""
         walk = _walk(_refs(entity), hops, limit, fan_out, filters)
-        found = self._around(walk, limit)
-        self._refuse_nothing(entity, found.start)
-        return found
+        subgraph = self._around(walk, limit)
+        self._refuse_nothing(entity, subgraph.start)
+        return subgraph
 
     def about(
         self,
@@ -150,13 +150,13 @@ class Traversal:
         ``seeds`` may weigh names: ``{"Ann": 2.0, "Acme": 1.0}``. Facts count by their weight, in both directions.
         """
         limit = validation.limit(limit)
-        given = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
-        found = self._around(_walk(given, hops, among, fan_out, filters), among)
-        self._refuse_nothing("seeds", found.start)
+        starts = _refs(list(seeds) if isinstance(seeds, Mapping) else seeds)
+        subgraph = self._around(_walk(starts, hops, among, fan_out, filters), among)
+        self._refuse_nothing("seeds", subgraph.start)
         weights = {name.lower(): weight for name, weight in seeds.items()} if isinstance(seeds, Mapping) else {}
-        start = {r.id: weights.get(r.name.lower(), 1.0) for r in found.start}
-        nodes = [*found.start, *found.entities]
-        scores = pagerank([n.id for n in nodes], found.facts, start)
+        start = {r.id: weights.get(r.name.lower(), 1.0) for r in subgraph.start}
+        nodes = [*subgraph.start, *subgraph.entities]
+        scores = pagerank([n.id for n in nodes], subgraph.facts, start)
         order = sorted(nodes, key=lambda n: (-scores[n.id], n.id))
         return [RankedEntity(n, scores[n.id]) for n in order[:limit]]
 
@@ -166,9 +166,9 @@ class Traversal:
         )
         return _neighbourhood(reached, limit, facts)
 
-    def _refuse_nothing(self, given: object, found: Sequence[ReachedEntity]) -> None:
-        if not found:
-            raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity {given!r}")
+    def _refuse_nothing(self, starts: object, reached: Sequence[ReachedEntity]) -> None:
+        if not reached:
+            raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity {starts!r}")
 
 
 def cheapest(
@@ -231,19 +231,19 @@ def _costs(by: Cost) -> Callable[[ReachedFact], float]:
     return (lambda _: 1.0) if by == "hops" else weight
 
 
-def _refs(given: EntityRef | Sequence[EntityRef]) -> tuple[list[int], list[str]]:
-    refs = [given] if isinstance(given, (Entity, int, str)) else list(given)
+def _refs(entities: EntityRef | Sequence[EntityRef]) -> tuple[list[int], list[str]]:
+    refs = [entities] if isinstance(entities, (Entity, int, str)) else list(entities)
     ids = [ref.id if isinstance(ref, Entity) else ref for ref in refs if not isinstance(ref, str)]
     return ids, [" ".join(ref.split()).lower() for ref in refs if isinstance(ref, str)]
 
 
 def _walk(
-    given: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: WalkFilters
+    starts: tuple[Sequence[int], Sequence[str]], hops: int, limit: int, fan_out: int | None, filters: WalkFilters
 ) -> Walk:
     direction = validation.choice(filters.get("direction", "both"), ("both", "out", "in"), "direction")
     types, weight = filters.get("types"), filters.get("min_weight")
     return Walk(
-        *given,
+        *starts,
         hops=validation.limit(hops + 1, "hops + 1", most=MOST_HOPS + 1) - 1,
         limit=validation.limit(limit, most=MOST_FACTS),
         fan_out=None if fan_out is None else validation.limit(fan_out, "fan_out", most=MOST_FACTS),
@@ -261,7 +261,7 @@ def _walk(
 def _neighbourhood(reached: Sequence[ReachedEntity], limit: int, facts: Sequence[ReachedFact] = ()) -> Neighbourhood:
     start = [r for r in reached if r.depth == 0]
     near = [r for r in reached if r.depth > 0]
-    kept = near[:limit]
-    ids = {r.id for r in (*start, *kept)}
+    within = near[:limit]
+    ids = {r.id for r in (*start, *within)}
     complete = len(near) <= limit and len(facts) < MOST_FACTS and not any(r.capped for r in reached)
-    return Neighbourhood(start, kept, complete, [e for e in facts if e.source_id in ids and e.target_id in ids])
+    return Neighbourhood(start, within, complete, [e for e in facts if e.source_id in ids and e.target_id in ids])

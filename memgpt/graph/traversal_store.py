@@ -66,17 +66,17 @@ class TraversalStore:
         """Return the same as :meth:`within`, with at most so many facts between them."""
         rows = self._rows("around", walk, facts=facts)
         reached = [ReachedEntity(*row[:5]) for row in rows if row[5] is None]
-        found = [ReachedFact(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
-        return sorted(reached, key=lambda r: (r.depth, r.id)), found
+        facts_between = [ReachedFact(row[0], int(row[1]), row[5], row[2], row[6]) for row in rows if row[5] is not None]
+        return sorted(reached, key=lambda r: (r.depth, r.id)), facts_between
 
     def between(self, walk: Walk, *, facts: int) -> list[ReachedFact]:
         """Return the facts of everything within the hops of the walk's starts, at most so many."""
         return [ReachedFact(*row) for row in self._rows("between", walk, facts=facts)]
 
     def _rows(self, form: str, walk: Walk, **more: Any) -> list[tuple[Any, ...]]:
-        given = {"agent_id": self._agent_id, **walk.parameters(), **more}
+        parameters = {"agent_id": self._agent_id, **walk.parameters(), **more}
         statement = _statement(form, walk.types is not None, hidden_operators(self._connection))
-        return self._connection.execute(statement, given, binary=True).fetchall()
+        return self._connection.execute(statement, parameters, binary=True).fetchall()
 
 
 _FORMS: Final = {"within": SQL.within, "around": SQL.around, "between": SQL.between}

@@ -48,7 +48,7 @@ class ProposalStore:
 
     def insert(self, proposal: NewProposal, *, status: ProposalStatus = "proposed") -> Proposal | None:
         """Insert a proposal; return None if the same was proposed before, whatever became of it."""
-        parameters = self._given(
+        parameters = self._parameters(
             kind=proposal.kind,
             status=status,
             reason=proposal.reason,
@@ -63,7 +63,7 @@ class ProposalStore:
     def known(self, fingerprints: Sequence[UUID]) -> set[UUID]:
         """Return those of these fingerprints that were proposed before."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
-            return set(cursor.execute(SQL.known, self._given(fingerprints=[*fingerprints])).fetchall())
+            return set(cursor.execute(SQL.known, self._parameters(fingerprints=[*fingerprints])).fetchall())
 
     def get(self, id: int, *, lock: bool = False) -> Proposal:
         """One proposal. Locked, nobody else decides on it until the end of the transaction.
@@ -71,7 +71,7 @@ class ProposalStore:
         Raises:
             NotFoundError: the agent has no proposal of that id.
         """
-        proposal = self._one(SQL.get_locked if lock else SQL.get, self._given(id=id))
+        proposal = self._one(SQL.get_locked if lock else SQL.get, self._parameters(id=id))
         if proposal is None:
             raise NotFoundError(f"agent {self._author.agent_id!r} has no proposal {id}")
         return proposal
@@ -85,13 +85,13 @@ class ProposalStore:
         before: int | None = None,
     ) -> Sequence[Proposal]:
         """Proposals, newest first."""
-        parameters = self._given(limit=limit, status=status, kind=kind, before=before)
+        parameters = self._parameters(limit=limit, status=status, kind=kind, before=before)
         with self._connection.cursor(row_factory=class_row(Proposal)) as cursor:
             return cursor.execute(SQL.list, parameters).fetchall()
 
     def decide(self, id: int, status: ProposalStatus, *, change_id: UUID | None = None) -> Proposal:
         """Write down what became of a proposal."""
-        decided = self._one(SQL.decide, self._given(id=id, status=status, change_id=change_id))
+        decided = self._one(SQL.decide, self._parameters(id=id, status=status, change_id=change_id))
         assert decided is not None  # noqa: S101 - the caller holds the row
         return decided
 
@@ -99,5 +99,5 @@ class ProposalStore:
         with self._connection.cursor(row_factory=class_row(Proposal)) as cursor:
             return cursor.execute(query, parameters).fetchone()
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}

@@ -68,31 +68,31 @@ class HistoryStore:
 
     def entries(self, wanted: ChangeFilter, *, limit: int | None, before: int | None = None) -> Sequence[Change]:
         """Return changes of rows, newest first, those older than the entry ``before``."""
-        parameters = self._given(limit=limit, before=before, **asdict(wanted))
+        parameters = self._parameters(limit=limit, before=before, **asdict(wanted))
         with self._connection.cursor(row_factory=class_row(Change)) as cursor:
             return [_in_utc(change) for change in cursor.execute(_entries(), parameters)]
 
     def lock_agent(self) -> None:
         """Let nobody else undo until the end of the transaction."""
-        self._connection.execute(SQL.lock_agent, self._given())
+        self._connection.execute(SQL.lock_agent, self._parameters())
 
     def undos(self) -> Sequence[tuple[UUID, UUID]]:
         """Each change that took back another, with that other one, oldest first."""
-        return self._connection.execute(SQL.undos, self._given()).fetchall()
+        return self._connection.execute(SQL.undos, self._parameters()).fetchall()
 
     def last_change(self, undone: Iterable[UUID]) -> UUID | None:
         """Return the newest change that is neither an undo nor one of these."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(SQL.last_change, self._given(undone=[*undone])).fetchone()
+            return cursor.execute(SQL.last_change, self._parameters(undone=[*undone])).fetchone()
 
     def steps(self, change_id: UUID) -> Sequence[RowChange]:
         """Return the effects of a change, oldest first."""
         with self._connection.cursor(row_factory=class_row(RowChange)) as cursor:
-            return cursor.execute(SQL.steps, self._given(change_id=change_id)).fetchall()
+            return cursor.execute(SQL.steps, self._parameters(change_id=change_id)).fetchall()
 
     def later(self, entries: Sequence[int], *, undone: UUID, change_id: UUID) -> Sequence[Later]:
         """Return what other changes than these two did afterwards to the rows of these entries, newest first."""
-        parameters = self._given(entries=[*entries], undone=undone, change_id=change_id)
+        parameters = self._parameters(entries=[*entries], undone=undone, change_id=change_id)
         with self._connection.cursor(row_factory=class_row(Later)) as cursor:
             return cursor.execute(SQL.later, parameters).fetchall()
 
@@ -100,12 +100,12 @@ class HistoryStore:
         self, kind: RowKind, entries: Sequence[int], vectors: Sequence[int], *, change_id: UUID, undoes: UUID
     ) -> None:
         """Make rows what these entries say they were, with the vectors those entries kept."""
-        parameters = self._given(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
+        parameters = self._parameters(entries=[*entries], vectors=[*vectors], change_id=change_id, undoes=undoes)
         self._connection.execute(_statement("put", kind), parameters)
 
     def delete(self, kind: RowKind, ids: Sequence[int], *, change_id: UUID, undoes: UUID) -> Sequence[int]:
         """Remove rows; answers those that were there and on which no other row depends."""
-        parameters = self._given(ids=[*ids], change_id=change_id, undoes=undoes)
+        parameters = self._parameters(ids=[*ids], change_id=change_id, undoes=undoes)
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(_statement("delete", kind), parameters).fetchall()
 
@@ -122,10 +122,10 @@ class HistoryStore:
         one, or all."""
         with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
             return cursor.execute(
-                _statement("as_of", kind), self._given(time=time, id=id, after=after, limit=limit)
+                _statement("as_of", kind), self._parameters(time=time, id=id, after=after, limit=limit)
             ).fetchall()
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
 

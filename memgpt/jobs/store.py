@@ -55,7 +55,7 @@ class JobStore:
 
     def files(self, job_id: int) -> Sequence[JobFile]:
         with self._connection.cursor(row_factory=class_row(JobFile)) as cursor:
-            return cursor.execute(SQL.files, self._given(job_id=job_id)).fetchall()
+            return cursor.execute(SQL.files, self._parameters(job_id=job_id)).fetchall()
 
     def get(self, id: int) -> Job:
         """Return a job.
@@ -111,11 +111,11 @@ class JobStore:
         """Of every agent: what ended long ago."""
         self._connection.execute(SQL.remove_old)
 
-    def _given(self, **values: Any) -> Json:
+    def _parameters(self, **values: Any) -> Json:
         return {"agent_id": self._agent_id, **values}
 
     def _run(self, statement: bytes, parameters: Mapping[str, Any]) -> Any:
-        cursor = self._connection.execute(statement, self._given(**parameters))
+        cursor = self._connection.execute(statement, self._parameters(**parameters))
         return cursor.fetchone() if cursor.description else None
 
     def _pair(self, statement: bytes, parameters: Mapping[str, Any]) -> tuple[int, int]:
@@ -127,4 +127,4 @@ class JobStore:
 
     def _jobs(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Job]:
         with self._connection.cursor(row_factory=class_row(Job)) as cursor:
-            return cursor.execute(statement, self._given(**parameters)).fetchall()
+            return cursor.execute(statement, self._parameters(**parameters)).fetchall()

@@ -79,7 +79,7 @@ class MessageStore:
 
         ``examples`` is the version of those that the intents were found by: none is appended where there are others.
         """
-        parameters = self._given(
+        parameters = self._parameters(
             change_id=change_id,
             language=language,
             embedding_model=model.name,
@@ -98,14 +98,14 @@ class MessageStore:
             NotFoundError: the agent has no message of that id.
         """
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
-            message = cursor.execute(SQL.get, self._given(id=id)).fetchone()
+            message = cursor.execute(SQL.get, self._parameters(id=id)).fetchone()
         if message is None:
             raise self._not_found(id)
         return message
 
     def transcript_ids(self, session: str) -> set[str]:
         """Return the ids that the imported messages of a session have in their file."""
-        return {id for (id,) in self._connection.execute(SQL.transcript_ids, self._given(session=session))}
+        return {id for (id,) in self._connection.execute(SQL.transcript_ids, self._parameters(session=session))}
 
     def list(
         self,
@@ -119,7 +119,7 @@ class MessageStore:
         until: datetime | None = None,
     ) -> Sequence[Message]:
         """Return the newest messages that fit, newest last."""
-        parameters = self._given(
+        parameters = self._parameters(
             limit=limit,
             session=session,
             roles=None if roles is None else [*roles],
@@ -135,17 +135,17 @@ class MessageStore:
 
     def voices(self, session: str, *, characters: int, limit: int) -> Sequence[tuple[str | None, str, str]]:
         """Name, role and beginning of the latest messages of a session."""
-        parameters = self._given(session=session, characters=characters, limit=limit)
+        parameters = self._parameters(session=session, characters=characters, limit=limit)
         return self._connection.execute(SQL.voices, parameters).fetchall()
 
     def sessions(self, *, limit: int, after: str | None = None) -> Sequence[Session]:
         """Return the conversations of the agent, the one last spoken in first, those that follow ``after``."""
         with self._connection.cursor(row_factory=class_row(Session)) as cursor:
-            return cursor.execute(SQL.sessions, self._given(limit=limit, after=after)).fetchall()
+            return cursor.execute(SQL.sessions, self._parameters(limit=limit, after=after)).fetchall()
 
     def update(self, id: int, *, change_id: UUID, **changes: Unpack[MessageChanges]) -> Message:
         """Change what is in ``changes``, keep the rest; a new intent replaces the confidence too."""
-        parameters = self._given(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
+        parameters = self._parameters(id=id, change_id=change_id, **{**_UNCHANGED, **changes})
         parameters["embedding_model"] = None if parameters["embedding"] is None else parameters["embedding_model"]
         parameters["metadata"] = None if parameters["metadata"] is None else Jsonb(parameters["metadata"])
         with self._connection.cursor(row_factory=class_row(Message)) as cursor:
@@ -156,27 +156,29 @@ class MessageStore:
 
     def delete(self, ids: Sequence[int], *, change_id: UUID) -> Sequence[int]:
         """Remove messages, keeping them in the history; answers the ids that were there."""
-        rows = self._connection.execute(SQL.delete, self._given(ids=[*ids], change_id=change_id)).fetchall()
+        rows = self._connection.execute(SQL.delete, self._parameters(ids=[*ids], change_id=change_id)).fetchall()
         return [row[0] for row in rows]
 
     def delete_session(self, session: str, *, change_id: UUID) -> int:
         """Remove a whole conversation, keeping it in the history; answers how many messages it had."""
-        return self._connection.execute(SQL.delete_session, self._given(session=session, change_id=change_id)).rowcount
+        return self._connection.execute(
+            SQL.delete_session, self._parameters(session=session, change_id=change_id)
+        ).rowcount
 
     def lock_session(self, session: str) -> datetime:
         """Serialize what is added to a session by comparison with what it has; return the time it is from then on."""
-        self._connection.execute(SQL.lock_session, self._given(session=session))
+        self._connection.execute(SQL.lock_session, self._parameters(session=session))
         row = self._connection.execute(SQL.clock).fetchone()
         assert row is not None  # noqa: S101 - there is always a time
         time: datetime = row[0]
         return time
 
     def count(self, *, session: str | None = None) -> int:
-        row = self._connection.execute(SQL.count, self._given(session=session)).fetchone()
+        row = self._connection.execute(SQL.count, self._parameters(session=session)).fetchone()
         assert row is not None  # noqa: S101 - count(*) always gives one row
         return int(row[0])
 
-    def _given(self, **values: Any) -> dict[str, Any]:
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
 
     def _not_found(self, id: int) -> NotFoundError:

@@ -116,9 +116,9 @@ def reembed(
         work.embed()
         work.index()
         work.embed("catching up")
-        found = work.verify(old, saved, min_recall)
+        verification = work.verify(old, saved, min_recall)
         work.switch()
-        return ReembedReport(True, *target, work.embedded, found)
+        return ReembedReport(True, *target, work.embedded, verification)
 
 
 def rollback(

@@ -102,18 +102,18 @@ def verify(
     )
 
 
-def check(found: VectorComparison, minimum: float | None) -> None:
+def check(comparison: VectorComparison, minimum: float | None) -> None:
     """Stop a switch that would make the user's own searches worse.
 
     Raises:
         EmbeddingError: the recall is below ``minimum``, or without one clearly below what it was.
     """
-    after = found.recall_after
+    after = comparison.recall_after
     if after is None:
         return
-    wanted = minimum if minimum is not None else (found.recall_before or 0.0) - _TOLERANCE
+    wanted = minimum if minimum is not None else (comparison.recall_before or 0.0) - _TOLERANCE
     if after < wanted:
-        before = "unknown" if found.recall_before is None else f"{found.recall_before:.3f}"
+        before = "unknown" if comparison.recall_before is None else f"{comparison.recall_before:.3f}"
         raise EmbeddingError(
             f"recall@{NEIGHBOURS} of your queries is {after:.3f} with the new model (with the old one: {before}), less "
             f"than {wanted:.3f}. Nothing was switched. `--min-recall {after:.2f}` switches all the same, "
@@ -126,8 +126,8 @@ def _overlaps(connection: psycopg.Connection[Any], table: EmbeddedTable) -> Sequ
     sample = connection.execute(table.compose(SQL.sample), {"limit": _SAMPLE}).fetchall()
     shares = []
     for agent_id, id in sample:
-        given = {"agent_id": agent_id, "id": id, "limit": NEIGHBOURS}
-        old, new = (_ids(connection, table, SQL.neighbours, side, given) for side in ("", "_next"))
+        parameters = {"agent_id": agent_id, "id": id, "limit": NEIGHBOURS}
+        old, new = (_ids(connection, table, SQL.neighbours, side, parameters) for side in ("", "_next"))
         if old:
             shares.append(len(old & new) / len(old))
     return shares
@@ -144,15 +144,15 @@ def _recall(
     vectors = model.embed([one.query for one in saved], purpose="query")
     shares = []
     for one, vector in zip(saved, vectors, strict=True):
-        given = {"agent_id": one.agent, "embedding": Vector(vector), "limit": NEIGHBOURS}
-        found = _ids(connection, by_name[_TABLE_OF[one.kind]], SQL.nearest, side, given)
-        shares.append(len(found & set(one.expected)) / min(len(set(one.expected)), NEIGHBOURS))
+        parameters = {"agent_id": one.agent, "embedding": Vector(vector), "limit": NEIGHBOURS}
+        ids = _ids(connection, by_name[_TABLE_OF[one.kind]], SQL.nearest, side, parameters)
+        shares.append(len(ids & set(one.expected)) / min(len(set(one.expected)), NEIGHBOURS))
     return sum(shares) / len(shares)
 
 
 def _ids(
-    connection: psycopg.Connection[Any], table: EmbeddedTable, statement: bytes, side: str, given: dict[str, Any]
+    connection: psycopg.Connection[Any], table: EmbeddedTable, statement: bytes, side: str, parameters: dict[str, Any]
 ) -> set[int]:
     names = {"codes": sql.Identifier(f"embedding{side}_code"), "embedding": sql.Identifier(f"embedding{side}")}
     statement = codes.completed(statement, dimensions_of(connection, table, f"embedding{side}"))
-    return {row[0] for row in connection.execute(table.compose(statement, **names), given).fetchall()}
+    return {row[0] for row in connection.execute(table.compose(statement, **names), parameters).fetchall()}

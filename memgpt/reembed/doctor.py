@@ -116,8 +116,8 @@ def indexes(about: Examination) -> Iterator[Finding]:
     """Are the indexes over the embeddings there, whole, and worth reading alone?"""
     wanted = index_statements(discover(), column(about.dimensions)) if about.model else {}
     for table in about.tables:
-        given = {"schema": table.schema, "table": table.identifier.as_string(about.connection)}
-        there = dict(about.connection.execute(SQL.indexes, given).fetchall())
+        parameters = {"schema": table.schema, "table": table.identifier.as_string(about.connection)}
+        there = dict(about.connection.execute(SQL.indexes, parameters).fetchall())
         for name, (owner, statement) in wanted.items():
             if owner == table.name and name not in there:
                 yield Finding("indexes", "problem", f"index {name} is missing", " ".join(statement.split()))
@@ -126,7 +126,7 @@ def indexes(about: Examination) -> Iterator[Finding]:
                 again = f"REINDEX INDEX CONCURRENTLY {name}"
                 rest = "memgpt reembed --status: a run builds it again" if name.endswith("_next") else again
                 yield Finding("indexes", "problem", f"index {name} is not valid: its build was interrupted", rest)
-        row = about.connection.execute(SQL.visibility, given).fetchone()
+        row = about.connection.execute(SQL.visibility, parameters).fetchone()
         if row and row[1] > _MANY_PAGES and row[2] < _VISIBLE * row[1]:
             share = f"{row[2] / row[1]:.0%} of the pages of {table.name} are known to be visible to all"
             yield Finding("indexes", "note", f"{share}: searches also read the table", "memgpt db vacuum")
@@ -135,30 +135,32 @@ def indexes(about: Examination) -> Iterator[Finding]:
 
 def switch(about: Examination) -> Iterator[Finding]:
     """Is a change of the model under way, or waiting for somebody?"""
-    found = about.switch
-    if found is None:
+    current = about.switch
+    if current is None:
         return
-    if found.state == "switched":
-        what = f"the vectors of {found.from_model} are still kept since {found.switched_at:%Y-%m-%d %H:%M}"
+    if current.state == "switched":
+        what = f"the vectors of {current.from_model} are still kept since {current.switched_at:%Y-%m-%d %H:%M}"
         yield Finding("switch", "note", what, "memgpt reembed --finish, or --rollback to go back to them")
     elif at_work(about.connection, about.options.db_schema):
-        what = f"a switch to {found.to_model} is under way: {found.rows_done:,} of {found.rows_total:,} rows"
+        what = f"a switch to {current.to_model} is under way: {current.rows_done:,} of {current.rows_total:,} rows"
         yield Finding("switch", "ok", what)
     else:
-        what = f"a switch to {found.to_model} was interrupted after {found.rows_done:,} of {found.rows_total:,} rows"
-        go_on = "memgpt reembed --rollback" if found.backward else f"memgpt reembed --to {found.to_model}"
+        what = (
+            f"a switch to {current.to_model} was interrupted after {current.rows_done:,} of {current.rows_total:,} rows"
+        )
+        go_on = "memgpt reembed --rollback" if current.backward else f"memgpt reembed --to {current.to_model}"
         yield Finding("switch", "problem", what, f"{go_on} goes on")
 
 
 def cache(about: Examination) -> Iterator[Finding]:
     """Report what is cached so that it is not paid for again."""
     for model, count, size in about.connection.execute(SQL.cache).fetchall():
-        kept = f"{count:,} vectors of {model} in the cache ({size / 1e6:.1f} MB)"
+        summary = f"{count:,} vectors of {model} in the cache ({size / 1e6:.1f} MB)"
         if model == about.model or (about.switch and model in (about.switch.from_model, about.switch.to_model)):
-            yield Finding("cache", "ok", kept)
+            yield Finding("cache", "ok", summary)
         else:
             action = f"DELETE FROM embedding_cache WHERE model = '{model}'"  # noqa: S608 - shown, not executed
-            yield Finding("cache", "note", f"{kept}, which is not used any more", action)
+            yield Finding("cache", "note", f"{summary}, which is not used any more", action)
 
 
 def role(about: Examination) -> Iterator[Finding]:

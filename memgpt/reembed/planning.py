@@ -57,12 +57,12 @@ def plan(
     """Look at the tables, and embed a small sample with the new model."""
     rows, characters, size, texts = {}, 0, 0, []
     for table in tables:
-        given = {"table": table.identifier.as_string(connection)}
-        found = connection.execute(table.compose(SQL.volume), given).fetchone()
-        assert found is not None  # noqa: S101 - an aggregate always gives one row
-        rows[table.name] = found[0]
-        characters += found[1]
-        size += found[2] if found[0] else 0
+        parameters = {"table": table.identifier.as_string(connection)}
+        volume = connection.execute(table.compose(SQL.volume), parameters).fetchone()
+        assert volume is not None  # noqa: S101 - an aggregate always gives one row
+        rows[table.name] = volume[0]
+        characters += volume[1]
+        size += volume[2] if volume[0] else 0
         texts += [row[0] for row in connection.execute(table.compose(SQL.sample), {"limit": _SAMPLE}).fetchall()]
     per_second = _measured(model, texts)
     tokens = round(sum(model.count_tokens(texts)) * characters / max(sum(map(len, texts)), 1))

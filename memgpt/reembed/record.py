@@ -74,8 +74,8 @@ def advance(connection: psycopg.Connection[Any], rows: int, used: UsageTotals) -
     connection.execute(SQL.advance, {"rows": rows, "tokens": used.tokens, "cost": used.cost})
 
 
-def verified(connection: psycopg.Connection[Any], found: Json) -> None:
-    connection.execute(SQL.verified, {"verification": Jsonb(found)})
+def verified(connection: psycopg.Connection[Any], result: Json) -> None:
+    connection.execute(SQL.verified, {"verification": Jsonb(result)})
 
 
 class Guard:

@@ -47,9 +47,9 @@ class Batches:
     def after(self, connection: psycopg.Connection[Any], last: PendingRow | None, limit: int) -> Sequence[PendingRow]:
         """Return the next rows in key order."""
         agent_id, id = (last.agent_id, last.id) if last else _FIRST
-        given = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
+        parameters = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
         with connection.cursor(row_factory=class_row(PendingRow)) as cursor:
-            return cursor.execute(self._select, given, binary=True).fetchall()
+            return cursor.execute(self._select, parameters, binary=True).fetchall()
 
     def embed(self, rows: Sequence[PendingRow]) -> Sequence[Vector]:
         try:
@@ -70,14 +70,14 @@ class Batches:
             code = b"" if generated else queries.compose(SQL.set_code, of=of)
             held = self.table.compose(SQL.held)
             self._statement = self.table.compose(SQL.store, held=held, code=sql.SQL(code.decode()))
-        given = {
+        parameters = {
             "agent_ids": [row.agent_id for row in rows],
             "ids": [row.id for row in rows],
             "hashes": [row.hash for row in rows],
             "embeddings": list(vectors),
             "model": self._model.name,
         }
-        return connection.execute(self._statement, given).rowcount
+        return connection.execute(self._statement, parameters).rowcount
 
 
 def counted(

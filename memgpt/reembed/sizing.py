@@ -102,22 +102,22 @@ def examine(dsn: str | None = None, *, rows: int = 1_000_000, options: Settings 
         DatabaseError: there is no memory in this database.
     """
     options = options or settings()
-    given = {"schema": options.db_schema, "names": list(TABLES)}
+    parameters = {"schema": options.db_schema, "names": list(TABLES)}
     with connect(locate(options) if dsn is None else dsn, options=options, autocommit=True) as connection:
         indexes: dict[str, dict[str, int]] = {}
-        for table, name, size in connection.execute(SQL.indexes, given).fetchall():
+        for table, name, size in connection.execute(SQL.indexes, parameters).fetchall():
             indexes.setdefault(table, {})[name] = size
-        found = connection.execute(SQL.tables, given).fetchall()
-        if not found:
+        measured = connection.execute(SQL.tables, parameters).fetchall()
+        if not measured:
             raise DatabaseError(f"schema {options.db_schema} has no memory: run `memgpt db migrate` first")
         tables = []
-        for name, estimate, size, dimensions in found:
+        for name, estimate, size, dimensions in measured:
             there = _rows(connection, options.db_schema, name, estimate)
             tables.append(_size(name, there, size, indexes.get(name, {}), dimensions, rows))
         row = connection.execute(SQL.server).fetchone()
     database_bytes, shared_buffers = row if row else (0, 0)
     return SizingReport(
-        max(f[3] for f in found), database_bytes, shared_buffers, tables, advice(tables, shared_buffers)
+        max(f[3] for f in measured), database_bytes, shared_buffers, tables, advice(tables, shared_buffers)
     )
 
 
@@ -129,12 +129,12 @@ def _rows(connection: psycopg.Connection[Any], schema: str, table: str, estimate
 
 
 def _size(name: str, rows: int, size: int, indexes: Mapping[str, int], dimensions: int, then: int) -> TableSize:
-    known = per_row(name, dimensions)
+    constant = per_row(name, dimensions)
     own = rows >= ENOUGH
     if own:
         measured = {index: there / rows for index, there in indexes.items()}
-        known = PerRow(size / rows, measured, known.build, known.insert)
-    return TableSize(name, TABLES[name], rows, size + sum(indexes.values()), own, known, then)
+        constant = PerRow(size / rows, measured, constant.build, constant.insert)
+    return TableSize(name, TABLES[name], rows, size + sum(indexes.values()), own, constant, then)
 
 
 def per_row(table: str, dimensions: int) -> PerRow:

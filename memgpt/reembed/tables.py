@@ -116,8 +116,8 @@ def bring_back(connection: psycopg.Connection[Any], table: EmbeddedTable) -> Non
 
 
 def is_generated(connection: psycopg.Connection[Any], table: EmbeddedTable, name: str) -> bool:
-    given = {"table": table.identifier.as_string(connection), "column": name}
-    row = connection.execute(SQL.is_generated, given).fetchone()
+    parameters = {"table": table.identifier.as_string(connection), "column": name}
+    row = connection.execute(SQL.is_generated, parameters).fetchone()
     return bool(row and row[0])
 
 

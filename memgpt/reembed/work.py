@@ -90,8 +90,8 @@ class ReembedRun:
                 self._drop_invalid(connection, table)
                 connection.execute(tables.index_missing(table))
             total = sum(missing for _, _, missing in counted(connection, self._tables))
-            found = current(connection)
-            self._done_before = found.rows_done if found else 0
+            under_way = current(connection)
+            self._done_before = under_way.rows_done if under_way else 0
             self._total = total + self._done_before
             connection.execute(RECORD_SQL.total, {"rows": self._total})
 
@@ -99,8 +99,8 @@ class ReembedRun:
         """Embed whatever lacks a vector, until a whole pass finds next to nothing."""
         self._phase(phase)
         for _ in range(_PASSES):
-            found = sum(self._pass(Batches(table, self._model), phase) for table in self._tables)
-            if found <= _NEARLY_DONE:
+            rows = sum(self._pass(Batches(table, self._model), phase) for table in self._tables)
+            if rows <= _NEARLY_DONE:
                 return
         raise ConflictError(
             f"rows are written faster than {self._model.name} embeds them: try again when less is going on"
@@ -124,10 +124,10 @@ class ReembedRun:
         """Compare old and new, record it, and refuse what would be worse."""
         self._phase("verifying")
         with self._session.alone() as connection:
-            found = checks.verify(connection, self._tables, old, self._model, saved)
-            verified(connection, dataclasses.asdict(found))
-        checks.check(found, minimum)
-        return found
+            comparison = checks.verify(connection, self._tables, old, self._model, saved)
+            verified(connection, dataclasses.asdict(comparison))
+        checks.check(comparison, minimum)
+        return comparison
 
     def switch(self) -> None:
         """Make the new vectors the live ones, for everybody at once."""
@@ -158,7 +158,7 @@ class ReembedRun:
     def _pass(self, batches: Batches, phase: str) -> int:
         """Once through a table; answers how many rows were found."""
         last: PendingRow | None = None
-        found = moved = 0
+        total = moved = 0
         while True:
             with self._session.database.connection() as connection:
                 rows = batches.after(connection, last, self._batch)
@@ -167,8 +167,8 @@ class ReembedRun:
                 with self._session.alone() as connection:
                     connection.execute(batches.table.compose(tables.SQL.vacuum_lightly))
             if not rows:
-                return found
-            found += len(rows)
+                return total
+            total += len(rows)
             moved += self._store(batches, rows)
             last = rows[-1]
             self._report(phase)

@@ -25,8 +25,8 @@ def open_database(
 
 def _prepare(options: Settings) -> None:
     """Migrate the embedded server's database: it is nobody else's. Any other is migrated by its operator."""
-    found = migrate.status(options=options)
-    if found.pending or found.model is None:
+    current = migrate.status(options=options)
+    if current.pending or current.model is None:
         embedder = embeddings.from_settings(options)
         size = embedder.dimensions or dimensions.IN_THE_FILES
         migrate.apply(options=options, model=dimensions.ModelSpec(embedder.name, size))

@@ -60,7 +60,7 @@ def new_matcher() -> SoftMatcher:
 
 def order(
     text: str,
-    found: Sequence[Found],
+    candidates_found: Sequence[Found],
     most: int,
     blend: Blend,
     explain: bool,
@@ -68,24 +68,24 @@ def order(
     zone: tzinfo = UTC,
 ) -> list[Hit]:
     """All kinds in one order: their rows are ranked together, by the statistics of all; days are those of ``zone``."""
-    if not found:
+    if not candidates_found:
         return []
-    by_key = {_key(f): f for f in found}
-    hops = {} if blend else {(f.kind, f.id): f.hops for f in found if f.hops is not None}
-    by_kind = collections(found)
+    by_key = {_key(f): f for f in candidates_found}
+    hops = {} if blend else {(f.kind, f.id): f.hops for f in candidates_found if f.hops is not None}
+    by_kind = collections(candidates_found)
     totals = statistics(by_kind)
-    candidates = rows(found, totals.terms, zone)
+    candidates = rows(candidates_found, totals.terms, zone)
     ranked = rank(
         text,
         candidates,
         totals,
-        limit=len(found) if blend or hops else most,
+        limit=len(candidates_found) if blend or hops else most,
         matcher=matcher,
         now=datetime.now(zone),
     )
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
-    arms = _arms(found, by_kind) if explain else {}
+    arms = _arms(candidates_found, by_kind) if explain else {}
     hits = [
         hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None, r.confidence) for r in ranked
     ]
@@ -144,10 +144,10 @@ class _Collection:
         )
 
 
-def collections(found: Sequence[Found]) -> dict[Kind, _Collection]:
+def collections(matches: Sequence[Found]) -> dict[Kind, _Collection]:
     return {
         f.kind: _Collection(f.terms, f.document_frequencies, f.total, f.mean_length)
-        for f in found
+        for f in matches
         if f.terms is not None and f.document_frequencies is not None
     }
 
@@ -163,10 +163,10 @@ def statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
     )
 
 
-def rows(found: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> list[Candidate]:
-    before, after = _neighbours(found)
-    named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in found if f.name}}
-    sessions = {f.session: f.session_frequencies for f in found if f.session_frequencies is not None}
+def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> list[Candidate]:
+    before, after = _neighbours(matches)
+    named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in matches if f.name}}
+    sessions = {f.session: f.session_frequencies for f in matches if f.session_frequencies is not None}
     return [
         Candidate(
             id=_key(f),
@@ -184,7 +184,7 @@ def rows(found: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> li
             cosine=f.similarity,
             candidate=f.candidate,
         )
-        for f in found
+        for f in matches
     ]
 
 
@@ -199,12 +199,12 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
     return counts
 
 
-def _neighbours(found: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def _neighbours(matches: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     """Return the (up to two) neighbours of each message, read off the windows around those the arms found."""
     index = KINDS.index("message")
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}
-    for row in found:
+    for row in matches:
         if row.before is None or row.after is None:
             continue
         window = [*reversed(row.before), row.id, *row.after]
@@ -242,10 +242,10 @@ def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend
     return sorted(hits, key=lambda h: (-h.score, KINDS.index(h.kind), h.id))
 
 
-def _arms(found: Sequence[Found], collections: Mapping[Kind, _Collection]) -> dict[str, dict[int, dict[str, float]]]:
+def _arms(matches: Sequence[Found], collections: Mapping[Kind, _Collection]) -> dict[str, dict[int, dict[str, float]]]:
     """Rank and score of every row in the vector arm (cosine) and in the full-text arm (BM25)."""
-    vector = {_key(f): f.similarity for f in found if f.similarity is not None}
-    words = {_key(f): score for f in found if (score := collections[f.kind].bm25(f)) > 0}
+    vector = {_key(f): f.similarity for f in matches if f.similarity is not None}
+    words = {_key(f): score for f in matches if (score := collections[f.kind].bm25(f)) > 0}
     return {"vector": _places(vector), "text": _places(words)}
 
 

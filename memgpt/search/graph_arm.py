@@ -73,8 +73,8 @@ def _bare(word: str) -> str:
 def sources_of(hits: Sequence[Hit], connected: Set[tuple[Kind, int]], kinds: Sequence[Kind]) -> list[tuple[Kind, int]]:
     """Return the texts from which the best facts about the names of a query are, where they can be fetched."""
     facts = [hit.source for hit in hits if (hit.kind, hit.id) in connected][:SOURCES]
-    found = {(fact["provenance_kind"], fact["provenance_id"]): None for fact in facts}
-    return [(kind, id) for kind, id in found if kind in LINKED and kind in kinds]
+    sources = {(fact["provenance_kind"], fact["provenance_id"]): None for fact in facts}
+    return [(kind, id) for kind, id in sources if kind in LINKED and kind in kinds]
 
 
 def links_of(
@@ -110,9 +110,9 @@ def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> li
     if explain:
         scored = [replace(hit, explain=_explained(hit, by_links, linked)) for hit in scored]
     order = sorted(scored, key=lambda hit: (-hit.score, hit.kind, hit.id))
-    kept = iter(order)
-    merged = [next(kept) if hit.kind in LINKED else hit for hit in hits]
-    merged += kept
+    remaining = iter(order)
+    merged = [next(remaining) if hit.kind in LINKED else hit for hit in hits]
+    merged += remaining
     for n in range(len(merged) - 2, -1, -1):  # a text that was lifted lifts what stands before it
         if merged[n].score < merged[n + 1].score:
             merged[n] = replace(merged[n], score=merged[n + 1].score)

@@ -170,20 +170,20 @@ class Search:
         self, vector: Any, kinds: Sequence[Kind], depth: int, most: int, filters: Filters, explain: bool
     ) -> Sequence[Hit]:
         dimensions = self._scope.model.dimensions
-        given = validation.vector(vector, "vector", dimensions=dimensions)
+        wanted = validation.vector(vector, "vector", dimensions=dimensions)
         looked_at: dict[Kind, int] = {}
 
         def search(counts: Counts) -> Answer[Nearest]:
             looked_at.update({kind: candidates(counts.rows[kind], dimensions, depth) for kind in kinds})
             return self._scope.read(
                 lambda connection: self._store(connection).nearest(
-                    given, kinds=kinds, limit=most, counts=counts, candidates=looked_at, filters=filters
+                    wanted, kinds=kinds, limit=most, counts=counts, candidates=looked_at, filters=filters
                 ),
                 lambda answer: answer.model,
             )
 
-        found = self._counted(search).found
-        order = sorted(found, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
+        nearest = self._counted(search).found
+        order = sorted(nearest, key=lambda n: (-n.similarity, KINDS.index(n.kind), n.id))[:most]
         return [
             hit(
                 n,
@@ -210,22 +210,22 @@ class Search:
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
         with span("search.collect"):
             answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
-        found = answer.found
+        matches = answer.found
         if newest:
-            there = (f for f in found if f.candidate)
+            there = (f for f in matches if f.candidate)
             latest = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
             return [
                 hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(latest, start=1)
             ]
-        connected = {(f.kind, f.id) for f in found if f.hops is not None}
+        connected = {(f.kind, f.id) for f in matches if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or answer.mentions)
         words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
         with span("search.rank"), words as matcher:
             depth = max(most, LOOKED_AT) if linking else most
             zone = ZoneInfo(answer.zone) if answer.zone and names_days(asked.words) else UTC
-            plain = ordered(asked.words, found, depth, blend, explain, matcher, zone)
+            plain = ordered(asked.words, matches, depth, blend, explain, matcher, zone)
         if not linking:
             return plain
         sources = sources_of(plain, connected, kinds) if connected else []
@@ -252,13 +252,13 @@ class Search:
         KINDS.index(kind)``."""
         asked, wanted = plain(query), _kinds(kinds)
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
-        found = self._scope.repeat_on_switch(
+        matches = self._scope.repeat_on_switch(
             lambda: self._found(asked, self._embedded(asked.words), wanted, seeds, Filters(), graph=False)
         ).found
-        if not found:
+        if not matches:
             return None
-        totals = statistics(collections(found))
-        return rows(found, totals.terms), totals
+        totals = statistics(collections(matches))
+        return rows(matches, totals.terms), totals
 
     def _found(
         self,
@@ -303,12 +303,12 @@ class Search:
         The statement counts what has come since, so that it is known for the next search. Where there is much more than
         the search was made for, all is counted anew, and the search repeated.
         """
-        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as known:
-            before = known.counts or self._read(lambda connection: self._store(connection).counts())
+        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as counts_known:
+            before = counts_known.counts or self._read(lambda connection: self._store(connection).counts())
             answer = search(before)
             now = Counts({**before.rows, **answer.counts.rows}, {**before.last, **answer.counts.last})
             if not self._scope.in_transaction:  # or what was counted may be rolled back
-                known.take(before, now)
+                counts_known.take(before, now)
             if any(rows > MUCH_MORE * before.rows[kind] + FEW for kind, rows in now.rows.items()):
                 answer = search(self._read(lambda connection: self._store(connection).counts()))
         return answer
@@ -349,10 +349,10 @@ def _parsed(query: str, operators: bool) -> Asked:
     return understood(text) if operators else plain(text)
 
 
-def _kinds(given: Sequence[str] | None) -> tuple[Kind, ...]:
-    if given is None:
+def _kinds(kinds: Sequence[str] | None) -> tuple[Kind, ...]:
+    if kinds is None:
         return KINDS
-    chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([given] if isinstance(given, str) else given)}
+    chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([kinds] if isinstance(kinds, str) else kinds)}
     return tuple(kind for kind in KINDS if kind in chosen)
 
 

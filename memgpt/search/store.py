@@ -55,8 +55,8 @@ class Filters:
     intents: Sequence[str] | None = None
 
     def __bool__(self) -> bool:
-        given = (self.tags, self.since, self.until, self.metadata, self.roles, self.intents)
-        return any(value is not None for value in given)
+        conditions = (self.tags, self.since, self.until, self.metadata, self.roles, self.intents)
+        return any(value is not None for value in conditions)
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -226,7 +226,7 @@ class SearchStore:
         filters: Filters,
     ) -> Answer[Nearest]:
         """Return the nearest rows of each kind, by exact cosine distance; at most ``limit`` of each."""
-        given = {
+        parameters = {
             "agent_id": self._agent_id,
             "embedding": vector,
             "limit": limit,
@@ -237,7 +237,7 @@ class SearchStore:
         code = code_type(vector.dimensions())
         form = "nearest" if code == "halfvec" else "nearest_by_bits"
         statement = compose(form, tuple(kinds), bool(filters), hidden_operators(self._connection), code)
-        return _answer(Nearest, execute_long(self._connection, statement, given))
+        return _answer(Nearest, execute_long(self._connection, statement, parameters))
 
     def ranked(
         self,
@@ -254,7 +254,7 @@ class SearchStore:
         """Return what the full-text and the vector arm find in each kind of ``candidates``, for the ranking to order;
         and the facts connected with what goes by one of the ``names``, in lower case.
         """
-        given = {
+        parameters = {
             "agent_id": self._agent_id,
             "words": asked.words,
             "phrases": [*asked.phrases],
@@ -271,25 +271,25 @@ class SearchStore:
         }
         code = None if vector is None else code_type(vector.dimensions())
         statement = compose("ranked", tuple(candidates), bool(filters), hidden_operators(self._connection), code)
-        return _answer(Found, execute_long(self._connection, statement, given))
+        return _answer(Found, execute_long(self._connection, statement, parameters))
 
     def occurring(
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
     ) -> Sequence[str]:
         """Return the phrases that occur in a row of these kinds."""
-        given = {
+        parameters = {
             "agent_id": self._agent_id,
             "phrases": [*phrases],
             "language": language,
             **filters.parameters(),
         }
         statement = _occurring(tuple(kinds), hidden_operators(self._connection))
-        rows = self._connection.execute(statement, given, binary=True).fetchall()
+        rows = self._connection.execute(statement, parameters, binary=True).fetchall()
         return [phrases[ord - 1] for (ord,) in rows]
 
     def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
         """Texts linked to the seeds by the names they mention; ``similarity`` is the walk's score, from 0 on."""
-        given = {
+        parameters = {
             "agent_id": self._agent_id,
             "names": [*links.names],
             "asked": links.asked,
@@ -303,7 +303,7 @@ class SearchStore:
             **filters.parameters(),
         }
         with self._connection.cursor(row_factory=class_row(Nearest)) as cursor:
-            return cursor.execute(_linked(), given, binary=True).fetchall()
+            return cursor.execute(_linked(), parameters, binary=True).fetchall()
 
 
 def _answer(kind: Callable[..., F], rows: Sequence[tuple[Any, ...]]) -> Answer[F]:

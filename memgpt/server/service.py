@@ -224,11 +224,11 @@ class Service:
         """Return how much some agents of the caller's key hold; counts stop at :data:`COUNTED_TO`."""
         caller.require("read")
         reached = [agent_id for agent_id in agent_ids if caller.may("read", agent_id)]
-        given = {"agents": reached, "most": COUNTED_TO + 1}
+        parameters = {"agents": reached, "most": COUNTED_TO + 1}
 
         def work(connection: Connection) -> dict[str, AgentSize]:
             with connection.cursor(row_factory=class_row(AgentSize)) as cursor:
-                return {row.agent_id: row for row in cursor.execute(SQL.agent_sizes, given)}
+                return {row.agent_id: row for row in cursor.execute(SQL.agent_sizes, parameters)}
 
         return self.database.read(work)
 

@@ -129,8 +129,8 @@ def _tex_pieces(text: str) -> Iterator[tuple[int, int, str, str]]:
             option = _TEX_OPTION.match(text, token.end())
             argument = _TEX_ARGUMENT.match(text, option.end() if option else token.end())
             if argument:
-                made = argument[1] if command == "title" else heading(_TEX_SECTIONS[command], argument[1])
-                yield token.start(), argument.end(), f"\n\n{made}\n\n", command
+                section = argument[1] if command == "title" else heading(_TEX_SECTIONS[command], argument[1])
+                yield token.start(), argument.end(), f"\n\n{section}\n\n", command
         elif command in _TEX_UNSEEN:
             option = _TEX_OPTION.match(text, token.end())
             argument = _TEX_ARGUMENT.match(text, option.end() if option else token.end())

@@ -23,9 +23,9 @@ def take_over(
     Raises:
         InputError: a name or value cannot be used, or is the name of several entities.
     """
-    found, stated = schema.understood(answer)
+    same, stated = schema.understood(answer)
     ends: dict[str, Entity] = {}
-    for thing in found:
+    for thing in same:
         entity = _entity(entities, thing)
         for name in (*thing.aliases, thing.name):
             ends[_key(name)] = entity
@@ -42,10 +42,10 @@ def texts(schema: Schema, answers: Sequence[Json]) -> list[str]:
     embedded: list[str] = []
     for answer in answers:
         try:
-            found, stated = schema.understood(answer)
+            things, stated = schema.understood(answer)
         except InputError:
             continue
-        embedded += [entity_text(thing.name, thing.description) for thing in found]
+        embedded += [entity_text(thing.name, thing.description) for thing in things]
         embedded += [said.fact for said in stated if said.fact]
     return embedded
 

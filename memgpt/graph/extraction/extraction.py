@@ -120,10 +120,10 @@ class Extraction:
     def _reader(self, model: str, schema: type[BaseModel]) -> Reader:
         options = self._scope.options
         key = options.chat_api_key
-        given = Schema(schema)
-        return Reader(model, given, base_url=options.chat_base_url, api_key=key.get_secret_value() if key else None)
+        wanted = Schema(schema)
+        return Reader(model, wanted, base_url=options.chat_base_url, api_key=key.get_secret_value() if key else None)
 
 
-def _kinds(given: Sequence[str]) -> Sequence[Source]:
-    chosen = [validation.choice(kind, SOURCES, "kinds") for kind in ([given] if isinstance(given, str) else given)]
+def _kinds(kinds: Sequence[str]) -> Sequence[Source]:
+    chosen = [validation.choice(kind, SOURCES, "kinds") for kind in ([kinds] if isinstance(kinds, str) else kinds)]
     return [kind for kind in SOURCES if kind in chosen]

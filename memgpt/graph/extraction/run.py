@@ -121,8 +121,8 @@ class Run:
         Raises:
             ChatError: the model cannot be used, or answered none of several texts; what came before is kept.
         """
-        known = {text.hash: text.answer for text in texts if text.answer is not None}
-        readings = self._asked(kind, texts, known, concurrency)
+        answers = {text.hash: text.answer for text in texts if text.answer is not None}
+        readings = self._asked(kind, texts, answers, concurrency)
         used = readings.values()
         done = replace(
             done,
@@ -130,18 +130,18 @@ class Run:
             output_tokens=done.output_tokens + sum(r.output_tokens for r in used),
             cost=_sum([done.cost, *(r.cost for r in used)]),
         )
-        if used and not known and all(r.passing for r in used):
+        if used and not answers and all(r.passing for r in used):
             reason = next(iter(used)).reason
             raise ChatError(f"{self._reader.name}: {reason}. {KEPT}")
-        return self._take_over(kind, texts, known, readings, done)
+        return self._take_over(kind, texts, answers, readings, done)
 
     def _asked(
-        self, kind: Source, texts: Sequence[Pending], known: Mapping[UUID, object], concurrency: int
+        self, kind: Source, texts: Sequence[Pending], answers: Mapping[UUID, object], concurrency: int
     ) -> dict[UUID, Reading]:
         """Answers by hash, each kept when it comes, for every text that says the same."""
         missing: dict[UUID, list[Pending]] = {}
         for text in texts:
-            if text.hash not in known:
+            if text.hash not in answers:
                 missing.setdefault(text.hash, []).append(text)
         groups = [*missing.values()]
         texts_to_send = [_sent(group[0].body) for group in groups]
@@ -159,7 +159,7 @@ class Run:
         self,
         kind: Source,
         texts: Sequence[Pending],
-        known: Mapping[UUID, object],
+        answers: Mapping[UUID, object],
         readings: Mapping[UUID, Reading],
         done: Extracted,
     ) -> Extracted:
@@ -176,7 +176,7 @@ class Run:
         with self._scope.transaction() as connection:
             store = self._store(connection)
             for text, reading in usable:
-                if text.hash in known:
+                if text.hash in answers:
                     store.keep(kind, text, self._reader.name, reading)
                 try:
                     with connection.transaction():
@@ -190,7 +190,7 @@ class Run:
                 done = replace(
                     done,
                     texts=done.texts + 1,
-                    cached=done.cached + (text.hash in known),
+                    cached=done.cached + (text.hash in answers),
                     entities=done.entities + entities,
                     facts=done.facts + facts,
                 )
@@ -216,8 +216,8 @@ class Run:
 
 
 def _sum(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    priced = [cost for cost in costs if cost is not None]
+    return sum(priced) if len(priced) == len(costs) else None
 
 
 def _sent(body: str) -> str:

@@ -95,9 +95,9 @@ class Schema:
             checked = self.shape.model_validate(answer)
         except ValidationError as error:
             raise InputError(f"the answer does not fit the schema: {error.errors()[0]['msg']}") from None
-        found = [item for name in self.shape.model_fields for item in getattr(checked, name) or ()]
-        things = [_entity(item) for item in found if _is_entity(type(item))]
-        return things, [_fact(item) for item in found if not _is_entity(type(item))]
+        items = [item for name in self.shape.model_fields for item in getattr(checked, name) or ()]
+        things = [_entity(item) for item in items if _is_entity(type(item))]
+        return things, [_fact(item) for item in items if not _is_entity(type(item))]
 
     def _kinds(self) -> Iterator[type[BaseModel]]:
         for info in self.shape.model_fields.values():
@@ -120,47 +120,47 @@ def _is_entity(kind: type[BaseModel]) -> bool:
     return "name" in kind.model_fields and not _is_fact(kind)
 
 
-def _type(item: BaseModel, given: Mapping[str, Any]) -> str:
-    if given.get("type"):
-        return str(given["type"])
+def _type(item: BaseModel, parameters: Mapping[str, Any]) -> str:
+    if parameters.get("type"):
+        return str(parameters["type"])
     return _NEW_WORD.sub("_", type(item).__name__).lower()
 
 
 def _entity(item: BaseModel) -> ExtractedEntity:
-    given = item.model_dump(mode="json")
-    name = str(given["name"]).strip()
-    aliases = (str(alias).strip() for alias in given.get("aliases") or ())
+    fields = item.model_dump(mode="json")
+    name = str(fields["name"]).strip()
+    aliases = (str(alias).strip() for alias in fields.get("aliases") or ())
     return ExtractedEntity(
         name,
-        _type(item, given),
+        _type(item, fields),
         tuple(alias for alias in dict.fromkeys(aliases) if alias and alias != name),
-        str(given.get("description") or "").strip(),
-        _rest(given, _ENTITY),
+        str(fields.get("description") or "").strip(),
+        _rest(fields, _ENTITY),
     )
 
 
 def _fact(item: BaseModel) -> ExtractedFact:
-    given = item.model_dump(mode="json")
-    properties = _rest(given, _FACT)
-    valid = {key: _moment(given.get(key)) for key in ("valid_from", "valid_to")}
+    fields = item.model_dump(mode="json")
+    properties = _rest(fields, _FACT)
+    valid = {key: _moment(fields.get(key)) for key in ("valid_from", "valid_to")}
     if valid["valid_from"] and valid["valid_to"] and valid["valid_from"] >= valid["valid_to"]:
         # "in 2024" is said as from 2024 to 2024: kept as it was said, not as a span
-        properties |= {"said_valid_from": given["valid_from"], "said_valid_to": given["valid_to"]}
+        properties |= {"said_valid_from": fields["valid_from"], "said_valid_to": fields["valid_to"]}
         valid["valid_to"] = None
     return ExtractedFact(
-        str(given["source"]).strip(),
-        _type(item, given),
-        str(given["target"]).strip(),
-        str(given.get("fact") or "").strip() or None,
-        weight=float(1.0 if given.get("weight") is None else given["weight"]),
+        str(fields["source"]).strip(),
+        _type(item, fields),
+        str(fields["target"]).strip(),
+        str(fields.get("fact") or "").strip() or None,
+        weight=float(1.0 if fields.get("weight") is None else fields["weight"]),
         properties=properties,
         functional=getattr(type(item), "functional", None),
         **valid,
     )
 
 
-def _rest(given: Mapping[str, Any], known: tuple[str, ...]) -> Json:
-    return {key: value for key, value in given.items() if key not in known and value not in (None, "", [], {})}
+def _rest(parameters: Mapping[str, Any], names: tuple[str, ...]) -> Json:
+    return {key: value for key, value in parameters.items() if key not in names and value not in (None, "", [], {})}
 
 
 def _moment(said: Any) -> str | None:
@@ -175,8 +175,8 @@ def _moment(said: Any) -> str | None:
     if partial := _PARTIAL_DATE.match(text):
         text = f"{partial[1]}-{partial[2] or '01'}-01"
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"the model gave {said!r} where a date is meant") from None
-    moment = validation.moment(found, "the date of the model")
+    moment = validation.moment(parsed, "the date of the model")
     return None if moment is None else moment.isoformat()

@@ -59,17 +59,17 @@ class ExtractionStore:
 
     def __init__(self, connection: Connection[Any], agent_id: str, recipe: UUID | None) -> None:
         self._connection = connection
-        self._given = {"agent_id": agent_id, "recipe": recipe}
+        self._parameters = {"agent_id": agent_id, "recipe": recipe}
 
     def pending(self, kind: Source, *, after: int, batch: int, failed: bool) -> Sequence[Pending]:
         """Return the next texts to be read, in the order of their ids; with ``failed``, those that failed too."""
-        given = {**self._given, "kind": kind, "after": after, "batch": batch, "failed": failed}
+        parameters = {**self._parameters, "kind": kind, "after": after, "batch": batch, "failed": failed}
         with self._connection.cursor(row_factory=class_row(Pending)) as cursor:
-            return cursor.execute(_PENDING[kind], given).fetchall()
+            return cursor.execute(_PENDING[kind], parameters).fetchall()
 
     def keep(self, kind: Source, text: Pending, model: str, reading: Kept) -> None:
         """Remember what was answered to a text, and add up what was paid for it."""
-        given = {
+        parameters = {
             "kind": kind,
             "id": text.id,
             "hash": text.hash,
@@ -80,22 +80,22 @@ class ExtractionStore:
             "output_tokens": reading.output_tokens,
             "cost": reading.cost,
         }
-        self._connection.execute(SQL.keep, {**self._given, **given})
+        self._connection.execute(SQL.keep, {**self._parameters, **parameters})
 
     def apply(self, kind: Source, text: Pending) -> bool:
         """Tell whether the caller may apply the answer, in this transaction."""
-        given = {**self._given, "kind": kind, "id": text.id, "hash": text.hash}
-        return self._connection.execute(SQL.apply, given).fetchone() is not None
+        parameters = {**self._parameters, "kind": kind, "id": text.id, "hash": text.hash}
+        return self._connection.execute(SQL.apply, parameters).fetchone() is not None
 
     def refuse(self, kind: Source, text: Pending, reason: str) -> None:
-        self._connection.execute(SQL.refuse, {**self._given, "kind": kind, "id": text.id, "reason": reason})
+        self._connection.execute(SQL.refuse, {**self._parameters, "kind": kind, "id": text.id, "reason": reason})
 
     def spent(self) -> Sequence[ExtractionSpent]:
         """By model; of all recipes where none was given."""
         with self._connection.cursor(row_factory=class_row(ExtractionSpent)) as cursor:
-            return cursor.execute(SQL.spent, self._given).fetchall()
+            return cursor.execute(SQL.spent, self._parameters).fetchall()
 
     def failed(self, *, limit: int) -> Sequence[ExtractionFailure]:
         """Return failures, the latest first, of all recipes."""
         with self._connection.cursor(row_factory=class_row(ExtractionFailure)) as cursor:
-            return cursor.execute(SQL.failed, {**self._given, "limit": limit}).fetchall()
+            return cursor.execute(SQL.failed, {**self._parameters, "limit": limit}).fetchall()

@@ -112,12 +112,12 @@ class Columns:
 
 def _neighbours(rows: Sequence[Candidate]) -> dict[int, Indexes]:
     position = {row.id: index for index, row in enumerate(rows)}
-    found: dict[int, Indexes] = {}
+    neighbours: dict[int, Indexes] = {}
     for distance in (1, 2):
         before = [position.get(row.before[distance - 1], -1) if len(row.before) >= distance else -1 for row in rows]
         after = [position.get(row.after[distance - 1], -1) if len(row.after) >= distance else -1 for row in rows]
-        found[-distance], found[distance] = np.array(before, np.intp), np.array(after, np.intp)
-    return found
+        neighbours[-distance], neighbours[distance] = np.array(before, np.intp), np.array(after, np.intp)
+    return neighbours
 
 
 def features(
@@ -178,11 +178,11 @@ def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | N
 
 def _vector(columns: Columns) -> dict[str, Floats]:
     """Cosines between the middle of the candidates (0) and the best of them (1), whatever the model's habits."""
-    known = ~np.isnan(columns.cosines)
-    if not known.any():
+    present = ~np.isnan(columns.cosines)
+    if not present.any():
         return {}
-    middle, best = float(np.median(columns.cosines[known])), float(columns.cosines[known].max())
-    scaled = (np.where(known, columns.cosines, middle) - middle) / max(best - middle, 1e-9)
+    middle, best = float(np.median(columns.cosines[present])), float(columns.cosines[present].max())
+    scaled = (np.where(present, columns.cosines, middle) - middle) / max(best - middle, 1e-9)
     scaled = scaled.clip(-1.0, 1.0)
     window = scaled + 0.7 * (columns.shifted(scaled, -1) + columns.shifted(scaled, 1))
     return {"cosine": _scaled(window).clip(-1.0, 1.0)}
@@ -209,10 +209,10 @@ def _cues(kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
     telling = np.array(
         [word in words or (word.isdigit() and len(word) >= digits > 0) for word in texts.vocabulary], bool
     )
-    found = texts.count_of(telling)
+    counted = texts.count_of(telling)
     if pattern := _NAMES.get(kind):
-        found += [len(pattern.findall(row.content)) for row in rows]
-    return found
+        counted += [len(pattern.findall(row.content)) for row in rows]
+    return counted
 
 
 def _nearness(span: tuple[date, date], row: Candidate) -> float:

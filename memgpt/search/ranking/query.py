@@ -93,8 +93,8 @@ def names_days(text: str) -> bool:
 
 def _absolute_span(text: str) -> tuple[date, date] | None:
     for pattern in _DATES:
-        if found := pattern.search(text):
-            parts = {key: value for key, value in found.groupdict().items() if value}
+        if match := pattern.search(text):
+            parts = {key: value for key, value in match.groupdict().items() if value}
             month = int(parts["number"]) if "number" in parts else _month(parts.get("month"))
             span = _span(int(parts.get("year", 0)), month, int(parts.get("day", 0)))
             if span:
@@ -121,10 +121,10 @@ def _span(year: int, month: int, day: int) -> tuple[date, date] | None:
 
 def _relative_span(text: str, today: date) -> tuple[date, date] | None:
     lowered = text.lower()
-    if found := _AGO.search(lowered):
-        count = found["count"]
-        days = (int(count[:4]) if count.isdigit() else _NUMBERS[count]) * _UNITS[found["unit"]]
-        slack = _UNITS[found["unit"]] // 2
+    if match := _AGO.search(lowered):
+        count = match["count"]
+        days = (int(count[:4]) if count.isdigit() else _NUMBERS[count]) * _UNITS[match["unit"]]
+        slack = _UNITS[match["unit"]] // 2
         return today - timedelta(days=days + slack), today - timedelta(days=days - slack)
     for pattern, late, early in _RELATIVE:
         if pattern.search(lowered):

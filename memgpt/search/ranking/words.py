@@ -157,11 +157,11 @@ class Lexicon:
         return pieces, np.cumsum(lengths) - lengths, _view(self._norms)[numbers]
 
     def _learn(self, fresh: Sequence[str]) -> None:
-        made = self._compared.pieces(fresh)
-        for pieces in made:
+        split_words = self._compared.pieces(fresh)
+        for pieces in split_words:
             self._pieces.append(pieces)
-        starts = np.cumsum([0, *map(len, made)])[:-1]
-        rows = self._compared.vectors(np.array([piece for pieces in made for piece in pieces], np.intp))
+        starts = np.cumsum([0, *map(len, split_words)])[:-1]
+        rows = self._compared.vectors(np.array([piece for pieces in split_words for piece in pieces], np.intp))
         norms = np.linalg.norm(np.add.reduceat(rows, starts, axis=0), axis=1)
         self._norms.extend(np.maximum(norms, 1e-9).tolist())
 
@@ -199,11 +199,11 @@ class Texts:
 
     def best(self, values: Floats) -> Floats:
         """For every text the largest value among its words, where `values` has one line per word; never below 0."""
-        found = np.zeros((self.count, values.shape[1]))
+        best = np.zeros((self.count, values.shape[1]))
         if len(self.owners):
             starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            found[self.owners[starts]] = np.maximum.reduceat(values[self.words], starts, axis=0)
-        return found.clip(0.0)
+            best[self.owners[starts]] = np.maximum.reduceat(values[self.words], starts, axis=0)
+        return best.clip(0.0)
 
     def count_of(self, telling: NDArray[np.bool_]) -> Floats:
         """Count in each text the words for which `telling` is true."""
@@ -214,8 +214,8 @@ class Texts:
         own = values[self.words]
         order = np.argsort(self.owners * (float(own.max(initial=0.0)) + 1.0) - own)
         first = np.searchsorted(self.owners, self.owners)
-        kept = order[np.arange(len(order)) - first < count]
-        return np.bincount(self.owners[kept], own[kept], minlength=self.count) / count
+        largest = order[np.arange(len(order)) - first < count]
+        return np.bincount(self.owners[largest], own[largest], minlength=self.count) / count
 
 
 def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:

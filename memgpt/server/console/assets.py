@@ -34,9 +34,9 @@ class Asset:
 @cache
 def assets() -> Mapping[str, Asset]:
     """Return the files by name; those of others are ``vendor/…``, and absent before `make vendor`."""
-    found = {path.name: path for path in (HERE / "static").iterdir()}
-    found |= {f"vendor/{path.name}": path for path in (HERE / "vendor").glob("*.js")}
-    return {name: Asset(path.read_bytes(), TYPES[path.suffix]) for name, path in sorted(found.items())}
+    files = {path.name: path for path in (HERE / "static").iterdir()}
+    files |= {f"vendor/{path.name}": path for path in (HERE / "vendor").glob("*.js")}
+    return {name: Asset(path.read_bytes(), TYPES[path.suffix]) for name, path in sorted(files.items())}
 
 
 @cache

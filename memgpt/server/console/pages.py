@@ -108,14 +108,14 @@ def failure(request: Request, status: int, detail: str) -> HTMLResponse:
 @cache
 def environment() -> Environment:
     """Return the one that renders every page."""
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {
+    templates.globals |= {
         "t": say,
         "has_text": lambda name: name in texts(),
         "address": addresses.address,
@@ -135,9 +135,9 @@ def environment() -> Environment:
         "utc": _utc,
         "number": _number,
     }
-    made.filters |= filters
-    made.globals["ui"] = made.get_template("macros.html").module
-    return made
+    templates.filters |= filters
+    templates.globals["ui"] = templates.get_template("macros.html").module
+    return templates
 
 
 def _theme(request: Request) -> str:

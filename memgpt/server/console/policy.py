@@ -32,5 +32,5 @@ def of_page(nonce: str) -> Headers:
 
 def of_file() -> Headers:
     """Return the headers of a file that its address names by its content."""
-    kept = (b"cache-control", b"public, max-age=31536000, immutable")
-    return [(b"content-security-policy", _FILES.encode()), kept, *_EVERYWHERE]
+    cached = (b"cache-control", b"public, max-age=31536000, immutable")
+    return [(b"content-security-policy", _FILES.encode()), cached, *_EVERYWHERE]

@@ -89,7 +89,7 @@ class Sessions:
         session = self._database.read(lambda connection: self._found(connection, cookie, hashed))
         with self._lock:
             now = time.monotonic()
-            self._known = {h: known for h, known in self._known.items() if known[0] > now}
+            self._known = {h: signed_in for h, signed_in in self._known.items() if signed_in[0] > now}
             if session is not None:
                 self._known[hashed] = (now + REMEMBERED, session)
         return session

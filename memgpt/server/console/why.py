@@ -103,8 +103,8 @@ def _arms(hit: Hit) -> list[str]:
     arms = []
     for name in ("vector", "text"):
         if name in explain:
-            found = explain[name]
-            arms.append(say(f"arm.{name}", **found) if found else say(f"arm.no_{name}"))
+            arm = explain[name]
+            arms.append(say(f"arm.{name}", **arm) if arm else say(f"arm.no_{name}"))
     if "newest" in explain:
         arms.append(say("arm.newest", **explain["newest"]))
     if graph := explain.get("graph"):

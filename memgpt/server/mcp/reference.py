@@ -92,9 +92,9 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     @_told
     def create_entities(entities: list[EntityIn]) -> Annotated[CallToolResult, EntitiesOut]:
         with door.memory("write") as memory:
-            made = Nodes(memory).create([Node(e.name, e.entityType, tuple(e.observations)) for e in entities])
-        found = [_entity(node) for node in made]
-        return _answer(found, {"entities": found})
+            created = Nodes(memory).create([Node(e.name, e.entityType, tuple(e.observations)) for e in entities])
+        entities_created = [_entity(node) for node in created]
+        return _answer(entities_created, {"entities": entities_created})
 
     @server.tool(
         title="Create Relations",
@@ -105,8 +105,8 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     @_told
     def create_relations(relations: list[RelationIn]) -> Annotated[CallToolResult, RelationsOut]:
         with door.memory("write") as memory:
-            made = [_relation(relation) for relation in Nodes(memory).relate(_relations(relations))]
-        return _answer(made, {"relations": made})
+            created = [_relation(relation) for relation in Nodes(memory).relate(_relations(relations))]
+        return _answer(created, {"relations": created})
 
     @server.tool(
         title="Add Observations",
@@ -238,8 +238,8 @@ def _relation(relation: Relation) -> dict[str, Any]:
     return {"from": relation.source, "to": relation.target, "relationType": relation.type}
 
 
-def _relations(given: Sequence[RelationIn]) -> Sequence[Relation]:
-    return [Relation(r.source, r.target, r.relationType) for r in given]
+def _relations(relations: Sequence[RelationIn]) -> Sequence[Relation]:
+    return [Relation(r.source, r.target, r.relationType) for r in relations]
 
 
 def _graph(graph: KnowledgeGraph) -> dict[str, Any]:
@@ -247,8 +247,8 @@ def _graph(graph: KnowledgeGraph) -> dict[str, Any]:
 
 
 def _answer_graph(graph: KnowledgeGraph) -> CallToolResult:
-    found = _graph(graph)
-    return _answer(found, found)
+    body = _graph(graph)
+    return _answer(body, body)
 
 
 def _answer(shown: object, structured: Mapping[str, Any]) -> CallToolResult:

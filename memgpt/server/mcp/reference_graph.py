@@ -86,12 +86,12 @@ class Nodes:
         vectors = self._scope.embed([entity_text(node.name, "\n".join(node.observations)) for node in nodes])
         with self._changing() as (store, change_id, rows):
             there = {row.name for row in rows.nodes_named(node.name for node in nodes)}
-            made = []
+            created = []
             for node, vector in zip(nodes, vectors, strict=True):
                 if node.name in there:
                     continue
                 there.add(node.name)
-                made.append(node)
+                created.append(node)
                 store.insert_entity(
                     NewEntity(
                         name=node.name,
@@ -104,7 +104,7 @@ class Nodes:
                     change_id=change_id,
                     **self._how(),
                 )
-        return made
+        return created
 
     def relate(self, relations: Sequence[Relation]) -> Sequence[Relation]:
         """Make the relations that are not there yet, and answer those.
@@ -123,12 +123,12 @@ class Nodes:
                 if name not in ids:
                     raise _not_found(name)
             there = {_relation(row) for row in rows.relations_there(_parts(relations))}
-            made = []
+            created = []
             for relation, vector in zip(relations, vectors, strict=True):
                 if relation in there:
                     continue
                 there.add(relation)
-                made.append(relation)
+                created.append(relation)
                 store.insert_fact(
                     NewFact(
                         ids[relation.source],
@@ -146,7 +146,7 @@ class Nodes:
                     change_id=change_id,
                     **self._how(),
                 )
-        return made
+        return created
 
     def observe(self, observations: Sequence[tuple[str, Sequence[str]]]) -> Sequence[tuple[str, Sequence[str]]]:
         """Add to each named node the observations it does not have, and answer those.

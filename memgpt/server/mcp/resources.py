@@ -64,10 +64,10 @@ def _offer_resources(server: MCPServer, door: Door) -> None:
     )
     def graph() -> str:
         with door.memory("read") as memory:
-            found = Nodes(memory).read()
+            nodes = Nodes(memory).read()
         shown = {
-            "entities": [{"name": n.name, "type": n.type, "observations": n.observations} for n in found.nodes],
-            "relations": [{"source": r.source, "type": r.type, "target": r.target} for r in found.relations],
+            "entities": [{"name": n.name, "type": n.type, "observations": n.observations} for n in nodes.nodes],
+            "relations": [{"source": r.source, "type": r.type, "target": r.target} for r in nodes.relations],
         }
         return json.dumps(shown, ensure_ascii=False, indent=2)
 

@@ -59,9 +59,9 @@ def remember(
     visit: Writing, text: Text, tags: Tags = "", importance: Importance = 0.5, source: Source = ""
 ) -> Response:
     """Keep a new memory; a text that is there already is merged."""
-    kept = visit.memory.remember(_lines(text), tags=_tags(tags), importance=importance, source=source or None)
-    said = say("memories.merged", id=kept.id) if kept.duplicate else say("memories.kept", id=kept.id)
-    return visit.back(said, visit.last_change("archival", kept.id), "memories", kept.id)
+    remembered = visit.memory.remember(_lines(text), tags=_tags(tags), importance=importance, source=source or None)
+    said = say("memories.merged", id=remembered.id) if remembered.duplicate else say("memories.kept", id=remembered.id)
+    return visit.back(said, visit.last_change("archival", remembered.id), "memories", remembered.id)
 
 
 @router.get("/{id}")
@@ -125,8 +125,8 @@ def update_memory(
 @router.post("/{id}/supersede")
 def supersede_memory(visit: Writing, id: RowId, text: Text) -> Response:
     """Keep a text that replaces this memory."""
-    kept = visit.memory.archival.supersede(id, _lines(text))
-    said = say("memories.superseded", id=id, by=kept.id)
+    replacement = visit.memory.archival.supersede(id, _lines(text))
+    said = say("memories.superseded", id=id, by=replacement.id)
     return visit.back(said, visit.last_change("archival", id), "memories", id)
 
 
