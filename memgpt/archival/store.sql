@@ -247,7 +247,8 @@ WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
     AND accessed_at < now() - interval '1 minute'
 
 -- near_duplicates --
--- The nearest living memories of one vector: candidates by their codes, decided by the exact distance.
+-- The nearest living memories of one vector: candidates by their codes, decided by the exact distance
+-- (a sum, which no approximate index serves).
 SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text
@@ -258,5 +259,5 @@ WHERE m.agent_id = %(agent_id)s::text
         ORDER BY x.embedding_code {distance} (SELECT {code})
         LIMIT 50))
     AND 1 - (m.embedding <=> %(embedding)s::vector) >= %(threshold)s::real
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer

@@ -175,11 +175,12 @@ SELECT NULL::bigint WHERE false
 (SELECT c.needed FROM confirmed c)
 
 -- nearest --
+-- Exact distances are ordered by a sum, which no approximate index serves: one that PostgreSQL took here would lose rows.
 SELECT '{kind}' AS kind, {hit}, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 FROM {table} m
 {joins}
 WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer
 
 -- nearest_by_bits --
@@ -192,7 +193,7 @@ WITH proposed AS MATERIALIZED (
     SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
     FROM {table} m
     WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
-    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
     LIMIT %(limit)s::integer
 ),
 confirmed AS MATERIALIZED (
@@ -208,19 +209,19 @@ WHERE m.agent_id = %(agent_id)s::text AND m.id = ANY (
     CASE WHEN (SELECT c.needed FROM confirmed c) <= %({kind}_candidates)s::integer THEN ARRAY(SELECT p.id FROM proposed p)
     WHEN (SELECT c.needed FROM confirmed c) < %({kind}_rows)s::bigint / 3 THEN ARRAY({near_again})
     ELSE ARRAY({exact}) END)
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer
 
 -- exact --
 SELECT m.id FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text AND m.embedding_code IS NOT NULL {open}
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer
 
 -- exact_filtered --
 SELECT m.id FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text AND m.embedding_code IS NOT NULL {open} {tagged} {filters}
-ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer
 
 -- arms --
@@ -283,7 +284,7 @@ near AS (
     SELECT m.id FROM {table} m
     WHERE %(embedding)s::vector IS NOT NULL AND m.agent_id = %(agent_id)s::text AND m.id = ANY (ARRAY({near}))
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
-    ORDER BY m.embedding <=> %(embedding)s::vector, m.id
+    ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
     LIMIT %(vector_seeds)s::integer
 ),
 recent AS (

@@ -66,6 +66,7 @@ def nodes(plan: Node) -> Iterator[Node]:
 def reads_the_index_alone(connection: Connection, statement: bytes, values: dict[str, object]) -> bool:
     [[[explained]]] = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement, values, prepare=False).fetchall()
     scans = [(node["Node Type"], node.get("Index Name")) for node in nodes(explained["Plan"])]
+    assert not any(name == "archival_memories_embedding_idx" for _, name in scans), "an approximate index loses rows"
     return ("Index Only Scan", "archival_memories_agent_embedding_idx") in scans and not any(
         node["Node Type"] == "Seq Scan" and node["Relation Name"] == "archival_memories"
         for node in nodes(explained["Plan"])
