@@ -14,7 +14,7 @@ WHERE m.agent_id = %(agent_id)s::text AND m.id <> %(id)s::bigint
         WHERE x.agent_id = %(agent_id)s::text AND x.{codes} IS NOT NULL
         ORDER BY x.{codes} {distance} (SELECT s.{codes} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint)
         LIMIT 500))
-ORDER BY m.{embedding} <=> (SELECT s.{embedding} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint), m.id
+ORDER BY (m.{embedding} <=> (SELECT s.{embedding} FROM {table} s WHERE s.agent_id = %(agent_id)s::text AND s.id = %(id)s::bigint)) + 0, m.id
 LIMIT %(limit)s::integer
 
 -- nearest --
@@ -26,5 +26,5 @@ WHERE m.agent_id = %(agent_id)s::text
         WHERE x.agent_id = %(agent_id)s::text AND x.{codes} IS NOT NULL
         ORDER BY x.{codes} {distance} (SELECT {code})
         LIMIT 500))
-ORDER BY m.{embedding} <=> %(embedding)s::vector, m.id
+ORDER BY (m.{embedding} <=> %(embedding)s::vector) + 0, m.id
 LIMIT %(limit)s::integer
