@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 from pydantic import BeforeValidator
 
+_OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*+")
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]*")
 
 Value = str | int | float | bool | datetime | None
@@ -57,7 +59,7 @@ def address(*parts: str | int, **query: Value) -> str:
 
 def own_page(target: str | None) -> str:
     """Return an address somebody asks to be led to, if it is a page of this console; else the first page."""
-    if target and re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
+    if target and _OWN_PATH.fullmatch(target):
         return target
     return "/"
 

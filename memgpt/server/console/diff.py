@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
+_PIECE = re.compile(r"\w+|\s+|[^\w\s]")
+
 BY_LINES_ONLY: Final = 200_000
 """Characters from which words inside of lines are not compared."""
 AROUND: Final = 3
@@ -59,7 +61,7 @@ def _lines(tag: str, before: Sequence[str], after: Sequence[str], by_words: bool
 
 
 def _words(old: str, new: str) -> tuple[Sequence[tuple[str, bool]], Sequence[tuple[str, bool]]]:
-    a, b = re.findall(r"\w+|\s+|[^\w\s]", old), re.findall(r"\w+|\s+|[^\w\s]", new)
+    a, b = _PIECE.findall(old), _PIECE.findall(new)
     if len(a) + len(b) > 2000:
         return ((old, True),), ((new, True),)
     left: list[tuple[str, bool]] = []

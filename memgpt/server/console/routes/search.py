@@ -19,6 +19,8 @@ from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Visit
 from memgpt.server.console.why import Why, explained
 
+_WORD = re.compile(r"\w+")
+
 router: Final = visits.router("/agents/{agent}/search")
 PAGE: Final = 10
 MOST_OFFSET: Final = 9000
@@ -236,4 +238,4 @@ def _href(visit: Visit, kind: str, id: int, source: dict[str, Any]) -> str | Non
 
 def _words(q: str) -> set[str]:
     """Return the words of a query that are marked in its hits."""
-    return {word for word in re.findall(r"\w+", q.casefold()) if len(word) > 2}
+    return {word for word in _WORD.findall(q.casefold()) if len(word) > 2}
