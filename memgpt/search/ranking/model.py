@@ -42,6 +42,9 @@ class Model:
         return np.array([self.weights[name] for name in FEATURES])
 
 
+_ROUNDING: Final = 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A candidate with its score; `contributions` says how much each feature added, largest first.
@@ -57,9 +60,14 @@ class Ranked:
 
     @property
     def contributions(self) -> dict[str, float]:
-        """Return what each feature added by its name, largest first; made only for who asks for it."""
-        order = np.argsort(-np.abs(self.parts), kind="stable")
-        return {FEATURES[i]: float(self.parts[i]) for i in order if self.parts[i]}
+        """Return what each feature added by its name, largest first; made only for who asks for it.
+
+        They add up to the score: ``same_session`` is what the hits before it in its session changed.
+        """
+        added = {name: float(part) for name, part in zip(FEATURES, self.parts, strict=True) if part}
+        if abs(changed := self.score - float(self.parts.sum())) > _ROUNDING:
+            added["same_session"] = changed
+        return dict(sorted(added.items(), key=lambda item: -abs(item[1])))
 
 
 @cache
