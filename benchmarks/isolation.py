@@ -23,11 +23,11 @@ from memgpt.database import isolation, queries
 from memgpt.database.admin import migrate
 from memgpt.database.connection import Connection, Database, connect
 from memgpt.database.embedded import EmbeddedServer
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.graph.store import GraphStore
 from memgpt.graph.traversal_store import TraversalStore, Walk, _statement
 from memgpt.models import Author, Kind
-from memgpt.search.store import Asked, Counts, Filters, SearchStore, Seeds
+from memgpt.search.store import Counts, Filters, ParsedQuery, SearchStore, Seeds
 
 SQL = queries.beside("benchmarks.isolation")
 AGENT, LANGUAGE, LINE = "agent-1", "english", 1.5
@@ -87,7 +87,7 @@ def _requests(dsn: str, plan: Plan, result: fixtures.Result) -> None:
     """Each kind of statement, by the owner and by a request, in turns; a pool each, so that none shares plans."""
     settings = Settings(embedding_model=NO_MODEL)
     owner, pool = Database(dsn, options=settings), Database(dsn, options=settings)
-    request = pool.isolated(RequestScope((AGENT,), AGENT))
+    request = pool.isolated(Tenancy((AGENT,), AGENT))
     assert not owner.server.leakproof
     header = ("rows", "asked for", "owner (ms, p50)", "p95", "request (ms, p50)", "p95", "times the owner")
     table = result.table(f"Requests and the owner, {plan.rows:,} rows of the agent in each table", *header)
@@ -131,7 +131,7 @@ def _search(kind: Kind, words: Callable[[int], str]) -> Work:
 def _ranked(connection: Connection, kind: Kind, words: str, filters: Filters) -> object:
     store = SearchStore(connection, AGENT)
     given: dict[str, Any] = {"seeds": SEEDS, "counts": Counts({kind: 1}, {kind: 0}), "candidates": {kind: 1}}
-    return store.ranked(Asked(words), None, filters=filters, language=LANGUAGE, **given)
+    return store.ranked(ParsedQuery(words), None, filters=filters, language=LANGUAGE, **given)
 
 
 def _lookups() -> dict[tuple[str, str], Work]:

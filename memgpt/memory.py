@@ -16,7 +16,7 @@ from memgpt.archival.archival import Archival
 from memgpt.blocks.blocks import Core
 from memgpt.config import Settings, settings
 from memgpt.database.connection import Connection, Database
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.documents.documents import Documents
 from memgpt.documents.ingest import Ingest
 from memgpt.documents.report import Ingested, IngestReport
@@ -72,7 +72,7 @@ class Memory:
         author = Author(name, validation.name(actor, "actor"))
         self._shared = database is not None
         self._database = open_database(dsn, options) if database is None else database
-        scope = RequestScope((author.agent_id,), author.agent_id)
+        scope = Tenancy((author.agent_id,), author.agent_id)
         seen = self._database.isolated(scope) if isolated else self._database
         self._scope = AgentScope(seen, author, embedder or embeddings.from_settings(options), options)
         self.archival = Archival(self._scope)
@@ -332,7 +332,7 @@ class Memory:
             paths, glob=glob, exclude=exclude, workers=workers, encoding=encoding, ocr=ocr, progress=progress
         )
 
-    def ingest_sent(self, files: Mapping[Path, str], *, metadata: Json | None = None) -> Iterator[Ingested]:
+    def ingest_uploads(self, files: Mapping[Path, str], *, metadata: Json | None = None) -> Iterator[Ingested]:
         """Keep documents that somebody sent: where each lies now, and the ``source`` it is to have. They are read by a
         process of its own, and what cannot be read is told, not raised.
         """

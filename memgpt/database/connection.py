@@ -18,7 +18,7 @@ from memgpt.config import Settings, settings
 from memgpt.database import forks, numbers, times
 from memgpt.database.caches import AgentCaches
 from memgpt.database.driver import Connection, translated
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.database.server_facts import SESSION, Server, check_encoding, describe, register_types
 from memgpt.database.slow_queries import SlowStatements, timed
 from memgpt.errors import ConfigurationError, ContentionError, DatabaseError, UnavailableError
@@ -264,7 +264,7 @@ class Database:
     ) -> None:
         self._options = options or settings()
         self._pool = _Pool(locate(self._options) if dsn is None else dsn, self._options, slow)
-        self._scope: RequestScope | None = None
+        self._scope: Tenancy | None = None
         self._attached: dict[type[Attachment], Attachment] = {}
         self.caches = AgentCaches()
         """What this process remembers of agents' texts; :meth:`close` drops it."""
@@ -283,7 +283,7 @@ class Database:
         """The connection string; it may hold a password, so it is never logged."""
         return self._pool.dsn
 
-    def isolated(self, scope: RequestScope) -> Database:
+    def isolated(self, scope: Tenancy) -> Database:
         """Return the same pool for one request: its role and scope go with every transaction."""
         twin = copy.copy(self)
         twin._scope = scope

@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from memgpt.database import forks, isolation, queries
 from memgpt.database.failures import translation
-from memgpt.database.isolation import IsolatedConnection, RequestScope
+from memgpt.database.isolation import IsolatedConnection, Tenancy
 from memgpt.errors import DatabaseError
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class Connection(IsolatedConnection):
             return super().cursor(name, binary=self.in_binary if binary is None else binary, **options)
 
     @contextmanager
-    def scoped(self, scope: RequestScope | None) -> Iterator[None]:
+    def scoped(self, scope: Tenancy | None) -> Iterator[None]:
         """Everything inside runs isolated, if there is a scope."""
         if scope is None:
             yield

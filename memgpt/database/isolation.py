@@ -39,7 +39,7 @@ class AgentRanges:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestScope:
+class Tenancy:
     """Agents that one request may touch."""
 
     agents: tuple[str, ...]
@@ -54,14 +54,14 @@ class RequestScope:
             for pattern in self.agents
         )
 
-    def narrowed(self, prefix: str) -> RequestScope:
+    def narrowed(self, prefix: str) -> Tenancy:
         """Return the scope of those of its agents whose ids begin so."""
         narrower = (
             pattern if pattern.startswith(prefix) else f"{prefix}*"
             for pattern in self.agents
             if pattern.startswith(prefix) or (pattern.endswith("*") and prefix.startswith(pattern[:-1]))
         )
-        return RequestScope(tuple(narrower), self.agent_id)
+        return Tenancy(tuple(narrower), self.agent_id)
 
     def ranges(self, *, by_code_point: bool) -> AgentRanges:
         """Return where its agents are in the order of their ids. What begins with a text is a range of it only in a
@@ -76,7 +76,7 @@ class RequestScope:
 class IsolatedConnection(psycopg.Connection[TupleRow]):
     """A connection that can work for one request at a time, inside of the agents that request may touch."""
 
-    scope: RequestScope | None = None
+    scope: Tenancy | None = None
     """What the request this connection works for may touch; None: the owner's connection."""
     role = "memgpt_agent"
     """As whom a request runs."""

@@ -95,7 +95,7 @@ class Ingest:
         return IngestReport(results, time.monotonic() - begun)
 
     def sent(self, files: Mapping[Path, str], metadata: Json | None) -> Iterator[Ingested]:
-        """Keep documents that somebody sent; see :meth:`memgpt.memory.Memory.ingest_sent`."""
+        """Keep documents that somebody sent; see :meth:`memgpt.memory.Memory.ingest_uploads`."""
         about = validation.json_object(metadata, "metadata")
         with closing(prepare_each(files, str, workers=1)) as documents:
             for path, prepared in documents:

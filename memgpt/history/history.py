@@ -122,7 +122,7 @@ class History:
                 ) from error
             return store.entries(ChangeFilter(change_id=undo_id), limit=None)
 
-    def stands(self, change_id: UUID) -> bool:
+    def is_applied(self, change_id: UUID) -> bool:
         """Tell whether a change is not taken back."""
         undos = self._scope.read(lambda connection: HistoryStore(connection, self._scope.author).undos())
         return change_id not in _undone(undos)

@@ -70,7 +70,7 @@ def _ingest(work: JobContext, arguments: Json) -> Json:
     results = []
     with _on_disk(work.files) as paths:
         work.progress(0, len(paths), work.files[0].name)
-        for result in work.memory.ingest_sent(paths, metadata=arguments["metadata"]):
+        for result in work.memory.ingest_uploads(paths, metadata=arguments["metadata"]):
             results.append(asdict(result))
             work.progress(len(results), len(paths), result.source or "")
     if len(results) == 1 and results[0]["outcome"] == "failed":

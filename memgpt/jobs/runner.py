@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from memgpt.config import Settings
 from memgpt.database.connection import Database
 from memgpt.database.driver import translated
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import DatabaseError, EmbeddingError, MemgptError, ModelMismatchError
 from memgpt.jobs.kinds import KINDS, JobContext, JobKind
@@ -66,7 +66,7 @@ class Runner:
         Raises:
             Again: it is to be fetched again: the worker is stopping, or what failed may pass.
         """
-        database = self._database.isolated(RequestScope((agent_id,), agent_id))
+        database = self._database.isolated(Tenancy((agent_id,), agent_id))
         attempt = _JobAttempt(database, agent_id, job_id, stopping)
         job = attempt.start()
         if job is None:

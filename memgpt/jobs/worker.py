@@ -15,7 +15,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from memgpt.config import Settings
 from memgpt.database.connection import Database
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.embeddings import EmbeddingModel
 from memgpt.errors import BusyError, DatabaseError, InputError
 from memgpt.jobs import queue
@@ -133,7 +133,7 @@ class Worker:
         with self._database.connection() as connection:
             agents = JobStore(connection, "").without("sleep")
         for agent_id in agents:
-            database = self._database.isolated(RequestScope((agent_id,), agent_id))
+            database = self._database.isolated(Tenancy((agent_id,), agent_id))
             memory = Memory(agent_id, actor="worker", options=self._options, database=database, embedder=self._embedder)
             try:
                 Jobs(memory).add("sleep")

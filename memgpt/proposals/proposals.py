@@ -183,7 +183,7 @@ class Proposals:
             proposal = store.get(id, lock=True)
             _refuse_unless(proposal, "applied", "reverted")
             assert proposal.change_id is not None  # noqa: S101 - the schema says so
-            if self._history.stands(proposal.change_id):
+            if self._history.is_applied(proposal.change_id):
                 self._history.undo(proposal.change_id)
             return store.decide(id, "reverted")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from memgpt.search.store import Asked
+from memgpt.search.store import ParsedQuery
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»「」『』＂", '"'))
@@ -32,13 +32,13 @@ class _Token(NamedTuple):
     excluded: bool = False
 
 
-def plain(text: str) -> Asked:
+def plain(text: str) -> ParsedQuery:
     """Parse a text that nobody wrote as a query: all of it is words."""
     words = _CONTROL.sub(" ", text[:_MOST_QUERY]).strip()
-    return Asked(words=words if any(map(str.isalnum, words)) else "")
+    return ParsedQuery(words=words if any(map(str.isalnum, words)) else "")
 
 
-def understood(query: str) -> Asked:
+def parse_query(query: str) -> ParsedQuery:
     """Parse a query: what is asked for, what must and what must not occur. ``OR`` joins what stands around it."""
     tokens = _tokens(_CONTROL.sub(" ", query[:_MOST_QUERY]).translate(_QUOTES))
     operators = _are_operators(tokens)
@@ -60,7 +60,7 @@ def understood(query: str) -> Asked:
                 groups.append([token])
         joined = False
     phrases = [" or ".join(map(_written, group)) for group in groups if any(token.quoted for token in group)]
-    return Asked(" ".join(words), phrases[:_MOST_CONDITIONS], excluded[:_MOST_CONDITIONS])
+    return ParsedQuery(" ".join(words), phrases[:_MOST_CONDITIONS], excluded[:_MOST_CONDITIONS])
 
 
 def _tokens(text: str) -> Sequence[_Token]:

@@ -19,10 +19,10 @@ from memgpt.scope.scope import AgentScope
 from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
-from memgpt.search.query_syntax import plain, understood
+from memgpt.search.query_syntax import parse_query, plain
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.search.ranking.query import names_days
-from memgpt.search.store import Answer, Asked, Counts, Filters, Found, Nearest, SearchStore, Seeds, candidates
+from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
 F = TypeVar("F")
@@ -133,7 +133,7 @@ class Search:
 
     def _asked(
         self,
-        asked: Asked,
+        asked: ParsedQuery,
         kinds: Sequence[Kind],
         limit: int,
         offset: int,
@@ -145,7 +145,7 @@ class Search:
         """Return a page of what is asked for; if nothing has its phrases, of what has its words."""
         embedded = self._embedded(asked.words)
 
-        def page(asked: Asked) -> Sequence[Hit]:
+        def page(asked: ParsedQuery) -> Sequence[Hit]:
             return _paged(
                 limit,
                 offset,
@@ -197,7 +197,7 @@ class Search:
 
     def _ranked(
         self,
-        asked: Asked,
+        asked: ParsedQuery,
         embedded: Vector | None,
         kinds: Sequence[Kind],
         most: int,
@@ -262,7 +262,7 @@ class Search:
 
     def _found(
         self,
-        asked: Asked,
+        asked: ParsedQuery,
         embedded: Vector | None,
         kinds: Sequence[Kind],
         seeds: Seeds,
@@ -342,11 +342,11 @@ def _filters(
     )
 
 
-def _parsed(query: str, operators: bool) -> Asked:
+def _parsed(query: str, operators: bool) -> ParsedQuery:
     if not isinstance(query, str):
         raise InputError(f"query must be a text, not {type(query).__name__}")
     text = validation.normal(query)
-    return understood(text) if operators else plain(text)
+    return parse_query(text) if operators else plain(text)
 
 
 def _kinds(kinds: Sequence[str] | None) -> tuple[Kind, ...]:

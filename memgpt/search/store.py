@@ -119,7 +119,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedQuery:
     """A query as the full-text arm understands it."""
 
     words: str
@@ -241,7 +241,7 @@ class SearchStore:
 
     def ranked(
         self,
-        asked: Asked,
+        asked: ParsedQuery,
         vector: Vector | None,
         *,
         seeds: Seeds,

@@ -15,7 +15,7 @@ from memgpt.agents.store import AgentStore
 from memgpt.config import Settings, settings
 from memgpt.database import forks, queries
 from memgpt.database.connection import Connection
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.database.slow_queries import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory
@@ -86,7 +86,7 @@ class Caller:
     def may(self, permission: Permission, agent_id: str) -> bool:
         """Tell whether the key has a permission for an agent; ``*`` is every agent."""
         held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
-        return permission in held and RequestScope(self.agents).allows(agent_id)
+        return permission in held and Tenancy(self.agents).allows(agent_id)
 
     def require(self, permission: Permission, agent_id: str | None = None) -> None:
         """Refuse a caller whose key lacks a permission or has no access to an agent.
@@ -97,7 +97,7 @@ class Caller:
         held: Iterable[Permission] = PERMISSIONS if self.key is None else self.key.permissions
         if permission not in held:
             raise ForbiddenError(f"this key has no {permission!r} permission")
-        if agent_id is not None and not RequestScope(self.agents).allows(agent_id):
+        if agent_id is not None and not Tenancy(self.agents).allows(agent_id):
             raise ForbiddenError(f"this API key has no access to agent {agent_id!r}")
 
 
@@ -171,7 +171,7 @@ class Service:
             if memory is not None:
                 self._memories.move_to_end(name)
                 return memory
-        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        database = self.database.isolated(Tenancy(caller.agents, agent_id))
         memory = Memory(agent_id, actor=caller.name, options=self.options, database=database, embedder=self.embedder)
         with self._lock:
             self._memories[name] = memory
@@ -212,7 +212,7 @@ class Service:
     ) -> Sequence[AgentRow]:
         """List the agents of the caller's key, by id; with a prefix those whose id begins so."""
         caller.require("read")
-        scope = RequestScope(caller.agents)
+        scope = Tenancy(caller.agents)
         if (begins := validation.optional_name(prefix, "prefix")) is not None:
             scope = scope.narrowed(begins)
         ranges = scope.ranges(by_code_point=self.database.server.by_code_point)
@@ -235,7 +235,7 @@ class Service:
     def growth(self, caller: Caller, agent_id: str) -> Sequence[Growth]:
         """Return how many memories and messages were added in each of the last 30 days."""
         caller.require("read", agent_id)
-        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        database = self.database.isolated(Tenancy(caller.agents, agent_id))
 
         def work(connection: Connection) -> Sequence[Growth]:
             with connection.cursor(row_factory=class_row(Growth)) as cursor:
@@ -250,7 +250,7 @@ class Service:
             NotFoundError: there is no such agent.
         """
         caller.require("read", agent_id)
-        database = self.database.isolated(RequestScope(caller.agents, agent_id))
+        database = self.database.isolated(Tenancy(caller.agents, agent_id))
         row = database.read(lambda connection: AgentStore(connection).row(agent_id))
         if row is None:
             raise NotFoundError(f"there is no agent {agent_id!r}")
@@ -271,7 +271,7 @@ class Service:
         about = None if description is None else validation.description(description)
         facts = None if metadata is None else validation.json_object(metadata, "metadata")
         zone = None if time_zone is None else validation.time_zone(time_zone)
-        with self.database.isolated(RequestScope(caller.agents, agent_id)).transaction() as connection:
+        with self.database.isolated(Tenancy(caller.agents, agent_id)).transaction() as connection:
             return AgentStore(connection).put(
                 agent_id, description=about, metadata=facts, time_zone=zone, clear_time_zone=clear_time_zone
             )

@@ -24,7 +24,7 @@ def facts(memory: Memory, model: str) -> Sequence[Proposal]:
     proposals: list[Proposal] = []
 
     def propose(schema: Schema, answer: Json, source: tuple[str, int]) -> tuple[int, int]:
-        things, stated = schema.understood(answer)
+        things, stated = schema.parse(answer)
         types = {thing.name: thing.type for thing in things}
         if stated:
             checked = [_fact(said, types, source) for said in stated]

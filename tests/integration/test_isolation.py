@@ -15,7 +15,7 @@ from memgpt import Memory
 from memgpt.config import settings
 from memgpt.database.admin import backup
 from memgpt.database.connection import Database
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.errors import DatabaseError, DeniedError
 from memgpt.graph import store as graph_store
 from memgpt.graph import traversal_store
@@ -47,7 +47,7 @@ def database_of(dsn: str) -> Iterator[Database]:
     opened.close()
 
 
-def seen(database: Database, scope: RequestScope) -> list[tuple[object, ...]]:
+def seen(database: Database, scope: Tenancy) -> list[tuple[object, ...]]:
     return database.isolated(scope).read(lambda connection: connection.execute(COUNT).fetchall())
 
 
@@ -68,28 +68,28 @@ def test_every_table_forces_row_level_security(dsn: str) -> None:
 
 
 def test_a_request_sees_its_agent_only_without_any_filter(database_of: Database) -> None:
-    assert seen(database_of, RequestScope(("acme-*",), "acme-1")) == [("acme-1", 3)]
-    assert seen(database_of, RequestScope(("umbrella",), "umbrella")) == [("umbrella", 3)]
+    assert seen(database_of, Tenancy(("acme-*",), "acme-1")) == [("acme-1", 3)]
+    assert seen(database_of, Tenancy(("umbrella",), "umbrella")) == [("umbrella", 3)]
 
 
 @pytest.mark.parametrize(
     "scope",
     [
-        RequestScope(("acme-*",), "umbrella"),
-        RequestScope(("acme-1",), "acme-2"),
-        RequestScope(("acme-1",), "acme-*"),
-        RequestScope((), "acme-1"),
-        RequestScope(("*",), ""),
-        RequestScope(("acme_1", "acme-%", ".*"), "acme-1"),
+        Tenancy(("acme-*",), "umbrella"),
+        Tenancy(("acme-1",), "acme-2"),
+        Tenancy(("acme-1",), "acme-*"),
+        Tenancy((), "acme-1"),
+        Tenancy(("*",), ""),
+        Tenancy(("acme_1", "acme-%", ".*"), "acme-1"),
     ],
 )
-def test_a_key_of_other_agents_sees_nothing(database_of: Database, scope: RequestScope) -> None:
+def test_a_key_of_other_agents_sees_nothing(database_of: Database, scope: Tenancy) -> None:
     assert seen(database_of, scope) == []
     assert not scope.allows(scope.agent_id) or not scope.agent_id or scope.agent_id == "acme-*"
 
 
 def test_the_list_of_agents_is_the_keys(database_of: Database) -> None:
-    isolated = database_of.isolated(RequestScope(("acme-*",)))
+    isolated = database_of.isolated(Tenancy(("acme-*",)))
     found = isolated.read(lambda c: c.execute("SELECT agent_id FROM agents ORDER BY agent_id").fetchall())
     assert found == [("acme-1",), ("acme-2",)]
 
@@ -103,7 +103,7 @@ def test_without_a_scope_the_role_sees_nothing(dsn: str, database_of: Database) 
 
 
 def test_the_scope_ends_with_its_transaction(database_of: Database) -> None:
-    scope = RequestScope(("acme-1",), "acme-1")
+    scope = Tenancy(("acme-1",), "acme-1")
     with database_of.isolated(scope).transaction() as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("memgpt_agent",)
     seen(database_of, scope)
@@ -130,13 +130,13 @@ def test_the_scope_ends_with_its_transaction(database_of: Database) -> None:
     ],
 )
 def test_a_request_cannot_write_elsewhere(database_of: Database, statement: str) -> None:
-    isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
+    isolated = database_of.isolated(Tenancy(("acme-*",), "acme-1"))
     with pytest.raises(DeniedError), isolated.transaction() as connection:
         connection.execute(statement)
 
 
 def test_an_update_or_delete_without_a_filter_stays_at_home(database_of: Database) -> None:
-    isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
+    isolated = database_of.isolated(Tenancy(("acme-*",), "acme-1"))
     with isolated.transaction() as connection:
         assert connection.execute("UPDATE archival_memories SET importance = 1").rowcount == 3
         assert connection.execute("DELETE FROM archival_memories").rowcount == 3
@@ -145,7 +145,7 @@ def test_an_update_or_delete_without_a_filter_stays_at_home(database_of: Databas
 
 
 def test_what_would_escape_the_scope_is_refused(database_of: Database) -> None:
-    with database_of.isolated(RequestScope(("acme-1",), "acme-1")).connection() as connection:
+    with database_of.isolated(Tenancy(("acme-1",), "acme-1")).connection() as connection:
         with pytest.raises(DatabaseError, match="needs a transaction"):
             connection.cursor().executemany("SELECT %s::int", [(1,)])
         with (
@@ -161,7 +161,7 @@ def test_a_shared_block_is_seen_and_edited_but_not_taken(database_of: Database) 
             "INSERT INTO core_memories (agent_id, label, value, shared_with) VALUES"
             " ('acme-1', 'team', 'v', '{acme-2}'), ('acme-1', 'secret', 'v', '{}')"
         )
-    other = database_of.isolated(RequestScope(("acme-2",), "acme-2"))
+    other = database_of.isolated(Tenancy(("acme-2",), "acme-2"))
     with other.transaction() as connection:
         assert connection.execute("SELECT label FROM core_memories FOR UPDATE").fetchall() == [("team",)]
         assert connection.execute("UPDATE core_memories SET value = 'w'").rowcount == 1
@@ -197,7 +197,7 @@ def test_through_a_pooler(database_of: Database, pooled_dsn: str) -> None:
     pooled = Database(pooled_dsn, options=settings())
     try:
         for _ in range(20):
-            assert seen(pooled, RequestScope(("acme-*",), "acme-2")) == [("acme-2", 3)]
+            assert seen(pooled, Tenancy(("acme-*",), "acme-2")) == [("acme-2", 3)]
             with pooled.connection() as connection:
                 assert len(connection.execute(COUNT).fetchall()) == 3
     finally:
@@ -226,7 +226,7 @@ def test_policies_keep_the_plans(database_of: Database) -> None:
         )
         owner.execute("CHECKPOINT")  # the server commits asynchronously, and VACUUM marks what is on disk
         owner.execute("VACUUM ANALYZE archival_memories, kg_entities")
-    isolated = database_of.isolated(RequestScope(("acme-*",), "acme-1"))
+    isolated = database_of.isolated(Tenancy(("acme-*",), "acme-1"))
     vector = str([1.0] * 256)
     with isolated.transaction() as connection:
         near = str(connection.execute(f"EXPLAIN {NEAR}", [vector]).fetchall())
@@ -239,11 +239,11 @@ def test_policies_keep_the_plans(database_of: Database) -> None:
 def test_an_agent_can_leave_a_shared_block(dsn: str, database_of: Database) -> None:
     with database_of.connection() as owner:
         owner.execute("INSERT INTO core_memories (agent_id, label, shared_with) VALUES ('acme-1', 'team', '{acme-2}')")
-    with database_of.isolated(RequestScope(("acme-2",), "acme-2")).transaction() as connection:
+    with database_of.isolated(Tenancy(("acme-2",), "acme-2")).transaction() as connection:
         assert connection.execute("UPDATE core_memories SET shared_with = '{}'").rowcount == 1
     with (
         pytest.raises(DeniedError),
-        database_of.isolated(RequestScope(("*",), "acme-1")).transaction() as connection,
+        database_of.isolated(Tenancy(("*",), "acme-1")).transaction() as connection,
     ):
         connection.execute("UPDATE core_memories SET agent_id = 'acme-2'")
 
@@ -288,7 +288,7 @@ def test_a_backup_is_restored_where_the_role_is_missing(
     backup.restore(tmp_path / "memory.dump", elsewhere)
     restored = Database(elsewhere, options=settings())
     try:
-        assert seen(restored, RequestScope(("acme-*",), "acme-1")) == [("acme-1", 3)]
+        assert seen(restored, Tenancy(("acme-*",), "acme-1")) == [("acme-1", 3)]
     finally:
         restored.close()
 
@@ -312,7 +312,7 @@ def test_names_of_entities_are_looked_up_in_their_index(dsn: str, database_of: D
             {"agent_id": "acme-1", **walk.parameters(), "facts": 10},
         ),
     }
-    with database_of.isolated(RequestScope(("acme-*",), "acme-1")).transaction() as connection:
+    with database_of.isolated(Tenancy(("acme-*",), "acme-1")).transaction() as connection:
         for name, (statement, given) in statements.items():
             plan = str(connection.execute(b"EXPLAIN " + statement, given, prepare=False).fetchall())
             assert "Bitmap Index Scan on kg_entities_name_keys_idx" in plan, (name, plan)

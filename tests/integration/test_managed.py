@@ -18,7 +18,7 @@ from memgpt.config import Settings
 from memgpt.database.admin import migrate, verify
 from memgpt.database.connection import Database
 from memgpt.database.driver import TEXTS_AND_ARRAYS
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.errors import DatabaseError
 from memgpt.graph.traversal_store import TraversalStore, Walk
 from memgpt.memory import scope_of
@@ -144,7 +144,7 @@ def scans(dsn: str, index: str = "archival_memories_search_idx") -> int:
 
 
 def test_full_text_of_a_request_uses_its_index(searched: Database, managed: Managed) -> None:
-    isolated = searched.isolated(RequestScope(("acme-*",), "acme-1"))
+    isolated = searched.isolated(Tenancy(("acme-*",), "acme-1"))
     before = scans(managed.admin)
     with Memory("acme-1", database=isolated) as memory, Memory("acme-1", database=searched) as owner:
         hits = memory.search("rare7", kinds=["archival"], limit=20)
@@ -196,9 +196,9 @@ LOOKED_UP: dict[str, tuple[str, Callable[[Memory], object], object]] = {
 def test_what_a_policy_hides_is_looked_up(searched: Database, managed: Managed, name: str) -> None:
     index, ask, expected = LOOKED_UP[name]
     before = scans(managed.admin, index)
-    with Memory("acme-1", database=searched.isolated(RequestScope(("acme-*",), "acme-1"))) as memory:
+    with Memory("acme-1", database=searched.isolated(Tenancy(("acme-*",), "acme-1"))) as memory:
         assert ask(memory) == expected
-    with Memory("acme-0", database=searched.isolated(RequestScope(("acme-*",), "acme-0"))) as other:
+    with Memory("acme-0", database=searched.isolated(Tenancy(("acme-*",), "acme-0"))) as other:
         assert ask(other) in ([], 0)
     searched.close()
     assert more_scans(managed.admin, index, before)
@@ -211,13 +211,13 @@ LOOKUPS += ["memory_matching_archival('rare7'::tsquery, ARRAY['t7'])", "memory_m
 @pytest.mark.parametrize(
     ("scope", "count"),
     [
-        (RequestScope(("acme-*",), "acme-1"), 12),
-        (RequestScope(("acme-1",), "acme-0"), 0),
-        (RequestScope((), "acme-1"), 0),
-        (RequestScope(("*",), ""), 0),
+        (Tenancy(("acme-*",), "acme-1"), 12),
+        (Tenancy(("acme-1",), "acme-0"), 0),
+        (Tenancy((), "acme-1"), 0),
+        (Tenancy(("*",), ""), 0),
     ],
 )
-def test_the_lookups_tell_the_agents_rows_only(searched: Database, scope: RequestScope, count: int) -> None:
+def test_the_lookups_tell_the_agents_rows_only(searched: Database, scope: Tenancy, count: int) -> None:
     with searched.isolated(scope).transaction() as connection:
         for lookup in LOOKUPS:
             there = count if "archival" in lookup or "tags" in lookup else 0

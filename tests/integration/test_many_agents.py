@@ -15,7 +15,7 @@ from memgpt.agents.agents import Agents
 from memgpt.agents.store import SQL
 from memgpt.config import Settings
 from memgpt.database.connection import Database
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from tests.integration.conftest import Run
 
 FILL = """
@@ -100,7 +100,7 @@ def test_the_work_of_a_page_and_of_one_agent_does_not_grow(dsn: str) -> None:
 def test_a_key_of_few_agents_lists_them_without_looking_at_others(dsn: str) -> None:
     fill(dsn, 1, 6_000)
     database = Database(dsn)
-    scope = RequestScope(("many-05999", "many-0300*", "nobody*"))
+    scope = Tenancy(("many-05999", "many-0300*", "nobody*"))
     ranges = scope.ranges(by_code_point=database.server.by_code_point)
     assert not ranges.anywhere, "the test's database orders by code points"
     firsts, lasts = zip(*ranges.bounds, strict=True)
@@ -112,11 +112,11 @@ def test_a_key_of_few_agents_lists_them_without_looking_at_others(dsn: str) -> N
 
 
 def test_ranges_where_texts_are_not_ordered_by_code_points() -> None:
-    scope = RequestScope(("ann", "acme-*"))
+    scope = Tenancy(("ann", "acme-*"))
     assert scope.ranges(by_code_point=True).bounds == [("acme-", "acme-\U0010ffff"), ("ann", "ann")]
     elsewhere = scope.ranges(by_code_point=False)
     assert (elsewhere.bounds, elsewhere.anywhere) == ([("ann", "ann")], True)
-    assert not RequestScope(("ann",)).ranges(by_code_point=False).anywhere
+    assert not Tenancy(("ann",)).ranges(by_code_point=False).anywhere
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_ranges_where_texts_are_not_ordered_by_code_points() -> None:
     [("a", ("ann", "acme-*")), ("acme-1", ("acme-1*",)), ("acme-", ("acme-*",)), ("ann", ("ann",)), ("b", ())],
 )
 def test_a_scope_narrowed_to_a_prefix(prefix: str, agents: tuple[str, ...]) -> None:
-    assert RequestScope(("ann", "acme-*")).narrowed(prefix).agents == agents
+    assert Tenancy(("ann", "acme-*")).narrowed(prefix).agents == agents
 
 
 def test_a_list_counts_so_far_and_says_where_there_are_more(

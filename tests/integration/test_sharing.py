@@ -13,7 +13,7 @@ from memgpt import Agents, Memory
 from memgpt.agents import transfer
 from memgpt.config import settings
 from memgpt.database.connection import Connection, Database
-from memgpt.database.isolation import RequestScope
+from memgpt.database.isolation import Tenancy
 from memgpt.errors import ConflictError, DeniedError, ForbiddenError, InputError, MemgptError
 from memgpt.memory import scope_of
 
@@ -30,7 +30,7 @@ def memories(dsn: str) -> Iterator[Database]:
 
 def memory_of(memories: Database, agent: str, *agents: str) -> Memory:
     """A memory as a key for these agents sees it."""
-    return Memory(agent, database=memories.isolated(RequestScope(agents or (agent,), agent)))
+    return Memory(agent, database=memories.isolated(Tenancy(agents or (agent,), agent)))
 
 
 WRITES = [
@@ -65,7 +65,7 @@ def blocks(memories: Database) -> Database:
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_no_statement_shares_with_an_agent_outside_the_scope(blocks: Database, statement: str) -> None:
-    isolated = blocks.isolated(RequestScope(("evil", "evil-*"), "evil"))
+    isolated = blocks.isolated(Tenancy(("evil", "evil-*"), "evil"))
     with pytest.raises(DeniedError), isolated.transaction() as connection:
         connection.execute(statement)
     with blocks.connection() as owner:
@@ -85,12 +85,12 @@ KEPT = [
 
 @pytest.mark.parametrize("statement", KEPT)
 def test_names_that_were_there_and_names_in_the_scope_stay(blocks: Database, statement: str) -> None:
-    with blocks.isolated(RequestScope(("evil", "evil-*"), "evil")).transaction() as connection:
+    with blocks.isolated(Tenancy(("evil", "evil-*"), "evil")).transaction() as connection:
         assert connection.execute(statement).rowcount > 0
 
 
 def test_a_name_that_was_taken_out_is_not_put_back_in_one_transaction(blocks: Database) -> None:
-    isolated = blocks.isolated(RequestScope(("evil",), "evil"))
+    isolated = blocks.isolated(Tenancy(("evil",), "evil"))
     with isolated.transaction() as connection:
         connection.execute("UPDATE core_memories SET shared_with = '{}' WHERE label = 'lent'")
         with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
@@ -151,7 +151,7 @@ def exported(agents: Agents, agent: str) -> io.StringIO:
 
 
 def imported(memories: Database, agent: str, agents: tuple[str, ...], file: io.StringIO) -> None:
-    scope = scope_of(Memory(agent, database=memories.isolated(RequestScope(agents, agent))))
+    scope = scope_of(Memory(agent, database=memories.isolated(Tenancy(agents, agent))))
     with scope.transaction() as connection:
         assert isinstance(connection, Connection)
         transfer.check(scope, file, reembed=False)

@@ -15,7 +15,7 @@ from memgpt.database.admin import migrate
 from memgpt.database.driver import SCANNED
 from memgpt.models import KINDS, Kind
 from memgpt.search import store
-from memgpt.search.store import Asked, Counts, Filters, SearchStore, Seeds
+from memgpt.search.store import Counts, Filters, ParsedQuery, SearchStore, Seeds
 from tests.conftest import MODEL, Server
 from tests.integration.test_search import explained, nodes
 
@@ -64,7 +64,7 @@ def test_the_arm_finds_what_a_plain_match_finds(dsn: str, texts: Sequence[str], 
 
 def ranked(connection: psycopg.Connection[Any], agent: str, words: str) -> Sequence[store.Found]:
     answer = SearchStore(connection, agent).ranked(
-        Asked(words),
+        ParsedQuery(words),
         None,
         seeds=Seeds(lexical=100, vector=0, recent=0),
         counts=Counts({"archival": 1}, {"archival": 0}),

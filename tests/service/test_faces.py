@@ -195,7 +195,7 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Memory.forget_agent": "concerns the whole agent: DELETE of the agent, memgpt agent delete",
     "Memory.ingest": "files: REST /documents/files, memgpt ingest",
     "Memory.ingest_files": "files: REST /documents/files, memgpt ingest",
-    "Memory.ingest_sent": AUTOMATIC,
+    "Memory.ingest_uploads": AUTOMATIC,
     "Archival.touch": AUTOMATIC,
     "Archival.near_duplicates": "remember reports them as `similar`",
     "Messages.count": "stats, and sessions",

@@ -140,7 +140,7 @@ def test_an_expression_takes_time_with_the_text_and_not_with_its_square(where: s
 READERS: dict[str, Callable[[str], object]] = {
     "names_in": graph_arm.names_in,
     "names_asked": graph_arm.names_asked,
-    "understood": query_syntax.understood,
+    "understood": query_syntax.parse_query,
     "plain": query_syntax.plain,
     "analyse": analyse,
     "headings": chunking.headings,

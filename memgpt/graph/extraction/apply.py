@@ -23,7 +23,7 @@ def take_over(
     Raises:
         InputError: a name or value cannot be used, or is the name of several entities.
     """
-    same, stated = schema.understood(answer)
+    same, stated = schema.parse(answer)
     ends: dict[str, Entity] = {}
     for thing in same:
         entity = _entity(entities, thing)
@@ -42,7 +42,7 @@ def texts(schema: Schema, answers: Sequence[Json]) -> list[str]:
     embedded: list[str] = []
     for answer in answers:
         try:
-            things, stated = schema.understood(answer)
+            things, stated = schema.parse(answer)
         except InputError:
             continue
         embedded += [entity_text(thing.name, thing.description) for thing in things]

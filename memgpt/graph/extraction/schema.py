@@ -85,7 +85,7 @@ class Schema:
         text = json.dumps([self.json_schema, functional], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def understood(self, answer: Json) -> tuple[list[ExtractedEntity], list[ExtractedFact]]:
+    def parse(self, answer: Json) -> tuple[list[ExtractedEntity], list[ExtractedFact]]:
         """Return the entities and facts of an answer that was checked when it came.
 
         Raises:

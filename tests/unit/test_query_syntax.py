@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.search.query_syntax import plain, understood
+from memgpt.search.query_syntax import parse_query, plain
 
 NO_OPERATORS = [
     *("how do I pip install -e the project", "what does rm -rf build do", "ls -la", "gcc -O2 main.c", "-5 degrees"),
@@ -18,7 +18,7 @@ NO_OPERATORS = [
 
 @pytest.mark.parametrize("query", NO_OPERATORS)
 def test_what_only_looks_like_an_exclusion_is_none(query: str) -> None:
-    assert understood(query).excluded == []
+    assert parse_query(query).excluded == []
     assert plain(query).excluded == ()
 
 
@@ -35,7 +35,7 @@ def test_what_only_looks_like_an_exclusion_is_none(query: str) -> None:
     ],
 )
 def test_an_exclusion_is_a_word_behind_a_minus_sign(query: str, words: str, excluded: list[str]) -> None:
-    asked = understood(query)
+    asked = parse_query(query)
     assert (asked.words, asked.excluded) == (words, excluded)
 
 
@@ -54,17 +54,17 @@ def test_an_exclusion_is_a_word_behind_a_minus_sign(query: str, words: str, excl
     ],
 )
 def test_a_phrase_stands_between_quotation_marks_of_any_kind(query: str, phrases: list[str]) -> None:
-    assert understood(query).phrases == phrases
+    assert parse_query(query).phrases == phrases
 
 
 @pytest.mark.parametrize("query", ["", " ", '"', '- -- "" OR |', "OR"])
 def test_a_query_of_nothing_but_operators_asks_for_nothing(query: str) -> None:
-    assert understood(query).words == ""
+    assert parse_query(query).words == ""
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 def test_every_text_is_understood_and_plain_text_has_no_operators(text: str) -> None:
-    understood(text)
+    parse_query(text)
     asked = plain(text)
     assert (asked.phrases, asked.excluded) == ((), ())
     assert [c for c in asked.words if c.isalnum()] == [c for c in text if c.isalnum()]
@@ -72,4 +72,4 @@ def test_every_text_is_understood_and_plain_text_has_no_operators(text: str) -> 
 
 @given(st.lists(st.sampled_from(["pip", "-e", "-rf", "--flag", "-5", "x", "-O2", "-", '"', "OR", "."]), max_size=12))
 def test_options_and_numbers_are_never_excluded(words: list[str]) -> None:
-    assert understood(" ".join(words)).excluded == []
+    assert parse_query(" ".join(words)).excluded == []
