@@ -177,7 +177,7 @@ def stop(data_dir: Path) -> tuple[int, ...]:
     cluster.check_owner()
     if not running.supervised(cluster):
         return ()
-    # ParsedQuery while the server surely runs: a supervisor that is stopping could not be told from one who uses it.
+    # Asked while the server surely runs: a supervisor that is stopping could not be told from one who uses it.
     users = tuple(pid for pid in owners(cluster) if pid != os.getpid())
     running.leave(cluster, deadline)
     with FileLock(cluster.home / "owners.lock", cluster.account) as claim:
