@@ -38,7 +38,12 @@ OUTGROWN: Final = 1.1
 """All are counted anew when there are so many times as many, and a hundred: rows that are gone go unnoticed before."""
 
 FIRST_DEPTH: Final = 20
-"""Hits that are ranked together at least; a page beyond them continues with twice as many."""
+"""Hits that are ranked together at least."""
+
+DEEPER: Final = 4
+"""A page beyond what is ranked together searches anew for so many times as many. A search costs something before its
+first row: at twice as many a deep page pays that too often; at ten times as many most pages rank more than they need.
+"""
 
 MOST_NAMED: Final = 1000
 """Characters of a query in which names of the graph are looked for."""
@@ -360,14 +365,14 @@ def _paged(
     limit: int, offset: int, search: Callable[[int], Sequence[Hit]], *, first: int = FIRST_DEPTH
 ) -> Sequence[Hit]:
     """One page. The order of what is ranked together depends on how much that is, so a page beyond the first depth
-    appends what a search twice as deep finds beside it: pages of one ``limit`` fit together.
+    appends what a deeper search finds beside it: pages of one ``limit`` fit together.
     """
     depth = first
     while depth < limit:
         depth *= 2
     hits = list(search(depth))
     while depth < offset + limit and len(hits) == depth:
-        depth *= 2
+        depth *= DEEPER
         there = {(hit.kind, hit.id) for hit in hits}
         more = [hit for hit in search(depth) if (hit.kind, hit.id) not in there]
         hits += more[: depth - len(hits)]

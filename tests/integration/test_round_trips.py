@@ -126,6 +126,14 @@ def test_a_search_that_was_made_for_far_fewer_rows_is_repeated(memory: Memory, d
     assert wire.count(lambda: memory.search("note")) == (1, 1)
 
 
+def test_a_deep_page_takes_few_searches(memory: Memory, wire: Wire) -> None:
+    memory.remember_many(texts(1300))
+    for _ in range(2):
+        memory.search("note")  # counts the rows
+    for offset, searches in ((10, 1), (70, 2), (310, 3), (1270, 4)):
+        assert wire.count(lambda offset=offset: memory.search("note", offset=offset)) == (searches, searches)  # type: ignore[misc]
+
+
 def test_rows_that_come_in_between_are_counted_by_the_search(memory: Memory, dsn: str, wire: Wire) -> None:
     def total() -> Any:
         [hit] = memory.search("mill", kinds=["archival"], limit=1)

@@ -14,6 +14,7 @@ from re import _constants as codes
 from re import _parser as parser
 from typing import Any
 
+import numpy as np
 import pytest
 
 import memgpt
@@ -24,7 +25,8 @@ from memgpt.graph import name_similarity
 from memgpt.llm import fences
 from memgpt.messages.speaker import prefix
 from memgpt.search import graph_arm, query_syntax
-from memgpt.search.ranking import analyse
+from memgpt.search.ranking import Candidate, analyse
+from memgpt.search.ranking.model import pick
 from memgpt.sleep import asking, memories
 
 SMALL, LARGE = 10_000, 100_000
@@ -173,6 +175,12 @@ def test_texts_are_cut_in_time_with_their_length(media_type: str) -> None:
     shapes = [Hostile("", pump, "") for pump in pumps]
     for hostile in (*shapes, Hostile("# a", " ", "x\n"), Hostile("a", "\n", "b"), Hostile("```\n", "`", "\n")):
         in_time(lambda text: chunking.spans(text, media_type=media_type), hostile)
+
+
+def test_hits_of_one_conversation_are_picked_in_time_with_their_number() -> None:
+    rows = [Candidate(id=n, content="a", frequencies=(), length=1, session="s") for n in range(LARGE)]
+    scores = np.linspace(0.0, 1.0, LARGE)
+    in_time(lambda text: pick(rows[: len(text)], scores[: len(text)], len(text), 0.1), Hostile("", "a", ""))
 
 
 class Hostile:

@@ -14,7 +14,7 @@ from memgpt.embeddings.static import StaticWords
 from memgpt.errors import ConfigurationError
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
 from memgpt.search.ranking.features import features
-from memgpt.search.ranking.model import Calibration, packaged_calibration
+from memgpt.search.ranking.model import Calibration, packaged_calibration, pick
 from memgpt.search.ranking.query import days_from
 
 MATCHER = SoftMatcher(StaticWords())
@@ -117,6 +117,27 @@ def test_lists_are_spread_over_sessions_and_facts_are_not() -> None:
     ]
     assert order("Which hobbies has she tried?", rows, model=model)[:2] == [1, 3]
     assert order("Which hobby is that?", rows, model=model)[:2] == [1, 2]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([None, "s", "t", "u"]), st.integers(-8, 8), st.booleans()), max_size=30),
+    st.integers(1, 40),
+    st.sampled_from([-0.5, 0.0, 0.25, 2.0]),
+)
+def test_each_pick_is_the_best_after_those_before_it(
+    given: list[tuple[str | None, int, bool]], limit: int, crowding: float
+) -> None:
+    rows = [turn(100 - i, "a", session=session, candidate=candidate) for i, (session, _, candidate) in enumerate(given)]
+    left = {i: score / 4 for i, (_, score, candidate) in enumerate(given) if candidate}
+    expected: list[tuple[int, float]] = []
+    while left and len(expected) < limit:
+        best = min(left, key=lambda i: (-left[i], rows[i].id))
+        score = left.pop(best)
+        expected.append((best, min([score, *(before for _, before in expected[-1:])])))
+        for i in left:
+            if rows[i].session is not None and rows[i].session == rows[best].session:
+                left[i] -= crowding
+    assert pick(rows, np.array([score / 4 for _, score, _ in given]), limit, crowding) == expected
 
 
 def test_neighbours_lend_context_but_are_not_returned() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from heapq import heapify, heappop, heappush
 from importlib import resources
 from typing import Final
 
@@ -103,23 +105,29 @@ def rank(
 
 
 def pick(rows: Sequence[Candidate], scores: Floats, limit: int, crowding: float) -> list[tuple[int, float]]:
-    """Greedily the best, each hit changing the scores of the rest of its session; ties go to the older id."""
+    """Greedily the best, each hit changing the scores of the rest of its session; ties go to the older id.
+
+    What a hit changes is the same for all that is left of its session, so the order within a session stands from the
+    beginning, and only the best of each session are compared: one sort, however many are picked.
+    """
     eligible = np.array([i for i, row in enumerate(rows) if row.candidate], np.intp)
-    sessions: dict[str, list[int]] = {}
-    for place, i in enumerate(eligible):
-        if (session := rows[i].session) is not None:
-            sessions.setdefault(session, []).append(place)
     ids = np.array([rows[i].id for i in eligible])
-    left = scores[eligible].copy()
+    sessions: dict[str | None, deque[int]] = {}
+    for i in eligible[np.lexsort((ids, -scores[eligible]))].tolist():
+        sessions.setdefault(rows[i].session, deque()).append(i)
+    queues = [*sessions.values()]
+    costs = [0.0 if session is None else crowding for session in sessions]
+    taken = [0] * len(queues)
+    heads = [(-float(scores[queue[0]]), rows[queue[0]].id, n) for n, queue in enumerate(queues)]
+    heapify(heads)
     chosen: list[tuple[int, float]] = []
-    for _ in range(min(limit, len(eligible))):
-        best = np.flatnonzero(left == left.max())
-        place = int(best[np.argmin(ids[best])])
-        score = min(float(left[place]), chosen[-1][1]) if chosen else float(left[place])
-        chosen.append((int(eligible[place]), score))
-        left[place] = -np.inf
-        if (session := rows[eligible[place]].session) is not None:
-            left[sessions[session]] -= crowding
+    while heads and len(chosen) < limit:
+        value, _, n = heappop(heads)
+        chosen.append((queues[n].popleft(), min(-value, chosen[-1][1]) if chosen else -value))
+        taken[n] += 1
+        if queues[n]:
+            following = queues[n][0]
+            heappush(heads, (taken[n] * costs[n] - float(scores[following]), rows[following].id, n))
     return chosen
 
 
