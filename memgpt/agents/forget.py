@@ -9,10 +9,9 @@ from uuid import uuid4
 
 from memgpt import validation
 from memgpt.agents.forget_store import ForgetStore, Texts
-from memgpt.agents.transfer import TEXTS
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
-from memgpt.database.tables import BY_KIND
+from memgpt.database.tables import by_kind
 from memgpt.embeddings import Purpose
 from memgpt.embeddings.cache import cache_key
 from memgpt.errors import NotFoundError
@@ -77,9 +76,8 @@ def _forget_vectors(store: ForgetStore, texts: Texts) -> None:
     """Remove the cached vectors of texts that are forgotten, and of no others."""
     embedded: set[str] = set()
     for kind, row in texts:
-        if (table := BY_KIND[kind].name) in TEXTS:
-            column, spoken = TEXTS[table]
-            embedded |= {row[column], *spoken([row])}
+        if (table := by_kind()[kind]).texts:
+            embedded |= {row[table.texts[0]], table.embedded(row)}
     if embedded:
         ways = [(purpose, dimensions) for purpose in get_args(Purpose) for dimensions in store.dimensions()]
         store.vectors([cache_key(text, *way) for text in embedded for way in ways])

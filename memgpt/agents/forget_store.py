@@ -10,7 +10,7 @@ from psycopg.rows import dict_row, scalar_row
 
 from memgpt.database import queries
 from memgpt.database.connection import Connection
-from memgpt.database.tables import RowKind
+from memgpt.database.tables import RowKind, by_kind, for_each, tables
 from memgpt.models import Author, Json
 
 SQL = queries.beside(__name__)
@@ -29,7 +29,7 @@ class ForgetStore:
     def rows(self, kind: RowKind, ids: Sequence[int], *, keep_history: bool) -> tuple[dict[str, int], Texts]:
         """Remove rows and what is derived from them; answers the rows of each table, and what was embedded of them."""
         self._empty_copies(ids[0] if kind == "block" else None, shared=kind == "block")
-        counts: dict[str, Any] = self._counts(SQL.forget, {"kind": kind, "ids": [*ids], "keep_history": keep_history})
+        counts: dict[str, Any] = self._counts(_forget(), {"kind": kind, "ids": [*ids], "keep_history": keep_history})
         return counts, counts.pop("texts") or ()
 
     def session_messages(self, session: str) -> Sequence[int]:
@@ -56,7 +56,7 @@ class ForgetStore:
         given = {"agent_id": self._author.agent_id, "actor": self._author.actor, "change_id": change_id}
         self._empty_copies(None, shared=True)
         self._connection.execute(SQL.unshare_all, given)
-        return self._counts(SQL.forget_agent, {})
+        return self._counts(_forget_agent(), {})
 
     def _empty_copies(self, block_id: int | None, *, shared: bool) -> None:
         """Remove what answers of the service repeat, and what others who share a block were prompted with."""
@@ -75,3 +75,22 @@ class ForgetStore:
             counts = cursor.execute(query, {"agent_id": self._author.agent_id, **given}).fetchone()
         assert counts is not None  # noqa: S101 - both statements always give one row
         return counts
+
+
+def _forget() -> bytes:
+    of_kinds = by_kind().values()
+    removals = [
+        table.complete(SQL.forget_doomed, returned=queries.identifiers(("id", *table.texts, *table.text_context)))
+        for table in of_kinds
+    ]
+    return queries.compose(
+        SQL.forget,
+        removals=b",\n".join(removals),
+        texts=for_each(SQL.embedded_texts, (table for table in of_kinds if table.texts), b"\nUNION ALL\n"),
+        counts=for_each(SQL.count_removed, of_kinds),
+    )
+
+
+def _forget_agent() -> bytes:
+    parts = {"removals": for_each(SQL.forget_table, tables()), "counts": for_each(SQL.count_removed, tables())}
+    return queries.compose(SQL.forget_agent, **parts)

@@ -48,41 +48,7 @@ doomed AS (
     UNION
     SELECT 'fact', id FROM fact
 ),
-blocks AS (
-    DELETE FROM core_memories
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'block')
-    RETURNING id
-),
-memories AS (
-    DELETE FROM archival_memories
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'archival')
-    RETURNING id, text
-),
-messages AS (
-    DELETE FROM conversations
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'message')
-    RETURNING id, content, name
-),
-facts AS (
-    DELETE FROM kg_relationships
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'fact')
-    RETURNING id, fact
-),
-entities AS (
-    DELETE FROM kg_entities
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'entity')
-    RETURNING id, name, description
-),
-chunks AS (
-    DELETE FROM document_chunks
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'chunk')
-    RETURNING id, chunk_text, metadata
-),
-gone_documents AS (
-    DELETE FROM documents
-    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = 'document')
-    RETURNING id
-),
+{removals},
 message AS (
     SELECT id, session, created_at, content FROM conversations
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'message' AND id = ANY (%(ids)s::bigint[])
@@ -132,15 +98,7 @@ proposed AS (
     RETURNING id
 ),
 texts AS (
-    SELECT 'archival' AS kind, to_jsonb(m) AS row FROM memories m
-    UNION ALL
-    SELECT 'message', to_jsonb(m) FROM messages m
-    UNION ALL
-    SELECT 'fact', to_jsonb(f) FROM facts f
-    UNION ALL
-    SELECT 'entity', to_jsonb(e) FROM entities e
-    UNION ALL
-    SELECT 'chunk', to_jsonb(c) FROM chunks c
+    {texts}
     UNION ALL
     SELECT h.kind, h.old FROM memory_history h
     WHERE h.agent_id = %(agent_id)s::text AND (h.kind, h.row_id) IN (SELECT kind, id FROM doomed) AND h.old IS NOT NULL
@@ -152,17 +110,25 @@ entries AS (
     RETURNING id
 )
 SELECT
-    (SELECT count(*) FROM blocks) AS core_memories,
-    (SELECT count(*) FROM memories) AS archival_memories,
-    (SELECT count(*) FROM messages) AS conversations,
-    (SELECT count(*) FROM facts) AS kg_relationships,
-    (SELECT count(*) FROM entities) AS kg_entities,
-    (SELECT count(*) FROM chunks) AS document_chunks,
-    (SELECT count(*) FROM gone_documents) AS documents,
+    {counts},
     (SELECT count(*) FROM proposed) AS proposals,
     (SELECT count(*) FROM entries) AS memory_history,
     CASE WHEN EXISTS (SELECT FROM embedding_cache WHERE agent_id = %(agent_id)s::text)
         THEN (SELECT jsonb_agg(jsonb_build_array(t.kind, t.row)) FROM texts t) END AS texts
+
+-- forget_doomed --
+-- The rows of one kind.
+{rows} AS (
+    DELETE FROM {table}
+    WHERE agent_id = %(agent_id)s::text AND id IN (SELECT id FROM doomed WHERE kind = {kind})
+    RETURNING {returned}
+)
+
+-- embedded_texts --
+SELECT {kind} AS kind, to_jsonb(r) AS row FROM {rows} r
+
+-- count_removed --
+(SELECT count(*) FROM {rows}) AS {table}
 
 -- session_messages --
 -- The messages of a conversation, those too that live in the history only.
@@ -236,44 +202,10 @@ JOIN changed c ON c.agent_id = b.agent_id AND c.id = b.id
 WHERE b.agent_id <> %(agent_id)s::text
 
 -- forget_agent --
--- Every table that has an agent_id, and the answer's columns: a migration that adds such a table adds it here, or a test
--- fails.
-WITH blocks AS (DELETE FROM core_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
-mentions AS (DELETE FROM kg_mentions WHERE agent_id = %(agent_id)s::text RETURNING 1),
-extractions AS (DELETE FROM kg_extractions WHERE agent_id = %(agent_id)s::text RETURNING 1),
-memories AS (DELETE FROM archival_memories WHERE agent_id = %(agent_id)s::text RETURNING 1),
-messages AS (DELETE FROM conversations WHERE agent_id = %(agent_id)s::text RETURNING 1),
-facts AS (DELETE FROM kg_relationships WHERE agent_id = %(agent_id)s::text RETURNING 1),
-entities AS (DELETE FROM kg_entities WHERE agent_id = %(agent_id)s::text RETURNING 1),
-chunks AS (DELETE FROM document_chunks WHERE agent_id = %(agent_id)s::text RETURNING 1),
-gone_documents AS (DELETE FROM documents WHERE agent_id = %(agent_id)s::text RETURNING 1),
-steps AS (DELETE FROM agent_steps WHERE agent_id = %(agent_id)s::text RETURNING 1),
-turns AS (DELETE FROM agent_turns WHERE agent_id = %(agent_id)s::text RETURNING 1),
-examples AS (DELETE FROM intent_examples WHERE agent_id = %(agent_id)s::text RETURNING 1),
-proposed AS (DELETE FROM proposals WHERE agent_id = %(agent_id)s::text RETURNING 1),
-entries AS (DELETE FROM memory_history WHERE agent_id = %(agent_id)s::text RETURNING 1),
-cached AS (DELETE FROM embedding_cache WHERE agent_id = %(agent_id)s::text RETURNING 1),
-paid AS (DELETE FROM embedding_usage WHERE agent_id = %(agent_id)s::text RETURNING 1),
-sent AS (DELETE FROM job_files WHERE agent_id = %(agent_id)s::text RETURNING 1),
-work AS (DELETE FROM jobs WHERE agent_id = %(agent_id)s::text RETURNING 1),
+-- Everything of an agent, and how many rows of each table that was.
+WITH {removals},
 agent AS (DELETE FROM agents WHERE agent_id = %(agent_id)s::text RETURNING 1)
-SELECT
-    (SELECT count(*) FROM blocks) AS core_memories,
-    (SELECT count(*) FROM mentions) AS kg_mentions,
-    (SELECT count(*) FROM extractions) AS kg_extractions,
-    (SELECT count(*) FROM memories) AS archival_memories,
-    (SELECT count(*) FROM messages) AS conversations,
-    (SELECT count(*) FROM facts) AS kg_relationships,
-    (SELECT count(*) FROM entities) AS kg_entities,
-    (SELECT count(*) FROM chunks) AS document_chunks,
-    (SELECT count(*) FROM gone_documents) AS documents,
-    (SELECT count(*) FROM examples) AS intent_examples,
-    (SELECT count(*) FROM turns) AS agent_turns,
-    (SELECT count(*) FROM steps) AS agent_steps,
-    (SELECT count(*) FROM proposed) AS proposals,
-    (SELECT count(*) FROM entries) AS memory_history,
-    (SELECT count(*) FROM cached) AS embedding_cache,
-    (SELECT count(*) FROM paid) AS embedding_usage,
-    (SELECT count(*) FROM sent) AS job_files,
-    (SELECT count(*) FROM work) AS jobs,
-    (SELECT count(*) FROM agent) AS agents
+SELECT {counts}, (SELECT count(*) FROM agent) AS agents
+
+-- forget_table --
+{rows} AS (DELETE FROM {table} WHERE agent_id = %(agent_id)s::text RETURNING 1)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from memgpt.database.tables import BY_KIND, BY_NAME, HISTORY
+from memgpt.database.tables import BY_NAME, HISTORY, by_kind, in_files
 from memgpt.errors import InputError
 from memgpt.history.proposals_store import NewProposal
 from memgpt.models import Json
@@ -30,9 +30,9 @@ class Renumbering:
     def __init__(self, last: Mapping[str, int]) -> None:
         """``last``: per table, the last id that was handed out."""
         self._last = last
-        self._new: dict[str, dict[int, int]] = {table: {} for table in BY_NAME}
-        self._taken: dict[str, set[int]] = {table: set() for table in BY_NAME}
-        self._rows: dict[str, set[int]] = {table: set() for table in BY_NAME}
+        self._new: dict[str, dict[int, int]] = {table: {} for table in in_files()}
+        self._taken: dict[str, set[int]] = {table: set() for table in in_files()}
+        self._rows: dict[str, set[int]] = {table: set() for table in in_files()}
         self._named: list[tuple[str, int, int]] = []
 
     def __call__(self, table: str, id: int) -> int:
@@ -201,10 +201,10 @@ def _fingerprint(kind: Any, about: list[str], change: Json) -> UUID:
 
 
 def _table(kind: object) -> str:
-    for known, table in BY_KIND.items():
+    for known, table in by_kind().items():
         if known == kind:
             return table.name
-    raise InputError(f"there is no kind of row {kind!r}; the kinds are {', '.join(BY_KIND)}")
+    raise InputError(f"there is no kind of row {kind!r}; the kinds are {', '.join(by_kind())}")
 
 
 _SPECIAL: Final[Mapping[str, Callable[[Json, IdOf], Json]]] = {

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
 from memgpt.database.isolation import AgentRanges
+from memgpt.database.tables import for_each, tables
 from memgpt.models import AgentInfo, AgentRow, Json
 
 SQL = queries.beside(__name__)
@@ -39,13 +40,13 @@ class AgentStore:
         """Return the ids of the next agents that are described or have rows."""
         given = {"limit": limit, "after": after, "prefix": prefix}
         # What begins with a text is a range of the index only where the text is known when the plan is made.
-        rows = self._connection.execute(SQL.page, given, prepare=None if prefix is None else False)
+        rows = self._connection.execute(_page(), given, prepare=None if prefix is None else False)
         return [agent_id for (agent_id,) in rows.fetchall()]
 
     def describe(self, agent_ids: Sequence[str], *, most: int | None = None) -> Sequence[AgentInfo]:
         """Return these agents, as far as they are described or have rows; of each table so many are counted."""
         with self._connection.cursor(row_factory=class_row(AgentInfo)) as cursor:
-            return cursor.execute(SQL.describe, {"agent_ids": [*agent_ids], "most": most}).fetchall()
+            return cursor.execute(_describe(), {"agent_ids": [*agent_ids], "most": most}).fetchall()
 
     def page_of_key(self, ranges: AgentRanges, *, after: str | None, limit: int) -> Sequence[AgentRow]:
         """Return the described agents of a key's ranges, by id."""
@@ -88,14 +89,34 @@ class AgentStore:
 
     def occupied(self, agent_id: str) -> bool:
         """Tell whether an agent is described or has rows."""
-        row = self._connection.execute(SQL.occupied, {"agent_id": agent_id}).fetchone()
+        row = self._connection.execute(_occupied(), {"agent_id": agent_id}).fetchone()
         return row is not None and bool(row[0])
 
     def copy(self, source: str, target: str) -> None:
         """Copy every row of an agent, history included, to another one that has none."""
-        self._connection.execute(SQL.copy, {"source": source, "target": target})
+        self._connection.execute(_copy(), {"source": source, "target": target})
 
     def reshare(self, agent_id: str, target: str, *, change_id: UUID, actor: str) -> None:
         """Share with an agent's new name the blocks that others share with it."""
         given = {"agent_id": agent_id, "target": target, "change_id": change_id, "actor": actor}
         self._connection.execute(SQL.reshare, given)
+
+
+def _page() -> bytes:
+    independent = [table for table in tables("memory") if not table.dependent]
+    return queries.compose(SQL.page, next=for_each(SQL.next_agent, independent, b"\nUNION ALL\n"))
+
+
+def _describe() -> bytes:
+    counted = tables("memory", "derived")
+    parts = {"counts": for_each(SQL.count_some, counted), "counted": for_each(SQL.counted_rows, counted)}
+    return queries.compose(SQL.describe, **parts)
+
+
+def _occupied() -> bytes:
+    independent = [table for table in tables("memory") if not table.dependent]
+    return queries.compose(SQL.occupied, has_rows=for_each(SQL.has_rows, independent, b" OR "))
+
+
+def _copy() -> bytes:
+    return queries.compose(SQL.copy, copies=for_each(SQL.copy_table, tables("memory", "derived")))

@@ -15,51 +15,18 @@ WITH RECURSIVE page (agent_id, number) AS (
             WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
             ORDER BY t.agent_id LIMIT 1)
             UNION ALL
-            (SELECT t.agent_id FROM core_memories t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM archival_memories t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM documents t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM document_chunks t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM kg_entities t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM conversations t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM intent_examples t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM agent_turns t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM proposals t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
-            UNION ALL
-            (SELECT t.agent_id FROM memory_history t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
+            {next}
         ) AS next),
         p.number + 1
     FROM page p
     WHERE p.agent_id IS NOT NULL AND (%(limit)s::integer IS NULL OR p.number < %(limit)s::integer)
 )
 SELECT agent_id FROM page WHERE number > 0 AND agent_id IS NOT NULL ORDER BY number
+
+-- next_agent --
+(SELECT t.agent_id FROM {table} t
+WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
+ORDER BY t.agent_id LIMIT 1)
 
 -- describe --
 -- These agents, with how many rows each has in each table: not counted beyond %(most)s. The bytes are its share, by rows, of those
@@ -68,34 +35,7 @@ SELECT agent_id FROM page WHERE number > 0 AND agent_id IS NOT NULL ORDER BY num
 WITH wide AS MATERIALIZED (
     SELECT
         o.agent_id,
-        (SELECT count(*) FROM (SELECT FROM core_memories t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS core_memories,
-        (SELECT count(*) FROM (SELECT FROM archival_memories t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS archival_memories,
-        (SELECT count(*) FROM (SELECT FROM documents t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS documents,
-        (SELECT count(*) FROM (SELECT FROM document_chunks t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS document_chunks,
-        (SELECT count(*) FROM (SELECT FROM kg_entities t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS kg_entities,
-        (SELECT count(*) FROM (SELECT FROM kg_relationships t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS kg_relationships,
-        (SELECT count(*) FROM (SELECT FROM kg_mentions t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS kg_mentions,
-        (SELECT count(*) FROM (SELECT FROM kg_extractions t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS kg_extractions,
-        (SELECT count(*) FROM (SELECT FROM conversations t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS conversations,
-        (SELECT count(*) FROM (SELECT FROM intent_examples t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS intent_examples,
-        (SELECT count(*) FROM (SELECT FROM agent_turns t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS agent_turns,
-        (SELECT count(*) FROM (SELECT FROM agent_steps t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS agent_steps,
-        (SELECT count(*) FROM (SELECT FROM proposals t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS proposals,
-        (SELECT count(*) FROM (SELECT FROM memory_history t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r)
-            AS memory_history
+        {counts}
     FROM unnest(%(agent_ids)s::text[]) AS o (agent_id)
 ),
 counted AS (
@@ -104,11 +44,7 @@ counted AS (
         coalesce(c.rows > %(most)s::bigint, false) AS more
     FROM wide w
     CROSS JOIN LATERAL (VALUES
-        ('core_memories', w.core_memories), ('archival_memories', w.archival_memories), ('documents', w.documents),
-        ('document_chunks', w.document_chunks), ('kg_entities', w.kg_entities), ('kg_relationships', w.kg_relationships),
-        ('kg_mentions', w.kg_mentions), ('kg_extractions', w.kg_extractions), ('conversations', w.conversations),
-        ('intent_examples', w.intent_examples), ('agent_turns', w.agent_turns), ('agent_steps', w.agent_steps),
-        ('proposals', w.proposals), ('memory_history', w.memory_history)
+        {counted}
     ) AS c (name, rows)
     WHERE c.rows > 0
 ),
@@ -141,144 +77,33 @@ LEFT JOIN sizes s ON s.agent_id = o.agent_id
 WHERE a.agent_id IS NOT NULL OR s.agent_id IS NOT NULL
 ORDER BY o.place
 
+-- count_some --
+(SELECT count(*) FROM (SELECT FROM {table} t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r) AS {table}
+
+-- counted_rows --
+({name}, w.{table})
+
 -- occupied --
 -- Whether an agent is described or has rows.
-SELECT
-    EXISTS (SELECT FROM agents WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM core_memories WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM archival_memories WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM documents WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM document_chunks WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM kg_entities WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM kg_relationships WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM conversations WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM intent_examples WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM agent_turns WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM agent_steps WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM proposals WHERE agent_id = %(agent_id)s::text)
-    OR EXISTS (SELECT FROM memory_history WHERE agent_id = %(agent_id)s::text)
+SELECT EXISTS (SELECT FROM agents WHERE agent_id = %(agent_id)s::text) OR {has_rows}
+
+-- has_rows --
+EXISTS (SELECT FROM {table} WHERE agent_id = %(agent_id)s::text)
 
 -- copy --
 -- Copies a whole memory to another agent: the keys are (agent_id, id), so ids and references carry over. One statement,
 -- so that all tables are copied as they are at one moment.
-WITH copied_agents AS (
-    INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone, created_at)
-    SELECT %(target)s::text, description, metadata, functional_types, time_zone, created_at
-    FROM agents WHERE agent_id = %(source)s::text
-),
-copied_core_memories AS (
-    INSERT INTO core_memories (
-        agent_id, id, label, value, description, "limit", read_only, shared_with, version, metadata, created_at,
-        updated_at)
-    SELECT
-        %(target)s::text, id, label, value, description, "limit", read_only, shared_with, version, metadata,
-        created_at, updated_at
-    FROM core_memories WHERE agent_id = %(source)s::text
-),
-copied_archival_memories AS (
-    INSERT INTO archival_memories (
-        agent_id, id, text, tags, importance, source, metadata, language, created_at, expires_at, superseded_at,
-        superseded_by, accessed_at, access_count, embedding_model, embedding)
-    SELECT
-        %(target)s::text, id, text, tags, importance, source, metadata, language, created_at, expires_at,
-        superseded_at, superseded_by, accessed_at, access_count, embedding_model, embedding
-    FROM archival_memories WHERE agent_id = %(source)s::text
-),
-copied_documents AS (
-    INSERT INTO documents (
-        agent_id, id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at)
-    SELECT
-        %(target)s::text, id, title, source, media_type, content_hash, tokens, metadata, created_at, updated_at
-    FROM documents WHERE agent_id = %(source)s::text
-),
-copied_document_chunks AS (
-    INSERT INTO document_chunks (
-        agent_id, id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens,
-        metadata, language, created_at, embedding_model, embedding)
-    SELECT
-        %(target)s::text, id, document_id, chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens,
-        metadata, language, created_at, embedding_model, embedding
-    FROM document_chunks WHERE agent_id = %(source)s::text
-),
-copied_kg_entities AS (
-    INSERT INTO kg_entities (
-        agent_id, id, name, type, aliases, description, properties, language, created_at, updated_at, merged_into,
-        merged_at, embedding_model, embedding)
-    SELECT
-        %(target)s::text, id, name, type, aliases, description, properties, language, created_at, updated_at,
-        merged_into, merged_at, embedding_model, embedding
-    FROM kg_entities WHERE agent_id = %(source)s::text
-),
-copied_kg_relationships AS (
-    INSERT INTO kg_relationships (
-        agent_id, id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at,
-        superseded_at, provenance_kind, provenance_id, language, embedding_model, embedding)
-    SELECT
-        %(target)s::text, id, source_id, target_id, type, fact, weight, properties, valid_from, valid_to, recorded_at,
-        superseded_at, provenance_kind, provenance_id, language, embedding_model, embedding
-    FROM kg_relationships WHERE agent_id = %(source)s::text
-),
-copied_mentions AS (
-    INSERT INTO kg_mentions (agent_id, name, kind, row_id, text_hash)
-    SELECT %(target)s::text, name, kind, row_id, text_hash FROM kg_mentions WHERE agent_id = %(source)s::text
-),
-copied_conversations AS (
-    INSERT INTO conversations (
-        agent_id, id, session, role, name, content, intent, intent_confidence, tokens, tool_calls, tool_call_id,
-        metadata, language, created_at, embedding_model, embedding)
-    SELECT
-        %(target)s::text, id, session, role, name, content, intent, intent_confidence, tokens, tool_calls,
-        tool_call_id, metadata, language, created_at, embedding_model, embedding
-    FROM conversations WHERE agent_id = %(source)s::text
-),
-copied_extractions AS (
-    INSERT INTO kg_extractions (
-        agent_id, recipe, kind, row_id, model, text_hash, answer, reason, attempts, input_tokens, output_tokens, cost,
-        extracted_at, applied_at)
-    SELECT
-        %(target)s::text, recipe, kind, row_id, model, text_hash, answer, reason, attempts, input_tokens, output_tokens,
-        cost, extracted_at, applied_at
-    FROM kg_extractions WHERE agent_id = %(source)s::text
-),
-copied_intent_examples AS (
-    INSERT INTO intent_examples (
-        agent_id, id, intent, text, created_at)
-    SELECT
-        %(target)s::text, id, intent, text, created_at
-    FROM intent_examples WHERE agent_id = %(source)s::text
-),
-copied_agent_turns AS (
-    INSERT INTO agent_turns (
-        agent_id, id, session, message_id, status, reason, runner, started_at, ended_at)
-    SELECT
-        %(target)s::text, id, session, message_id, status, reason, runner, started_at, ended_at
-    FROM agent_turns WHERE agent_id = %(source)s::text
-),
-copied_agent_steps AS (
-    INSERT INTO agent_steps (
-        agent_id, id, turn_id, number, session, kind, model, system, tools, message_ids, longest, sent_hash,
-        tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
-        output_tokens, cost, seconds, finish_reason, created_at)
-    SELECT
-        %(target)s::text, id, turn_id, number, session, kind, model, system, tools, message_ids, longest, sent_hash,
-        tokens_by_part, answer_id, calls, calls_done, summary, summary_until, summary_until_id, input_tokens,
-        output_tokens, cost, seconds, finish_reason, created_at
-    FROM agent_steps WHERE agent_id = %(source)s::text
-),
-copied_proposals AS (
-    INSERT INTO proposals (
-        agent_id, id, kind, status, reason, score, about, evidence, change, fingerprint, change_id, actor, created_at,
-        decided_at)
-    SELECT
-        %(target)s::text, id, kind, status, reason, score, about, evidence, change, fingerprint, change_id, actor,
-        created_at, decided_at
-    FROM proposals WHERE agent_id = %(source)s::text
+WITH {copies}
+INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone, created_at)
+SELECT %(target)s::text, description, metadata, functional_types, time_zone, created_at
+FROM agents WHERE agent_id = %(source)s::text
+
+-- copy_table --
+{rows} AS (
+    INSERT INTO {table} (agent_id, {stored})
+    SELECT %(target)s::text, {stored}
+    FROM {table} WHERE agent_id = %(source)s::text
 )
-INSERT INTO memory_history (
-    agent_id, id, changed_at, change_id, actor, kind, row_id, action, old, undoes, old_embedding)
-SELECT
-    %(target)s::text, id, changed_at, change_id, actor, kind, row_id, action, old, undoes, old_embedding
-FROM memory_history WHERE agent_id = %(source)s::text
 
 -- reshare --
 -- Blocks that were shared with an agent are shared with its new name.

@@ -23,30 +23,20 @@ import numpy as np
 import psycopg
 from pgvector import Vector
 
-from memgpt import graph, validation
+from memgpt import validation
 from memgpt.agents.renumbering import Renumbering, missing, renumbered
 from memgpt.agents.transfer_store import BATCH, Line, Outcome, TransferStore
 from memgpt.archival.store import ArchivalStore, NewMemory
 from memgpt.database import times
 from memgpt.database.connection import Connection
-from memgpt.database.tables import BY_NAME, HISTORY
-from memgpt.documents import documents
+from memgpt.database.tables import BY_NAME, HISTORY, in_files
 from memgpt.errors import ConflictError, InputError, ModelMismatchError
-from memgpt.messages import messages
 from memgpt.models import Imported, Json
 from memgpt.scope.scope import AgentScope
 
 FORMAT: Final = "memgpt-agent"
 ARCHIVAL: Final = "archival_memories"
 VERSION: Final = 1
-TEXTS: Final[Mapping[str, tuple[str, Callable[[Sequence[Json]], Sequence[str]]]]] = {
-    "archival_memories": ("text", lambda rows: [row["text"] for row in rows]),
-    "document_chunks": ("chunk_text", documents.texts_to_embed),
-    "kg_entities": ("name", lambda rows: [graph.entity_text(row["name"], row["description"]) for row in rows]),
-    "kg_relationships": ("fact", lambda rows: [row["fact"] for row in rows]),
-    "conversations": ("content", messages.texts_to_embed),
-}
-"""The text of a row with a vector, and what is embedded for many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ def export(
     counts = {table: count for table, count in header["counts"].items() if history or table != HISTORY}
     first = {"format": FORMAT, "version": VERSION, **header, "counts": counts, "vectors": vectors, "history": history}
     file.write(json.dumps(first) + "\n")
-    for table in BY_NAME:
+    for table in in_files():
         if table in counts:
             for row, vector in store.rows(table):
                 encoded = f', "embedding": "{_encoded(vector)}"' if vectors and vector is not None else ""
@@ -196,7 +186,7 @@ class _Ids:
 
 def _lines(scope: AgentScope, file: TextIO, *, reembed: bool) -> Iterator[Line]:
     """Yield the rows of a file that stands after its header, each checked."""
-    seen: dict[str, array[int]] = {table: array("q") for table in BY_NAME}
+    seen: dict[str, array[int]] = {table: array("q") for table in in_files()}
     for number, text in _numbered(file, 2):
         line = _line(scope, number, _parsed(number, text), reembed=reembed)
         ids = seen[line.table]
@@ -236,7 +226,7 @@ def _line(scope: AgentScope, number: int, value: Json, *, reembed: bool) -> Line
     if table == HISTORY:  # a model of before may have had other dimensions
         _checked(number, validation.vector, vector, "embedding", dimensions=len(vector.to_numpy()))
         return Line(number, table, row, vector, given=True)
-    if table not in TEXTS:
+    if not BY_NAME[table].texts:
         _bad(number, f"a row of {table} has no embedding")
     if row["embedding_model"] != scope.model.name:
         if reembed:
@@ -251,14 +241,14 @@ def _line(scope: AgentScope, number: int, value: Json, *, reembed: bool) -> Line
 
 def _checked_row(number: int, value: Json) -> tuple[str, Json]:
     table, row = value.get("table"), value.get("row")
-    if not isinstance(table, str) or table not in BY_NAME:
+    if not isinstance(table, str) or table not in BY_NAME or BY_NAME[table].part != "memory":
         _bad(number, f"there is no table {table!r}")
     if not isinstance(row, dict) or set(row) != set(BY_NAME[table].columns):
         given = set(row) if isinstance(row, dict) else set()
         wrong = sorted(given.symmetric_difference(BY_NAME[table].columns))
         _bad(number, f"a row of {table} has other columns than it should: look at {', '.join(wrong)}")
     _checked(number, renumbered, table, row, lambda _, id: id)
-    for column in (TEXTS[table][0], *(("description",) if table == "kg_entities" else ())) if table in TEXTS else ():
+    for column in BY_NAME[table].texts:
         if not isinstance(row[column], str):
             _bad(number, f"{column} is not a text: {row[column]!r}")
     if table == "core_memories":
@@ -277,12 +267,12 @@ def _check_times(row: Json, where: str) -> None:
 
 def _embedded(scope: AgentScope, batch: Sequence[Line]) -> Sequence[Line]:
     """Embed the texts of lines that have no vector, with the configured model."""
-    if batch[0].table not in TEXTS:
+    table = BY_NAME[batch[0].table]
+    if not table.texts:
         return batch
-    column, texts = TEXTS[batch[0].table]
-    missing = [n for n, line in enumerate(batch) if line.embedding is None and line.row[column].strip()]
+    missing = [n for n, line in enumerate(batch) if line.embedding is None and line.row[table.texts[0]].strip()]
     ready = list(batch)
-    vectors = scope.embed(texts([batch[n].row for n in missing]))
+    vectors = scope.embed([table.embedded(batch[n].row) for n in missing])
     for n, vector in zip(missing, vectors, strict=True):
         ready[n] = replace(batch[n], embedding=vector)
     return ready

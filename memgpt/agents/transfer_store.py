@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries, times
-from memgpt.database.tables import BY_NAME, HISTORY, expressions
+from memgpt.database.tables import BY_NAME, HISTORY, expressions, for_each, in_files, tables
 from memgpt.models import Author, Json
 
 SQL = queries.beside(__name__)
@@ -56,7 +56,7 @@ class TransferStore:
         """Return the agent, the model of its vectors, and its rows per table."""
         given = {"agent_id": self._author.agent_id}
         [agent, model, counts] = [
-            self._connection.execute(query, given).fetchone() for query in (SQL.agent, SQL.model, SQL.counts)
+            self._connection.execute(query, given).fetchone() for query in (SQL.agent, SQL.model, _counts())
         ]
         assert counts is not None  # noqa: S101 - the statement always gives one row
         default = {"agent_id": self._author.agent_id, "description": "", "metadata": {}, "functional_types": []}
@@ -98,7 +98,7 @@ class TransferStore:
 
     def last_ids(self) -> Mapping[str, int]:
         """Return the last id that each table has handed out. The sequences are everybody's: as the owner."""
-        return dict(self._connection.execute(SQL.last_ids, {"tables": [*BY_NAME]}).fetchall())
+        return dict(self._connection.execute(SQL.last_ids, {"tables": [*in_files()]}).fetchall())
 
     def reserve(self, counts: Mapping[str, int]) -> Mapping[str, list[int]]:
         """Reserve the next ids of tables, so many of each. As the owner."""
@@ -124,6 +124,10 @@ def _with_old_in_utc(line: tuple[str, Vector | None]) -> tuple[str, Vector | Non
     text, vector = line
     row = json.loads(text)
     return json.dumps(row | {"old": row["old"] and times.in_utc(row["old"])}), vector
+
+
+def _counts() -> bytes:
+    return queries.compose(SQL.counts, counts=for_each(SQL.count_rows, tables("memory")))
 
 
 def _export(name: str) -> bytes:

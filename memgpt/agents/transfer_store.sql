@@ -8,19 +8,10 @@ SELECT jsonb_build_object('agent_id', agent_id, 'description', description, 'met
 FROM agents WHERE agent_id = %(agent_id)s::text
 
 -- counts --
-SELECT jsonb_build_object(
-    'core_memories', (SELECT count(*) FROM core_memories WHERE agent_id = %(agent_id)s::text),
-    'archival_memories', (SELECT count(*) FROM archival_memories WHERE agent_id = %(agent_id)s::text),
-    'documents', (SELECT count(*) FROM documents WHERE agent_id = %(agent_id)s::text),
-    'document_chunks', (SELECT count(*) FROM document_chunks WHERE agent_id = %(agent_id)s::text),
-    'kg_entities', (SELECT count(*) FROM kg_entities WHERE agent_id = %(agent_id)s::text),
-    'kg_relationships', (SELECT count(*) FROM kg_relationships WHERE agent_id = %(agent_id)s::text),
-    'conversations', (SELECT count(*) FROM conversations WHERE agent_id = %(agent_id)s::text),
-    'intent_examples', (SELECT count(*) FROM intent_examples WHERE agent_id = %(agent_id)s::text),
-    'agent_turns', (SELECT count(*) FROM agent_turns WHERE agent_id = %(agent_id)s::text),
-    'agent_steps', (SELECT count(*) FROM agent_steps WHERE agent_id = %(agent_id)s::text),
-    'proposals', (SELECT count(*) FROM proposals WHERE agent_id = %(agent_id)s::text),
-    'memory_history', (SELECT count(*) FROM memory_history WHERE agent_id = %(agent_id)s::text))
+SELECT jsonb_build_object({counts})
+
+-- count_rows --
+{name}, (SELECT count(*) FROM {table} WHERE agent_id = %(agent_id)s::text)
 
 -- model --
 SELECT jsonb_build_object('name', name, 'dimensions', dimensions) FROM embedding_models WHERE active

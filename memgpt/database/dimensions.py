@@ -13,6 +13,7 @@ from psycopg import sql
 from memgpt.database import codes, queries
 from memgpt.database.admin.migration import Migration
 from memgpt.database.admin.schema_migrations import Survey
+from memgpt.database.tables import BY_NAME, for_each, tables
 from memgpt.errors import MigrationError
 
 SQL = queries.beside(__name__)
@@ -20,7 +21,8 @@ SQL = queries.beside(__name__)
 IN_THE_FILES: Final = 1536
 """Dimensions of the embedding columns as the migration files make them."""
 
-TABLES: Final = ("archival_memories", "conversations", "document_chunks", "kg_entities", "kg_relationships")
+TABLES: Final = tuple(sorted(table.name for table in tables() if table.texts))
+"""Those with a column ``embedding``, in the order in which they are locked."""
 _RECORD: Final = "embedding_models"
 _INDEXABLE_VECTOR: Final = 2000
 _INDEXABLE_HALFVEC: Final = 4000
@@ -181,7 +183,8 @@ def _any_embedding(connection: psycopg.Connection[Any], columns: dict[str, tuple
         raise MigrationError(
             f"{', '.join(missing)} or its column embedding is missing: run `memgpt db verify` to see what was changed"
         )
-    row = connection.execute(SQL.any_embedding).fetchone()
+    has_embedding = for_each(SQL.has_embedding, (BY_NAME[name] for name in TABLES), b" OR ")
+    row = connection.execute(queries.compose(SQL.any_embedding, has_embedding=has_embedding)).fetchone()
     return bool(row and row[0])
 
 

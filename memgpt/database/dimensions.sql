@@ -8,11 +8,10 @@ WHERE a.attname = 'embedding' AND NOT a.attisdropped
 ORDER BY c.relname
 
 -- any_embedding --
-SELECT EXISTS (SELECT FROM document_chunks WHERE embedding IS NOT NULL)
-    OR EXISTS (SELECT FROM archival_memories WHERE embedding IS NOT NULL)
-    OR EXISTS (SELECT FROM kg_entities WHERE embedding IS NOT NULL)
-    OR EXISTS (SELECT FROM kg_relationships WHERE embedding IS NOT NULL)
-    OR EXISTS (SELECT FROM conversations WHERE embedding IS NOT NULL)
+SELECT {has_embedding}
+
+-- has_embedding --
+EXISTS (SELECT FROM {table} WHERE embedding IS NOT NULL)
 
 -- active --
 SELECT name, dimensions FROM embedding_models WHERE active

@@ -14,6 +14,7 @@ from memgpt.documents import chunking
 from memgpt.documents.store import DocumentStore, NewChunk, NewDocument
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Chunk, Document, Json
+from memgpt.models.embedded_text import chunk_text
 from memgpt.scope.scope import AgentScope
 
 MAX_TOKENS: Final = 2**31 - 1
@@ -66,9 +67,7 @@ class Documents:
         spans = chunking.spans(body, media_type=media_type)
         counts = self._scope.count_tokens([span.chunk_text for span in spans])
         contexts = [context_of(document.title, span.heading_path, span.table_header) for span in spans]
-        texts = texts_to_embed(
-            [{"chunk_text": s.chunk_text, "metadata": c} for s, c in zip(spans, contexts, strict=True)]
-        )
+        texts = [chunk_text(span.chunk_text, context) for span, context in zip(spans, contexts, strict=True)]
 
         def write() -> Document:
             chunks = [
@@ -258,14 +257,10 @@ class Documents:
                 where = f"chunk {n}: embedding"
                 fields["embedding"] = validation.vector(value["embedding"], where, dimensions=dimensions)
         missing = [fields for fields in checked if "embedding" not in fields]
-        for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
+        texts = [chunk_text(fields["chunk_text"], fields["metadata"]) for fields in missing]
+        for fields, vector in zip(missing, self._scope.embed(texts), strict=True):
             fields["embedding"] = vector
         return [NewChunk(**fields) for fields in checked]
-
-
-def texts_to_embed(chunks: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """Return what is embedded for each of these rows: the chunk, after its ``metadata["context"]`` if it has one."""
-    return ["\n".join(filter(None, ((c.get("metadata") or {}).get("context"), c["chunk_text"]))) for c in chunks]
 
 
 def context_of(title: str, heading_path: Sequence[str], table_header: str | None) -> Json:

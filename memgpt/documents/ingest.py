@@ -23,6 +23,7 @@ from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocu
 from memgpt.documents.workers import prepare_each
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Document, Json
+from memgpt.models.embedded_text import chunk_text
 from memgpt.scope.scope import AgentScope
 from memgpt.telemetry import span
 
@@ -262,8 +263,7 @@ class Ingest:
 
     def _embedded(self, title: str, cuts: Sequence[UnembeddedChunk]) -> list[NewChunk]:
         """Chunks with their vectors. No transaction is open while the model works."""
-        rows = [{"chunk_text": cut.chunk_text, "metadata": _context(title, cut)} for cut in cuts]
-        texts = documents.texts_to_embed(rows)
+        texts = [chunk_text(cut.chunk_text, _context(title, cut)) for cut in cuts]
         counts = self._scope.count_tokens([cut.chunk_text for cut in cuts])
         return [
             _new_chunk(title, cut, tokens, vector)

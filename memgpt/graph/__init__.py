@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memgpt.graph.entities import UNTYPED, EntityRef, entity_text
+from memgpt.graph.entities import UNTYPED, EntityRef
 from memgpt.graph.extraction.run import Extracted, ExtractionPlan
 from memgpt.graph.facts import PROVENANCE, Direction
 from memgpt.graph.graph import Graph
@@ -18,5 +18,4 @@ __all__ = [
     "Graph",
     "Linked",
     "NamedTogether",
-    "entity_text",
 ]

@@ -13,6 +13,7 @@ from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity
 from memgpt.models import Entity, Json
+from memgpt.models.embedded_text import entity_text
 from memgpt.scope.scope import AgentScope
 
 UNTYPED: Final = "thing"
@@ -217,11 +218,6 @@ class Entities:
                 store.lock_names()
                 _refuse_twin(store, there, change)
             return store.update_entity(there.id, change, change_id=change_id, embedding_model=self._scope.model.name)
-
-
-def entity_text(name: str, description: str) -> str:
-    """Return what is embedded for an entity."""
-    return f"{name}: {description}" if description else name
 
 
 def _new_names(aliases: Sequence[str], names: set[str]) -> Sequence[str]:

@@ -12,17 +12,15 @@ import psycopg
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
-from memgpt.database.tables import ROW_KINDS, Row, RowKind
+from memgpt.database.tables import Row, RowKind, by_kind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.history.store import ChangeFilter, HistoryStore, Later, RowChange
 from memgpt.models import ACTIONS, Action, ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
 from memgpt.scope.scope import AgentScope
 
-_DELETED_FIRST: Final[Sequence[RowKind]] = ("fact", "chunk", "message", "archival", "block", "document")
-"""Before rows come back, so that a label, a text or a source is free again; the rows that refer to others first."""
-
 _DELETED_LAST: Final[Sequence[RowKind]] = ("entity",)
-"""After rows came back, for a statement may go back to the entity it was about before."""
+"""After rows came back, for a fact may go back to the entity it was about before. Rows of other kinds are deleted
+before, so that a label, a text or a source is free again."""
 
 R = TypeVar("R", bound=Row)
 
@@ -60,7 +58,7 @@ class History:
         if label is not None and kind not in (None, "block"):
             raise InputError(f"only blocks have a label, not kind {kind!r}")
         if id is not None and kind is None:
-            raise InputError(f"id {id} needs its kind: one of {', '.join(ROW_KINDS)}")
+            raise InputError(f"id {id} needs its kind: one of {', '.join(by_kind())}")
         chosen = None if kind is None else row_kind(kind)
         limit = validation.limit(limit)
         validation.optional_id(id)
@@ -182,7 +180,7 @@ class AsOf:
         validation.optional_id(after, "after")
         if limit is not None:
             validation.limit(limit)
-        return self._rows(chosen, ROW_KINDS[chosen], after=after, limit=limit)
+        return self._rows(chosen, by_kind()[chosen].row_class, after=after, limit=limit)
 
     def _rows(
         self, kind: RowKind, of: type[R], id: int | None = None, *, after: int | None = None, limit: int | None = None
@@ -205,8 +203,8 @@ class AsOf:
 
 def row_kind(value: str) -> RowKind:
     """Check a kind of row that the history keeps; the error names them all."""
-    validation.choice(value, tuple(ROW_KINDS), "kind")
-    return next(kind for kind in ROW_KINDS if kind == value)
+    validation.choice(value, tuple(by_kind()), "kind")
+    return next(kind for kind in by_kind() if kind == value)
 
 
 def _uuid(value: UUID | str) -> UUID:
@@ -236,9 +234,10 @@ def _take_back(store: HistoryStore, change: UUID, steps: Sequence[RowChange], un
             vectors.setdefault((step.kind, step.row_id), step)
     ids = [step.id for step in steps]
     _refuse_if_changed(change, store.later(ids, undone=change, change_id=undo_id))
-    for kind in _DELETED_FIRST:
-        _delete(store, kind, first.values(), change, undo_id)
-    for kind in ROW_KINDS:
+    for kind in reversed([*by_kind()]):  # the rows that refer to others first
+        if kind not in _DELETED_LAST:
+            _delete(store, kind, first.values(), change, undo_id)
+    for kind in by_kind():
         back = [step.id for step in first.values() if step.kind == kind and step.existed]
         if back:
             entries = [step.id for step in vectors.values() if step.kind == kind]

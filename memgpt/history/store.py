@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from memgpt.database import queries, times
-from memgpt.database.tables import BY_KIND, ROW_KINDS, Row, RowKind, expressions
+from memgpt.database.tables import Row, RowKind, by_kind, expressions
 from memgpt.models import Action, Author, Change
 
 SQL = queries.beside(__name__)
@@ -120,7 +120,7 @@ class HistoryStore:
     ) -> Sequence[Row]:
         """Return rows of a kind as they were at a time, in the order of their ids: the one of ``id``, those ``after``
         one, or all."""
-        with self._connection.cursor(row_factory=class_row(ROW_KINDS[kind])) as cursor:
+        with self._connection.cursor(row_factory=class_row(by_kind()[kind].row_class)) as cursor:
             return cursor.execute(
                 _statement("as_of", kind), self._parameters(time=time, id=id, after=after, limit=limit)
             ).fetchall()
@@ -135,9 +135,9 @@ def _in_utc(change: Change) -> Change:
 
 
 def _statement(form: str, kind: RowKind) -> bytes:
-    table = BY_KIND[kind]
+    table = by_kind()[kind]
     changing = [name for name in table.stored if name not in ("id", *table.counters)]
-    shown = ROW_KINDS[kind].__slots__
+    shown = table.row_class.__slots__
     return table.complete(
         {"put": SQL.put, "delete": SQL.delete, "as_of": SQL.as_of, "row_now": SQL.row_now}[form],
         brought_back=expressions(SQL, "brought_back", "t", table.stored),
@@ -152,5 +152,5 @@ def _statement(form: str, kind: RowKind) -> bytes:
 
 
 def _entries() -> bytes:
-    rows = b"\n".join(_statement("row_now", kind) for kind in ROW_KINDS)
+    rows = b"\n".join(_statement("row_now", kind) for kind in by_kind())
     return queries.compose(SQL.entries, rows_now=rows)

@@ -21,6 +21,7 @@ from memgpt.messages.intents import Intents
 from memgpt.messages.speaker import LOOKED_AT, MAX_NAME, named, prefix, speakers
 from memgpt.messages.store import BATCH, MessageStore, NewMessage
 from memgpt.models import ROLES, ActiveModel, Json, Message, Session
+from memgpt.models.embedded_text import message_text
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope
@@ -190,8 +191,8 @@ class Messages:
             vector = None
             if content is not None:
                 speaker = name if name is not None else self.get(id).name
-                [spoken] = texts_to_embed([{"content": content, "name": speaker}])
-                vector = self._given_vector(embedding, "") or self._scope.embed([spoken])[0]
+                text = message_text(content, speaker)
+                vector = self._given_vector(embedding, "") or self._scope.embed([text])[0]
             with self._scope.change() as (connection, change_id):
                 return self._store(connection).update(
                     id, change_id=change_id, embedding=vector, embedding_model=self._scope.model.name, **fields
@@ -281,7 +282,8 @@ class Messages:
             fields["tokens"] = tokens
         self._name(checked)
         missing = [fields for fields in checked if fields["embedding"] is None and fields["content"].strip()]
-        for fields, vector in zip(missing, self._scope.embed(texts_to_embed(missing)), strict=True):
+        texts = [message_text(fields["content"], fields["name"]) for fields in missing]
+        for fields, vector in zip(missing, self._scope.embed(texts), strict=True):
             fields["embedding"] = vector
         return [NewMessage(**fields) for fields in checked]
 
@@ -317,16 +319,6 @@ class Messages:
         if value is None:
             return None
         return validation.vector(value, f"{where}embedding", dimensions=self._scope.model.dimensions)
-
-
-def texts_to_embed(messages: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """Return the text that is embedded for each message: who says it belongs to the meaning. Keep it in step with
-    ``text_conversations`` in reembed/tables.sql."""
-    return [_spoken(message["content"], message.get("name")) for message in messages]
-
-
-def _spoken(content: str, name: str | None) -> str:
-    return content if not content or not name or content.startswith(name) else f"{name}: {content}"
 
 
 def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from memgpt.config import Settings
 from memgpt.database import queries
 from memgpt.database.admin.index_memory import build_bytes
 from memgpt.database.connection import Connection, Database, connect, locate
+from memgpt.database.dimensions import TABLES
 from memgpt.database.server_facts import describe
 from memgpt.errors import ContentionError, DatabaseError
 from memgpt.reembed.tables import SQL as TABLES_SQL
@@ -83,7 +84,7 @@ class ReembedSession:
                         _SHORT_WAIT_MS if attempt < _LOCK_TRIES / 4 else _LONGEST_WAIT_MS
                     )  # long enough to end a vacuum
                     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(wait)))
-                    connection.execute(TABLES_SQL.lock_tables)
+                    connection.execute(queries.compose(TABLES_SQL.lock_tables, tables=queries.identifiers(TABLES)))
                     connection.execute("SET LOCAL lock_timeout = 0")
                     return work(connection)
             except (ContentionError, Retry):

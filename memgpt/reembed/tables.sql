@@ -60,7 +60,7 @@ ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE {storage}
 LOCK TABLE embedding_models IN ACCESS EXCLUSIVE MODE
 
 -- lock_tables --
-LOCK TABLE archival_memories, conversations, document_chunks, kg_entities, kg_relationships IN ACCESS EXCLUSIVE MODE
+LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE
 
 -- is_generated --
 SELECT attgenerated <> '' FROM pg_attribute

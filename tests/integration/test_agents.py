@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memgpt import Agents, Memory
-from memgpt.database.tables import BY_NAME
+from memgpt.database.tables import BY_NAME, in_files
 from memgpt.errors import ConflictError, InputError, ModelMismatchError, NotFoundError
 
 Edit = Callable[[list[dict[str, Any]]], object]
@@ -46,7 +46,7 @@ def fill(dsn: str, agent: str) -> None:
 
 def rows(dsn: str, agent: str, *, history: bool = True) -> dict[str, list[Any]]:
     """Every row of an agent, as JSON without the agent's name."""
-    tables = [table for table in BY_NAME if history or table != "memory_history"]
+    tables = [table for table in in_files() if history or table != "memory_history"]
     with psycopg.connect(dsn) as connection:
         return {
             table: [
@@ -158,7 +158,7 @@ def test_an_id_of_a_file_moves_no_sequence(agents: Agents, dsn: str) -> None:
     fill(dsn, "ann")
     file = edited(exported(agents, "ann"), lambda lines: row_of(lines, "archival_memories")["row"].update(id=2**53 - 1))
     lines = [json.loads(line) for line in file]
-    lines[1:] = sorted(lines[1:], key=lambda v: ([*BY_NAME].index(v["table"]), v["row"]["id"]))
+    lines[1:] = sorted(lines[1:], key=lambda v: ([*in_files()].index(v["table"]), v["row"]["id"]))
     agents.delete("ann")
     file = io.StringIO("".join(json.dumps(line) + "\n" for line in lines))
     agents.import_(file)
@@ -366,9 +366,8 @@ def test_whatever_is_kept_survives_the_round_trip(dsn: str, items: list[dict[str
 
 def test_a_file_holds_every_column_of_every_table_of_a_memory(dsn: str) -> None:
     left_out = ["agent_id", "embedding", "old_embedding"]
-    # the header of the file; what is no memory: what was paid for, what the service did; what is made from the texts
-    derived = ["agents", "embedding_cache", "embedding_usage", "audit_log", "kg_mentions", "kg_extractions"]
-    derived += ["jobs", "job_files", "idempotent_answers"]
+    # the header of the file; what is no memory, or is made from the texts; what outlives an agent
+    elsewhere = ["agents", *({*BY_NAME} - {*in_files()}), "audit_log", "idempotent_answers"]
     with psycopg.connect(dsn) as connection:
         columns = connection.execute(
             "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns c "
@@ -376,10 +375,10 @@ def test_a_file_holds_every_column_of_every_table_of_a_memory(dsn: str) -> None:
             "AND table_name <> ALL (%s) AND EXISTS (SELECT FROM information_schema.columns k "
             "WHERE (k.table_schema, k.table_name, k.column_name) = (c.table_schema, c.table_name, 'agent_id')) "
             "GROUP BY table_name",
-            [left_out, derived],
+            [left_out, elsewhere],
         ).fetchall()
     assert {table: sorted(names) for table, names in columns} == {
-        name: sorted(table.columns) for name, table in BY_NAME.items()
+        name: sorted(table.columns) for name, table in in_files().items()
     }
 
 

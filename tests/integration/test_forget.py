@@ -348,7 +348,7 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
 
 
 def test_every_table_of_an_agent_is_known(memory: Memory, direct: psycopg.Connection[Any]) -> None:
-    """A migration that adds a table with an agent_id must add it to forget_agent in stores/forget.sql."""
+    """A migration that adds a table with an agent_id must add it to database/tables.py."""
     assert sorted(memory.forget_agent()) == tables(direct)
 
 

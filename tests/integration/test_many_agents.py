@@ -12,7 +12,7 @@ import pytest
 from memgpt import Memory
 from memgpt.agents import agents as agents_module
 from memgpt.agents.agents import Agents
-from memgpt.agents.store import SQL
+from memgpt.agents.store import SQL, _describe, _page
 from memgpt.config import Settings
 from memgpt.database.connection import Database
 from memgpt.database.isolation import Tenancy
@@ -87,10 +87,10 @@ def test_the_work_of_a_page_and_of_one_agent_does_not_grow(dsn: str) -> None:
         for first, last in ((1, 300), (301, 6_000)):
             fill(dsn, first, last)
             looked_at[last] = [
-                blocks(owner, SQL.page, page),
-                blocks(owner, SQL.page, beginning),
-                blocks(owner, SQL.describe, some),
-                blocks(owner, SQL.describe, one),
+                blocks(owner, _page(), page),
+                blocks(owner, _page(), beginning),
+                blocks(owner, _describe(), some),
+                blocks(owner, _describe(), one),
             ]
     for few, many in zip(looked_at[300], looked_at[6_000], strict=True):
         assert many < 2 * few + 100

@@ -12,13 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from memgpt.agents import transfer_store
+from memgpt.agents import forget_store, transfer_store
+from memgpt.agents import store as agents
 from memgpt.archival import store
 from memgpt.database import single_statement
 from memgpt.database.codes import completed as completed_codes
 from memgpt.database.driver import TEXTS_AND_ARRAYS
 from memgpt.database.queries import Queries
-from memgpt.database.tables import BY_NAME, ROW_KINDS
+from memgpt.database.tables import by_kind, in_files
 from memgpt.graph import mentions_store, traversal_store
 from memgpt.graph import store as graph
 from memgpt.history import store as history
@@ -65,11 +66,15 @@ def queries() -> Iterator[object]:
 
 def completed() -> Iterator[object]:
     """Statements that their modules put together, for every table they serve."""
-    for kind in ROW_KINDS:
+    for kind in by_kind():
         for form in ("put", "delete", "as_of"):
             yield pytest.param(history._statement(form, kind).decode(), id=f"history.{form}_{kind}")
     yield pytest.param(history._entries().decode(), id="history.entries_completed")
-    for name in BY_NAME:
+    for composed in (agents._page, agents._describe, agents._occupied, agents._copy):
+        yield pytest.param(composed().decode(), id=f"agents.{composed.__name__}")
+    for composed in (forget_store._forget, forget_store._forget_agent, transfer_store._counts):
+        yield pytest.param(composed().decode(), id=f"agents.{composed.__name__}")
+    for name in in_files():
         yield pytest.param(transfer_store._export(name).decode(), id=f"transfer.export_{name}")
         yield pytest.param(transfer_store._take_in(name).decode(), id=f"transfer.take_in_{name}")
         yield pytest.param(transfer_store._there(name).decode(), id=f"transfer.there_{name}")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from memgpt import Agents, Memory, sleep
 from memgpt.agents.renumbering import renumbered
-from memgpt.database.tables import BY_NAME
+from memgpt.database.tables import in_files
 from memgpt.errors import ConflictError, InputError
 
 Lines = list[dict[str, Any]]
@@ -108,7 +108,7 @@ def test_an_export_is_the_same_up_to_its_ids(source: str, target: Agents, before
     with Agents(source) as agents:
         lines = exported(agents, "ann")
     tables = {line["table"] for line in lines[1:]}
-    assert tables == {*BY_NAME} - {"intent_examples"}
+    assert tables == {*in_files()} - {"intent_examples"}
     dsn = target._database.dsn
     if before:
         take_ids(dsn, before)
@@ -132,13 +132,13 @@ def test_an_export_is_the_same_up_to_its_ids(source: str, target: Agents, before
 
 @given(
     seed=st.randoms(use_true_random=False),
-    shifts=st.lists(st.integers(0, 2**40), min_size=len(BY_NAME), max_size=len(BY_NAME)),
+    shifts=st.lists(st.integers(0, 2**40), min_size=len(in_files()), max_size=len(in_files())),
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_ids_of_a_file_are(source: str, target: Agents, seed: Any, shifts: list[int]) -> None:
     with Agents(source) as agents:
         lines = exported(agents, "ann")
-    spread = {table: (shift, seed.randint(1, 5)) for table, shift in zip(BY_NAME, shifts, strict=True)}
+    spread = {table: (shift, seed.randint(1, 5)) for table, shift in zip(in_files(), shifts, strict=True)}
 
     def id_of(table: str, id: int) -> int:
         shift, factor = spread[table]

@@ -25,6 +25,7 @@ from starlette.testclient import TestClient
 
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
+from memgpt.database.tables import BY_NAME
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
@@ -41,10 +42,7 @@ MARK = "UMBRELLAWORD"
 JEWEL = "CROWNJEWEL"
 """In the rows of the other tenant only."""
 MINE, THEIRS = ("acme-1", "acme-2"), ("umbrella-1", "umbrella-2")
-TABLES = (
-    "core_memories", "archival_memories", "conversations", "documents", "document_chunks", "kg_entities",
-    "kg_relationships", "memory_history", "agents", "jobs", "job_files", "agent_turns",
-)  # fmt: skip
+TABLES = ("agents", *BY_NAME)
 FILTER = re.compile(rb"\b(?:\w+\.)?agent_id = %\(agent_id\)s::text")
 
 

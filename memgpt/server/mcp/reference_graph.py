@@ -15,9 +15,9 @@ from uuid import UUID
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.errors import NotFoundError
-from memgpt.graph import entity_text
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewFact
 from memgpt.memory import Memory, scope_of
+from memgpt.models.embedded_text import entity_text
 from memgpt.server.mcp.reference_store import NodeRow, ReferenceStore, RelationRow
 
 OBSERVATIONS: Final = "observations"
