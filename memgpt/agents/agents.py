@@ -86,12 +86,13 @@ class Agents:
         """
         most = None if limit is None else validation.limit(limit)
         begins = validation.text(prefix, "prefix", most=validation.MAX_AGENT_ID) if prefix else None
+        by_code_point = self._database.server.by_code_point
 
         def work(connection: Connection) -> Sequence[AgentInfo]:
             with without_deadline(connection) if most is None else nullcontext():
-                store = AgentStore(connection)
-                page = store.page(limit=most, after=after, prefix=begins)
-                return store.describe(page, most=MOST_COUNTED) if page else []
+                return AgentStore(connection).page(
+                    limit=most, after=after, prefix=begins, most=MOST_COUNTED, by_code_point=by_code_point
+                )
 
         return self._database.read(work)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection
@@ -11,7 +12,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
-from memgpt.database.isolation import AgentRanges
+from memgpt.database.driver import execute_long
+from memgpt.database.isolation import LAST_CHARACTER, AgentRanges
 from memgpt.database.tables import for_each, tables
 from memgpt.models import AgentInfo, AgentRow, Json
 
@@ -36,17 +38,34 @@ class AgentStore:
         }
         return self._connection.execute(SQL.create, given).rowcount == 1
 
-    def page(self, *, limit: int | None = None, after: str | None = None, prefix: str | None = None) -> Sequence[str]:
-        """Return the ids of the next agents that are described or have rows."""
-        given = {"limit": limit, "after": after, "prefix": prefix}
-        # What begins with a text is a range of the index only where the text is known when the plan is made.
-        rows = self._connection.execute(_page(), given, prepare=None if prefix is None else False)
-        return [agent_id for (agent_id,) in rows.fetchall()]
+    def page(
+        self, *, limit: int | None, after: str | None, prefix: str | None, most: int, by_code_point: bool
+    ) -> Sequence[AgentInfo]:
+        """Return the next agents that are described or have rows; of each table so many are counted.
+
+        Hardly anybody has rows and no description. So the next described agents are taken, and counting their rows
+        shows whether anybody else has some in between; only then every table is asked for its agents.
+        """
+        begins = "any" if not prefix else "range" if by_code_point else "other"
+        given: dict[str, Any] = {
+            "limit": limit,
+            "after": after or "",
+            "prefix": prefix or "",
+            "last_character": LAST_CHARACTER,
+        }
+        if begins != "other":
+            described = self._ids(_next_described(begins), given)
+            if described and len(described) == limit:
+                given |= {"agent_ids": described, "last": described[-1], "most": most}
+                counted = self._agents(_describe("count_after"), given)
+                if all(rows >= 0 for agent in counted for rows in agent.rows.values()):
+                    return counted
+        page = self._ids(_page(begins), given)
+        return self.describe(page, most=most) if page else []
 
     def describe(self, agent_ids: Sequence[str], *, most: int | None = None) -> Sequence[AgentInfo]:
         """Return these agents, as far as they are described or have rows; of each table so many are counted."""
-        with self._connection.cursor(row_factory=class_row(AgentInfo)) as cursor:
-            return cursor.execute(_describe(), {"agent_ids": [*agent_ids], "most": most}).fetchall()
+        return self._agents(_describe("count_some"), {"agent_ids": [*agent_ids], "most": most})
 
     def page_of_key(self, ranges: AgentRanges, *, after: str | None, limit: int) -> Sequence[AgentRow]:
         """Return the described agents of a key's ranges, by id."""
@@ -101,15 +120,36 @@ class AgentStore:
         given = {"agent_id": agent_id, "target": target, "change_id": change_id, "actor": actor}
         self._connection.execute(SQL.reshare, given)
 
+    def _ids(self, statement: bytes, given: Mapping[str, Any]) -> list[str]:
+        return [agent_id for (agent_id,) in self._connection.execute(statement, given).fetchall()]
 
-def _page() -> bytes:
+    def _agents(self, statement: bytes, given: Mapping[str, Any]) -> Sequence[AgentInfo]:
+        return [AgentInfo(*row) for row in execute_long(self._connection, statement, given)]
+
+
+@cache
+def _page(begins: str) -> bytes:
     independent = [table for table in tables("memory") if not table.dependent]
-    return queries.compose(SQL.page, next=for_each(SQL.next_agent, independent, b"\nUNION ALL\n"))
+    template = queries.compose_partly(SQL.next_agent, begins=_begins(begins))
+    following = for_each(template, independent, b"\nUNION ALL\n")
+    return queries.compose(SQL.page, begins=_begins(begins), next=following)
 
 
-def _describe() -> bytes:
+@cache
+def _next_described(begins: str) -> bytes:
+    return queries.compose(SQL.next_described, begins=_begins(begins))
+
+
+def _begins(which: str) -> bytes:
+    """Return the condition of what ids begin with."""
+    condition: bytes = getattr(SQL, f"{which}_beginning")
+    return condition
+
+
+@cache
+def _describe(count: Literal["count_some", "count_after"]) -> bytes:
     counted = tables("memory", "derived")
-    parts = {"counts": for_each(SQL.count_some, counted), "counted": for_each(SQL.counted_rows, counted)}
+    parts = {"counts": for_each(getattr(SQL, count), counted), "counted": for_each(SQL.counted_rows, counted)}
     return queries.compose(SQL.describe, **parts)
 
 

@@ -7,13 +7,11 @@ ON CONFLICT DO NOTHING
 -- The next agents after an id that are described or have rows: each time the least id after the one before, by one look into
 -- the key of each table whose rows stand for themselves, however many rows and agents there are.
 WITH RECURSIVE page (agent_id, number) AS (
-    SELECT coalesce(%(after)s::text, ''), 0
+    SELECT %(after)s::text, 0
     UNION ALL
     SELECT
         (SELECT min(next.agent_id) FROM (
-            (SELECT t.agent_id FROM agents t
-            WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-            ORDER BY t.agent_id LIMIT 1)
+            (SELECT t.agent_id FROM agents t WHERE t.agent_id > p.agent_id {begins} ORDER BY t.agent_id LIMIT 1)
             UNION ALL
             {next}
         ) AS next),
@@ -24,9 +22,19 @@ WITH RECURSIVE page (agent_id, number) AS (
 SELECT agent_id FROM page WHERE number > 0 AND agent_id IS NOT NULL ORDER BY number
 
 -- next_agent --
-(SELECT t.agent_id FROM {table} t
-WHERE t.agent_id > p.agent_id AND (%(prefix)s::text IS NULL OR starts_with(t.agent_id, %(prefix)s::text))
-ORDER BY t.agent_id LIMIT 1)
+(SELECT t.agent_id FROM {table} t WHERE t.agent_id > p.agent_id {begins} ORDER BY t.agent_id LIMIT 1)
+
+-- next_described --
+SELECT t.agent_id FROM agents t WHERE t.agent_id > %(after)s::text {begins} ORDER BY t.agent_id LIMIT %(limit)s::integer
+
+-- any_beginning --
+
+-- range_beginning --
+-- Where ids are ordered by code points those that begin with a text are a range, which is looked up.
+AND t.agent_id >= %(prefix)s::text AND t.agent_id <= %(prefix)s::text || %(last_character)s::text
+
+-- other_beginning --
+AND starts_with(t.agent_id, %(prefix)s::text)
 
 -- describe --
 -- These agents, with how many rows each has in each table: not counted beyond %(most)s. The bytes are its share, by rows, of those
@@ -36,7 +44,10 @@ WITH wide AS MATERIALIZED (
     SELECT
         o.agent_id,
         {counts}
-    FROM unnest(%(agent_ids)s::text[]) AS o (agent_id)
+    FROM (
+        SELECT u.agent_id, lag(u.agent_id) OVER (ORDER BY u.place) AS before
+        FROM unnest(%(agent_ids)s::text[]) WITH ORDINALITY AS u (agent_id, place)
+    ) AS o
 ),
 counted AS (
     SELECT
@@ -46,14 +57,14 @@ counted AS (
     CROSS JOIN LATERAL (VALUES
         {counted}
     ) AS c (name, rows)
-    WHERE c.rows > 0
+    WHERE c.rows <> 0
 ),
 tables AS MATERIALIZED (
     SELECT
-        n.name, pg_total_relation_size(t.oid) AS bytes,
+        t.relname::text AS name, pg_total_relation_size(t.oid) AS bytes,
         pg_relation_size(t.oid) / 8192 * CASE WHEN t.relpages > 0 THEN t.reltuples / t.relpages ELSE 10 END AS rows
-    FROM (SELECT DISTINCT c.name FROM counted c) AS n
-    JOIN pg_class t ON t.oid = n.name::regclass
+    FROM pg_class t
+    WHERE t.oid = ANY (ARRAY(SELECT DISTINCT c.name::regclass::oid FROM counted c))
 ),
 sizes AS (
     SELECT
@@ -65,8 +76,8 @@ sizes AS (
     GROUP BY c.agent_id
 )
 SELECT
-    o.agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata, a.time_zone,
-    a.created_at, a.updated_at,
+    o.agent_id, coalesce(a.description, '') AS description, coalesce(a.metadata, '{}') AS metadata,
+    a.created_at, a.updated_at, a.time_zone,
     coalesce(
         (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = o.agent_id ORDER BY h.id DESC LIMIT 1), a.updated_at
     ) AS last_active_at,
@@ -79,6 +90,22 @@ ORDER BY o.place
 
 -- count_some --
 (SELECT count(*) FROM (SELECT FROM {table} t WHERE t.agent_id = o.agent_id LIMIT %(most)s::bigint + 1) AS r) AS {table}
+
+-- count_after --
+-- The same for agents that follow each other, from the one before on: -1 where somebody else has rows in between. Only in
+-- tables that have rows of any of them.
+CASE WHEN EXISTS (
+    SELECT FROM {table} t
+    WHERE t.agent_id > %(after)s::text AND t.agent_id >= %(prefix)s::text AND t.agent_id <= %(last)s::text)
+THEN (
+    SELECT CASE WHEN min(r.agent_id) < o.agent_id THEN -1 ELSE count(*) END
+    FROM (
+        SELECT t.agent_id FROM {table} t
+        WHERE t.agent_id > coalesce(o.before, %(after)s::text) AND t.agent_id >= %(prefix)s::text
+            AND t.agent_id <= o.agent_id
+        ORDER BY t.agent_id
+        LIMIT %(most)s::bigint + 1) AS r)
+ELSE 0 END AS {table}
 
 -- counted_rows --
 ({name}, w.{table})

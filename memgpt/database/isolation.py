@@ -24,7 +24,7 @@ from memgpt.errors import DatabaseError
 
 SQL = queries.beside(__name__)
 
-_LAST = chr(sys.maxunicode)
+LAST_CHARACTER = chr(sys.maxunicode)
 """Comes behind every character."""
 
 
@@ -69,7 +69,7 @@ class Tenancy:
         exact = {(pattern, pattern) for pattern in self.agents if not pattern.endswith("*")}
         beginnings = [pattern[:-1] for pattern in self.agents if pattern.endswith("*")]
         if by_code_point:
-            exact |= {(beginning, f"{beginning}{_LAST}") for beginning in beginnings}
+            exact |= {(beginning, f"{beginning}{LAST_CHARACTER}") for beginning in beginnings}
         return AgentRanges(sorted(exact), bool(beginnings) and not by_code_point)
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from memgpt import Memory
 from memgpt.agents import agents as agents_module
+from memgpt.agents import store
 from memgpt.agents.agents import Agents
-from memgpt.agents.store import SQL, _describe, _page
+from memgpt.agents.store import SQL, AgentStore, _describe, _next_described, _page
 from memgpt.config import Settings
 from memgpt.database.connection import Database
-from memgpt.database.isolation import Tenancy
+from memgpt.database.isolation import LAST_CHARACTER, Tenancy
 from tests.integration.conftest import Run
 
 FILL = """
@@ -25,6 +26,11 @@ FILL = """
     c AS (INSERT INTO conversations (agent_id, role, content) SELECT agent_id, 'user', 'tea' FROM made)
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action)
     SELECT agent_id, gen_random_uuid(), 'x', 'message', 1, 'insert' FROM made"""
+
+UNDESCRIBED = {
+    "conversations": "INSERT INTO conversations (agent_id, role, content) VALUES (%s, 'user', 'x')",
+    "documents": "INSERT INTO documents (agent_id, title, content_hash) VALUES (%s, 'x', 'x')",
+}
 
 
 @pytest.fixture
@@ -78,23 +84,74 @@ def test_a_prefix_leaves_the_agents_that_begin_so(agents: Agents, dsn: str) -> N
 
 
 def test_the_work_of_a_page_and_of_one_agent_does_not_grow(dsn: str) -> None:
-    page = {"after": "many-00100", "limit": 20, "prefix": None}
-    beginning = page | {"prefix": "many-0012"}
+    page = {"after": "many-00100", "limit": 20, "prefix": ""}
+    beginning = page | {"prefix": "many-0012", "last_character": LAST_CHARACTER}
     some = {"agent_ids": [f"many-{n:05}" for n in range(101, 121)], "most": 10_000}
+    following = page | some | {"last": "many-00120"}
     one = {"agent_ids": ["many-00111"], "most": None}
     looked_at = {}
     with psycopg.connect(dsn, autocommit=True) as owner:
         for first, last in ((1, 300), (301, 6_000)):
             fill(dsn, first, last)
             looked_at[last] = [
-                blocks(owner, _page(), page),
-                blocks(owner, _page(), beginning),
-                blocks(owner, _describe(), some),
-                blocks(owner, _describe(), one),
+                blocks(owner, _page("any"), page),
+                blocks(owner, _page("range"), beginning),
+                blocks(owner, _describe("count_some"), some),
+                blocks(owner, _describe("count_some"), one),
+                blocks(owner, _next_described("range"), beginning),
+                blocks(owner, _describe("count_after"), following),
             ]
     for few, many in zip(looked_at[300], looked_at[6_000], strict=True):
         assert many < 2 * few + 100
     assert looked_at[6_000][3] < 200, "one agent"
+    assert looked_at[6_000][5] <= looked_at[6_000][2] + 50, "looking for others costs next to nothing"
+
+
+def test_a_page_of_described_agents_is_two_statements(
+    agents: Agents, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for their ids, one that counts; every table is looked through only where somebody may be left out."""
+    fill(dsn, 1, 25)
+    looked_through: list[str] = []
+
+    def page(begins: str) -> bytes:
+        looked_through.append(begins)
+        return _page(begins)
+
+    monkeypatch.setattr(store, "_page", page)
+    expected = [f"many-{n:05}" for n in range(10, 15)]
+    assert ids(agents.list(limit=5, after="many-00009")) == expected
+    assert ids(agents.list(limit=5, prefix="many-0001")) == expected
+    assert not looked_through
+    assert ids(agents.list(limit=5, after="many-00022")) == [f"many-{n:05}" for n in range(23, 26)]
+    assert looked_through == ["any"], "fewer than asked for may not be all"
+
+
+@pytest.mark.parametrize("table", ["conversations", "documents"])
+@pytest.mark.parametrize("name", ["many-0001", "many-00010+", "many-00012+", "many-00014+"])
+def test_who_has_rows_and_no_description_has_a_place_among_the_described(
+    agents: Agents, dsn: str, name: str, table: str
+) -> None:
+    fill(dsn, 1, 25)
+    with psycopg.connect(dsn, autocommit=True) as raw:
+        raw.execute(UNDESCRIBED[table], [name])
+    everybody = sorted([name, *(f"many-{n:05}" for n in range(1, 26))])
+    assert ids(agents.list()) == everybody
+    for begin in (None, "many-00001", "many-00009", "many-00010", "many-00011", "many-00013"):
+        assert ids(agents.list(limit=5, after=begin)) == [id for id in everybody if id > (begin or "")][:5]
+        beginning = [id for id in everybody if id > (begin or "") and id.startswith("many-0001")]
+        assert ids(agents.list(limit=5, after=begin, prefix="many-0001")) == beginning[:5]
+
+
+def test_where_texts_are_not_ordered_by_code_points_pages_are_the_same(dsn: str) -> None:
+    fill(dsn, 1, 25)
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        for after, prefix, limit in ((None, "many-0001", 5), ("many-00007", "many-", 50), ("many-00003", None, 4)):
+            pages = [
+                AgentStore(owner).page(limit=limit, after=after, prefix=prefix, most=10, by_code_point=by_code_point)
+                for by_code_point in (True, False)
+            ]
+            assert pages[0] == pages[1] != []
 
 
 def test_a_key_of_few_agents_lists_them_without_looking_at_others(dsn: str) -> None:
