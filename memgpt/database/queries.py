@@ -91,6 +91,7 @@ def fill(template: bytes, part: Callable[[str], bytes]) -> bytes:
     return _HOLE.sub(lambda hole: part(hole[1].decode()), template)
 
 
+@lru_cache(maxsize=1000)
 def identifier(*names: str) -> bytes:
     """Return a name, as of a table in its schema or of a column under an alias, quoted."""
     return sql.Identifier(*names).as_bytes(None)
@@ -101,6 +102,7 @@ def identifiers(names: Iterable[str], alias: str | None = None) -> bytes:
     return b", ".join(identifier(name) if alias is None else identifier(alias, name) for name in names)
 
 
+@lru_cache(maxsize=1000, typed=True)
 def literal(value: str | int | None) -> bytes:
     """Return a constant, quoted."""
     return sql.Literal(value).as_bytes(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -134,6 +135,7 @@ def _in_utc(change: Change) -> Change:
     return replace(change, old=old and times.in_utc(old), new=new and times.in_utc(new))
 
 
+@cache
 def _statement(form: str, kind: RowKind) -> bytes:
     table = by_kind()[kind]
     changing = [name for name in table.stored if name not in ("id", *table.counters)]
@@ -151,6 +153,7 @@ def _statement(form: str, kind: RowKind) -> bytes:
     )
 
 
+@cache
 def _entries() -> bytes:
     rows = b"\n".join(_statement("row_now", kind) for kind in by_kind())
     return queries.compose(SQL.entries, rows_now=rows)
