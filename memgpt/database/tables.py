@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from memgpt.database.embedded_text import chunk_text, entity_text, message_text
 from memgpt.database.queries import Queries, compose, identifier, identifiers, literal
 from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Json, Message
-from memgpt.models.embedded_text import chunk_text, entity_text, message_text
 
 Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact
 

@@ -10,11 +10,11 @@ from psycopg.errors import UniqueViolation
 
 from memgpt import validation
 from memgpt.database.connection import Connection
+from memgpt.database.embedded_text import chunk_text
 from memgpt.documents import chunking
 from memgpt.documents.store import DocumentStore, NewChunk, NewDocument
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Chunk, Document, Json
-from memgpt.models.embedded_text import chunk_text
 from memgpt.scope.scope import AgentScope
 
 MAX_TOKENS: Final = 2**31 - 1

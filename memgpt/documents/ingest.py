@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from memgpt import validation
+from memgpt.database.embedded_text import chunk_text
 from memgpt.documents import chunking, documents, files
 from memgpt.documents.files import FileCandidate
 from memgpt.documents.formats import media_types
@@ -23,7 +24,6 @@ from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocu
 from memgpt.documents.workers import prepare_each
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Document, Json
-from memgpt.models.embedded_text import chunk_text
 from memgpt.scope.scope import AgentScope
 from memgpt.telemetry import span
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from memgpt import validation
 from memgpt.database.connection import Connection
+from memgpt.database.embedded_text import entity_text
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity
 from memgpt.models import Entity, Json
-from memgpt.models.embedded_text import entity_text
 from memgpt.scope.scope import AgentScope
 
 UNTYPED: Final = "thing"

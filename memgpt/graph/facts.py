@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from memgpt import validation
+from memgpt.database.embedded_text import entity_text
 from memgpt.errors import InputError
 from memgpt.graph.entities import Entities, EntityRef, name_of
 from memgpt.graph.facts_store import FactSpan, FactStore, Moments
 from memgpt.graph.store import GraphStore, NewEntity, NewFact
 from memgpt.models import Fact, Json
-from memgpt.models.embedded_text import entity_text
 from memgpt.scope.scope import AgentScope
 
 PROVENANCE: Final = ("archival", "message", "chunk", "document", "block", "fact")

@@ -14,6 +14,7 @@ from pgvector import Vector
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
+from memgpt.database.embedded_text import message_text
 from memgpt.errors import InputError, NotFoundError
 from memgpt.messages import content as contents
 from memgpt.messages.content import Content
@@ -21,7 +22,6 @@ from memgpt.messages.intents import Intents
 from memgpt.messages.speaker import LOOKED_AT, MAX_NAME, named, prefix, speakers
 from memgpt.messages.store import BATCH, MessageStore, NewMessage
 from memgpt.models import ROLES, ActiveModel, Json, Message, Session
-from memgpt.models.embedded_text import message_text
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope

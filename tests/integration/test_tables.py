@@ -15,12 +15,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from memgpt import Agents, Memory
 from memgpt.cli import memory as command_line
+from memgpt.database.dimensions import TABLES
 from memgpt.database.tables import BY_NAME, Part, RowKind, Table, by_kind, tables
 from memgpt.embeddings.cache import cache_key
 from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.reembed.tables import EmbeddedTable
 
 NOT_OF_AN_AGENT = {
     "agents": "describes agents, which have it or not",
@@ -60,6 +63,8 @@ ENTRY = """
     INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, old)
     VALUES (%s, %s, 'test', 'note', %s, %s, (SELECT to_jsonb(n) - 'agent_id' FROM notes n WHERE n.id = %s))
 """
+
+EMBEDDED = b"SELECT {text} FROM jsonb_populate_record(NULL::{table}, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +264,16 @@ def test_a_row_of_a_kind_more_is_forgotten_with_its_history_and_its_vector(
         assert direct.execute("SELECT hash FROM embedding_cache").fetchall() == [
             (cache_key("harmless", "document", 256),)
         ]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_switch_of_the_model_embeds_what_writers_embed(direct: psycopg.Connection[Any], name: str) -> None:
+    table = BY_NAME[name]
+    for main, context in (("a text", "before"), ("before: it", "before"), ("a text", "")):
+        row: dict[str, Any] = dict.fromkeys((*table.texts, *table.text_context), context)
+        row[table.texts[0]] = main
+        if "metadata" in row:
+            row["metadata"] = {"context": context}
+        expression = EmbeddedTable("public", name).compose(EMBEDDED)
+        [[embedded]] = direct.execute(expression, [Jsonb(row)]).fetchall()
+        assert embedded == table.embedded(row), row

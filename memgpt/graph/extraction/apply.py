@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from memgpt.database.embedded_text import entity_text
 from memgpt.errors import InputError
 from memgpt.graph.entities import UNTYPED, Entities
 from memgpt.graph.extraction import ExtractedEntity, Schema
 from memgpt.graph.facts import Facts, checked
 from memgpt.models import Entity, Json
-from memgpt.models.embedded_text import entity_text
 
 TakeOver = Callable[[Schema, Json, tuple[str, int]], tuple[int, int]]
 """What is done with an answer and the kind and id of its text; how many entities and facts it has."""

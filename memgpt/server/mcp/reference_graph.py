@@ -14,10 +14,10 @@ from uuid import UUID
 
 from memgpt import validation
 from memgpt.database.connection import Connection
+from memgpt.database.embedded_text import entity_text
 from memgpt.errors import NotFoundError
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity, NewFact
 from memgpt.memory import Memory, scope_of
-from memgpt.models.embedded_text import entity_text
 from memgpt.server.mcp.reference_store import NodeRow, ReferenceStore, RelationRow
 
 OBSERVATIONS: Final = "observations"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memgpt.models.json_object import Json
+from memgpt.models import Json
 
 
 def chunk_text(text: str, metadata: Json | None) -> str:
