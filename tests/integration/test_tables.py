@@ -24,6 +24,7 @@ from memgpt.database.tables import BY_NAME, Part, RowKind, Table, by_kind, table
 from memgpt.embeddings.cache import cache_key
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.reembed.tables import EmbeddedTable
+from tests.statements import forget_statements
 
 NOT_OF_AN_AGENT = {
     "agents": "describes agents, which have it or not",
@@ -90,14 +91,17 @@ def agents(dsn: str) -> Iterator[Agents]:
 
 
 @pytest.fixture
-def add_table(direct: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def add_table(direct: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Add a table to the schema, and to the list."""
 
     def add(part: Part = "memory", **more: Any) -> None:
         direct.execute(NOTES)
         monkeypatch.setitem(BY_NAME, "notes", Table("notes", ("id", "text", "created_at"), part=part, **more))
+        forget_statements()
 
-    return add
+    yield add
+    monkeypatch.undo()
+    forget_statements()
 
 
 def notes(direct: psycopg.Connection[Any], agent: str) -> list[str]:

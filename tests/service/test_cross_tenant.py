@@ -33,6 +33,7 @@ from memgpt.models import Job, Json
 from memgpt.server.service import Caller, Service
 from tests.chat_server import ChatServer, Say
 from tests.service.conftest import service_on
+from tests.statements import forget_statements
 
 SEED = 20261123
 REQUESTS = int(os.environ.get("CROSS_TENANT_REQUESTS", "1000"))
@@ -77,15 +78,6 @@ def rows_of(dsn: str, agents: tuple[str, ...]) -> str:
             owner.execute(f"{query.format(table)} WHERE agent_id = ANY (%s)", [[*agents]]).fetchone()
             for table in TABLES
         ])  # fmt: skip
-
-
-def forget_statements() -> None:
-    """Let the stores put their statements together anew."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("memgpt.") and name.rpartition(".")[2].endswith("store"):
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
 
 
 @pytest.fixture
