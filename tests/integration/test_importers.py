@@ -302,7 +302,7 @@ def test_what_is_none_of_them_is_a_transcript(memory: Memory, tmp_path: Path) ->
     assert report.transcript is not None
     assert report.transcript.messages == 1
     for source, kind, reason in (
-        (file, "mem0", "no memory of mem0"),
+        (file, "mem0", "not a memory of mem0"),
         (file, "nothing", "kind must be one of"),
         (tmp_path / "none", None, "no file"),
         (written(tmp_path / "x.json", "{}"), None, "known"),

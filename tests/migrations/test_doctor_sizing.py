@@ -54,7 +54,7 @@ def test_an_empty_memory_may_change_its_mind(empty_dsn: str) -> None:
     for dimensions in (256, 4096, 3072, 1536):
         migrate.apply(empty_dsn, model=ModelSpec("m", dimensions))
         assert columns(empty_dsn) == {
-            (f"{column(dimensions).type}({dimensions})", column(dimensions).storage[0].lower(), f"bit({dimensions})")
+            (f"{column(dimensions).type}({dimensions})", column(dimensions).storage[0].lower(), f"{code_type(dimensions)}({dimensions})")
         }
         assert verify.verify(empty_dsn).drifts == ()
 
@@ -67,7 +67,7 @@ def test_stored_vectors_are_never_resized(dsn: str) -> None:
         )
     with pytest.raises(MigrationError, match=r"256 dimensions.*wordllama.*memgpt reembed --to other"):
         migrate.apply(dsn, model=ModelSpec("other", 384))
-    assert columns(dsn) == {("vector(256)", "p", "bit(256)")}
+    assert columns(dsn) == {("vector(256)", "p", "halfvec(256)")}
     migrate.apply(dsn, model=ModelSpec("other", 256))
     status = migrate.status(dsn)
     assert status.model is not None

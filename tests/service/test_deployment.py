@@ -148,7 +148,7 @@ def test_the_environment_of_compose_serves_through_pgbouncer(pooled_dsn: str, tm
 
 
 def test_the_unit_of_systemd(tmp_path: Path) -> None:
-    unit = (DEPLOY / "memgpt.server.service").read_text()
+    unit = (DEPLOY / "memgpt.service").read_text()
     [start] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert shlex.split(start)[1:] == ["serve"]
     for name in re.findall(r"^Environment=(\w+)=", unit, re.MULTILINE):
@@ -158,7 +158,7 @@ def test_the_unit_of_systemd(tmp_path: Path) -> None:
     program = tmp_path / "memgpt"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    written = tmp_path / "memgpt.server.service"
+    written = tmp_path / "memgpt.service"
     written.write_text(unit.replace(start, f"{program} serve"))
     verified = analyze("verify", str(written))
     assert [line for line in verified.stderr.splitlines() if "memgpt" in line] == []
