@@ -178,7 +178,7 @@ def test_agents_come_in_pages_and_memories_apart_from_history(run: Run) -> None:
     run("message", "append", "user", "hello", "--agent", "ann")
     run("archival", "update", "1", "--text", "another", "--agent", "ann")
     lines = run("agent", "list", "--limit", "2").splitlines()
-    assert lines[0].split() == ["agent", "description", "memories", "messages", "history", "size", "created"]
+    assert lines[0].split() == ["agent", "description", "memories", "messages", "history", "size", "created", "active"]
     assert lines[1].split()[:4] == ["ann", "1", "1", "3"]
     assert [line.split()[0] for line in lines[1:]] == ["ann", "bob"]
     page = rows(run("agent", "list", "--limit", "2", "--after", "ann", "--json"))

@@ -163,7 +163,7 @@ def test_the_unit_of_systemd(tmp_path: Path) -> None:
     verified = analyze("verify", str(written))
     assert [line for line in verified.stderr.splitlines() if "memgpt" in line] == []
     rated = analyze("security", "--offline=true", "--no-pager", str(written))
-    exposure = float(re.findall(r"exposure level for memgpt.server.service: ([\d.]+)", rated.stdout)[0])
+    exposure = float(re.findall(r"exposure level for memgpt.service: ([\d.]+)", rated.stdout)[0])
     assert exposure <= 2.5, rated.stdout
 
 
