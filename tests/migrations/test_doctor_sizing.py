@@ -54,7 +54,11 @@ def test_an_empty_memory_may_change_its_mind(empty_dsn: str) -> None:
     for dimensions in (256, 4096, 3072, 1536):
         migrate.apply(empty_dsn, model=ModelSpec("m", dimensions))
         assert columns(empty_dsn) == {
-            (f"{column(dimensions).type}({dimensions})", column(dimensions).storage[0].lower(), f"{code_type(dimensions)}({dimensions})")
+            (
+                f"{column(dimensions).type}({dimensions})",
+                column(dimensions).storage[0].lower(),
+                f"{code_type(dimensions)}({dimensions})",
+            )
         }
         assert verify.verify(empty_dsn).drifts == ()
 
