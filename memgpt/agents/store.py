@@ -57,7 +57,7 @@ class AgentStore:
             described = self._ids(_next_described(begins), given)
             if described and len(described) == limit:
                 given |= {"agent_ids": described, "last": described[-1], "most": most}
-                counted = self._agents(_describe("count_after"), given)
+                counted = self._agents(_describe("after"), given)
                 if all(rows >= 0 for agent in counted for rows in agent.rows.values()):
                     return counted
         page = self._ids(_page(begins), given)
@@ -65,7 +65,7 @@ class AgentStore:
 
     def describe(self, agent_ids: Sequence[str], *, most: int | None = None) -> Sequence[AgentInfo]:
         """Return these agents, as far as they are described or have rows; of each table so many are counted."""
-        return self._agents(_describe("count_some"), {"agent_ids": [*agent_ids], "most": most})
+        return self._agents(_describe("some"), {"agent_ids": [*agent_ids], "most": most})
 
     def page_of_key(self, ranges: AgentRanges, *, after: str | None, limit: int) -> Sequence[AgentRow]:
         """Return the described agents of a key's ranges, by id."""
@@ -147,9 +147,12 @@ def _begins(which: str) -> bytes:
 
 
 @cache
-def _describe(count: Literal["count_some", "count_after"]) -> bytes:
+def _describe(count: Literal["some", "after"]) -> bytes:
     counted = tables("memory", "derived")
-    parts = {"counts": for_each(getattr(SQL, count), counted), "counted": for_each(SQL.counted_rows, counted)}
+    parts = {
+        "counts": for_each(getattr(SQL, f"count_{count}"), counted),
+        "counted": for_each(SQL.counted_rows, counted),
+    }
     return queries.compose(SQL.describe, **parts)
 
 

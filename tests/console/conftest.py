@@ -135,7 +135,7 @@ def served(service: Service, **face: Any) -> Iterator[tuple[str, Console]]:
             thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium. In CI its absence is a failure."""
     program = shutil.which("chromium") or shutil.which("google-chrome")

@@ -96,10 +96,10 @@ def test_the_work_of_a_page_and_of_one_agent_does_not_grow(dsn: str) -> None:
             looked_at[last] = [
                 blocks(owner, _page("any"), page),
                 blocks(owner, _page("range"), beginning),
-                blocks(owner, _describe("count_some"), some),
-                blocks(owner, _describe("count_some"), one),
+                blocks(owner, _describe("some"), some),
+                blocks(owner, _describe("some"), one),
                 blocks(owner, _next_described("range"), beginning),
-                blocks(owner, _describe("count_after"), following),
+                blocks(owner, _describe("after"), following),
             ]
     for few, many in zip(looked_at[300], looked_at[6_000], strict=True):
         assert many < 2 * few + 100

@@ -73,8 +73,8 @@ def completed() -> Iterator[object]:
     for begins in ("any", "range", "other"):
         yield pytest.param(agents._page(begins).decode(), id=f"agents._page_{begins}")
         yield pytest.param(agents._next_described(begins).decode(), id=f"agents._next_described_{begins}")
-    yield pytest.param(agents._describe("count_some").decode(), id="agents._describe_some")
-    yield pytest.param(agents._describe("count_after").decode(), id="agents._describe_after")
+    yield pytest.param(agents._describe("some").decode(), id="agents._describe_some")
+    yield pytest.param(agents._describe("after").decode(), id="agents._describe_after")
     for composed in (agents._occupied, agents._copy):
         yield pytest.param(composed().decode(), id=f"agents.{composed.__name__}")
     for composed in (forget_store._forget, forget_store._forget_agent, transfer_store._counts):
