@@ -25,9 +25,9 @@ def console(
 ) -> None:
     """Open the console in the browser: see, search, edit and undo what agents remember."""
     need_extra("`memgpt console`")
-    service = open_service(chosen(dsn, schema))
+    service, traces = open_service(chosen(dsn, schema))
     with bound(HOST, port) as listening:
-        app, console = compose(service, Face(), listening.getsockname()[1])
+        app, console = compose(service, Face(), listening.getsockname()[1], traces)
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         signed_in = f"{address}/sign-in#once={console.sessions.invite()}"
         output.note(f"the console is at {address}; this address signs in once, within a minute: {signed_in}")

@@ -62,7 +62,9 @@ def serve(
     need_extra("`memgpt serve`")
     from memgpt.server.api.edge import ServerLimits
 
-    service = open_service(chosen(dsn, schema), keys_required=not no_auth, explain_slower_than=explain_slower_than)
+    service, traces = open_service(
+        chosen(dsn, schema), keys_required=not no_auth, explain_slower_than=explain_slower_than
+    )
     if not no_auth:
         _first_key(service)
     limits = ServerLimits(
@@ -71,7 +73,7 @@ def serve(
     names = (*(allow_host or ()), *(() if _is_wildcard(host) else (host,)))
     face = Face(names, mcp_mode.value, limits, public_url, with_worker, sleep)
     with bound(host, port) as listening:
-        app, _ = compose(service, face, listening.getsockname()[1])
+        app, _ = compose(service, face, listening.getsockname()[1], traces)
         output.note(f"memgpt listens on http://{host}:{listening.getsockname()[1]} (console: /, documentation: /docs)")
         run(app, listening, concurrency)
 

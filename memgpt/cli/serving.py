@@ -20,6 +20,7 @@ from memgpt.server.waiting import wait_for_database
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from opentelemetry.sdk.trace import TracerProvider
 
     from memgpt.jobs.worker import Worker
     from memgpt.server.api.edge import ServerLimits
@@ -54,23 +55,30 @@ def need_extra(command: str) -> None:
         raise MissingExtraError(error.name or "fastapi", "server", command) from error
 
 
-def open_service(options: Settings, *, keys_required: bool = True, explain_slower_than: float | None = None) -> Service:
-    """Open the service on a database that is migrated, and say in JSON what happens from here on."""
+def open_service(
+    options: Settings, *, keys_required: bool = True, explain_slower_than: float | None = None
+) -> tuple[Service, TracerProvider | None]:
+    """Open the service on a database that is migrated, and say in JSON what happens from here on.
+
+    Traces are started before the service opens its connections, for those that are open already are not traced.
+    """
+    from memgpt.server.api.metrics import start_traces
+
     log_as_json()
     wait_for_database(options)
     _migrate(options)
+    traces = start_traces()
     service = Service(options, keys_required=keys_required, explain_slower_than=explain_slower_than)
     service.check()
-    return service
+    return service, traces
 
 
-def compose(service: Service, face: Face, port: int) -> tuple[FastAPI, Console]:
+def compose(service: Service, face: Face, port: int, traces: TracerProvider | None = None) -> tuple[FastAPI, Console]:
     """Put the faces of a service together, as every way of serving has them."""
     from starlette.routing import Route
 
     from memgpt.jobs.worker import Worker
     from memgpt.server.api import create_app
-    from memgpt.server.api.metrics import start_traces
     from memgpt.server.console import Console
     from memgpt.server.mcp import create_server
     from memgpt.server.mcp.endpoint import Endpoint
@@ -85,7 +93,7 @@ def compose(service: Service, face: Face, port: int) -> tuple[FastAPI, Console]:
         limits=face.limits,
         hosts=face.hosts,
         lifespan=lambda: beside(endpoint.manager.run, worker),
-        traces=start_traces(),
+        traces=traces,
         console=console,
     )
     app.router.routes.append(Route("/mcp", endpoint))

@@ -117,8 +117,7 @@ def test_traces_and_metrics_are_sent_without_a_word_of_the_memory(dsn: str, coll
     [ranked, *_] = [span for span in spans if span.name == "memgpt.search.rank"]
     assert by_id[ranked.parent_span_id].name == "memgpt.search"
     statements = [span for span in spans if any(a.key.startswith("db.") for a in span.attributes)]
-    parents = {by_id[span.parent_span_id].name for span in statements if span.parent_span_id in by_id}
-    assert parents & {"memgpt.search.collect", "memgpt.remember", "memgpt.context"}, parents
+    assert any(by_id[span.parent_span_id].name == "memgpt.search.collect" for span in statements if span.parent_span_id)
     assert {"memgpt.http.requests", "memgpt.http.request", "memgpt.operation", "memgpt.pool.connections"} <= (
         collector.metric_names()
     )
