@@ -136,12 +136,13 @@ WHERE true {open} {filters}
 
 -- found --
 -- The first row says, as of the same moment, of which model the searched vectors are, in which time zone the agent's people
--- live, how many rows it has now, and whether names of the graph are mentioned; it is there also where nothing is found.
+-- live, how many rows it has now, and whether names of the graph are mentioned; it is there also where nothing is found. There is
+-- one row of the agent; LIMIT 1 lets the search go on where a test takes the condition away and leaves isolation to the policies.
 SELECT
     found.*,
     CASE WHEN row_number() OVER () = 1 THEN jsonb_build_object(
         'model', a.name, 'dimensions', a.dimensions,
-        'time_zone', (SELECT g.time_zone FROM agents g WHERE g.agent_id = %(agent_id)s::text),
+        'time_zone', (SELECT g.time_zone FROM agents g WHERE g.agent_id = %(agent_id)s::text LIMIT 1),
         'mentions', EXISTS (SELECT FROM kg_mentions k WHERE k.agent_id = %(agent_id)s::text AND k.name > ''),
         'counts', jsonb_build_object({counts}))::text END AS head
 FROM embedding_models a
