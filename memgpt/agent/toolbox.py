@@ -93,8 +93,8 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
             content: A self-contained statement.
             tags: Labels to find it by.
         """
-        memory_kept = memory.remember(content, tags=tags or [])
-        return f"archival memory {memory_kept.id} {'says this already' if memory_kept.duplicate else 'kept'}"
+        remembered = memory.remember(content, tags=tags or [])
+        return f"archival memory {remembered.id} {'says this already' if remembered.duplicate else 'kept'}"
 
     def archival_memory_search(
         query: str,

@@ -64,7 +64,7 @@ class Archival:
             return Remembered(written.id, duplicate=False, similar=written.similar)
         with self._scope.change() as (connection, change_id):  # a memory has the text already
             [remembered] = self._store(connection).insert(
-                [memory], change_id=change_id, agent_known=True, **self._how()
+                [memory], change_id=change_id, merge_first=True, **self._how()
             )
         return Remembered(remembered.id, remembered.duplicate, [id for id in written.similar if id != remembered.id])
 

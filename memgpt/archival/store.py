@@ -99,11 +99,11 @@ class ArchivalStore:
         change_id: UUID,
         language: str,
         embedding_model: str | None,
-        agent_known: bool = False,
+        merge_first: bool = False,
     ) -> Sequence[Remembered]:
         """Keep many texts; one that a living memory has already is merged into it. One answer per text, in order.
 
-        ``known``: memories have them, as far as one can see.
+        ``merge_first``: memories have them, as far as one can see.
         """
         if len(memories) > 1:
             self.lock_texts()
@@ -115,7 +115,7 @@ class ArchivalStore:
         answers: dict[str, Remembered] = {}
         how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
         for batch in _batches([*distinct.items()]):
-            inserted = self._keep([memory for _, memory in batch], how, agent_known)
+            inserted = self._keep([memory for _, memory in batch], how, merge_first)
             answers.update((key, answer) for (key, _), answer in zip(batch, inserted, strict=True))
         first = {key: n for n, key in reversed([*enumerate(keys)])}
         return [
@@ -165,13 +165,13 @@ class ArchivalStore:
         """Let nobody else write more than one text of this agent until the transaction ends."""
         self._connection.execute(SQL.lock_texts, self._parameters())
 
-    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], agent_known: bool) -> Sequence[Remembered]:
+    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], merge_first: bool) -> Sequence[Remembered]:
         answers: dict[int, Remembered] = {}
         waiting: Sequence[int] = range(len(batch))
         # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
         # an expired memory has is free only when that is retired.
         for _ in range(3):
-            for duplicate in (agent_known, not agent_known):
+            for duplicate in (merge_first, not merge_first):
                 statement = SQL.merge if duplicate else SQL.insert
                 places = self._written(statement, [batch[n] for n in waiting], how)
                 answers.update((waiting[place], Remembered(id, duplicate)) for place, id in places)

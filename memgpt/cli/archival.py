@@ -41,11 +41,11 @@ def list_command(
 def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
     """Show one memory."""
     with opened(agent, dsn) as memory:
-        kept_memory = memory.archival.get(id)
+        stored = memory.archival.get(id)
     if as_json:
-        output.show_json(kept_memory)
+        output.show_json(stored)
     else:
-        output.show_fields(kept_memory)
+        output.show_fields(stored)
 
 
 @app.command()

@@ -52,13 +52,13 @@ class Ingest:
         title, source = validation.optional_name(title, "title"), validation.source(source)
         metadata = validation.json_object(metadata, "metadata")
         media_type = None if media_type is None else validation.choice(media_type, _MEDIA_TYPES, "media_type")
-        source_of = validation.text(text, "text") if content is None else _path_or_text(content)
-        if isinstance(source_of, Path):
-            data, source = _read(source_of), source or _source(source_of)
-        elif isinstance(source_of, bytes):
-            data = source_of
+        raw = validation.text(text, "text") if content is None else _path_or_text(content)
+        if isinstance(raw, Path):
+            data, source = _read(raw), source or _source(raw)
+        elif isinstance(raw, bytes):
+            data = raw
         else:
-            data, media_type, encoding = source_of.encode(), media_type or _text_type(source_of), "utf-8"
+            data, media_type, encoding = raw.encode(), media_type or _text_type(raw), "utf-8"
         digest = content_hash(io.BytesIO(data), encoding, ocr)
         try:
             there = self._there(_Seen(self._fingerprints(source, digest)), source, digest)

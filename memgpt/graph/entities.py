@@ -65,10 +65,10 @@ class Entities:
             InputError: several entities go by that name.
         """
         if isinstance(entity, str):
-            entity_found = self.find(entity)
-            if not entity_found:
+            matches = self.find(entity)
+            if not matches:
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no entity called {entity!r}")
-            return _only(entity_found, entity)
+            return _only(matches, entity)
         id = validation.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
         return self._scope.read(lambda connection: self._store(connection).get_entity(id))
 

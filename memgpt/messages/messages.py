@@ -299,9 +299,9 @@ class Messages:
             voices = self._scope.read(partial(self._voices, session))
             names = [*(name for name, _, _ in voices), *(message["name"] for message, _ in spoken)]
             before = [prefix(role, beginning) for name, role, beginning in voices if not name]
-            names_known = speakers(names, [*before, *(head for _, head in spoken)])
+            speaking = speakers(names, [*before, *(head for _, head in spoken)])
             for message, head in spoken:
-                message["name"] = head if head in names_known else message["name"]
+                message["name"] = head if head in speaking else message["name"]
 
     def _voices(self, session: str, connection: Connection) -> Sequence[tuple[str | None, str, str]]:
         return self._store(connection).voices(session, characters=2 * MAX_NAME, limit=LOOKED_AT)

@@ -60,7 +60,7 @@ def new_matcher() -> SoftMatcher:
 
 def order(
     text: str,
-    candidates_found: Sequence[Found],
+    matches: Sequence[Found],
     most: int,
     blend: Blend,
     explain: bool,
@@ -68,24 +68,24 @@ def order(
     zone: tzinfo = UTC,
 ) -> list[Hit]:
     """All kinds in one order: their rows are ranked together, by the statistics of all; days are those of ``zone``."""
-    if not candidates_found:
+    if not matches:
         return []
-    by_key = {_key(f): f for f in candidates_found}
-    hops = {} if blend else {(f.kind, f.id): f.hops for f in candidates_found if f.hops is not None}
-    by_kind = collections(candidates_found)
+    by_key = {_key(f): f for f in matches}
+    hops = {} if blend else {(f.kind, f.id): f.hops for f in matches if f.hops is not None}
+    by_kind = collections(matches)
     totals = statistics(by_kind)
-    candidates = rows(candidates_found, totals.terms, zone)
+    candidates = rows(matches, totals.terms, zone)
     ranked = rank(
         text,
         candidates,
         totals,
-        limit=len(candidates_found) if blend or hops else most,
+        limit=len(matches) if blend or hops else most,
         matcher=matcher,
         now=datetime.now(zone),
     )
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
-    arms = _arms(candidates_found, by_kind) if explain else {}
+    arms = _arms(matches, by_kind) if explain else {}
     hits = [
         hit(by_key[r.candidate.id], r.score, _explained(r, arms) if explain else None, r.confidence) for r in ranked
     ]

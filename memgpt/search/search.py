@@ -308,12 +308,12 @@ class Search:
         The statement counts what has come since, so that it is known for the next search. Where there is much more than
         the search was made for, all is counted anew, and the search repeated.
         """
-        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as counts_known:
-            before = counts_known.counts or self._read(lambda connection: self._store(connection).counts())
+        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as cached:
+            before = cached.counts or self._read(lambda connection: self._store(connection).counts())
             answer = search(before)
             now = Counts({**before.rows, **answer.counts.rows}, {**before.last, **answer.counts.last})
             if not self._scope.in_transaction:  # or what was counted may be rolled back
-                counts_known.take(before, now)
+                cached.take(before, now)
             if any(rows > MUCH_MORE * before.rows[kind] + FEW for kind, rows in now.rows.items()):
                 answer = search(self._read(lambda connection: self._store(connection).counts()))
         return answer

@@ -140,8 +140,8 @@ def detect(data: bytes, suffix: str) -> str:
 def _refined(data: bytes, named: str | None) -> str:
     """Return the format of a text whose name does not tell, or of an XML file, by its beginning."""
     head = data[:1024]
-    media_type_of = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
-    return media_type_of or named or PLAIN
+    by_beginning = next((media_type for pattern, media_type in _BEGINNINGS if pattern.match(head)), None)
+    return by_beginning or named or PLAIN
 
 
 def _by_content(data: bytes) -> str | None:

@@ -93,8 +93,8 @@ def _offer_writes(server: MCPServer, door: Door) -> None:
     def create_entities(entities: list[EntityIn]) -> Annotated[CallToolResult, EntitiesOut]:
         with door.memory("write") as memory:
             created = Nodes(memory).create([Node(e.name, e.entityType, tuple(e.observations)) for e in entities])
-        entities_created = [_entity(node) for node in created]
-        return _answer(entities_created, {"entities": entities_created})
+        shown = [_entity(node) for node in created]
+        return _answer(shown, {"entities": shown})
 
     @server.tool(
         title="Create Relations",

@@ -155,8 +155,8 @@ async def _failed(answer: httpx.Response) -> Response:
     if 400 <= status < 500 and status not in (401, 403) and openai_errors.is_error(content):
         return Response(content, status, headers, media_type="application/json")
     log.warning("upstream answered %s", status)
-    status_told = status if status >= 500 or status in (400, 404, 408, 409, 413, 422, 429) else 502
-    return openai_errors.response(status_told, f"the upstream model answered {status}", headers=headers)
+    passed_on = status if status >= 500 or status in (400, 404, 408, 409, 413, 422, 429) else 502
+    return openai_errors.response(passed_on, f"the upstream model answered {status}", headers=headers)
 
 
 @router.get("/models", response_model=None)
