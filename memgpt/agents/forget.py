@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import get_args
 from uuid import uuid4
 
 from memgpt import validation
 from memgpt.agents.forget_store import ForgetStore, Texts
-from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import by_kind
 from memgpt.embeddings import Purpose
@@ -25,15 +24,11 @@ def forget(
     """Remove a row, what is derived from it, and their history; see :meth:`memgpt.Memory.forget`."""
     chosen = row_kind(kind)
     validation.row_id(id)
-    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
-    with scope.transaction() as connection, without_deadline(connection), _undone(connection, preview):
-        store = ForgetStore(connection, scope.author)
+    with _removal(scope, preview) as store:
         counts, texts = store.rows(chosen, [id], keep_history=keep_history)
         if not any(counts.values()):
             raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
         _forget_vectors(store, texts)
-    if not preview:
-        scope.database.caches.forget(scope.agent_id)
     return counts
 
 
@@ -42,34 +37,34 @@ def forget_session(
 ) -> dict[str, int]:
     """Remove a whole conversation and what is derived from it; see :meth:`memgpt.Memory.forget`."""
     name = validation.name(session, "session")
-    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
-    with scope.transaction() as connection, without_deadline(connection), _undone(connection, preview):
-        store = ForgetStore(connection, scope.author)
+    with _removal(scope, preview) as store:
         messages = store.session_messages(name)
         counts, texts = store.rows("message", messages, keep_history=keep_history)
         counts |= store.turns(name)
         if not any(counts.values()):
             raise NotFoundError(f"agent {scope.agent_id!r} has no session {name!r}, and nothing of it in the history")
         _forget_vectors(store, texts)
-    if not preview:
-        scope.database.caches.forget(scope.agent_id)
     return counts
 
 
 def forget_agent(scope: AgentScope) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
-    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
-    with scope.transaction() as connection, without_deadline(connection):
-        counts = ForgetStore(connection, scope.author).agent(change_id=uuid4())
-    scope.database.caches.forget(scope.agent_id)
-    return counts
+    with _removal(scope) as store:
+        return store.agent(change_id=uuid4())
 
 
 @contextmanager
-def _undone(connection: Connection, preview: bool) -> Iterator[None]:
-    """Take back what is done inside, for a preview: so it counts exactly what forgetting would remove."""
-    with connection.transaction(force_rollback=preview):
-        yield
+def _removal(scope: AgentScope, preview: bool = False) -> Iterator[ForgetStore]:
+    """Open a transaction to remove in; a preview is taken back, so it counts exactly what would be removed."""
+    scope.write_payments()  # or vectors of what is forgotten would be written afterwards
+    with (
+        scope.transaction() as connection,
+        without_deadline(connection),
+        connection.transaction(force_rollback=True) if preview else nullcontext(),
+    ):
+        yield ForgetStore(connection, scope.author)
+    if not preview:
+        scope.database.caches.forget(scope.agent_id)
 
 
 def _forget_vectors(store: ForgetStore, texts: Texts) -> None:

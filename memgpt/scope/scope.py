@@ -63,14 +63,8 @@ class AgentScope:
     @contextmanager
     def unit_of_work(self) -> Iterator[Connection]:
         """One transaction around what the caller does to the memory inside; within another one, a savepoint."""
-        unit = units.current(self)
-        if unit is None:
-            with units.opened(self, self._begin, call=False) as unit:
-                assert unit.connection is not None  # noqa: S101 - it has begun
-                yield unit.connection
-        else:
-            with unit.savepoint() as connection:
-                yield connection
+        with self._open(call=False) as connection:
+            yield connection
 
     @property
     def zone(self) -> ZoneInfo:
@@ -93,13 +87,18 @@ class AgentScope:
     def transaction(self) -> Iterator[Connection]:
         """One transaction around one call, or that call's part of the open one: what fails leaves nothing of itself,
         and calls inside are parts of it."""
+        with self._open(call=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _open(self, *, call: bool) -> Iterator[Connection]:
         unit = units.current(self)
         if unit is None:
-            with units.opened(self, self._begin, call=True) as unit:
+            with units.opened(self, self._begin, call=call) as unit:
                 assert unit.connection is not None  # noqa: S101 - it has begun
                 yield unit.connection
         else:
-            with unit.call() as connection:
+            with unit.call() if call else unit.savepoint() as connection:
                 yield connection
 
     @contextmanager
