@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -30,7 +29,6 @@ from memgpt.models import KINDS, Change, Hit, Kind
 if TYPE_CHECKING:
     from memgpt.memory import Memory
 
-T = TypeVar("T")
 
 ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact")
 
@@ -98,11 +96,10 @@ def remember(
             f"✓ {len(remembered) - duplicates:,} remembered" + (f", {duplicates:,} known already" if duplicates else "")
         )
     else:
-        output.say(
-            f"known already: memory {remembered[0].id}" if remembered[0].duplicate else f"✓ memory {remembered[0].id}"
-        )
-        if remembered[0].similar:
-            output.note(f"says nearly the same as memory {', '.join(map(str, remembered[0].similar))}")
+        [single] = remembered
+        output.say(f"known already: memory {single.id}" if single.duplicate else f"✓ memory {single.id}")
+        if single.similar:
+            output.note(f"says nearly the same as memory {', '.join(map(str, single.similar))}")
 
 
 def search(
@@ -271,24 +268,12 @@ def undo(
 
 def _agreed(memory: Memory, change_id: str | None) -> str:
     """Show what an undo does, and ask; return the change it takes back, which may not be the last one any more."""
-    changes = _rehearsed(memory, lambda: memory.undo(change_id))
+    with memory.transaction() as connection, connection.transaction(force_rollback=True):
+        changes = memory.undo(change_id)
     rows = [(c.action, c.kind, c.row_id, _words(c.old), _words(c.new)) for c in changes]
     output.show_table(("does", "kind", "row", "is now", "becomes"), rows)
     typer.confirm(f"Take back change {changes[0].undoes}?", abort=True, err=True)
     return str(changes[0].undoes)
-
-
-class _RollbackRehearsal(Exception):
-    """Takes the transaction of a rehearsal back."""
-
-
-def _rehearsed(memory: Memory, work: Callable[[], T]) -> T:
-    """Return what a call would return, or raise what it would raise; nothing of it stays."""
-    answers = []
-    with suppress(_RollbackRehearsal), memory.transaction():
-        answers.append(work())
-        raise _RollbackRehearsal
-    return answers[0]
 
 
 def _show_changes(changes: Any, as_json: bool) -> None:
@@ -336,8 +321,7 @@ def forget(
             counts = forget_it(preview=True)
         if not preview:
             if not yes:
-                count = sum(counts.values())
-                arguments.confirmed(f"Remove {what} for good, {count:,} rows in all?", yes)
+                arguments.confirmed(f"Remove {what} for good, {sum(counts.values()):,} rows in all?", yes)
             counts = forget_it()
     show_removed(counts, as_json)
 
