@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from memgpt import installation
-from memgpt.cli import agent, archival, block, importing, ingest, memory, message, output, server
+from memgpt.cli import agent, archival, block, importing, ingest, memory, message, output
 from memgpt.cli.lazy import LazyGroup
+from memgpt.cli.operator import server
 from memgpt.errors import MemgptError
 
 __all__ = ["app", "main"]

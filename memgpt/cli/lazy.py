@@ -9,28 +9,31 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 COMMANDS: Final = {
-    "db": ("memgpt.cli.maintenance", "Migrations, checks, backups and care of the database."),  # care adds to db's app
-    "embeddings": ("memgpt.cli.embeddings", "Embedding models and what they cost."),
+    "db": (
+        "memgpt.cli.operator.maintenance",
+        "Migrations, checks, backups and care of the database.",
+    ),  # care adds to db's app
+    "embeddings": ("memgpt.cli.operator.embeddings", "Embedding models and what they cost."),
     "graph": ("memgpt.cli.graph", "The knowledge graph: facts, neighbourhoods, paths, files."),
     "proposals": ("memgpt.cli.proposals", "Proposed changes: look at them, apply, reject, revert."),
     "sleep": (
         "memgpt.cli.sleep",
         "Look for what can be put in order in a memory; propose it, or do it.",
     ),
-    "key": ("memgpt.cli.key", "Keys of the service (memgpt serve)."),
+    "key": ("memgpt.cli.operator.key", "Keys of the service (memgpt serve)."),
     "console": (
-        "memgpt.cli.console",
+        "memgpt.cli.operator.console",
         "Open the console in the browser: see, search, edit and undo what agents remember.",
     ),
     "serve": (
-        "memgpt.cli.serve",
+        "memgpt.cli.operator.serve",
         "Serve the memory over HTTP (console at /, REST under /v1, MCP under /mcp) until Ctrl-C.",
     ),
-    "worker": ("memgpt.cli.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),
-    "jobs": ("memgpt.cli.jobs", "Long work in the background."),
-    "mcp": ("memgpt.cli.mcp", "Serve the memory to an assistant on this machine, over stdio."),
+    "worker": ("memgpt.cli.operator.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),
+    "jobs": ("memgpt.cli.operator.jobs", "Long work in the background."),
+    "mcp": ("memgpt.cli.operator.mcp", "Serve the memory to an assistant on this machine, over stdio."),
     "reembed": (
-        "memgpt.cli.reembed",
+        "memgpt.cli.operator.reembed",
         "Switch to another embedding model while the memory is in use; resumable and reversible.",
     ),
     "chat": (
@@ -41,7 +44,10 @@ COMMANDS: Final = {
         "memgpt.cli.transcript",
         "Keep the conversations of an export, each message once; again, what is new in it.",
     ),
-    "doctor": ("memgpt.cli.doctor", "Examine the memory: models, vectors, indexes; status 1 when there is a problem."),
+    "doctor": (
+        "memgpt.cli.operator.doctor",
+        "Examine the memory: models, vectors, indexes; status 1 when there is a problem.",
+    ),
 }
 """By name: the module with the ``app``, and the line the list of commands shows."""
 

@@ -30,7 +30,7 @@ from playwright.sync_api import (
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from memgpt.cli.serving import Face, compose
+from memgpt.cli.operator.serving import Face, compose
 from memgpt.config import settings
 from memgpt.memory import Memory
 from memgpt.server.api.protocol import PatientProtocol

@@ -525,7 +525,7 @@ def test_the_command_line_shows_and_cancels(ann: Memory, dsn: str, monkeypatch: 
     from memgpt.cli import app
 
     # the process of the tests goes on, and its standard error with it
-    monkeypatch.setattr("memgpt.cli.worker.log_as_json", lambda: None)
+    monkeypatch.setattr("memgpt.cli.operator.worker.log_as_json", lambda: None)
     runner = CliRunner(env={"DATABASE_URL": dsn})
     settings.cache_clear()
     job = Jobs(ann).add("ingest", files=[A])

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from memgpt.cli.serving import beside
+from memgpt.cli.operator.serving import beside
 from memgpt.config import settings
 from memgpt.jobs.worker import Worker
 from memgpt.server.api import create_app

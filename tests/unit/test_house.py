@@ -40,12 +40,14 @@ ROOM_LINES = 4_000
 CORE = ("models", "blocks", "archival", "messages", "documents", "search", "history", "scope", "database/connection")
 """What a memory is without its graph: the nouns, their search and history, and the pool they run on."""
 SUBROOMS = (
+    "cli/operator",
     "database/admin",
     "database/embedded",
     "documents/formats",
     "graph/extraction",
     "integrations/importers",
     "integrations/transcripts",
+    "search/ranking",
     "server/api",
     "server/console",
     "server/mcp",

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import typer
 
 from memgpt.cli import output
+from memgpt.cli.operator.serving import Face, bound, compose, need_extra, open_service, run
 from memgpt.cli.options import Dsn, Schema, chosen
-from memgpt.cli.serving import Face, bound, compose, need_extra, open_service, run
 
 app = typer.Typer(add_completion=False)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from memgpt.cli import arguments, output
-from memgpt.cli.db import Target, app, configured_model, progress_bar, show_report
+from memgpt.cli.operator.db import Target, app, configured_model, progress_bar, show_report
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.database.admin import backup, maintenance, rehearsal
 

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memgpt.cli.db import configured_model
+from memgpt.cli.operator.db import configured_model
 from memgpt.config import Settings
 from memgpt.database.admin import migrate
 from memgpt.errors import DatabaseError, InputError, MissingExtraError

@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from memgpt.cli import output
-from memgpt.cli.mcp import ModeName
+from memgpt.cli.operator.mcp import ModeName
+from memgpt.cli.operator.serving import Face, bound, compose, need_extra, open_service, run
 from memgpt.cli.options import Dsn, Schema, chosen
 from memgpt.cli.output import private_file
-from memgpt.cli.serving import Face, bound, compose, need_extra, open_service, run
 from memgpt.errors import InputError
 from memgpt.server.service import Service
 

@@ -1,0 +1,9 @@
+-- 023_languages
+
+BEGIN;
+
+LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE;
+
+INSERT INTO schema_migrations (migration_name) VALUES ('023_languages');
+
+COMMIT;
