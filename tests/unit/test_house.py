@@ -49,6 +49,7 @@ SUBROOMS = (
     "integrations/transcripts",
     "search/ranking",
     "server/api",
+    "server/api/routes",
     "server/console",
     "server/mcp",
 )
