@@ -52,6 +52,7 @@ SUBROOMS = (
     "server/api/routes",
     "server/console",
     "server/mcp",
+    "server/protocols",
 )
 """Folders with a subject of their own, counted as rooms of their own."""
 FACES = ("memgpt/cli/", "memgpt/server/api/routes/", "memgpt/server/mcp/tools.py")

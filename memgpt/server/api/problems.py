@@ -32,7 +32,7 @@ from memgpt.errors import (
     MemgptError,
     NotFoundError,
 )
-from memgpt.server.api import openai_errors
+from memgpt.server.protocols import openai_errors
 
 log = logging.getLogger("memgpt.server.api")
 

@@ -25,10 +25,10 @@ from memgpt.errors import InputError, MissingExtraError
 from memgpt.llm.bounded_http import AnswerTooLargeError
 from memgpt.memory import Memory
 from memgpt.models import Json
-from memgpt.server.api import openai_errors, token_ids
 from memgpt.server.api.bodies import Body
 from memgpt.server.api.callers import AnyCaller, TheService
-from memgpt.server.api.exchange import Exchange, Reply, Said
+from memgpt.server.protocols import openai_errors, token_ids
+from memgpt.server.protocols.exchange import Exchange, Reply, Said
 from memgpt.server.service import Caller, Service
 
 log = logging.getLogger("memgpt.server.api")
