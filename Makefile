@@ -67,7 +67,7 @@ wheel: $(STAMP) ## Build sdist and wheel, install the wheel elsewhere, migrate a
 schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
 
-# Benchmarks: each starts a PostgreSQL of its own. LOCOMO names the data of bench-quality.
+# Benchmarks: each starts a PostgreSQL of its own. LOCOMO, BEAM, MUSIQUE and XQUAD name the data of bench-quality.
 BENCHMARKS := search agents writes claims migrations sizing graph ingest agent server memory reembed isolation
 BENCH_STAMP := $(VENV)/.bench
 
@@ -76,8 +76,8 @@ $(BENCH_STAMP): $(STAMP)
 	@touch $@
 
 bench: $(BENCHMARKS:%=bench-%) ## All benchmarks at small sizes, then docs/benchmarks.md
-	@if [ -f "$${LOCOMO:-locomo10.json}" ]; then $(MAKE) --no-print-directory bench-quality; \
-	else echo "bench-quality is left out: LOCOMO names no file"; fi
+	@if [ -f "$${LOCOMO:-locomo10.json}" ]; then $(MAKE) --no-print-directory bench-quality bench-ablation; \
+	else echo "bench-quality and bench-ablation are left out: LOCOMO names no file"; fi
 	@$(MAKE) --no-print-directory report
 
 bench-full: ## All benchmarks at the sizes of the specification, then docs/benchmarks.md
@@ -86,7 +86,7 @@ bench-full: ## All benchmarks at the sizes of the specification, then docs/bench
 bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
 	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, search, agents, writes, claims, migrations, sizing, graph, ingest, agent, server, memory, reembed, isolation, peers, resolution
+bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, ingest, agent, server, memory, reembed, isolation, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results

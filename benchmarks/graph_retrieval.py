@@ -35,7 +35,7 @@ def main() -> None:
         sys.exit(f"{options.data} is not there: give --data the path of a file in MuSiQue's format (see --help)")
     data = json.loads(options.data.read_text("utf-8"))
     with Memory(f"graph retrieval {time.time_ns()}", dsn=options.dsn) as memory:
-        place = _store(memory, data["passages"], options.kind)
+        place = store(memory, data["passages"], options.kind)
         memory.graph.link()
         print(f"{len(data['passages']):,} passages as {options.kind}, {len(data['questions'])} questions")
         plain = _ask(memory, data["questions"], place, options.kind, graph=False)
@@ -51,7 +51,7 @@ def main() -> None:
             sys.exit("the graph arm does not win on these texts")
 
 
-def _store(memory: Memory, passages: Sequence[dict[str, str]], kind: str) -> Callable[[Hit], int]:
+def store(memory: Memory, passages: Sequence[dict[str, str]], kind: str) -> Callable[[Hit], int]:
     if kind == "archival":
         kept = memory.remember_many({"text": f"{p['title']}\n{p['text']}", "metadata": {"n": n}}
                                     for n, p in enumerate(passages))  # fmt: skip

@@ -19,7 +19,7 @@ ADVERSARIAL = 5
 
 ABSENT = """LoCoMo is not at {path}. It is not part of this project (CC BY-NC 4.0). Get the file once:
   curl -LO https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json
-and give its path: python -m benchmarks.quality --data locomo10.json (or LOCOMO=locomo10.json make bench-quality)"""
+and give its path: LOCOMO=locomo10.json make bench-quality (or bench-ablation)"""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from pathlib import Path
 
@@ -29,6 +30,37 @@ def test_a_benchmark_runs_at_its_smallest_size(
     printed = capsys.readouterr().out
     assert "| --- |" in printed
     assert printed.splitlines()[-1].endswith(".")
+
+
+def test_quality_is_measured_on_the_data_that_is_there_beside_plain_bm25(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import quality
+
+    monkeypatch.setattr("sys.argv", ["quality", "--tiny"])
+    for name in quality.DATA:
+        monkeypatch.setenv(name, str(tmp_path / name))
+    with pytest.raises(SystemExit, match=r"LoCoMo is not at(.|\n)*XQuAD is not at"):
+        quality.main()
+    (tmp_path / "XQUAD").mkdir()
+    texts = {"Der Hund schläft auf dem Sofa.": "Wo schlafen die Hunde?", "Der Zug fährt nach Wien.": "Wohin der Zug?"}
+    paragraphs = [{"context": text, "qas": [{"question": question}]} for text, question in texts.items()]
+    (tmp_path / "XQUAD" / "xquad.de.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), "utf-8")
+    turn = {
+        "id": "1",
+        "batch": 1,
+        "n": 0,
+        "role": "user",
+        "when": "2024-03-15",
+        "text": "I always write in the morning",
+    }
+    asked = [{"question": "When do I write?", "kind": kind, "evidence": ["1"]} for kind in ("fact", "preference")]
+    (tmp_path / "BEAM").write_text(json.dumps([{"turns": [turn], "questions": asked}]), "utf-8")
+    quality.main()
+    printed = capsys.readouterr().out
+    assert "| XQuAD de | language = german | 1 | 100.0 | 100.0 |" in printed
+    assert "| chats with long replies | facts | 1 | 100.0 / 100.0 | 100.0 / 100.0 |" in printed
+    assert "MuSiQue is not at" in printed
 
 
 def test_the_floor_of_the_peers_stores_and_finds_over_the_endpoint(
