@@ -125,4 +125,9 @@ def _explain(connection: IsolatedConnection, statement: bytes, parameters: Any, 
         log.warning("a slow statement could not be explained: %s", type(error).__name__)
         return []
     # as one text: a literal with line breaks goes over several lines
-    return _LITERAL.sub("'…'", "\n".join(line for (line,) in lines)).split("\n")
+    return without_literals("\n".join(line for (line,) in lines)).split("\n")
+
+
+def without_literals(text: str) -> str:
+    """Cut what a statement or a plan quotes."""
+    return _LITERAL.sub("'…'", text)

@@ -101,6 +101,20 @@ class Jobs:
                 store.remove_files(id)
         return job
 
+    def retry(self, id: int) -> Job:
+        """Ask again for work that failed or was cancelled; the new job.
+
+        Raises:
+            NotFoundError: the agent has no job of that id.
+            ConflictError: it has not ended, it succeeded, or it read files, which went when it ended.
+        """
+        job = self.get(id)
+        if job.status not in ("failed", "cancelled"):
+            raise ConflictError(f"job {id} {'is' if job.finished_at is None else 'has'} {job.status}: nothing to retry")
+        if kind_of(job.kind).files:
+            raise ConflictError(f"the files of job {id} went when it ended: send them again")
+        return self.add(job.kind, job.arguments)
+
 
 def kind_of(name: str) -> JobKind:
     """Return the kind of work of that name.

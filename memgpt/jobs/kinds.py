@@ -113,6 +113,17 @@ def _reembed(work: JobContext, arguments: Json) -> Json:
     return asdict(reembed.reembed(arguments["to"], options=options, rate=arguments["rate"], on_progress=told))
 
 
+def _reembed_finish(work: JobContext, arguments: Json) -> Json:  # noqa: ARG001 - as every kind is called
+    return asdict(reembed.finish(options=scope_of(work.memory).options))
+
+
+def _reembed_rollback(work: JobContext, arguments: Json) -> Json:  # noqa: ARG001 - as every kind is called
+    def told(progress: reembed.ReembedProgress) -> None:
+        work.progress(progress.done, progress.total, progress.phase)
+
+    return asdict(reembed.rollback(options=scope_of(work.memory).options, on_progress=told))
+
+
 def _sleep(work: JobContext, arguments: Json) -> Json:
     def told(progress: sleep.SleepProgress) -> None:
         work.progress(progress.done, progress.total, progress.task or "")
@@ -186,6 +197,20 @@ _ALL: Final = (
         "Switch the whole database to another embedding model.",
         _reembed,
         _Reembed,
+        permission="admin",
+        everywhere=True,
+    ),
+    JobKind(
+        "reembed-finish",
+        "Drop the vectors of the model before a switch.",
+        _reembed_finish,
+        permission="admin",
+        everywhere=True,
+    ),
+    JobKind(
+        "reembed-rollback",
+        "Take a switch of the embedding model back.",
+        _reembed_rollback,
         permission="admin",
         everywhere=True,
     ),

@@ -71,9 +71,9 @@ class JobStore:
     def list(self, *, status: JobStatus | None, limit: int, before: int | None) -> Sequence[Job]:
         return self._jobs(SQL.list, {"status": status, "limit": limit, "before": before})
 
-    def list_all(self, *, status: JobStatus | None, limit: int) -> Sequence[Job]:
+    def list_all(self, *, status: JobStatus | None, limit: int, before: int | None = None) -> Sequence[Job]:
         """Of every agent: for the operator."""
-        return self._jobs(SQL.list_all, {"status": status, "limit": limit})
+        return self._jobs(SQL.list_all, {"status": status, "limit": limit, "before": before})
 
     def without(self, kind: str) -> Sequence[str]:
         """Of every agent: those that have no work of a kind under way."""

@@ -59,8 +59,9 @@ SELECT
     agent_id, id, kind, arguments, status, done, total, message, result, error, requested_by, attempts,
     cancel_requested_at, created_at, started_at, finished_at
 FROM jobs
-WHERE %(status)s::text IS NULL OR status = %(status)s::text
-ORDER BY created_at DESC, id DESC
+WHERE (%(status)s::text IS NULL OR status = %(status)s::text)
+    AND (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
+ORDER BY id DESC
 LIMIT %(limit)s::integer
 
 -- without --

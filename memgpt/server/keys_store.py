@@ -31,6 +31,31 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line of the audit log as it is read; the fields are those of :class:`Entry`."""
+
+    id: int
+    logged_at: datetime
+    request_id: str
+    key_id: str | None
+    agent_id: str | None
+    action: str
+    status: int
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines of the audit log are looked for; None: any."""
+
+    key_id: str | None = None
+    agent_id: str | None = None
+    refused: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotentAnswer:
     """Response to a request with an Idempotency-Key; without a status it is still under way."""
 
@@ -86,9 +111,9 @@ class KeyStore:
     def prune_audit(self) -> None:
         self._connection.execute(SQL.prune_audit)
 
-    def audited(self, limit: int) -> Sequence[Entry]:
-        with self._connection.cursor(row_factory=class_row(Entry)) as cursor:
-            return cursor.execute(SQL.audited, {"limit": limit}).fetchall()
+    def audited(self, chosen: AuditFilter, *, limit: int, before: int | None) -> Sequence[AuditLine]:
+        with self._connection.cursor(row_factory=class_row(AuditLine)) as cursor:
+            return cursor.execute(SQL.audited, asdict(chosen) | {"limit": limit, "before": before}).fetchall()
 
     def claim(
         self, key_id: str, idempotency_key: str, request_hash: bytes, agent_id: str | None

@@ -43,8 +43,15 @@ DELETE FROM audit_log
 WHERE logged_at < now() - interval '90 days' OR id <= (SELECT max(id) FROM audit_log) - 1000000
 
 -- audited --
-SELECT logged_at, request_id, key_id, agent_id, action, status, client
+-- Newest first, along the primary key: the log is short enough to be read through where few lines fit.
+SELECT id, logged_at, request_id, key_id, agent_id, action, status, client
 FROM audit_log
+WHERE (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
+    AND (%(key_id)s::text IS NULL OR key_id = %(key_id)s::text)
+    AND (%(agent_id)s::text IS NULL OR agent_id = %(agent_id)s::text)
+    AND (%(refused)s::boolean IS NULL OR (status >= 400) = %(refused)s::boolean)
+    AND (%(since)s::timestamptz IS NULL OR logged_at >= %(since)s::timestamptz)
+    AND (%(until)s::timestamptz IS NULL OR logged_at < %(until)s::timestamptz)
 ORDER BY id DESC
 LIMIT %(limit)s::integer
 

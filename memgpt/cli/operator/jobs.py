@@ -60,6 +60,17 @@ def cancel(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = Non
         output.say(f"✓ job {id} is cancelled" if job.finished else f"job {id} is stopping")
 
 
+@app.command()
+def retry(id: JobId, agent: Agent = None, dsn: Dsn = None, schema: Schema = None, as_json: Json = False) -> None:
+    """Ask again for work that failed or was cancelled, as a new job."""
+    with opened(agent, dsn, schema) as memory:
+        job = Jobs(memory).retry(id)
+    if as_json:
+        output.show_json(job)
+    else:
+        output.say(f"✓ asked again as job {job.id}")
+
+
 def _every(status: JobStatus | None, limit: int, dsn: str | None, schema: str | None) -> Sequence[Job]:
     limit = validation.limit(limit)
     with postponed(chosen(dsn, schema)) as database:

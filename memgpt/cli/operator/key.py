@@ -12,10 +12,11 @@ import typer
 
 from memgpt import validation
 from memgpt.cli import output
-from memgpt.cli.options import Dsn, Json, Schema, chosen, postponed
+from memgpt.cli.options import Dsn, Json, JsonLines, Limit, Schema, chosen, postponed
 from memgpt.errors import InputError
 from memgpt.models import PERMISSIONS, Permission
 from memgpt.server.keys import Keys, NewKey
+from memgpt.server.keys_store import AuditFilter, KeyStore
 
 app = typer.Typer(add_completion=False, help="Keys of the service (memgpt serve).", no_args_is_help=True)
 
@@ -97,6 +98,32 @@ def revoke(key_id: KeyId, dsn: Dsn = None, schema: Schema = None, as_json: Json 
         output.show_json(key)
         return
     output.say(f"✓ key {key_id} is revoked")
+
+
+@app.command()
+def audit(
+    key: Annotated[str | None, typer.Option("--key", help="Only of this key's id.", show_default=False)] = None,
+    agent: Annotated[str | None, typer.Option("--agent", help="Only about this agent.", show_default=False)] = None,
+    refused: Annotated[bool | None, typer.Option("--refused/--allowed", help="Only those.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only from this time on.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only before this time.", show_default=False)] = None,
+    limit: Limit = 50,
+    before: Annotated[int | None, typer.Option("--before", min=1, help="The id of the last line seen.")] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show who wrote what through the service, and who was refused, newest first."""
+    chosen_lines = AuditFilter(
+        key, agent, refused, validation.moment(since, "--since"), validation.moment(until, "--until")
+    )
+    with postponed(chosen(dsn, schema)) as database:
+        lines = database.read(lambda connection: KeyStore(connection).audited(chosen_lines, limit=limit, before=before))
+    if as_json:
+        output.show_lines(lines)
+        return
+    rows = [(line.id, line.logged_at, line.key_id, line.agent_id, line.action, line.status) for line in lines]
+    output.show_table(("id", "at", "key", "agent", "action", "status"), rows)
 
 
 @contextmanager

@@ -23,7 +23,8 @@ SELECT
     pg_size_bytes(nullif(current_setting('memgpt.maintenance_work_mem_limit', true), '')) AS memory_limit_bytes
 
 -- applied --
-SELECT migration_name AS name, applied_at FROM schema_migrations ORDER BY id
+-- The documented column has no zone: it is in the session's, as it was written.
+SELECT migration_name AS name, applied_at::timestamptz AS applied_at FROM schema_migrations ORDER BY id
 
 -- checksums --
 SELECT migration_name AS name, checksum FROM schema_migration_checksums

@@ -37,14 +37,14 @@ def _asking_with_files(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, 
     return jobs
 
 
-def _cancelling(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Jobs:
+def _changing(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Jobs:
     allow(caller, agent_id, jobs.get(id).kind)
     return jobs
 
 
 AskingJobs = Annotated[Jobs, Depends(_asking)]
 AskingJobsWithFiles = Annotated[Jobs, Depends(_asking_with_files)]
-CancellingJobs = Annotated[Jobs, Depends(_cancelling)]
+ChangingJobs = Annotated[Jobs, Depends(_changing)]
 
 
 @router.get("/jobs")
@@ -102,10 +102,16 @@ def get_job(jobs: ReadingJobs, id: RowId) -> Job:
 
 
 @router.post("/jobs/{id}/cancel")
-def cancel_job(jobs: CancellingJobs, id: RowId) -> Job:
+def cancel_job(jobs: ChangingJobs, id: RowId) -> Job:
     """One that waits is cancelled now; one that runs at its next step, and what it did so far stays. For who may ask
     for such work."""
     return jobs.cancel(id)
+
+
+@router.post("/jobs/{id}/retry", status_code=202, responses=_LOCATION)
+def retry_job(jobs: ChangingJobs, id: RowId, response: Response) -> Job:
+    """Ask again for work that failed or was cancelled, as a new job. What read files is asked for with them anew."""
+    return _added(response, jobs.retry(id))
 
 
 @router.get(
