@@ -150,6 +150,7 @@ class Memory:
         label: str | None = None,
         actor: str | None = None,
         action: str | None = None,
+        change_id: UUID | str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         limit: int = 50,
@@ -157,7 +158,16 @@ class Memory:
     ) -> Sequence[Change]:
         """Return what was done to this memory, newest first; see :meth:`memgpt.history.history.History.list`."""
         return self._history.list(
-            kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
+            kind,
+            id,
+            label=label,
+            actor=actor,
+            action=action,
+            change_id=change_id,
+            since=since,
+            until=until,
+            limit=limit,
+            before=before,
         )
 
     def undo(self, change_id: UUID | str | None = None) -> Sequence[Change]:

@@ -235,6 +235,7 @@ def history(
     label: Annotated[str | None, typer.Option("--label", help="Of the block of that label.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="By this actor.")] = None,
     action: Annotated[str | None, typer.Option("--action", help="insert, update or delete.")] = None,
+    change_id: Annotated[str | None, typer.Option("--change", help="What this change did.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,
@@ -245,9 +246,8 @@ def history(
 ) -> None:
     """Show who changed what and when, newest first."""
     with opened(agent, dsn) as memory:
-        changes = memory.history(
-            kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
-        )
+        wanted = {"label": label, "actor": actor, "action": action, "change_id": change_id}
+        changes = memory.history(kind, id, **wanted, since=since, until=until, limit=limit, before=before)
     _show_changes(changes, as_json)
 
 

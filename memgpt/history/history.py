@@ -39,6 +39,7 @@ class History:
         label: str | None = None,
         actor: str | None = None,
         action: str | None = None,
+        change_id: UUID | str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         limit: int = 50,
@@ -51,6 +52,7 @@ class History:
             kind: block, archival, message, document, chunk, entity or fact.
             actor: in whose name it was done.
             action: insert, update or delete.
+            change_id: what one change did.
             since: not before this time.
             until: before this time.
             before: the ``id`` of the last change of the page before.
@@ -71,6 +73,7 @@ class History:
             label=validation.optional_name(label, "label"),
             actor=validation.optional_name(actor, "actor"),
             action=cast("Action | None", action),
+            change_id=None if change_id is None else _uuid(change_id),
             since=validation.moment(since, "since"),
             until=validation.moment(until, "until"),
         )

@@ -156,4 +156,4 @@ def _statement(form: str, kind: RowKind) -> bytes:
 @cache
 def _entries() -> bytes:
     rows = b"\n".join(_statement("row_now", kind) for kind in by_kind())
-    return queries.compose(SQL.entries, rows_now=rows)
+    return queries.compose(SQL.entries, page=SQL.entries_page, rows_now=rows)

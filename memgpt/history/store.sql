@@ -34,21 +34,46 @@ WHERE c.agent_id = %(agent_id)s::text AND c.id = ANY (%(entries)s::bigint[])
 ORDER BY h.id DESC
 
 -- entries --
--- The history, newest first. The row after a change is what the next change of that row found, or the live row.
+-- The history, newest first. The row after a change is what the next change of that row found, or the live row. An undo
+-- writes an entry for each row of the change it takes back, so the last undo of a change is found by the rows; the change is
+-- taken back unless that undo is, and so on.
+WITH RECURSIVE page AS (
+    {page}
+),
+last_undo AS MATERIALIZED (
+    SELECT DISTINCT ON (u.undoes) u.undoes, u.change_id
+    FROM (SELECT p.kind, p.row_id, min(p.id) AS id FROM page p GROUP BY p.kind, p.row_id) AS r
+    JOIN memory_history u
+        ON u.agent_id = %(agent_id)s::text AND u.kind = r.kind AND u.row_id = r.row_id AND u.id > r.id
+    WHERE u.undoes IS NOT NULL
+    ORDER BY u.undoes, u.id DESC
+),
+turn (change_id, first, last, number) AS (
+    SELECT l.undoes, l.change_id, l.change_id, 1 FROM last_undo l WHERE l.undoes IN (SELECT p.change_id FROM page p)
+    UNION ALL
+    SELECT t.change_id, t.first, l.change_id, t.number + 1 FROM turn t JOIN last_undo l ON l.undoes = t.last
+)
 SELECT
     h.id, h.change_id, h.changed_at, h.actor, h.kind, h.row_id, h.action, h.old, h.undoes,
     CASE WHEN n.id IS NOT NULL THEN n.old ELSE
         CASE h.kind
             {rows_now}
         END
-    END AS new
-FROM memory_history h
+    END AS new,
+    (SELECT t.first FROM turn t WHERE t.change_id = h.change_id GROUP BY t.first HAVING max(t.number) %% 2 = 1) AS undone_by
+FROM page h
 LEFT JOIN LATERAL (
     SELECT x.id, x.old FROM memory_history x
     WHERE x.agent_id = %(agent_id)s::text AND x.kind = h.kind AND x.row_id = h.row_id AND x.id > h.id
     ORDER BY x.id
     LIMIT 1
 ) n ON true
+ORDER BY h.id DESC
+
+-- entries_page --
+-- Which entries those are.
+SELECT h.id, h.change_id, h.changed_at, h.actor, h.kind, h.row_id, h.action, h.old, h.undoes
+FROM memory_history h
 WHERE h.agent_id = %(agent_id)s::text
     AND (%(kind)s::text IS NULL OR h.kind = %(kind)s::text)
     AND (%(row_id)s::bigint IS NULL OR h.row_id = %(row_id)s::bigint)

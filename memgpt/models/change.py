@@ -41,3 +41,5 @@ class Change:
     new: Json | None
     """The row after; None for a delete."""
     undoes: UUID | None
+    undone_by: UUID | None = None
+    """The change that took this one back, unless that was taken back itself."""

@@ -31,6 +31,8 @@ BUDGET = {
     "/agents/ann/blocks/human": 2,
     "/agents/ann/blocks/human/edit": 2,
     "/agents/ann/blocks/human/versions": 2,
+    "/agents/ann/history": 2,
+    "/agents/ann/history?kind=archival&actor=agent%3Aann": 2,
 }
 """Of each page, beside the one that looks the session up once in two seconds."""
 

@@ -507,8 +507,24 @@ def test_any_sequence_can_be_undone_and_read_as_of_any_step(
                 memory.undo(change_id)
                 assert without(live(direct, agent), UNDO_WRITES) == without(undone, UNDO_WRITES)
             _agrees_as_of(memory, seen)
+            for entry in memory.history(limit=1000):
+                assert (entry.undone_by is None) == memory._history.is_applied(entry.change_id)
 
     check()
+
+
+def test_an_entry_names_what_took_it_back(memory: Memory) -> None:
+    memory.remember_many([{"text": "One"}, {"text": "Two"}])
+    change = memory.history(limit=1)[0].change_id
+    undo = memory.undo(change)[0].change_id
+    assert [entry.undone_by for entry in memory.history(change_id=change)] == [undo, undo]
+    again = memory.undo(undo)[0].change_id
+    assert {entry.change_id: entry.undone_by for entry in memory.history()} == {change: None, undo: again, again: None}
+    last = memory.undo(change)[0].change_id
+    assert {entry.undone_by for entry in memory.history(change_id=str(change))} == {last}
+    assert [entry.undone_by for entry in memory.history("archival", limit=4)][2:] == [None, None]
+    with pytest.raises(InputError, match="not a UUID"):
+        memory.history(change_id="x")
 
 
 def _agrees_as_of(memory: Memory, seen: list[tuple[datetime, dict[str, list[dict[str, Any]]]]]) -> None:

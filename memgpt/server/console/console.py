@@ -12,12 +12,22 @@ from starlette.types import ASGIApp
 from memgpt.errors import InputError
 from memgpt.server.console.cookies import Cookies
 from memgpt.server.console.gate import Gate
-from memgpt.server.console.routes import agents, blocks, conversations, documents, memories, overview, search, session
+from memgpt.server.console.routes import (
+    agents,
+    blocks,
+    conversations,
+    documents,
+    history,
+    memories,
+    overview,
+    search,
+    session,
+)
 from memgpt.server.console.sessions import Sessions
 from memgpt.server.console.signing import Outside
 from memgpt.server.service import Service
 
-PAGES: Final = (agents, overview, blocks, memories, documents, conversations, search)
+PAGES: Final = (agents, overview, blocks, memories, documents, conversations, search, history)
 
 
 class Console:

@@ -32,6 +32,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("documents", ("documents",), "d"),
     ("conversations", ("conversations",), "c"),
     ("search", ("search",), "s"),
+    ("history", ("history",), "h"),
 )
 """Of an agent: name, address and the key behind ``g``."""
 
@@ -133,6 +134,7 @@ def environment() -> Environment:
         "beginning": escape.beginning,
         "tojson_text": lambda value: json.dumps(value, ensure_ascii=False),
         "utc": _utc,
+        "local_utc": _local_utc,
         "number": _number,
     }
     templates.filters |= filters
@@ -147,6 +149,11 @@ def _theme(request: Request) -> str:
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _local_utc(moment: datetime | None) -> str:
+    """Write a time for an input that has no zone: what it says is UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") if moment else ""
 
 
 def _number(value: int | float) -> str:

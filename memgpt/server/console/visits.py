@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -89,6 +90,11 @@ class Visit:
     def last_change(self, kind: str, id: int) -> UUID | None:
         """Return the change that this caller has just made to a row."""
         return next((c.change_id for c in self.memory.history(kind, id, limit=1) if c.actor == self.caller.name), None)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """Return a time of a form, which is in UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def done_of(request: Request) -> pages.DoneChange | None:

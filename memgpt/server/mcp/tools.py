@@ -358,6 +358,7 @@ def _offer_history(server: MCPServer, door: Door) -> None:
         label: Annotated[str | None, Field(description="Only of the block of this label.")] = None,
         actor: Annotated[str | None, Field(description="Only by this actor.")] = None,
         action: Annotated[Action | None, Field(description="Only of this action.")] = None,
+        change_id: Annotated[str | None, Field(description="Only what this change did.")] = None,
         since: Time = None,
         until: Time = None,
         limit: Limit = 20,
@@ -365,9 +366,8 @@ def _offer_history(server: MCPServer, door: Door) -> None:
     ) -> Changes:
         """List what was changed in this memory, by whom, newest first."""
         with door.memory("read") as memory:
-            changes = memory.history(
-                kind, id, label=label, actor=actor, action=action, since=since, until=until, limit=limit, before=before
-            )
+            wanted = {"label": label, "actor": actor, "action": action, "change_id": change_id}
+            changes = memory.history(kind, id, **wanted, since=since, until=until, limit=limit, before=before)
             return Changes(changes=list(changes))
 
     @server.tool(title="Undo", annotations=_WRITES)

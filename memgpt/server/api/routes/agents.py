@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -69,24 +70,17 @@ def history(
     label: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
     actor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
     action: Action | None = None,
+    change_id: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Change]:
-    """List changes, newest first: of one kind, row or block, by one actor, of one action, in a span of time."""
+    """List changes, newest first: of one kind, row or block, by one actor, of one action or change, in a time."""
     last = pages.after(after, pages.Position)
-    rows = memory.history(
-        kind,
-        id,
-        label=label,
-        actor=actor,
-        action=action,
-        since=since,
-        until=until,
-        limit=limit + 1,
-        before=last.id if last else None,
-    )
+    what: dict[str, Any] = {"label": label, "actor": actor, "action": action, "change_id": change_id}
+    before = last.id if last else None
+    rows = memory.history(kind, id, **what, since=since, until=until, limit=limit + 1, before=before)
     return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
 
 
@@ -115,5 +109,4 @@ def as_of(
     """List the rows of a kind as they were at a time, in the order of their ids."""
     last = pages.after(after, pages.Position)
     rows = memory.as_of(time).rows(kind, after=last.id if last else None, limit=limit + 1)
-    page = pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
-    return [asdict(row) for row in page]
+    return [asdict(row) for row in pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))]

@@ -16,7 +16,7 @@ from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Writing
+from memgpt.server.console.visits import Reading, Writing, aware
 from memgpt.validation import MAX_TEXT
 
 router: Final = visits.router("/agents/{agent}/memories")
@@ -117,7 +117,7 @@ def update_memory(
     if expires_at is None:
         changes["clear_expiry"] = before.expires_at is not None
     else:
-        changes["expires_at"] = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+        changes["expires_at"] = aware(expires_at)
     visit.memory.archival.update(id, **changes)
     return visit.back(say("memories.saved", id=id), visit.last_change("archival", id), "memories", id)
 

@@ -8,12 +8,17 @@ from uuid import UUID
 from fastapi import Form
 from starlette.responses import Response
 
+from memgpt.errors import ConflictError
 from memgpt.server.api.callers import TheService
 from memgpt.server.console import addresses, visits
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
 
 router: Final = visits.router("/agents/{agent}")
+MOST_IN_THE_WAY: Final = 20
+"""Rows of a change that cannot be undone, whose histories are offered."""
+IN_SECTION: Final = 4
+"""Parts of the address of a section's list."""
 
 
 @router.get("")
@@ -41,9 +46,17 @@ def numbers(visit: Reading, service: TheService) -> Response:
 
 @router.post("/undo")
 def undo(visit: Writing, change: Annotated[UUID, Form()], back: Annotated[str | None, Form()] = None) -> Response:
-    """Take one change back, and lead to where it was made."""
-    undone = visit.memory.undo(change)
+    """Take one change back, and lead to where it was made; where that cannot be, to what is in the way."""
+    try:
+        undone = visit.memory.undo(change)
+    except ConflictError as error:
+        rows = {(row.kind, row.row_id) for row in visit.memory.history(change_id=change, limit=MOST_IN_THE_WAY)}
+        values = {"section": "history", "problem": str(error), "change": change, "rows": sorted(rows)}
+        return visit.page("undo_conflict.html", values, status=409)
     page = addresses.own_page(back)
-    if any(step.new is None for step in undone):  # the page may be of a row that is gone again
-        page = "/".join(page.partition("?")[0].split("/")[:4])
+    path = page.partition("?")[0].split("/")
+    if len(path) > IN_SECTION and any(
+        step.new is None for step in undone
+    ):  # the page may be of a row that is gone again
+        page = "/".join(path[:IN_SECTION])
     return visit.back_to(page, say("done.undone"), undone[0].change_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -16,7 +16,7 @@ from memgpt.llm.context import Context
 from memgpt.models import KINDS, Hit, Kind
 from memgpt.server.console import visits
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Visit
+from memgpt.server.console.visits import Reading, Visit, aware
 from memgpt.server.console.why import Why, explained
 
 _WORD = re.compile(r"\w+")
@@ -64,8 +64,8 @@ def search(visit: Reading, form: Annotated[SearchForm, Query()]) -> Response:
     options = _options(form.recency, form.importance) | {
         "kinds": form.kinds or None,
         "tags": [form.tag] if form.tag else None,
-        "since": _aware(form.since),
-        "until": _aware(form.until),
+        "since": aware(form.since),
+        "until": aware(form.until),
     }
     hits = visit.memory.search(form.q, limit=PAGE, offset=form.offset, **options) if asked else []
     following = form.offset + PAGE
@@ -211,11 +211,6 @@ def compare(
 
 def _options(recency: float, importance: float) -> Any:
     return {"recency": recency, "importance": importance, "explain": True}
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """Return a time of a form, which is in UTC."""
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _found(visit: Visit, hits: Sequence[Hit], offset: int) -> list[ShownHit]:
