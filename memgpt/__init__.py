@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from memgpt.errors import DatabaseError, DeniedError, EmbeddingError, ForbiddenError, ForgottenError, InputError
     from memgpt.errors import MemgptError, MigrationError, MissingExtraError, ModelMismatchError, NotFoundError
     from memgpt.errors import ReadOnlyError, ServerError, UnavailableError, WindowExceededError
-    from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether
+    from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether, PlacedText
     from memgpt.graph.extraction.schema import ExtractedEntity, ExtractedFact, Schema
     from memgpt.graph.merges_store import Pair
     from memgpt.graph.traversal import WalkFilters
@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
     from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
-    from memgpt.models import Document, Entity, ExtractionFailure, ExtractionSpent, Fact, Hit, Imported, Intent
-    from memgpt.models import IntentCount, Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message
+    from memgpt.models import ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact
+    from memgpt.models import GraphOverview, Hit, Imported, Intent, IntentCount, Job, JobStatus, Json, Key
+    from memgpt.models import Kind, KindStats, MemoryFields, Message
     from memgpt.models import Neighbourhood, Path, Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity
-    from memgpt.models import ReachedEntity, ReachedFact, Remembered, Role, Session, Source, Stats
+    from memgpt.models import ReachedEntity, ReachedFact, Remembered, Role, Session, Source, Stats, TypeCount
     from memgpt.proposals.proposals import Proposals
     from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
     from memgpt.scope.batches import Batch, OnError, Problem
@@ -57,22 +58,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival", "ArchivalMemory",
-    "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk",
-    "ConfigurationError", "ConflictError", "Connection", "ContentionError", "Context", "ContextItem", "Core",
-    "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction", "Document",
-    "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted", "Extracted",
+    "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk", "ConfigurationError",
+    "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context", "ContextItem", "Core", "CoreBlock",
+    "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction", "Document", "Documents",
+    "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted", "Extracted",
     "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan", "ExtractionSpent", "Fact",
-    "ForbiddenError", "ForgottenError", "Graph", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem",
-    "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents",
-    "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked",
-    "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError",
-    "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal", "NotFoundError", "OnError", "Pair", "Path",
-    "Permission", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity",
-    "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport",
-    "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session",
-    "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task", "TaskReport", "Text",
-    "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "UnavailableError", "Usage", "UsageTotals",
-    "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript", "open_database",
+    "ForbiddenError", "ForgottenError", "Graph", "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported",
+    "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent",
+    "IntentCount", "Intents", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats",
+    "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError",
+    "MissingExtraError", "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal", "NotFoundError",
+    "OnError", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind",
+    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
+    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
+    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task",
+    "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
+    "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
+    "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -93,7 +95,7 @@ _HOMES = {
         "AccessError BusyError ChatError ConfigurationError ConflictError ContentionError DatabaseError DeniedError "
         "EmbeddingError ForbiddenError ForgottenError InputError MemgptError MigrationError MissingExtraError "
         "ModelMismatchError NotFoundError ReadOnlyError ServerError UnavailableError WindowExceededError",
-    "memgpt.graph": "Direction EntityRef Extracted ExtractionPlan Graph Linked NamedTogether",
+    "memgpt.graph": "Direction EntityRef Extracted ExtractionPlan Graph Linked NamedTogether PlacedText",
     "memgpt.graph.extraction.schema": "ExtractedEntity ExtractedFact Schema",
     "memgpt.graph.merges_store": "Pair",
     "memgpt.graph.traversal": "WalkFilters",
@@ -108,10 +110,10 @@ _HOMES = {
     "memgpt.messages.intents": "Intents",
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
-        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk Document Entity "
-        "ExtractionFailure ExtractionSpent Fact Hit Imported Intent IntentCount Job JobStatus Json Key Kind "
-        "KindStats MemoryFields Message Neighbourhood Path Permission Proposal ProposalKind ProposalStatus "
-        "RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats",
+        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity "
+        "Document Entity ExtractionFailure ExtractionSpent Fact GraphOverview Hit Imported Intent IntentCount Job "
+        "JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood Path Permission Proposal ProposalKind "
+        "ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

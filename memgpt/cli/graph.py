@@ -9,16 +9,13 @@ from typing import Annotated, cast
 
 import typer
 
-from memgpt.cli import arguments, output
+from memgpt.cli import arguments, extraction, output
 from memgpt.cli.options import Agent, Dsn, Json, Limit, opened
-from memgpt.errors import InputError
-from memgpt.graph import Extracted, ExtractionPlan, exchange
-from memgpt.graph.extraction import Knowledge
-from memgpt.graph.extraction.loading import load
+from memgpt.graph import exchange
 from memgpt.graph.facts import Direction
 from memgpt.graph.mentions import BATCH, Linked
 from memgpt.graph.traversal import FAN_OUT, Cost, WalkFilters
-from memgpt.models import SOURCES, ExtractionFailure, Fact, Source
+from memgpt.models import Fact
 
 app = typer.Typer(help="The knowledge graph: facts, neighbourhoods, paths, files.", no_args_is_help=True)
 
@@ -28,6 +25,9 @@ To = Annotated[str | None, typer.Option("--to", help="True until this ISO 8601 t
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="Only what was true then.", show_default=False)]
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="As it was known then.", show_default=False)]
 Types = Annotated[list[str] | None, typer.Option("--type", help="A type; repeatable.", show_default=False)]
+Way = Annotated[str, typer.Option("--direction", help="out: from it; in: about it; both.")]
+MinWeight = Annotated[float | None, typer.Option("--min-weight", help="Only facts of that weight.", show_default=False)]
+Past = Annotated[bool, typer.Option("--ended", help="Also what had ended by --valid-at.")]
 
 
 @app.command()
@@ -86,7 +86,7 @@ def retract_fact(
 @app.command()
 def facts(
     entity: Annotated[str | None, typer.Argument(help="Of this entity; else all.", show_default=False)] = None,
-    direction: Annotated[str, typer.Option("--direction", help="out: from it; in: about it; both.")] = "both",
+    direction: Way = "both",
     type: Annotated[str | None, typer.Option("--type", help="Of this type.", show_default=False)] = None,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,
@@ -120,21 +120,25 @@ def near(
     hops: Annotated[int, typer.Option("--hops", help="Most facts on the way.")] = 2,
     types: Types = None,
     fan_out: Annotated[int, typer.Option("--fan-out", help="Most facts of one entity each way; 0: all.")] = FAN_OUT,
+    direction: Way = "both",
+    min_weight: MinWeight = None,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,
+    ended: Past = False,
     limit: Limit = 100,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
     """Show what is near an entity, nearest first."""
-    filters: WalkFilters = {"types": types, "valid_at": valid_at, "known_at": known_at}
+    filters = _filters(direction, types, min_weight, valid_at, known_at, ended)
     with opened(agent, dsn) as memory:
-        neighbourhood = memory.graph.within(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
+        neighbourhood = memory.graph.around(entity, hops=hops, limit=limit, fan_out=fan_out or None, **filters)
     if as_json:
         output.show_json(neighbourhood)
         return
-    output.show_table(("hops", "id", "name", "type"), [(r.depth, r.id, r.name, r.type) for r in neighbourhood.entities])
+    rows = [(r.depth, r.id, r.name, r.type, r.more or "") for r in neighbourhood.entities]
+    output.show_table(("hops", "id", "name", "type", "more facts"), rows)
     if not neighbourhood.complete:
         output.note("not everything: --fan-out or --limit left some out")
 
@@ -144,13 +148,21 @@ def path(
     source: Name,
     target: Name,
     by: Annotated[str, typer.Option("--by", help="hops, weight or strength (1 / weight).")] = "hops",
+    max_hops: Annotated[int, typer.Option("--max-hops", help="Most facts on the way.")] = 6,
+    types: Types = None,
+    direction: Way = "both",
+    min_weight: MinWeight = None,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    ended: Past = False,
     agent: Agent = None,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
     """Show the shortest or cheapest way between two entities; status 1 when there is none."""
+    filters = _filters(direction, types, min_weight, valid_at, known_at, ended)
     with opened(agent, dsn) as memory:
-        way = memory.graph.path(source, target, by=cast(Cost, by))
+        way = memory.graph.path(source, target, by=cast(Cost, by), max_hops=max_hops, **filters)
         steps = [memory.graph.fact(fact.id) for fact in way.facts] if way else []
     if as_json:
         output.show_json(way)
@@ -159,6 +171,30 @@ def path(
     if way is None:
         output.note(f"no way from {source} to {target}")
         raise typer.Exit(1)
+
+
+@app.command()
+def overview(
+    limit: Annotated[int, typer.Option("--limit", help="Most of the best connected entities.")] = 20,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Show the size of the graph, its types, and what is best connected."""
+    with opened(agent, dsn) as memory:
+        glance = memory.graph.overview(limit=limit, valid_at=valid_at, known_at=known_at)
+    if as_json:
+        output.show_json(glance)
+        return
+    output.say(f"{glance.entities:,} entities, {glance.facts:,} facts")
+    for what, types in (("entities", glance.entity_types), ("facts", glance.fact_types)):
+        output.show_table((f"type of {what}", "how many"), [(t.type, t.count) for t in types])
+    rows = [(e.id, e.name, e.type, e.facts) for e in glance.most_connected]
+    output.show_table(("id", "best connected", "type", "facts"), rows)
+    if not glance.complete:
+        output.note("not everything was counted: the graph is larger")
 
 
 @app.command()
@@ -220,74 +256,8 @@ def link(
         output.say(f"✓ {done.texts:,} texts linked, {done.mentions:,} names in them; {done.seen:,} texts in all")
 
 
-@app.command()
-def extract(
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="provider:model; absent, names are taken by rule and no fact is added."),
-    ] = None,
-    types: Annotated[
-        str | None,
-        typer.Option("--types", help="What to look for: module:Class, a Pydantic class."),
-    ] = None,
-    kinds: Annotated[
-        list[str] | None, typer.Option("--kind", help="archival, message or chunk; repeatable.", show_default=False)
-    ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Only tell how much would be sent.")] = False,
-    max_items: Annotated[int | None, typer.Option("--max-items", help="Most texts.", show_default=False)] = None,
-    max_cost: Annotated[float | None, typer.Option("--max-cost", help="Most US dollars.", show_default=False)] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Texts whose facts are committed together.")] = 20,
-    concurrency: Annotated[int, typer.Option("--concurrency", help="Requests under way at once.")] = 4,
-    skip_failed: Annotated[bool, typer.Option("--skip-failed", help="Leave alone what failed before.")] = False,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
-    """Take facts from memories, messages and chunks with a model; what was read before is not sent again."""
-    schema = Knowledge if types is None else load(types)
-    chosen = cast("list[Source]", kinds or [*SOURCES])
-    consequence = "what was answered is kept, the same command goes on from there"
-    with output.interruptible(consequence), opened(agent, dsn) as memory:
-        if plan:
-            if model is None:
-                raise InputError("--plan is for a --model: without one nothing is sent")
-            _show_plan(memory.graph.plan_extraction(model, schema, kinds=chosen, failed=not skip_failed), as_json)
-            return
-        with _extracting(as_json) as on_progress:
-            done = memory.graph.extract(
-                model,
-                schema,
-                kinds=chosen,
-                batch=batch,
-                concurrency=concurrency,
-                max_items=max_items,
-                max_cost=max_cost,
-                failed=not skip_failed,
-                on_progress=on_progress,
-            )
-    _show_extracted(done, model, as_json)
-    if done.failed:
-        raise typer.Exit(1)
-
-
-@app.command()
-def extractions(
-    limit: Annotated[int, typer.Option("--limit", help="Most failures to show.")] = 20,
-    agent: Agent = None,
-    dsn: Dsn = None,
-    as_json: Json = False,
-) -> None:
-    """Show what models were paid for reading this memory, and the texts that failed."""
-    with opened(agent, dsn) as memory:
-        spent, failures = memory.graph.extraction_spent(), memory.graph.extraction_failures(limit=limit)
-    if as_json:
-        output.show_json({"spent": spent, "failures": failures})
-        return
-    columns = ("model", "texts", "applied", "failed", "input tokens", "output tokens", "cost")
-    rows = [(s.model, s.texts, s.applied, s.failed, s.input_tokens, s.output_tokens, _dollars(s.cost)) for s in spent]
-    output.show_table(columns, rows)
-    for failure in failures:
-        output.say(_failure(failure))
+app.command()(extraction.extract)
+app.command()(extraction.extractions)
 
 
 @app.command("named-with")
@@ -307,51 +277,6 @@ def named_with(
         output.show_table(("name", "texts"), [(n.name, n.texts) for n in beside])
 
 
-def _show_plan(plan: ExtractionPlan, as_json: bool) -> None:
-    if as_json:
-        output.show_json(plan)
-        return
-    output.say(f"{plan.texts:,} texts, {plan.cached:,} of them answered before")
-    tokens = f"{plan.input_tokens:,} tokens in and {plan.output_tokens:,} out"
-    output.say(f"about {tokens}: {_dollars(plan.cost)}")
-
-
-def _show_extracted(done: Extracted, model: str | None, as_json: bool) -> None:
-    if as_json:
-        output.show_json(done)
-        return
-    if model is None:
-        output.say(f"✓ {done.texts:,} texts linked, {done.names:,} names in them; without a model no fact is added")
-        return
-    output.say(f"✓ {done.texts:,} texts, {done.cached:,} of them answered before: {done.facts:,} facts")
-    output.say(f"{done.input_tokens:,} tokens in, {done.output_tokens:,} out: {_dollars(done.cost)}")
-    if done.stopped:
-        output.note(f"stopped by --{done.stopped.replace('_', '-')}: the same command goes on from there")
-    for failure in done.failures:
-        output.say(_failure(failure))
-    if done.failed:
-        output.note(f"{done.failed:,} texts failed; the same command tries them again")
-
-
-def _failure(failure: ExtractionFailure) -> str:
-    return f"failed: {failure.kind} {failure.id}: {failure.reason}"
-
-
-def _dollars(cost: float | None) -> str:
-    return "price unknown" if cost is None else f"${cost:.4f}"
-
-
-@contextmanager
-def _extracting(quiet: bool) -> Iterator[Callable[[Extracted], None] | None]:
-    if quiet or not output.errors.is_terminal:
-        yield None
-        return
-    with output.errors.status("extracting") as status:
-        yield lambda done: status.update(
-            f"extracting: {done.texts:,} texts, {done.facts:,} facts, {_dollars(done.cost)}"
-        )
-
-
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[Linked], None] | None]:
     """Live progress, on a terminal only."""
@@ -364,3 +289,21 @@ def _progress(quiet: bool) -> Iterator[Callable[[Linked], None] | None]:
 
 def _row(r: Fact) -> tuple[object, ...]:
     return r.id, r.fact, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at
+
+
+def _filters(
+    direction: str,
+    types: list[str] | None,
+    min_weight: float | None,
+    valid_at: str | None,
+    known_at: str | None,
+    ended: bool,
+) -> WalkFilters:
+    return {
+        "direction": cast(Direction, direction),
+        "types": types,
+        "min_weight": min_weight,
+        "valid_at": valid_at,
+        "known_at": known_at,
+        "ended": ended,
+    }

@@ -24,6 +24,9 @@ def list_command(
     kind: Annotated[
         str | None, typer.Option("--kind", help="Such as merge or duplicates; else all.", show_default=False)
     ] = None,
+    about: Annotated[
+        str | None, typer.Option("--about", help="The row they are about, such as entity:4.", show_default=False)
+    ] = None,
     limit: Limit = 50,
     agent: Agent = None,
     dsn: Dsn = None,
@@ -31,7 +34,7 @@ def list_command(
 ) -> None:
     """Show proposals, newest first."""
     with opened(agent, dsn) as memory:
-        listed = memory.proposals.list(status, kind=kind, limit=limit)
+        listed = memory.proposals.list(status, kind=kind, about=about, limit=limit)
     if as_json:
         output.show_lines(listed)
         return

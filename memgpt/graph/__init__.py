@@ -6,7 +6,7 @@ from memgpt.graph.entities import UNTYPED, EntityRef
 from memgpt.graph.extraction.run import Extracted, ExtractionPlan
 from memgpt.graph.facts import PROVENANCE, Direction
 from memgpt.graph.graph import Graph
-from memgpt.graph.mentions import Linked, NamedTogether
+from memgpt.graph.mentions import Linked, NamedTogether, PlacedText
 
 __all__ = [
     "PROVENANCE",
@@ -18,4 +18,5 @@ __all__ = [
     "Graph",
     "Linked",
     "NamedTogether",
+    "PlacedText",
 ]

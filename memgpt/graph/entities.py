@@ -80,6 +80,11 @@ class Entities:
         wanted = name_of(name, "name")
         return self._scope.read(lambda connection: self._store(connection).find_entities(wanted))
 
+    def names(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the names of entities by their ids; one that was merged has its own. Unknown ids are left out."""
+        wanted = [validation.row_id(id) for id in ids]
+        return self._scope.read(lambda connection: self._store(connection).names(wanted))
+
     def list(self, *, type: str | None = None, limit: int = 50, after: Entity | None = None) -> Sequence[Entity]:
         """List entities in the order of their names; ``after`` is the last one of the page before."""
         limit = validation.limit(limit)
@@ -139,7 +144,7 @@ class Entities:
                 lambda connection: self._store(connection).find_entities(wanted, known_at=known_at)
             )
             return _only(candidates, entity).id if candidates else self.get(entity).id
-        id = self.get(entity).id
+        id = validation.row_id(entity.id if isinstance(entity, Entity) else entity, "entity")
         return self._scope.read(lambda connection: self._store(connection).survivor(id, known_at=known_at))
 
     def _store(self, connection: Connection) -> GraphStore:

@@ -48,6 +48,7 @@ class Graph:
     add_entity = _delegate("_entities", Entities.add_entity)
     get = _delegate("_entities", Entities.get)
     find = _delegate("_entities", Entities.find)
+    names = _delegate("_entities", Entities.names)
     list = _delegate("_entities", Entities.list)
     update = _delegate("_entities", Entities.update)
     delete = _delegate("_entities", Entities.delete)
@@ -67,9 +68,12 @@ class Graph:
     about = _delegate("_traversal", Traversal.about)
     path = _delegate("_traversal", Traversal.path)
     rank = _delegate("_traversal", Traversal.rank)
+    overview = _delegate("_traversal", Traversal.overview)
 
     link = _delegate("_mentions", Mentions.link)
     named_with = _delegate("_mentions", Mentions.named_with)
+    texts_naming = _delegate("_mentions", Mentions.texts_naming)
+    texts_behind = _delegate("_mentions", Mentions.texts_behind)
 
     propose_merges = _delegate("_merging", Merging.propose_merges)
     merge = _delegate("_merging", Merging.merge)

@@ -9,6 +9,7 @@ from typing import Final
 from memgpt import validation
 from memgpt.graph.entities import name_of
 from memgpt.graph.mentions_store import MentionStore
+from memgpt.models import Fact
 from memgpt.scope.scope import AgentScope
 
 BATCH: Final = 1000
@@ -34,6 +35,18 @@ class NamedTogether:
     name: str
     texts: int
     """That mention both."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """The beginning of a row's text, and where it stands."""
+
+    kind: str
+    id: int
+    text: str
+    place: str | None
+    """The conversation of a message, the label of a block, the title of a document or of a chunk's."""
+    document_id: int | None
 
 
 class Mentions:
@@ -78,4 +91,22 @@ class Mentions:
                 NamedTogether(*row)
                 for row in MentionStore(connection, self._scope.agent_id).together(wanted, limit=limit)
             ]
+        )
+
+    def texts_naming(self, names: Sequence[str], *, limit: int = 20) -> Sequence[PlacedText]:
+        """Return linked texts that mention one of some names, the newest rows first; see :meth:`link`."""
+        wanted, limit = [name_of(name, "name").lower() for name in names], validation.limit(limit)
+        return self._scope.read(
+            lambda connection: [
+                PlacedText(*row) for row in MentionStore(connection, self._scope.agent_id).naming(wanted, limit=limit)
+            ]
+        )
+
+    def texts_behind(self, facts: Sequence[Fact]) -> Sequence[PlacedText]:
+        """Return the texts that facts are from, where they have a provenance that is still there."""
+        rows = sorted({(f.provenance_kind, f.provenance_id) for f in facts if f.provenance_kind and f.provenance_id})
+        if not rows:
+            return []
+        return self._scope.read(
+            lambda connection: [PlacedText(*row) for row in MentionStore(connection, self._scope.agent_id).texts(rows)]
         )

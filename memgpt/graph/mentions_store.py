@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,6 +14,8 @@ from memgpt.database import queries
 SQL = queries.beside(__name__)
 
 Linkable = Literal["archival", "chunk"]
+TextRow = tuple[str, int, str, str | None, int | None]
+"""Kind, id, the beginning of the text, the place and the document of a row."""
 
 _STATEMENTS: Final[Mapping[Linkable, bytes]] = {
     "archival": queries.compose(SQL.link_archival, noted=queries.compose(SQL.noted, kind=b"archival")),
@@ -60,3 +62,17 @@ class MentionStore:
         """Names in the texts that mention one, given in lower case, and in how many of these; most first."""
         parameters = {"agent_id": self._agent_id, "name": name, "limit": limit}
         return self._connection.execute(SQL.together, parameters).fetchall()
+
+    def naming(self, names: Sequence[str], *, limit: int) -> list[TextRow]:
+        """Return the latest texts that mention one of some names, given in lower case."""
+        return self._texts(SQL.of_names, limit, names=[*names])
+
+    def texts(self, rows: Sequence[tuple[str, int]]) -> list[TextRow]:
+        """Return the beginnings of what some rows say, given as kinds and ids."""
+        return self._texts(SQL.of_rows, len(rows), kinds=[kind for kind, _ in rows], ids=[id for _, id in rows])
+
+    def _texts(self, wanted: bytes, limit: int, **parameters: Any) -> list[TextRow]:
+        statement = queries.compose(SQL.texts, wanted=wanted)
+        return self._connection.execute(
+            statement, {"agent_id": self._agent_id, "limit": limit, **parameters}
+        ).fetchall()

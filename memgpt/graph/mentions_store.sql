@@ -97,3 +97,60 @@ WHERE m.name NOT IN ('', %(name)s::text)
 GROUP BY m.name
 ORDER BY texts DESC, m.name
 LIMIT %(limit)s::integer
+
+-- of_rows --
+-- The rows that are named.
+SELECT w.kind, w.id FROM unnest(%(kinds)s::text[], %(ids)s::bigint[]) AS w (kind, id)
+
+-- of_names --
+-- The latest rows that mention one of the names.
+SELECT DISTINCT m.kind, m.id
+FROM unnest(%(names)s::text[]) AS n (name)
+CROSS JOIN (VALUES ('archival'), ('chunk')) AS k (kind)
+CROSS JOIN LATERAL (
+    SELECT x.kind, x.row_id AS id FROM kg_mentions x
+    WHERE x.agent_id = %(agent_id)s::text AND x.name = n.name AND x.kind = k.kind
+    ORDER BY x.row_id DESC
+    LIMIT %(limit)s::integer
+) AS m
+
+-- texts --
+-- The beginnings of what rows of any kind say, and where they stand; the latest first.
+WITH wanted AS MATERIALIZED (
+    {wanted}
+)
+SELECT t.kind, t.id, left(t.text, 300) AS text, t.place, t.document_id
+FROM (
+    SELECT w.kind, w.id, a.text, NULL::text AS place, NULL::bigint AS document_id
+    FROM wanted w
+    JOIN archival_memories a ON a.agent_id = %(agent_id)s::text AND a.id = w.id
+    WHERE w.kind = 'archival'
+    UNION ALL
+    SELECT w.kind, w.id, c.content, c.session, NULL
+    FROM wanted w
+    JOIN conversations c ON c.agent_id = %(agent_id)s::text AND c.id = w.id
+    WHERE w.kind = 'message'
+    UNION ALL
+    SELECT w.kind, w.id, c.chunk_text, d.title, c.document_id
+    FROM wanted w
+    JOIN document_chunks c ON c.agent_id = %(agent_id)s::text AND c.id = w.id
+    LEFT JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = c.document_id
+    WHERE w.kind = 'chunk'
+    UNION ALL
+    SELECT w.kind, w.id, coalesce(nullif(d.title, ''), d.source, ''), d.title, d.id
+    FROM wanted w
+    JOIN documents d ON d.agent_id = %(agent_id)s::text AND d.id = w.id
+    WHERE w.kind = 'document'
+    UNION ALL
+    SELECT w.kind, w.id, b.value, b.label, NULL
+    FROM wanted w
+    JOIN core_memories b ON b.agent_id = %(agent_id)s::text AND b.id = w.id
+    WHERE w.kind = 'block'
+    UNION ALL
+    SELECT w.kind, w.id, r.fact, NULL, NULL
+    FROM wanted w
+    JOIN kg_relationships r ON r.agent_id = %(agent_id)s::text AND r.id = w.id
+    WHERE w.kind = 'fact'
+) AS t
+ORDER BY t.id DESC, t.kind
+LIMIT %(limit)s::integer

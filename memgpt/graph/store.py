@@ -109,10 +109,19 @@ class GraphStore:
         return self._entity(_with_aliases(SQL.get_entity), id=id)
 
     def survivor(self, id: int, *, known_at: datetime | None = None) -> int:
-        """Return the entity that an entity was, or had turned out to be, at a time; itself if the agent has no such
-        entity."""
+        """Return the entity that an entity was, or had turned out to be, at a time.
+
+        Raises:
+            NotFoundError: the agent has no entity of that id.
+        """
         row = self._connection.execute(SQL.survivor, self._parameters(id=id, known_at=known_at)).fetchone()
-        return id if row is None else int(row[0])
+        if row is None:
+            raise self._not_found("entity", id)
+        return int(row[0])
+
+    def names(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the names of entities by their ids."""
+        return dict(self._connection.execute(SQL.names, self._parameters(ids=[*ids])).fetchall())
 
     def find_entities(self, name: str, *, known_at: datetime | None = None) -> Sequence[Entity]:
         """Entities of that name or alias, upper or lower case: those whose own name it is first, then the oldest.

@@ -70,6 +70,9 @@ SELECT e.id, e.name, e.type, {aliases}, e.description, e.properties, e.created_a
 FROM kg_entities e
 WHERE e.agent_id = %(agent_id)s::text AND e.id = %(id)s::bigint
 
+-- names --
+SELECT id, name FROM kg_entities WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
+
 -- survivor --
 -- What an entity was, or had turned out to be, at a time; null is now.
 WITH RECURSIVE way AS (

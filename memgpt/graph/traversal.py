@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Final, Literal, TypedDict, Unpack
@@ -17,7 +18,7 @@ from memgpt.graph.entities import Entities, EntityRef
 from memgpt.graph.facts import Direction
 from memgpt.graph.facts_store import Moments
 from memgpt.graph.traversal_store import TraversalStore, Walk
-from memgpt.models import Entity, Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
+from memgpt.models import Entity, GraphOverview, Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
 from memgpt.scope.scope import AgentScope
 from memgpt.search.graph_arm import names_in
 
@@ -27,6 +28,9 @@ FAN_OUT: Final = 25
 MOST_HOPS: Final = 10
 MOST_FACTS: Final = 100_000
 """Facts one walk brings back."""
+
+COUNTED: Final = 10_000
+"""Facts of one thing that are counted in each direction."""
 
 _DAMPING: Final = 0.85
 _ROUNDS: Final = 30
@@ -45,6 +49,8 @@ class WalkFilters(TypedDict, total=False):
     """Only what was true at this time."""
     known_at: datetime | str | None
     """As it was known at this time; absent, as it is known now."""
+    ended: bool
+    """Also what had ended by ``valid_at``."""
 
 
 class Traversal:
@@ -93,9 +99,13 @@ class Traversal:
         fan_out: int | None = FAN_OUT,
         **filters: Unpack[WalkFilters],
     ) -> Neighbourhood:
-        """Return the subgraph within some hops: the entities, and the facts between them."""
-        walk = _walk(_refs(entity), hops, limit, fan_out, filters)
-        subgraph = self._around(walk, limit)
+        """Return the subgraph within some hops: the entities, and the facts between them.
+
+        Of a hub the facts that weigh most are followed. What is left out is counted: ``more`` of each entity is how
+        many of its facts lead elsewhere. ``hops=0`` is the subgraph of the entities themselves.
+        """
+        walk = replace(_walk(_refs(entity), hops, limit, fan_out, filters), strongest=True)
+        subgraph = self._around(walk, limit, counted=COUNTED)
         self._refuse_nothing(entity, subgraph.start)
         return subgraph
 
@@ -135,6 +145,21 @@ class Traversal:
         cost = _costs(by)
         return cheapest(facts, ids[0], ids[1], cost, hops, filters.get("direction", "both"))
 
+    def overview(
+        self, *, limit: int = 20, valid_at: datetime | str | None = None, known_at: datetime | str | None = None
+    ) -> GraphOverview:
+        """Return the graph at a glance: its size, its types, the ``limit`` best connected entities, and the times over
+        which it reaches.
+
+        Sizes and entities are those of what was known and true at these times; looks at 100,000 entities and facts at
+        most, and says so (``complete``).
+        """
+        moments = Moments(validation.moment(valid_at, "valid_at"), validation.moment(known_at, "known_at"))
+        limit = validation.limit(limit)
+        return self._scope.read(
+            lambda c: TraversalStore(c, self._scope.author).overview(moments, limit=limit, most=MOST_FACTS)
+        )
+
     def rank(
         self,
         seeds: EntityRef | Sequence[EntityRef] | Mapping[str, float],
@@ -160,9 +185,9 @@ class Traversal:
         order = sorted(nodes, key=lambda n: (-scores[n.id], n.id))
         return [RankedEntity(n, scores[n.id]) for n in order[:limit]]
 
-    def _around(self, walk: Walk, limit: int) -> Neighbourhood:
+    def _around(self, walk: Walk, limit: int, *, counted: int | None = None) -> Neighbourhood:
         reached, facts = self._scope.read(
-            lambda c: TraversalStore(c, self._scope.author).around(walk, facts=MOST_FACTS)
+            lambda c: TraversalStore(c, self._scope.author).around(walk, facts=MOST_FACTS, counted=counted)
         )
         return _neighbourhood(reached, limit, facts)
 
@@ -255,6 +280,7 @@ def _walk(
             validation.moment(filters.get("valid_at"), "valid_at"),
             validation.moment(filters.get("known_at"), "known_at"),
         ),
+        ended=bool(filters.get("ended")),
     )
 
 
@@ -264,4 +290,7 @@ def _neighbourhood(reached: Sequence[ReachedEntity], limit: int, facts: Sequence
     within = near[:limit]
     ids = {r.id for r in (*start, *within)}
     complete = len(near) <= limit and len(facts) < MOST_FACTS and not any(r.capped for r in reached)
-    return Neighbourhood(start, within, complete, [e for e in facts if e.source_id in ids and e.target_id in ids])
+    inside = [e for e in facts if e.source_id in ids and e.target_id in ids]
+    shown = Counter(id for e in inside for id in (e.source_id, e.target_id))
+    rest = lambda r: replace(r, more=max(r.more - shown[r.id], 0)) if r.more else r  # noqa: E731
+    return Neighbourhood([*map(rest, start)], [*map(rest, within)], complete, inside)

@@ -34,11 +34,13 @@ walk (depth, frontier, seen, capped) AS (
                 (SELECT o.other, row_number() OVER () AS n FROM (
                     SELECT r.target_id AS other FROM kg_relationships r
                     WHERE r.agent_id = %(agent_id)s::text AND r.source_id = f.id AND %(out)s::boolean AND {fact}
+                    {strongest}
                     LIMIT %(fan_out)s::integer + 1) AS o)
                 UNION ALL
                 (SELECT i.other, row_number() OVER () AS n FROM (
                     SELECT r.source_id AS other FROM kg_relationships r
                     WHERE r.agent_id = %(agent_id)s::text AND r.target_id = f.id AND %(in)s::boolean AND {fact}
+                    {strongest}
                     LIMIT %(fan_out)s::integer + 1) AS i)
             ) AS e
         )
@@ -72,7 +74,25 @@ e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[]))
 AND (r.superseded_at IS NULL OR r.superseded_at > %(known_at)s::timestamptz)
 AND (%(known_at)s::timestamptz IS NULL OR r.recorded_at <= %(known_at)s::timestamptz)
 AND (%(valid_at)s::timestamptz IS NULL OR (r.valid_from IS NULL OR r.valid_from <= %(valid_at)s::timestamptz)
-    AND (r.valid_to IS NULL OR r.valid_to > %(valid_at)s::timestamptz))
+    AND (%(ended)s::boolean OR r.valid_to IS NULL OR r.valid_to > %(valid_at)s::timestamptz))
+
+-- strongest --
+-- Of a thing with more facts than are followed, those that weigh most; all of them are read for that.
+ORDER BY r.weight DESC, r.id
+
+-- counted --
+-- How many facts a thing has.
+(SELECT count(*) FROM (
+    SELECT FROM kg_relationships r
+    WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {fact}
+    LIMIT %(counted)s::bigint) AS o)
++ (SELECT count(*) FROM (
+    SELECT FROM kg_relationships r
+    WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND {fact}
+    LIMIT %(counted)s::bigint) AS i)
+
+-- not_counted --
+0::bigint
 
 -- of_types --
 -- Only there when asked for, so that it is a condition of the index in a plan without values, too.
@@ -89,14 +109,15 @@ ORDER BY n.depth, n.id
 -- The things within some hops and the facts between them; first the things, then the facts.
 WITH {walk}
 SELECT
-    n.id, e.name, e.type, n.depth, n.capped, NULL::bigint AS target_id, NULL::real AS weight
+    n.id, e.name, e.type, n.depth, n.capped, {counted} AS facts, NULL::bigint AS target_id, NULL::real AS weight,
+    NULL::timestamptz AS valid_from, NULL::timestamptz AS valid_to
 FROM nodes n
 JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = n.id
 UNION ALL
-(SELECT r.id, r.source_id::text, r.type, NULL, NULL, r.target_id, r.weight
+(SELECT r.id, r.source_id::text, r.type, NULL, NULL, NULL, r.target_id, r.weight, r.valid_from, r.valid_to
 FROM nodes n
 CROSS JOIN LATERAL (
-    SELECT r.id, r.source_id, r.type, r.target_id, r.weight FROM kg_relationships r
+    SELECT r.id, r.source_id, r.type, r.target_id, r.weight, r.valid_from, r.valid_to FROM kg_relationships r
     WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {fact}
         AND r.target_id = ANY (ARRAY(SELECT m.id FROM nodes m))
 ) AS r
@@ -105,13 +126,61 @@ LIMIT %(facts)s::bigint)
 -- between --
 -- Every fact of the things within some hops of two ends: each path of twice as many facts, and two more, is among them.
 WITH {walk}
-SELECT DISTINCT r.id, r.source_id, r.target_id, r.type, r.weight
+SELECT DISTINCT r.id, r.source_id, r.target_id, r.type, r.weight, r.valid_from, r.valid_to
 FROM (SELECT n.id FROM nodes n) AS n
 CROSS JOIN LATERAL (
-    SELECT r.id, r.source_id, r.target_id, r.type, r.weight FROM kg_relationships r
+    SELECT r.id, r.source_id, r.target_id, r.type, r.weight, r.valid_from, r.valid_to FROM kg_relationships r
     WHERE r.agent_id = %(agent_id)s::text AND r.source_id = n.id AND {fact}
     UNION ALL
-    SELECT r.id, r.source_id, r.target_id, r.type, r.weight FROM kg_relationships r
+    SELECT r.id, r.source_id, r.target_id, r.type, r.weight, r.valid_from, r.valid_to FROM kg_relationships r
     WHERE r.agent_id = %(agent_id)s::text AND r.target_id = n.id AND {fact}
 ) AS r
 LIMIT %(facts)s::bigint
+
+-- overview --
+-- How much there is of what is known and true at some moment, of which types, which things have most facts, and over which
+-- times the facts reach, whatever became of them. No more than so many things and facts are looked at.
+WITH things AS MATERIALIZED (
+    SELECT e.type FROM kg_entities e
+    WHERE e.agent_id = %(agent_id)s::text
+        AND (e.merged_at IS NULL OR e.merged_at > %(known_at)s::timestamptz)
+        AND (%(known_at)s::timestamptz IS NULL OR e.created_at <= %(known_at)s::timestamptz)
+    LIMIT %(most)s::bigint + 1
+),
+looked AS MATERIALIZED (
+    SELECT
+        r.source_id, r.target_id, r.type, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at,
+        ({fact}) AS holds
+    FROM kg_relationships r
+    WHERE r.agent_id = %(agent_id)s::text
+    LIMIT %(most)s::bigint + 1
+),
+connected AS (
+    SELECT d.id, count(*) AS facts
+    FROM (
+        SELECT l.source_id AS id FROM looked l WHERE l.holds
+        UNION ALL
+        SELECT l.target_id FROM looked l WHERE l.holds AND l.target_id <> l.source_id
+    ) AS d
+    GROUP BY d.id
+    ORDER BY facts DESC, d.id
+    LIMIT %(limit)s::bigint
+)
+SELECT
+    (SELECT count(*) FROM things) AS entities,
+    (SELECT count(*) FROM looked l WHERE l.holds) AS facts,
+    (SELECT count(*) FROM looked) AS looked_at,
+    ARRAY(
+        SELECT jsonb_build_object('type', t.type, 'count', count(*)) FROM things t
+        GROUP BY t.type ORDER BY count(*) DESC, t.type LIMIT 100) AS entity_types,
+    ARRAY(
+        SELECT jsonb_build_object('type', l.type, 'count', count(*)) FROM looked l WHERE l.holds
+        GROUP BY l.type ORDER BY count(*) DESC, l.type LIMIT 100) AS fact_types,
+    ARRAY(
+        SELECT jsonb_build_object('id', e.id, 'name', e.name, 'type', e.type, 'facts', c.facts)
+        FROM connected c JOIN kg_entities e ON e.agent_id = %(agent_id)s::text AND e.id = c.id
+        ORDER BY c.facts DESC, c.id) AS most_connected,
+    (SELECT least(min(l.valid_from), min(l.valid_to)) FROM looked l) AS true_from,
+    (SELECT greatest(max(l.valid_from), max(l.valid_to)) FROM looked l) AS true_to,
+    (SELECT min(l.recorded_at) FROM looked l) AS known_from,
+    (SELECT greatest(max(l.recorded_at), max(l.superseded_at)) FROM looked l) AS known_to

@@ -82,10 +82,11 @@ class ProposalStore:
         limit: int,
         status: ProposalStatus | None = None,
         kind: ProposalKind | None = None,
+        about: str | None = None,
         before: int | None = None,
     ) -> Sequence[Proposal]:
         """Proposals, newest first."""
-        parameters = self._parameters(limit=limit, status=status, kind=kind, before=before)
+        parameters = self._parameters(limit=limit, status=status, kind=kind, about=about, before=before)
         with self._connection.cursor(row_factory=class_row(Proposal)) as cursor:
             return cursor.execute(SQL.list, parameters).fetchall()
 

@@ -32,6 +32,7 @@ FROM proposals
 WHERE agent_id = %(agent_id)s::text
     AND (%(status)s::text IS NULL OR status = %(status)s::text)
     AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
+    AND (%(about)s::text IS NULL OR about @> ARRAY[%(about)s::text])
     AND (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
 ORDER BY id DESC
 LIMIT %(limit)s::integer

@@ -13,7 +13,16 @@ from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
 from memgpt.models.message import ROLES, Intent, IntentCount, Message, Role, Session
 from memgpt.models.proposal import PROPOSAL_KINDS, PROPOSAL_STATUSES, Proposal, ProposalKind, ProposalStatus
-from memgpt.models.walk import Neighbourhood, Path, RankedEntity, ReachedEntity, ReachedFact
+from memgpt.models.walk import (
+    ConnectedEntity,
+    GraphOverview,
+    Neighbourhood,
+    Path,
+    RankedEntity,
+    ReachedEntity,
+    ReachedFact,
+    TypeCount,
+)
 
 __all__ = [
     "ACTIONS",
@@ -33,11 +42,13 @@ __all__ = [
     "Block",
     "Change",
     "Chunk",
+    "ConnectedEntity",
     "Document",
     "Entity",
     "ExtractionFailure",
     "ExtractionSpent",
     "Fact",
+    "GraphOverview",
     "Hit",
     "Imported",
     "Intent",
@@ -64,4 +75,5 @@ __all__ = [
     "Session",
     "Source",
     "Stats",
+    "TypeCount",
 ]

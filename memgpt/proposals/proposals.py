@@ -61,6 +61,7 @@ class Proposals:
         status: str | None = None,
         *,
         kind: str | None = None,
+        about: str | None = None,
         limit: int = 50,
         before: int | None = None,
     ) -> Sequence[Proposal]:
@@ -68,12 +69,14 @@ class Proposals:
 
         Args:
             status: proposed, applied, rejected or reverted; absent, all.
+            about: only those about this row, such as ``entity:4``.
             before: the id of the last one of the page before.
         """
         if status is not None:
             validation.choice(status, PROPOSAL_STATUSES, "status")
         if kind is not None:
             validation.choice(kind, PROPOSAL_KINDS, "kind")
+        about = validation.optional_text(about, "about")
         limit = validation.limit(limit)
         validation.optional_id(before, "before")
         return self._scope.read(
@@ -81,6 +84,7 @@ class Proposals:
                 limit=limit,
                 status=cast("ProposalStatus | None", status),
                 kind=cast("ProposalKind | None", kind),
+                about=about,
                 before=before,
             )
         )

@@ -64,6 +64,38 @@ def test_writes_link_nothing_and_link_takes_what_is_new_or_changed(memory: Memor
     assert names(dsn, "chunk") == []
 
 
+def test_texts_that_name_a_thing_and_texts_that_facts_are_from(memory: Memory) -> None:
+    first, second = memory.remember("Ann lives near Ulm."), memory.remember("In Ulm it rains. " + "x" * 400)
+    document = memory.documents.create([{"text": "He saw Rome."}], title="Old Travels")
+    message = memory.messages.append("user", "Ann sings", session="monday")
+    memory.graph.link()
+    assert [(t.kind, t.id) for t in memory.graph.texts_naming(["Ulm", "ULM "])] == [
+        ("archival", second.id), ("archival", first.id)
+    ]  # fmt: skip
+    assert [len(t.text) for t in memory.graph.texts_naming(["ulm"], limit=1)] == [300]
+    [chunk] = memory.graph.texts_naming(["rome"])
+    assert (chunk.kind, chunk.document_id, chunk.place, chunk.text) == (
+        "chunk",
+        document.id,
+        "Old Travels",
+        "He saw Rome.",
+    )
+    memory.core["human"].append("Name: Ann")
+    block = memory.core["human"].block
+    rows = [("message", message.id), ("block", block.id), ("document", document.id), ("archival", 10**9)]
+    facts = [memory.graph.add_fact("Ann", f"r{n}", "Ulm", provenance=row) for n, row in enumerate(rows)]
+    facts.append(memory.graph.add_fact("Ann", "of a fact", "Ulm", provenance=("fact", facts[0].id)))
+    behind = {t.kind: (t.place, t.text, t.document_id) for t in memory.graph.texts_behind(facts)}
+    assert behind == {
+        "message": ("monday", "Ann sings", None),
+        "block": ("human", "Name: Ann", None),
+        "document": ("Old Travels", "Old Travels", document.id),
+        "fact": (None, "Ann r0 Ulm", None),
+    }
+    assert memory.graph.texts_behind([memory.graph.add_fact("Ann", "likes", "tea")]) == []
+    assert memory.graph.names([facts[0].source_id, 10**9]) == {facts[0].source_id: "Ann"}
+
+
 def test_names_go_with_the_text_and_come_back_by_linking(memory: Memory, dsn: str) -> None:
     kept = memory.remember("Ann lives near Ulm.")
     memory.graph.link()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import networkx
@@ -110,6 +111,67 @@ def test_a_subgraph_and_its_ranking(memory: Memory) -> None:
     assert names.index("Cat") < names.index("Ann")
 
 
+def test_what_is_left_out_is_counted_and_the_strongest_are_followed(dsn: str, memory: Memory) -> None:
+    fill(
+        dsn,
+        [(1, n) for n in range(2, 12)] + [(2, 3), (2, 20), (1, 1)],
+        weights=[float(n) for n in range(10)] + [1.0] * 3,
+    )
+    near = memory.graph.around(1, fan_out=3)
+    assert {r.name for r in near.entities} == {"e9", "e10", "e11"}, "those that weigh most"
+    assert (near.start[0].capped, near.complete) == (True, False)
+    assert near.start[0].more == 7, "those not followed; what it says of itself is there"
+    whole = memory.graph.around(1, fan_out=100)
+    assert [(r.name, r.more) for r in (*whole.start, *whole.entities) if r.more] == [("e2", 1)]
+    assert sorted(fact.weight for fact in whole.facts) == [0.0, 1.0, 1.0, *map(float, range(1, 10))]
+    among = memory.graph.around([2, 3], hops=0)
+    assert [(r.id, r.more) for r in among.start] == [(2, 2), (3, 1)]
+    assert [(fact.source_id, fact.target_id) for fact in among.facts] == [(2, 3)]
+    assert memory.graph.within(1).start[0].more == 0
+
+
+def test_what_had_ended_comes_along_when_asked_for(memory: Memory) -> None:
+    graph = memory.graph
+    graph.add_fact("Ann", "works_at", "Acme", valid_from="2000-01-01", valid_to="2005-01-01")
+    graph.add_fact("Ann", "works_at", "Beta", valid_from="2008-01-01")
+
+    def names(**filters: Any) -> set[str]:
+        return {r.name for r in graph.around("Ann", **filters).entities}
+
+    assert names(valid_at="2006-01-01") == set()
+    assert names(valid_at="2006-01-01", ended=True) == {"Acme"}
+    assert names(ended=True) == names() == {"Acme", "Beta"}
+    [fact] = graph.around("Ann", valid_at="2001-01-01").facts
+    assert (fact.valid_from, fact.valid_to) == (datetime(2000, 1, 1, tzinfo=UTC), datetime(2005, 1, 1, tzinfo=UTC))
+    way = graph.path("Acme", "Beta", valid_at="2009-01-01", ended=True)
+    assert way is not None
+    assert graph.path("Acme", "Beta", valid_at="2009-01-01") is None
+
+
+def test_the_graph_at_a_glance(dsn: str, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = memory.graph
+    empty = graph.overview()
+    assert (empty.entities, empty.facts, empty.complete, empty.true_from, empty.known_to) == (0, 0, True, None, None)
+    graph.add_entity("Ann", "person")
+    first = graph.add_fact("Ann", "works_at", "Acme", valid_from="2000-01-01", valid_to="2005-01-01")
+    graph.add_fact("Ann", "knows", "Bob")
+    graph.add_fact("Ann", "is", "Ann")
+    gone = graph.retract_fact(graph.add_fact("Bob", "knows", "Cat", valid_from="1990-01-01").id)
+    glance = graph.overview(limit=2)
+    assert (glance.entities, glance.facts, glance.complete) == (4, 3, True)
+    assert [(t.type, t.count) for t in glance.entity_types] == [("thing", 3), ("person", 1)]
+    assert [(t.type, t.count) for t in glance.fact_types] == [("is", 1), ("knows", 1), ("works_at", 1)]
+    assert [(e.name, e.facts) for e in glance.most_connected] == [("Ann", 3), ("Acme", 1)]
+    assert glance.true_from == gone.valid_from, "sliders reach over what was known once, too"
+    assert glance.true_to == first.valid_to
+    assert (glance.known_from, glance.known_to) == (first.recorded_at, gone.superseded_at)
+    assert graph.overview(valid_at="2006-01-01").facts == 2
+    assert (graph.overview(known_at=first.recorded_at).facts, graph.overview(known_at="1999-01-01").entities) == (1, 0)
+    monkeypatch.setattr("memgpt.graph.traversal.MOST_FACTS", 2)
+    cut = graph.overview()
+    assert (cut.complete, cut.entities) == (False, 2)
+
+
 nodes = st.integers(1, 9)
 graphs = st.lists(st.tuples(nodes, nodes), min_size=1, max_size=25)
 agents = iter(range(10**9))
@@ -168,9 +230,10 @@ def test_a_walk_reads_nothing_but_the_covering_indexes(dsn: str) -> None:
         connection.execute("VACUUM ANALYZE kg_relationships")
         connection.execute("VACUUM ANALYZE kg_entities")
         walk = Walk([1], [], hops=2, limit=100, fan_out=25)
-        for form in ("within", "around", "between"):
-            given = {"agent_id": "ann", **walk.parameters(), "facts": 1000}
-            statement = b"EXPLAIN (FORMAT JSON) " + traversal_store._statement(form, of_types=False)
+        for form, counted in (("within", False), ("around", False), ("around", True), ("between", False)):
+            given = {"agent_id": "ann", **walk.parameters(), "facts": 1000, "counted": 100}
+            walked = traversal_store._statement(form, of_types=False, strongest=counted, counted=counted)
+            statement = b"EXPLAIN (FORMAT JSON) " + walked
             [[plan]] = connection.execute(statement, given, prepare=False).fetchall()
             scans = {(s["Node Type"], s.get("Index Name")) for s in _scans(plan[0]["Plan"]) if _on_edges(s)}
             assert scans == {

@@ -18,7 +18,7 @@ from memgpt.archival import store
 from memgpt.database import single_statement
 from memgpt.database.codes import completed as completed_codes
 from memgpt.database.driver import TEXTS_AND_ARRAYS
-from memgpt.database.queries import Queries
+from memgpt.database.queries import Queries, compose
 from memgpt.database.tables import by_kind, in_files
 from memgpt.graph import mentions_store, traversal_store
 from memgpt.graph import store as graph
@@ -106,6 +106,14 @@ def completed() -> Iterator[object]:
         yield pytest.param(linking.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):
         yield pytest.param(traversal_store._statement(form, of_types=True).decode(), id=f"traversal.{form}_of_types")
+    drawn = traversal_store._statement("around", of_types=True, strongest=True, counted=True)
+    yield pytest.param(drawn.decode(), id="traversal.around_counted")
+    glance = compose(traversal_store.SQL.overview, fact=traversal_store._fact(of_types=False))
+    yield pytest.param(glance.decode(), id="traversal.overview_completed")
+    for wanted in (mentions_store.SQL.of_rows, mentions_store.SQL.of_names):
+        yield pytest.param(
+            compose(mentions_store.SQL.texts, wanted=wanted).decode(), id=f"mentions.texts_{len(wanted)}"
+        )
 
 
 @pytest.fixture(scope="module")

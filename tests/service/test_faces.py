@@ -20,6 +20,7 @@ from memgpt.blocks import blocks
 from memgpt.cli import app as cli_app
 from memgpt.cli import lazy
 from memgpt.documents import documents
+from memgpt.graph.traversal import WalkFilters
 from memgpt.memory import Memory
 from memgpt.messages import messages
 from memgpt.server.mcp import create_server
@@ -167,6 +168,13 @@ OPERATIONS: Final = (
         graph.Graph.facts, "get /facts", None, "graph facts", {"MCP": "look_up_entity tells them"},
         cli_other={"after": "raise --limit"},
     ),
+    Operation(
+        graph.Graph.around, "get /graph/around", None, "graph near", {"MCP": "look_up_entity tells its facts"},
+    ),
+    Operation(
+        graph.Graph.path, "get /graph/path", None, "graph path", {"MCP": "search_memory follows facts by itself"},
+    ),
+    Operation(graph.Graph.overview, "get /graph/overview", None, "graph overview", {"MCP": PERSON}),
     Operation(graph.Graph.retract_fact, "post /facts/{id}/retract", "retract_fact", "graph retract-fact"),
     Operation(
         Memory.set_time_zone, "put ", None, "agent time-zone", {"MCP": PERSON},
@@ -218,11 +226,12 @@ LISTED: Final = (Memory, archival.Archival, messages.Messages, blocks.Core, bloc
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:
-    """The options of Python; keyword arguments that are checked elsewhere are the keys of one memory."""
+    """The options of Python; keyword arguments that are checked elsewhere are the keys of one memory, or of a walk."""
     names = inspect.signature(function).parameters
     keys = set(archival._KEYS) if "fields" in names else set()
+    keys |= set(WalkFilters.__annotations__) if "filters" in names else set()
     label = {"label"} if function.__qualname__.startswith("CoreBlock.") else set()  # memory.core[label]
-    return {name for name in names if name not in ("self", "fields")} | keys | label
+    return {name for name in names if name not in ("self", "fields", "filters")} | keys | label
 
 
 @pytest.fixture(scope="module")

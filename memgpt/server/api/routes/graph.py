@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.models import Entity, Fact
+from memgpt.graph import Direction
+from memgpt.graph.traversal import FAN_OUT, MOST_HOPS, Cost
+from memgpt.models import Entity, Fact, GraphOverview, Neighbourhood, Path
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 
+MOST_DRAWN: Final = 5000
+"""Entities of one answer."""
+
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["graph"], route_class=IdempotentRoute)
 
 Name = Annotated[str | None, Query(min_length=1, max_length=1000)]
+ValidAt = Annotated[datetime | None, Query(description="Only what was true then.")]
+KnownAt = Annotated[datetime | None, Query(description="As it was known then.")]
+Ended = Annotated[bool, Query(description="Also what had ended by `valid_at`.")]
+Types = Annotated[list[str] | None, Query(description="Only facts of these types.", max_length=100)]
+Weight = Annotated[float | None, Query(description="Only facts of at least this weight.")]
+End = Annotated[int, Query(description="The id of one end.", ge=1, le=2**63 - 1)]
 
 
 @router.get("/entities")
@@ -65,12 +76,12 @@ def list_facts(
     request: Request,
     response: Response,
     memory: Reading,
-    entity: Annotated[int | None, Query(description="The id of one end.", ge=1, le=2**63 - 1)] = None,
-    direction: Literal["both", "out", "in"] = "both",
+    entity: End | None = None,
+    direction: Direction = "both",
     type: Name = None,
     superseded: bool = False,
-    valid_at: Annotated[datetime | None, Query(description="Only what was true then.")] = None,
-    known_at: Annotated[datetime | None, Query(description="As it was known then.")] = None,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Fact]:
@@ -112,3 +123,74 @@ def retract_fact(memory: Writing, id: RowId) -> Fact:
 def delete_fact(memory: Writing, id: RowId) -> None:
     """Remove a fact; undo brings it back."""
     memory.graph.delete_fact(id)
+
+
+@router.get("/graph/around")
+def graph_around(
+    memory: Reading,
+    entity: Annotated[list[End], Query(description="Ids of the entities it begins at.", min_length=1, max_length=1000)],
+    hops: Annotated[int, Query(description="Most facts on the way.", ge=0, le=MOST_HOPS)] = 1,
+    limit: Annotated[int, Query(description="Most entities beside those.", ge=1, le=MOST_DRAWN)] = 100,
+    fan_out: Annotated[
+        int, Query(description="Most facts of one entity in each direction, the strongest.", ge=1, le=MOST_DRAWN)
+    ] = FAN_OUT,
+    direction: Direction = "both",
+    types: Types = None,
+    min_weight: Weight = None,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    ended: Ended = False,
+) -> Neighbourhood:
+    """Return the subgraph within some hops. What is left out is counted: `more` of each entity."""
+    return memory.graph.around(
+        entity,
+        hops=hops,
+        limit=limit,
+        fan_out=fan_out,
+        direction=direction,
+        types=types,
+        min_weight=min_weight,
+        valid_at=valid_at,
+        known_at=known_at,
+        ended=ended,
+    )
+
+
+@router.get("/graph/path")
+def graph_path(
+    memory: Reading,
+    source: End,
+    target: End,
+    by: Annotated[Cost, Query(description="What is least: facts, or the sum of weight or of 1 / weight.")] = "hops",
+    max_hops: Annotated[int, Query(description="Most facts on the way.", ge=1, le=MOST_HOPS)] = 6,
+    direction: Direction = "both",
+    types: Types = None,
+    min_weight: Weight = None,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+    ended: Ended = False,
+) -> Path | None:
+    """Return the shortest or cheapest way between two entities; null when there is none."""
+    return memory.graph.path(
+        source,
+        target,
+        by=by,
+        max_hops=max_hops,
+        direction=direction,
+        types=types,
+        min_weight=min_weight,
+        valid_at=valid_at,
+        known_at=known_at,
+        ended=ended,
+    )
+
+
+@router.get("/graph/overview")
+def graph_overview(
+    memory: Reading,
+    limit: Annotated[int, Query(description="Most of the best connected entities.", ge=1, le=1000)] = 20,
+    valid_at: ValidAt = None,
+    known_at: KnownAt = None,
+) -> GraphOverview:
+    """Return the size of the graph, its types, its best connected entities, and the times over which it reaches."""
+    return memory.graph.overview(limit=limit, valid_at=valid_at, known_at=known_at)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from memgpt.models import Proposal, ProposalKind, ProposalStatus
 from memgpt.server.api import pages
@@ -21,12 +22,13 @@ def list_proposals(
     memory: Reading,
     status: ProposalStatus | None = None,
     kind: ProposalKind | None = None,
+    about: Annotated[str | None, Query(description="The row: `entity:4`.", min_length=1, max_length=1000)] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Proposal]:
     """Proposals, newest first."""
     last = pages.after(after, pages.Position)
-    rows = memory.proposals.list(status, kind=kind, limit=limit + 1, before=last.id if last else None)
+    rows = memory.proposals.list(status, kind=kind, about=about, limit=limit + 1, before=last.id if last else None)
     return pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))
 
 
