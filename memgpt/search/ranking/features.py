@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memgpt.search.ranking.candidates import Candidate, Floats, Indexes, Statistics
-from memgpt.search.ranking.query import Query, days_from
+from memgpt.search.ranking.dates import Span, days_from
+from memgpt.search.ranking.query import Query
 from memgpt.search.ranking.words import SoftMatcher, Texts, split
 
 FEATURES = (
@@ -40,26 +39,6 @@ FEATURES = (
     "informative",  # mean rarity, among the candidates, of its five rarest words
 )
 
-_CUES = {
-    kind: frozenset(words.split())
-    for kind, words in {
-        "when": "yesterday today tonight tomorrow ago last next recently just weekend week weeks month months year"
-        " years day days monday tuesday wednesday thursday friday saturday sunday january february march april june"
-        " july august september october november december since soon earlier",
-        "how_many": "one two three four five six seven eight nine ten eleven twelve twice once dozen dozens hundred"
-        " hundreds couple few several year years time times",
-        "who": "friend friends family mom mother dad father sister brother aunt uncle cousin wife husband kid kids son"
-        " daughter grandma grandmother grandpa grandfather colleague colleagues boss partner team",
-        "where": "here there park beach city town country museum home place restaurant cafe store school church"
-        " shelter center",
-        "why": "because cause since so inspired inspires inspiring motivated motivates motivation reason wanted"
-        " passion passionate why",
-    }.items()
-}
-_NAMES = {
-    "who": re.compile(r"[a-z,] [A-Z][a-z]+"),
-    "where": re.compile(r"\b(?:in|at|to|from) [A-Z][a-z]+"),
-}
 _DIGITS = {"when": 4, "how_many": 1}  # numbers of at least so many digits tell
 _K1, _B = 0.9, 0.3
 _AFTER, _BEFORE = 14.0, 4.0  # days in which the weight of a date fades
@@ -199,23 +178,23 @@ def _question(query: Query, columns: Columns, texts: Texts) -> dict[str, Floats]
     if query.span is not None:
         values["date"] = np.array([_nearness(query.span, row) for row in rows])
     for kind in query.kinds:
-        values[kind] = _cues(kind, rows, texts).clip(max=2.0) / 2
+        values[kind] = _cues(query, kind, rows, texts).clip(max=2.0) / 2
     return values
 
 
-def _cues(kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
+def _cues(query: Query, kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
     """Count in each row what answers that kind of question: words, numbers, capitalised names."""
-    words, digits = _CUES[kind], _DIGITS.get(kind, 0)
+    words, digits = query.language.answers.get(kind, frozenset()), _DIGITS.get(kind, 0)
     telling = np.array(
         [word in words or (word.isdigit() and len(word) >= digits > 0) for word in texts.vocabulary], bool
     )
     counted = texts.count_of(telling)
-    if pattern := _NAMES.get(kind):
+    if pattern := query.language.answer_patterns.get(kind):
         counted += [len(pattern.findall(row.content)) for row in rows]
     return counted
 
 
-def _nearness(span: tuple[date, date], row: Candidate) -> float:
+def _nearness(span: Span, row: Candidate) -> float:
     if row.created_at is None:
         return 0.0
     days = days_from(span, row.created_at.date())

@@ -1,0 +1,154 @@
+"""The English-only, German-only, … parts of ranking as data: one file for each language, ``languages/<code>.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from memgpt.search.ranking.words import split
+
+DEFAULT: Final = "en"
+"""The language of a question that speaks none of those that are known."""
+
+_LINES = re.compile(r"\n\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class DateWords:
+    """Patterns and names by which a language speaks of days."""
+
+    absolute: Sequence[re.Pattern[str]]
+    """Groups: ``year``, ``month`` (a name), ``number`` (of a month), ``day``."""
+    months: Mapping[str, int]
+    weekdays: Mapping[str, int]
+    ago: re.Pattern[str]
+    past: re.Pattern[str]
+    weekday: re.Pattern[str]
+    numbers: Mapping[str, int]
+    units: Mapping[str, int]
+    """Days of each."""
+    relative: Sequence[tuple[re.Pattern[str], int, int]]
+    """Days before today, from the latest to the earliest."""
+    years: Sequence[tuple[re.Pattern[str], int]]
+    """Years before this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What ranking knows of one language."""
+
+    code: str
+    configuration: str
+    """PostgreSQL's text search configuration."""
+    alphabet: str
+    dates: DateWords
+    questions: Mapping[str, re.Pattern[str]]
+    """By the kind of answer that is asked for."""
+    answers: Mapping[str, Set[str]]
+    """Words of each kind of answer."""
+    answer_patterns: Mapping[str, re.Pattern[str]]
+    several: re.Pattern[str]
+    """Asks for more than one thing."""
+    of_the_assistant: re.Pattern[str]
+    """Asks for what the assistant said, ..."""
+    of_the_user: re.Pattern[str]
+    """... or the user."""
+
+
+def codes() -> Sequence[str]:
+    """Return the codes of all languages there is a file of."""
+    return sorted(_files())
+
+
+def language_of(text: str) -> Language:
+    """Return the language whose frequent words a text has most of."""
+    words, frequent = set(split(text)), _function_words()
+    return language(max(frequent, key=lambda code: (len(words & frequent[code]), code == DEFAULT)))
+
+
+@cache
+def language(code: str) -> Language:
+    """Return the language of a file."""
+    data = _files()[code]
+    hints, answers = data.get("hints", {}), data.get("answers", {})
+    return Language(
+        code=code,
+        configuration=data["language"],
+        alphabet=data.get("alphabet", ""),
+        dates=_dates(data.get("dates", {})),
+        questions={kind: _pattern(text) for kind, text in data.get("questions", {}).items()},
+        answers={kind: frozenset(words.split()) for kind, words in answers.items() if isinstance(words, str)},
+        answer_patterns={kind: _pattern(text, 0) for kind, text in answers.get("patterns", {}).items()},
+        several=_pattern(hints.get("several")),
+        of_the_assistant=_pattern(hints.get("of_the_assistant")),
+        of_the_user=_pattern(hints.get("of_the_user")),
+    )
+
+
+@cache
+def _files() -> Mapping[str, Mapping[str, Any]]:
+    folder = resources.files("memgpt.search.ranking.languages")
+    files = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    return {file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8")) for file in files}
+
+
+@cache
+def _function_words() -> Mapping[str, Set[str]]:
+    return {code: frozenset(data["function_words"].split()) for code, data in _files().items()}
+
+
+def _dates(data: Mapping[str, Any]) -> DateWords:
+    months, weekdays = _named(data.get("months", ())), _named(data.get("weekdays", ()))
+    numbers, units = data.get("numbers", {}), data.get("units", {})
+    names = {
+        "{month}": _any_of(months),
+        "{weekday}": _any_of(weekdays),
+        "{unit}": _any_of(units),
+        "{count}": "|".join([r"\d+", _any_of(numbers)]),
+    }
+
+    def pattern(text: str | None) -> re.Pattern[str]:
+        for name, words in names.items():
+            text = text and text.replace(name, words)
+        return _pattern(text)
+
+    return DateWords(
+        absolute=[pattern(text) for text in data.get("absolute", ())],
+        months=months,
+        weekdays=weekdays,
+        ago=pattern(data.get("ago")),
+        past=pattern(data.get("past")),
+        weekday=pattern(data.get("weekday")),
+        numbers=numbers,
+        units=units,
+        relative=[(_phrase(text), late, early) for text, (late, early) in data.get("relative", {}).items()],
+        years=[(_phrase(text), years) for text, years in data.get("years", {}).items()],
+    )
+
+
+def _named(names: Sequence[str]) -> dict[str, int]:
+    """Return the place of each name, from 1 on; ``a|b`` are two names of one."""
+    return {name: number for number, written in enumerate(names, start=1) for name in written.split("|")}
+
+
+def _any_of(words: Mapping[str, int]) -> str:
+    """Return a pattern of any of these words, longer ones first."""
+    return "|".join(map(re.escape, _longest_first(words)))
+
+
+def _longest_first(words: Mapping[str, int]) -> Iterator[str]:
+    return iter(sorted(words, key=lambda word: (-len(word), word)))
+
+
+def _phrase(text: str) -> re.Pattern[str]:
+    return _pattern(rf"(?<!\w)(?:{text})(?!\w)")
+
+
+def _pattern(text: str | None, flags: int = re.IGNORECASE) -> re.Pattern[str]:
+    """Compile a pattern of a file; one that is absent never matches."""
+    return re.compile(_LINES.sub("", text) if text else r"(?!)", flags)
