@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from memgpt.embeddings.static import StaticWords
 from memgpt.errors import ConfigurationError
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
+from memgpt.search.ranking.dates import days_from
 from memgpt.search.ranking.features import features
 from memgpt.search.ranking.model import Calibration, packaged_calibration, pick
-from memgpt.search.ranking.dates import days_from
 
 MATCHER = SoftMatcher(StaticWords())
 NO_TERMS = Statistics(terms=(), document_frequencies=(), total=10, mean_length=8.0)
