@@ -33,6 +33,13 @@ BUDGET = {
     "/agents/ann/blocks/human/versions": 2,
     "/agents/ann/history": 2,
     "/agents/ann/history?kind=archival&actor=agent%3Aann": 2,
+    "/operations/doctor": 0,
+    "/operations/indexes": 0,
+    "/operations/indexes/sizes": 3,
+    "/operations/jobs": 1,
+    "/operations/keys": 1,
+    "/operations/audit": 1,
+    "/operations/slow": 1,
 }
 """Of each page, beside the one that looks the session up once in two seconds."""
 

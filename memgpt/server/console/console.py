@@ -17,8 +17,12 @@ from memgpt.server.console.routes import (
     blocks,
     conversations,
     documents,
+    health,
     history,
+    jobs,
+    keys,
     memories,
+    models,
     overview,
     search,
     session,
@@ -27,7 +31,20 @@ from memgpt.server.console.sessions import Sessions
 from memgpt.server.console.signing import Outside
 from memgpt.server.service import Service
 
-PAGES: Final = (agents, overview, blocks, memories, documents, conversations, search, history)
+PAGES: Final = (
+    agents,
+    overview,
+    blocks,
+    memories,
+    documents,
+    conversations,
+    search,
+    history,
+    health,
+    models,
+    jobs,
+    keys,
+)
 
 
 class Console:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -36,6 +36,27 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
 )
 """Of an agent: name, address and the key behind ``g``."""
 
+OPERATIONS: Final = (
+    ("doctor", "d"),
+    ("migrations", "m"),
+    ("indexes", "i"),
+    ("models", "e"),
+    ("jobs", "j"),
+    ("slow", "s"),
+    ("keys", "k"),
+    ("audit", "a"),
+)
+"""Of the operator: name and address, and the key behind ``g``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A way to one of the pages beside this one."""
+
+    name: str
+    address: str
+    key: str
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -48,6 +69,24 @@ class Frame:
     agent_id: str | None = None
     section: str = ""
     done: DoneChange | None = None
+    operating: bool = False
+    """Whether this is a page of the operator's."""
+
+    @property
+    def sections(self) -> Sequence[Section]:
+        """The pages of the agent, or of the operator."""
+        if self.session is None:
+            return ()
+        if self.operating:
+            return [Section(name, addresses.address("operations", name), key) for name, key in OPERATIONS]
+        if self.agent_id is None:
+            return ()
+        return [Section(name, self.url(*path), key) for name, path, key in SECTIONS]
+
+    @property
+    def operates(self) -> bool:
+        """Whether the key administers every agent."""
+        return self.session is not None and "*" in self.session.caller.agents and self.session.caller.may("admin", "*")
 
     def may(self, permission: Permission) -> bool:
         """Whether the key has a permission for the agent of the page, or for some where it has none."""
@@ -75,7 +114,7 @@ def page(
 ) -> HTMLResponse:
     """Render a template, or for a request by a script the block of it that is named ``part``.
 
-    Of the values ``agent_id``, ``section`` and ``done`` are the frame's.
+    Of the values ``agent_id``, ``section``, ``done`` and ``operating`` are the frame's.
     """
     frame = Frame(
         nonce=request.state.nonce,
@@ -85,6 +124,7 @@ def page(
         agent_id=values.get("agent_id"),
         section=values.get("section", ""),
         done=values.get("done"),
+        operating=values.get("operating", False),
     )
     loaded = environment().get_template(template)
     context = {**values, "frame": frame}
@@ -127,7 +167,6 @@ def environment() -> Environment:
         "pieces": escape.pieces,
         "split_words": escape.split_words,
         "FIRST": escape.FIRST,
-        "sections": SECTIONS,
     }
     filters: dict[str, Callable[..., Any]] = {
         "visible": escape.visible,
@@ -136,6 +175,7 @@ def environment() -> Environment:
         "utc": _utc,
         "local_utc": _local_utc,
         "number": _number,
+        "size": _size,
     }
     templates.filters |= filters
     templates.globals["ui"] = templates.get_template("macros.html").module
@@ -158,3 +198,10 @@ def _local_utc(moment: datetime | None) -> str:
 
 def _number(value: int | float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _size(size: int) -> str:
+    """Write a number of bytes as people read it."""
+    if size >= 10**9:
+        return f"{size / 1e9:,.1f} GB"
+    return f"{size / 1e6:,.1f} MB" if size >= 10**6 else f"{size / 1e3:,.0f} kB"

@@ -1,4 +1,4 @@
-"""One request for a page of an agent: the memory its key reaches, and the way back after a change."""
+"""One request for a page of an agent, or of the operator: what its key reaches, and the way back after a change."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from memgpt.errors import ForbiddenError, NotFoundError
+from memgpt.errors import AccessError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory
 from memgpt.models import AgentRow, Permission
-from memgpt.server.api.callers import AnyCaller, service_of
+from memgpt.server.api.callers import AnyCaller, TheService, service_of
 from memgpt.server.console import addresses, pages
 from memgpt.server.console.addresses import Name
 from memgpt.server.console.sessions import SignIn
-from memgpt.server.service import Caller
+from memgpt.server.operations import Operations
+from memgpt.server.service import Caller, Service
 
 _READS: Final = ("GET", "HEAD")
 
@@ -83,9 +84,7 @@ class Visit:
 
     def back_to(self, address: str, text: str, change_id: UUID | None) -> RedirectResponse:
         """Do the same with an address that is ready."""
-        mark = session_of(self.request).sign(f"{change_id}\n{text}")
-        fields = {"did": text, "mark": mark} | ({} if change_id is None else {"done": str(change_id)})
-        return RedirectResponse(f"{address}{'&' if '?' in address else '?'}{urlencode(fields)}", 303)
+        return _lead_to(self.request, address, text, change_id)
 
     def last_change(self, kind: str, id: int) -> UUID | None:
         """Return the change that this caller has just made to a row."""
@@ -95,6 +94,32 @@ class Visit:
 def aware(moment: datetime | None) -> datetime | None:
     """Return a time of a form, which is in UTC."""
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorVisit:
+    """A request for a page of the operator's."""
+
+    request: Request
+    operations: Operations
+    service: Service
+
+    def page(
+        self, template: str, values: Mapping[str, Any], *, status: int = 200, part: str | None = None
+    ) -> HTMLResponse:
+        """Render a page of the operator's."""
+        about = {"operating": True, "done": done_of(self.request)}
+        return pages.page(self.request, template, {**about, **values}, status=status, part=part)
+
+    def back(self, text: str, *parts: str | int, **query: addresses.Value) -> RedirectResponse:
+        """Lead to a page that says what was just done."""
+        return _lead_to(self.request, addresses.address("operations", *parts, **query), text, None)
+
+
+def _lead_to(request: Request, address: str, text: str, change_id: UUID | None) -> RedirectResponse:
+    mark = session_of(request).sign(f"{change_id}\n{text}")
+    fields = {"did": text, "mark": mark} | ({} if change_id is None else {"done": str(change_id)})
+    return RedirectResponse(f"{address}{'&' if '?' in address else '?'}{urlencode(fields)}", 303)
 
 
 def done_of(request: Request) -> pages.DoneChange | None:
@@ -121,3 +146,39 @@ def _visit(permission: Permission) -> Callable[[Request, Name, AnyCaller], Visit
 Reading = Annotated[Visit, Depends(_visit("read"))]
 Writing = Annotated[Visit, Depends(_visit("write"))]
 Administering = Annotated[Visit, Depends(_visit("admin"))]
+
+
+def confirm(request: Request, key: str) -> None:
+    """Let somebody go on who signed in a moment ago, or shows a key again: what follows concerns everybody, or cannot
+    be undone, and cookies of one host go to all its ports.
+
+    Raises:
+        ForbiddenError: they did not, or it is another one's.
+    """
+    session = session_of(request)
+    if session.fresh or not session.kept:
+        return
+    try:
+        shown = Caller(service_of(request).keys.authenticate(key.strip()))
+    except AccessError:
+        raise ForbiddenError(pages.say("confirm.wrong")) from None
+    signed_in = session.caller
+    if not (shown.may("admin", "*") if signed_in.key is None else shown.name == signed_in.name):
+        raise ForbiddenError(pages.say("confirm.other"))
+
+
+def _operator_visit(request: Request, service: TheService, caller: AnyCaller) -> OperatorVisit:
+    return OperatorVisit(request, Operations(service, caller), service)
+
+
+Operating = Annotated[OperatorVisit, Depends(_operator_visit)]
+"""Whoever administers every agent."""
+
+
+def _confirmed(visit: Operating, key: Annotated[str, Form(max_length=1000)] = "") -> OperatorVisit:
+    confirm(visit.request, key)
+    return visit
+
+
+Confirmed = Annotated[OperatorVisit, Depends(_confirmed)]
+"""Whoever has just shown their key."""

@@ -7,7 +7,7 @@ document.documentElement.classList.add("with-script");
 
 function prepare(root) {
   showTimes(root);
-  for (const copy of root.querySelectorAll("[data-copy]")) copy.hidden = false;
+  for (const copy of root.querySelectorAll("[data-copy], [data-copies]")) copy.hidden = false;
 }
 
 document.addEventListener("change", (event) => {
@@ -15,10 +15,12 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const copy = event.target.closest("[data-copy]");
+  const copy = event.target.closest("[data-copy], [data-copies]");
   if (!copy) return;
-  const answer = await fetch(copy.dataset.copy);
-  await navigator.clipboard.writeText(await answer.text());
+  const text = copy.dataset.copies
+    ? document.getElementById(copy.dataset.copies).textContent
+    : await (await fetch(copy.dataset.copy)).text();
+  await navigator.clipboard.writeText(text);
   copy.textContent = copy.dataset.copied;
 });
 
