@@ -39,6 +39,8 @@ class Dialect:
     garbage: bytes
     error: bytes
     media_type: str = "text/event-stream"
+    whole: Callable[[Json, Say, CallId], Json] | None = None
+    """The answer to a request that does not stream."""
 
 
 def dialect(path: str) -> Dialect:
@@ -93,7 +95,7 @@ def _openai(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list
 
 
 def _typed(event: Json) -> bytes:
-    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
 
 
 def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
@@ -239,23 +241,7 @@ def _bedrock(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], lis
     return said, [ended, _framed("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})]
 
 
-_NO_JSON = b'data: {"choices": [{"delta"\n\n'
-_OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded", "code": 503}}
-
-OPENAI = Dialect(_openai, _NO_JSON, _data({"error": {"message": "Overloaded", "type": "server_error", "code": None}}))
-RESPONSES = Dialect(
-    _responses,
-    b"event: response.output_text.delta\n" + _NO_JSON,
-    _typed({"type": "error", "code": "server_error", "message": "Overloaded", "param": None, "sequence_number": 9}),
-)
-ANTHROPIC = Dialect(_anthropic, b"event: content_block_delta\n" + _NO_JSON, _typed(_OVERLOADED))
-GOOGLE = Dialect(_google, _NO_JSON, _data({"error": {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}}))
-COHERE = Dialect(_cohere, b"event: content-delta\n" + _NO_JSON, b"")
-BEDROCK = Dialect(_bedrock, _framed("contentBlockDelta", {})[:-4], b"", media_type="application/vnd.amazon.eventstream")
-
-
-def openai_whole(say: Say, call_id: CallId) -> Json:
-    """OpenAI's answer to a request that does not stream."""
+def _openai_whole(_request: Json, say: Say, call_id: CallId) -> Json:
     calls = [
         {
             "id": call_id(),
@@ -277,3 +263,40 @@ def openai_whole(say: Say, call_id: CallId) -> Json:
     }
     whole = {"id": "c", "object": "chat.completion", "created": 1, "model": say.model or "scripted"}
     return {**whole, "choices": [choice], "usage": usage}
+
+
+def _responses_whole(request: Json, say: Say, call_id: CallId) -> Json:
+    _, [last] = _responses(request, say, call_id)
+    whole: Json = json.loads(last.split(b"data: ")[1])["response"]
+    return whole
+
+
+def _anthropic_whole(request: Json, say: Say, call_id: CallId) -> Json:
+    calls = [{"type": "tool_use", "id": call_id(), "name": name, "input": given} for name, given in say.calls]
+    return {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": say.model or request["model"],
+        "content": [*([{"type": "text", "text": say.text}] if say.text else []), *calls],
+        "stop_reason": say.finish or ("tool_use" if calls else "end_turn"),
+        "stop_sequence": None,
+        "usage": {"input_tokens": say.input_tokens, "output_tokens": say.output_tokens},
+    }
+
+
+_NO_JSON = b'data: {"choices": [{"delta"\n\n'
+_OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded", "code": 503}}
+
+_FAILED = _data({"error": {"message": "Overloaded", "type": "server_error", "code": None}})
+OPENAI = Dialect(_openai, _NO_JSON, _FAILED, whole=_openai_whole)
+RESPONSES = Dialect(
+    _responses,
+    b"event: response.output_text.delta\n" + _NO_JSON,
+    _typed({"type": "error", "code": "server_error", "message": "Overloaded", "param": None, "sequence_number": 9}),
+    whole=_responses_whole,
+)
+ANTHROPIC = Dialect(_anthropic, b"event: content_block_delta\n" + _NO_JSON, _typed(_OVERLOADED), whole=_anthropic_whole)
+GOOGLE = Dialect(_google, _NO_JSON, _data({"error": {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}}))
+COHERE = Dialect(_cohere, b"event: content-delta\n" + _NO_JSON, b"")
+BEDROCK = Dialect(_bedrock, _framed("contentBlockDelta", {})[:-4], b"", media_type="application/vnd.amazon.eventstream")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-from tests.chat_dialects import OPENAI, Dialect, Json, Say, dialect, openai_whole
+from tests.chat_dialects import Dialect, Json, Say, dialect
 
 __all__ = ["BreakOff", "ChatServer", "Fail", "Hang", "Page", "Say", "said"]
 
@@ -28,6 +28,7 @@ class Fail:
     status: int
     message: str = "no"
     code: str | None = None
+    kind: str = "error"
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,6 +66,8 @@ class ChatServer:
         self.requests: list[Json] = []
         self.bodies: list[bytes] = []
         """The requests as they were received."""
+        self.heads: list[tuple[str, Mapping[str, str]]] = []
+        """Their addresses, and their headers by lower-case name."""
         self.closing = threading.Event()
         self.hanging = threading.Event()
         self._script: deque[Reaction] = deque()
@@ -145,10 +148,15 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.heads.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            if self.path.startswith("/v1/messages/count_tokens"):
+                server.requests.append(json.loads(body))
+                self._json({"input_tokens": len(body)})
+                return
             speaks = dialect(self.path)
             match server.reaction(body):
-                case Fail(status, message, code, headers):
-                    error = {"error": {"message": message, "code": code, "type": "error"}}
+                case Fail(status, message, code, kind, headers):
+                    error = {"type": "error", "error": {"message": message, "code": code, "type": kind}}
                     self._whole(status, json.dumps(error), {**headers, "Content-Type": "application/json"})
                 case Page(text, media_type):
                     self._whole(200, text, {"Content-Type": media_type})
@@ -159,14 +167,21 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
                     server.hanging.set()
                     server.closing.wait()
                     self.close_connection = True
-                case Say() as say if speaks is OPENAI and not json.loads(body).get("stream"):
-                    self._whole(
-                        200, json.dumps(openai_whole(say, server.call_id)), {"Content-Type": "application/json"}
-                    )
+                case Say() as say if speaks.whole is not None and not json.loads(body).get("stream"):
+                    self._json(speaks.whole(json.loads(body), say, server.call_id))
                 case Say() as say:
                     said, end = speaks.events(json.loads(body), say, server.call_id)
                     self._send(speaks, [*said, *end])
                     self._last()
+
+        def do_GET(self) -> None:
+            """The list of models, as Anthropic's clients or as OpenAI's have it."""
+            theirs = {"type": "model", "id": "claude", "display_name": "Claude", "created_at": "2026-01-01T00:00:00Z"}
+            other = {"id": "gpt", "object": "model", "created": 1, "owned_by": "them"}
+            self._json({"data": [theirs if "anthropic-version" in self.headers else other]})
+
+        def _json(self, value: Json) -> None:
+            self._whole(200, json.dumps(value), {"Content-Type": "application/json"})
 
         def _whole(self, status: int, text: str, headers: Mapping[str, str]) -> None:
             body = text.encode()

@@ -101,10 +101,11 @@ class Caller:
             raise ForbiddenError(f"this API key has no access to agent {agent_id!r}")
 
 
-def token_of(authorization: str | None) -> str | None:
-    """Return the token of a header ``Authorization: Bearer …``."""
+def token_of(authorization: str | None, api_key: str | None = None) -> str | None:
+    """Return the token of a header ``Authorization: Bearer …``, else that of ``x-api-key``, as Anthropic's clients
+    send it."""
     scheme, _, token = (authorization or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return token.strip() if scheme.lower() == "bearer" else api_key
 
 
 class Service:
@@ -152,7 +153,9 @@ class Service:
         if not self.keys_required:
             return Caller(None)
         if not token:
-            raise AccessError("this needs a key: send the header 'Authorization: Bearer memgpt_…'")
+            raise AccessError(
+                "this needs a key: send the header 'Authorization: Bearer memgpt_…' or 'x-api-key: memgpt_…'"
+            )
         return Caller(self.keys.authenticate(token))
 
     def memory(self, caller: Caller, agent_id: str, permission: Permission) -> Memory:

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from memgpt.models import Message
-from memgpt.server.protocols.exchange import Said, align
+from memgpt.server.protocols import openai_chat
+from memgpt.server.protocols.exchange import Exchange, align
+from memgpt.server.protocols.said import Said
 from memgpt.server.service import Caller, Service
 from tests.chat_server import BreakOff, ChatServer, Fail, Say
 from tests.service.conftest import app_of, served, service_on
@@ -324,10 +326,8 @@ def test_parts_and_roles_of_every_kind(dsn: str, model: ChatServer) -> None:
 
 def test_a_late_answer_to_a_question_that_was_asked_again_is_none(dsn: str, model: ChatServer) -> None:
     with running(dsn, model) as (http, service):
-        from memgpt.server.protocols.exchange import Exchange
-
         memory = service.memory(Caller(None), "ann", "write")
-        slow = Exchange(memory, "default", [user("one")])
+        slow = Exchange(memory, "default", openai_chat.read([user("one")]))
         slow.begin()
         ask(http, user("one"))
         ask(http, user("one"), {"role": "assistant", "content": "ok"}, user("two"))

@@ -24,6 +24,7 @@ from memgpt.server.api.problems import ProblemDetails
 from memgpt.server.api.routes import (
     admin,
     agents,
+    anthropic,
     archival,
     blocks,
     chat,
@@ -32,6 +33,7 @@ from memgpt.server.api.routes import (
     health,
     jobs,
     messages,
+    models,
     openai,
     proposals,
     search,
@@ -62,6 +64,8 @@ _ROUTES: Final = (
     jobs,
     chat,
     openai,
+    anthropic,
+    models,
     health,
 )
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]

@@ -25,7 +25,7 @@ from memgpt.server.shares import Pool
 
 _PUBLIC: Final = documentation.ADDRESSES | {"/openapi.json"}
 _UPLOAD: Final = re.compile(r"(?:/v1)?/agents/[^/]+/(?:documents|jobs)/files")
-_CHAT: Final = re.compile(r"/v1/chat/completions|(?:/v1)?/agents/[^/]+/chat(?:/resume)?")
+_CHAT: Final = re.compile(r"/v1/(?:chat/completions|responses|messages)|(?:/v1)?/agents/[^/]+/chat(?:/resume)?")
 _STREAM: Final = re.compile(r"(?:/v1)?/agents/[^/]+/jobs/[^/]+/events|/mcp")
 
 
@@ -117,7 +117,7 @@ class EdgeMiddleware:
 
     async def _caller(self, headers: Headers) -> Caller:
         """By the key in the head; usually known without a question to the database."""
-        token = token_of(headers.get("authorization"))
+        token = token_of(headers.get("authorization"), headers.get("x-api-key"))
         if (caller := self._service.known_caller(token)) is not None:
             return caller
         if self._lookups is None:  # it belongs to the loop

@@ -32,7 +32,7 @@ from memgpt.errors import (
     MemgptError,
     NotFoundError,
 )
-from memgpt.server.protocols import openai_errors
+from memgpt.server.protocols import anthropic_errors, openai_errors
 
 log = logging.getLogger("memgpt.server.api")
 
@@ -82,22 +82,28 @@ async def refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -
     """Answer with why a request is refused."""
     request_id = scope["state"].get("request_id")
     headers = {"Retry-After": str(math.ceil(refused.seconds))} if refused.status in (429, 503) else {}
-    path = scope["path"]
-    answer = response(refused.status, str(refused), request_id=request_id, headers=headers, path=path)
+    answer = response(refused.status, str(refused), request_id=request_id, headers=headers, scope=scope)
     await answer(scope, receive, send)
 
 
 def response(
-    status: int, detail: str, *, request_id: str | None = None, headers: Mapping[str, str] | None = None, path: str = ""
+    status: int,
+    detail: str,
+    *,
+    request_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    scope: Scope | None = None,
 ) -> JSONResponse:
-    """Make the response of a problem, at OpenAI's addresses in OpenAI's words; one that may pass by itself says when to
-    try again."""
+    """Make the response of a problem, to OpenAI's and Anthropic's clients in the words of theirs; one that may pass by
+    itself says when to try again."""
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", "1")
     if status == 401:
         extra.setdefault("WWW-Authenticate", 'Bearer realm="memgpt"')
-    if openai_errors.speaks(path):
+    if scope is not None and anthropic_errors.speaks(scope):
+        return anthropic_errors.response(status, detail, request_id=request_id, headers=extra)
+    if scope is not None and openai_errors.speaks(scope):
         return openai_errors.response(status, detail, headers=extra)
     problem = ProblemDetails(
         title=HTTPStatus(status).phrase,
@@ -142,7 +148,7 @@ def request_id(request: Request) -> str | None:
 
 
 async def _of_ours(request: Request, error: Exception) -> JSONResponse:
-    return response(status_of(error), detail_of(error), request_id=request_id(request), path=request.scope["path"])
+    return response(status_of(error), detail_of(error), request_id=request_id(request), scope=request.scope)
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
@@ -150,7 +156,7 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     details = {404: "there is nothing at this address", 405: "this address has no such method"}
     detail = details.get(error.status_code, str(error.detail))
     return response(
-        error.status_code, detail, request_id=request_id(request), path=request.scope["path"], headers=error.headers
+        error.status_code, detail, request_id=request_id(request), scope=request.scope, headers=error.headers
     )
 
 
@@ -158,10 +164,10 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     problems = [_words(e) for e in error.errors()]
     status = 400 if any(e["type"] == "json_invalid" for e in error.errors()) else 422
-    if openai_errors.speaks(request.scope["path"]):
+    if openai_errors.speaks(request.scope) and not anthropic_errors.speaks(request.scope):
         param = ".".join(str(part) for part in error.errors()[0]["loc"][1:2])
         return openai_errors.response(status, problems[0], param=param or None)
-    return response(status, "; ".join(problems), request_id=request_id(request), path=request.scope["path"])
+    return response(status, "; ".join(problems), request_id=request_id(request), scope=request.scope)
 
 
 def _words(error: Mapping[str, Any]) -> str:
@@ -170,10 +176,10 @@ def _words(error: Mapping[str, Any]) -> str:
 
 
 async def _of_precondition(request: Request, error: Exception) -> JSONResponse:
-    return response(412, str(error), request_id=request_id(request), path=request.scope["path"])
+    return response(412, str(error), request_id=request_id(request), scope=request.scope)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     detail = "an unexpected error; the log has it under this request id"
-    return response(500, detail, request_id=request_id(request), path=request.scope["path"])
+    return response(500, detail, request_id=request_id(request), scope=request.scope)

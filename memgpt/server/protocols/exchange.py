@@ -1,125 +1,36 @@
-"""One exchange through OpenAI's protocol: what of a client's messages is new, and keeping it with the reply.
+"""One exchange with a client: what of its messages is new, and keeping it with the reply.
 
-A client sends the conversation again with each step and each retry. What the session has of it is found by aligning the
-two from their ends; what comes after is new. The last reply that is stored and that the client does not know (it was
-lost on the way, or broke off) gives way to what the client says or gets instead, so that every message is there once.
+A client sends the conversation again with each step and each retry, or refers to what the upstream has of it. What the
+session has of it is found by aligning the two from their ends; what comes after is new. The last reply that is stored
+and that the client does not know (it was lost on the way, or broke off) gives way to what the client says or gets
+instead, so that every message is there once.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from itertools import count
+from typing import Final
 
 from memgpt import validation
 from memgpt.errors import MemgptError
-from memgpt.llm.context import compared
 from memgpt.memory import Memory, scope_of
 from memgpt.messages.store import MessageStore
-from memgpt.models import Json, Message
+from memgpt.models import Message
+from memgpt.server.protocols.said import Key, Said, stored
 
 log = logging.getLogger("memgpt.server.api")
 
-_ROLES: Final = {"user": "user", "assistant": "assistant", "tool": "tool", "function": "tool"}
-"""As they are kept; what a client instructs is not."""
 _LONGEST_REPLY: Final = 100
 """Messages of one turn behind which its beginning is looked for."""
 _MOST_STORED: Final = 10_000
-
-Key: TypeAlias = tuple[str, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One message as it is kept."""
-
-    role: str
-    content: str
-    tool_calls: Sequence[Json] = ()
-    tool_call_id: str | None = None
-    name: str | None = None
-    interrupted: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Return the identity of a message; clients trim texts and write arguments anew."""
-        return self.role, compared(self.content), "\n".join(map(_call_key, self.tool_calls)), self.tool_call_id or ""
-
-    def fields(self, session: str) -> Json:
-        """For :meth:`memgpt.messages.messages.Messages.append_many`."""
-        return {
-            "role": self.role,
-            "content": self.content,
-            "session": session,
-            "tool_calls": [*self.tool_calls] or None,
-            "tool_call_id": self.tool_call_id,
-            "name": self.name,
-            "metadata": {"interrupted": True} if self.interrupted else None,
-        }
-
-
-def said(message: Mapping[str, Any]) -> Said | None:
-    """Read a message of OpenAI's protocol; None for instructions, and for one without content."""
-    role = _ROLES.get(str(message.get("role")))
-    if role is None:
-        return None
-    calls = message.get("tool_calls") or []
-    if isinstance(message.get("function_call"), Mapping):
-        calls = [{"function": message["function_call"]}]
-    tool_calls = [_call(call) for call in calls if isinstance(call, Mapping)] if role == "assistant" else []
-    content = storable(text_of(message.get("content")) or str(message.get("refusal") or ""))
-    if not content.strip() and not tool_calls and role != "tool":
-        return None
-    return Said(
-        role,
-        content,
-        tool_calls,
-        _name(message.get("tool_call_id")) if role == "tool" else None,
-        _name(message.get("name")),
-    )
-
-
-def _call(call: Mapping[str, Any]) -> Json:
-    """Return a tool call with its arguments."""
-    function = call.get("function") or call.get("custom")
-    function = function if isinstance(function, Mapping) else {}
-    arguments = function.get("arguments", function.get("input"))
-    named = {"name": _name(function.get("name")) or "", "arguments": storable(arguments or "")}
-    return {"id": _name(call.get("id")), "type": "function", "function": named}
-
-
-def _name(value: Any) -> str | None:
-    return storable(value)[:200] if isinstance(value, str) and value.strip() else None
-
-
-def text_of(content: Any) -> str:
-    """Return the text of a content, which may be a list of parts; others are named."""
-    if isinstance(content, list):
-        return "\n".join(_part(part) for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
-
-
-def _part(part: Mapping[str, Any]) -> str:
-    text = part.get("text") or part.get("refusal")
-    return text if isinstance(text, str) else f"[{part.get('type', 'part')}]"
-
-
-def storable(value: Any) -> str:
-    """Make a text storable: replace what PostgreSQL cannot hold by U+FFFD, and bound its length."""
-    return validation.replaced(value if isinstance(value, str) else str(value))[: validation.MAX_TEXT]
-
-
-def _call_key(call: Mapping[str, Any]) -> str:
-    inner = call.get("function")
-    function = inner if isinstance(inner, Mapping) else call
-    arguments: Any = function.get("arguments")
-    with suppress(ValueError, TypeError, RecursionError):  # as it is written, then
-        arguments = json.dumps(json.loads(arguments), sort_keys=True)
-    return json.dumps([call.get("id"), function.get("name"), str(arguments)])
+_MOST_SESSIONS: Final = 1000
+_begun: Final = count()
+_last_kept: Final[OrderedDict[tuple[str, str], int]] = OrderedDict()
+"""By agent and session which exchange of this process, in the order of their beginnings, was kept last."""
 
 
 def align(stored: Sequence[Key], sent: Sequence[Key]) -> tuple[int, int]:
@@ -162,30 +73,48 @@ def _common_ends(stored: Sequence[Key], sent: Sequence[Key]) -> list[int]:
 
 
 class Exchange:
-    """One request and its reply, kept once it is known how the reply ended."""
+    """One request and its reply, kept once it is known how the reply ended.
 
-    def __init__(self, memory: Memory, session: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    Args:
+        sent: what of the request is kept.
+        previous: the upstream's id of the reply that it goes on from; what was said until then is not in it.
+    """
+
+    def __init__(self, memory: Memory, session: str, sent: Sequence[Said], previous: str | None = None) -> None:
         self._memory = memory
         self._session = validation.name(session, "session")
-        self._sent = [each for message in messages if (each := said(message)) is not None]
+        self._sent = sent
+        self._previous = previous
+        self._number = next(_begun)
         self._last_id = 0
+        self._conversation: Sequence[Said] = ()
         self._lost: Sequence[Message] = ()
 
-    def begin(self) -> None:
-        """Note how far the session is: what is kept after that is not older than this request."""
-        stored = self._stored()
-        self._last_id = max((message.id for message in stored), default=0)
-        _, self._lost = self._new(stored)
+    def begin(self) -> str | None:
+        """Note how far the session is: what is kept after that is not older than this request.
+
+        Returns the first reference to what is not a reply of this session; the request is not to be sent with it.
+        """
+        before = self._stored()
+        self._last_id = max((message.id for message in before), default=0)
+        references = [id for id in (self._previous, *(each.refers_to for each in self._sent)) if id is not None]
+        places = _places(before)
+        if not all(id in places for id in references):
+            before = self._stored(_MOST_STORED)
+            places = _places(before)
+        self._conversation, _ = self._believed(before)
+        _, self._lost = self._new(before)
+        return next((id for id in references if id not in places), None)
 
     @property
     def texts(self) -> Sequence[str]:
         """Return the texts that are no memory: what the prompt has already, and a reply to it that did not arrive."""
-        return [*(each.content for each in self._sent), *(message.content for message in self._lost)]
+        return [*(each.content for each in self._conversation), *(message.content for message in self._lost)]
 
     @property
     def question(self) -> str:
         """Return what the user said last."""
-        return next((each.content for each in reversed(self._sent) if each.role == "user"), "")
+        return next((each.content for each in reversed(self._conversation) if each.role == "user"), "")
 
     def keep(self, reply: Said | None) -> bool:
         """Keep what is new. False where that failed, which does not take the reply away from who paid for it."""
@@ -203,9 +132,10 @@ class Exchange:
         scope.warm_embedding_cache([each.content for each in fresh if each.content.strip()])
         with scope.transaction() as connection:
             now = MessageStore(connection, scope.author).lock_session(self._session)
-            stored = self._stored()
-            fresh, lost = self._new(stored)
-            if (fresh or (reply is not None and reply.interrupted)) and self._is_late(stored):
+            before = self._stored()
+            fresh, lost = self._new(before)
+            older = self._number < _last_kept.get((self._memory.agent, self._session), -1)
+            if (fresh or older or (reply is not None and reply.interrupted)) and self._is_late(before):
                 return
             if reply is not None and (fresh or self._replaces(lost, reply)):
                 fresh.append(reply)
@@ -213,88 +143,59 @@ class Exchange:
                 return
             for message in lost:
                 self._memory.messages.delete(message.id)
-            if stored:
-                now = max(now, stored[-1].created_at + timedelta(microseconds=1))
+            if before:
+                now = max(now, before[-1].created_at + timedelta(microseconds=1))
             self._memory.messages.append_many([{**each.fields(self._session), "created_at": now} for each in fresh])
+            self._note()
 
-    def _is_late(self, stored: Sequence[Message]) -> bool:
+    def _note(self) -> None:
+        """Note that this exchange was kept: one that began before it and comes later is late."""
+        _last_kept[self._memory.agent, self._session] = self._number
+        _last_kept.move_to_end((self._memory.agent, self._session))
+        if len(_last_kept) > _MOST_SESSIONS:
+            _last_kept.popitem(last=False)
+
+    def _is_late(self, now: Sequence[Message]) -> bool:
         """Tell whether the client has asked again, was answered, and went on: then this reply belongs to no
         conversation."""
+        if not self._sent:
+            return False
         asked = self._sent[-1].key
-        return any(message.id > self._last_id and _stored_key(message) == asked for message in stored)
+        return any(message.id > self._last_id and stored(message).key == asked for message in now)
 
     def _replaces(self, lost: Sequence[Message], reply: Said) -> bool:
         """Tell whether a reply takes the place of a stored one: it is neither the same again nor a part of it."""
-        return not lost or (not reply.interrupted and [_stored_key(message) for message in lost] != [reply.key])
+        if not lost or reply.interrupted:
+            return not lost
+        replies = [stored(message) for message in lost]
+        return [each.key for each in replies] != [reply.key] or replies[0].ids != reply.ids
 
-    def _stored(self) -> Sequence[Message]:
-        most = min(_MOST_STORED, 2 * len(self._sent) + _LONGEST_REPLY)
+    def _stored(self, most: int | None = None) -> Sequence[Message]:
+        most = min(_MOST_STORED, most or 2 * len(self._sent) + _LONGEST_REPLY)
         return self._memory.messages.list(session=self._session, limit=most, roles=("user", "assistant", "tool"))
 
-    def _new(self, stored: Sequence[Message]) -> tuple[list[Said], Sequence[Message]]:
-        matched, standing = align([_stored_key(message) for message in stored], [each.key for each in self._sent])
-        return self._sent[matched:], stored[standing:]
+    def _believed(self, before: Sequence[Message]) -> tuple[list[Said], int]:
+        """Return the conversation as the client believes it, with what it refers to, and how much of that comes before
+        what it sent."""
+        places = _places(before)
+        known = [stored(message) for message in before[: places.get(self._previous or "", -1) + 1]]
+        sent: list[Said] = []
+        last = None
+        for each in self._sent:
+            place = places.get(each.refers_to) if each.refers_to else None
+            if each.refers_to is None:
+                sent.append(each)
+            elif place is not None and place != last:
+                sent.append(stored(before[place]))
+            last = place
+        return [*known, *sent], len(known)
+
+    def _new(self, before: Sequence[Message]) -> tuple[list[Said], Sequence[Message]]:
+        believed, known = self._believed(before)
+        matched, standing = align([stored(message).key for message in before], [each.key for each in believed])
+        return believed[max(matched, known) :], before[standing:]
 
 
-def _stored_key(message: Message) -> Key:
-    return Said(message.role, message.content, message.tool_calls or (), message.tool_call_id).key
-
-
-class Reply:
-    """Answer of a model, put together from the pieces of a stream or taken whole; of several choices the first."""
-
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._refusals: list[str] = []
-        self._calls: dict[int, Json] = {}
-        self.finished = False
-
-    @classmethod
-    def whole(cls, content: bytes) -> Said | None:
-        """Read the reply of a response that is no stream; None if there is none in it."""
-        choice = _first_choice(content)
-        message = choice.get("message")
-        return said({**message, "role": "assistant"}) if isinstance(message, Mapping) else None
-
-    def add(self, event: str) -> None:
-        """One event of a stream; what is none of OpenAI's says nothing."""
-        choice = _first_choice(event)
-        self.finished = self.finished or bool(choice.get("finish_reason"))
-        delta = choice.get("delta")
-        if not isinstance(delta, Mapping):
-            return
-        for name, pieces in (("content", self._texts), ("refusal", self._refusals)):
-            if isinstance(delta.get(name), str):
-                pieces.append(delta[name])
-        for call in delta.get("tool_calls") or ():
-            if isinstance(call, Mapping):
-                self._add_call(call)
-
-    def _add_call(self, piece: Mapping[str, Any]) -> None:
-        index = piece.get("index")
-        place = index if isinstance(index, int) else len(self._calls)
-        call = self._calls.setdefault(
-            place, {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-        )
-        call["id"] = piece.get("id") or call["id"]
-        function = piece.get("function")
-        for name in ("name", "arguments"):
-            if isinstance(function, Mapping) and isinstance(function.get(name), str):
-                call["function"][name] += function[name]
-
-    def said(self, *, interrupted: bool = False) -> Said | None:
-        """Return the message so far; of an interrupted one the text only, for a part of a call is none."""
-        text = "".join(self._texts) or "".join(self._refusals)
-        calls = [] if interrupted else [self._calls[place] for place in sorted(self._calls)]
-        message = said({"role": "assistant", "content": text, "tool_calls": calls})
-        if message is None or not interrupted:
-            return message
-        return Said("assistant", message.content, interrupted=True)
-
-
-def _first_choice(content: bytes | str) -> Mapping[str, Any]:
-    try:
-        choices = json.loads(content)["choices"]
-        return next((c for c in choices if isinstance(c, Mapping) and not c.get("index")), {})
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
+def _places(messages: Sequence[Message]) -> dict[str, int]:
+    """Return where the replies are that have an id of the upstream's."""
+    return {id: place for place, message in enumerate(messages) for id in stored(message).ids}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.types import Scope
+
+from memgpt.server.protocols.reply import loaded
 
 
 class OpenAIErrorDetail(BaseModel):
@@ -31,7 +33,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "5XX": {"model": OpenAIError, "description": "The service, or the upstream, cannot serve it now."},
 }
 
-_ADDRESSES: Final = re.compile(r"/v1/(?:chat/completions|embeddings|models)(?:/.*+)?")
+_ADDRESSES: Final = re.compile(r"/v1/(?:chat/completions|embeddings|models|responses)(?:/.*+)?")
 _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
     401: ("authentication_error", "invalid_api_key"),
     403: ("permission_error", None),
@@ -41,9 +43,9 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 """Type and code of a status; others below 500 are the request's, and from 500 on the server's."""
 
 
-def speaks(path: str) -> bool:
-    """Tell whether an address answers in OpenAI's protocol."""
-    return _ADDRESSES.fullmatch(path) is not None
+def speaks(scope: Scope) -> bool:
+    """Tell whether a request is answered in OpenAI's protocol."""
+    return _ADDRESSES.fullmatch(scope["path"]) is not None
 
 
 def error(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
@@ -68,8 +70,5 @@ def response(
 
 def is_error(content: bytes) -> bool:
     """Tell whether an upstream's response is an error in this shape."""
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
+    value = loaded(content)
     return isinstance(value, dict) and isinstance(value.get("error"), dict) and "message" in value["error"]

@@ -1,0 +1,21 @@
+"""What requests with a model say of the memory they want, and the upstream they go to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header, Request
+
+from memgpt.server.protocols.upstream import Upstream
+from memgpt.server.service import Service
+
+AgentHeader = Annotated[
+    str | None,
+    Header(description="Whose memory; else the request's `user`, else the key's only agent.", max_length=255),
+]
+SessionHeader = Annotated[str | None, Header(description="The conversation the turn belongs to.", max_length=1000)]
+BudgetHeader = Annotated[int, Header(description="Most tokens of memory in the prompt.", ge=0, le=1_000_000)]
+
+
+def upstream_of(request: Request, service: Service) -> Upstream:
+    return Upstream(request.app.state.upstream, service.options)
