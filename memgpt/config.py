@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     chat_model: str | None = None
     """Model of ``memgpt chat`` and of ``Agent``: ``provider:model``."""
     chat_base_url: str | None = None
-    """Address of an endpoint that speaks the provider's protocol. The service's chat completions go there too."""
+    """Address of an endpoint that speaks the provider's protocol. The service's clients are forwarded there too."""
     chat_api_key: SecretStr | None = None
     """Key for the chat endpoint; absent, the provider's own variable is used."""
     chat_window: Annotated[int | None, Field(ge=2048)] = None

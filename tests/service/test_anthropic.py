@@ -290,7 +290,7 @@ def test_an_upstream_s_refusal_is_passed_on(
     assert spoken(service, agent) == []
 
 
-@pytest.mark.parametrize("how", ["reset", "end", "error"])
+@pytest.mark.parametrize("how", ["end", "error"])
 def test_a_reply_that_breaks_off_is_kept_as_far_as_it_went(
     client: anthropic.Anthropic, model: ChatServer, service: Service, agent: str, how: Any
 ) -> None:
