@@ -33,9 +33,9 @@ FORMS = {
 _WORDS = ("bm25",)
 _CONTEXT = (
     *("bm25", "bm25_topic", "bm25_before1", "bm25_before2", "coverage", "session_bm25", "session_coverage"),
-    *("opening", "length", "informative"),
+    *("opening", "long", "informative", "question"),
 )
-_QUESTION = ("speaker", "date", "when", "how_many", "who", "where", "why")
+_QUESTION = ("speaker", "role", "date", "when", "how_many", "who", "where", "why")
 STEPS = {
     "BM25 with the agent's own statistics": _WORDS,
     "+ turns before and around, session": _CONTEXT,

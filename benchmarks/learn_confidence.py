@@ -22,7 +22,7 @@ from memgpt.config import OFFLINE_MODEL
 from memgpt.search.ranking import FEATURES, packaged_model
 from memgpt.search.ranking.model import ABSOLUTE, Calibration
 
-CALIBRATION = Path(__file__).parents[1] / "memgpt" / "ranking" / "confidence.json"
+CALIBRATION = Path(__file__).parents[1] / "memgpt" / "search" / "ranking" / "confidence.json"
 PENALTY = 1.0
 MISSED = 0.1
 """Share of the questions with an answer whose best hit may be called weak."""
@@ -123,7 +123,8 @@ def main() -> None:
         dsn = fixtures.database(server, "confidence", model=OFFLINE_MODEL, dimensions=256)
         data = [ask(dsn, one, [other for other in conversations if other is not one]) for one in conversations]
     print("leave one conversation out:", *report(data), sep="\n")
-    text = json.dumps(asdict(learn(data)), indent=2) + "\n"
+    source = f"learned by benchmarks/learn_confidence.py on {len(conversations)} conversations of LoCoMo"
+    text = json.dumps(asdict(replace(learn(data), source=source)), indent=2) + "\n"
     print(text)
     if options.write:
         CALIBRATION.write_text(text)

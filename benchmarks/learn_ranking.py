@@ -1,14 +1,17 @@
-"""Learn the weights of the ranking from conversations with questions whose evidence is known.
+"""Learn the weights of the ranking from conversations with questions whose evidence is known: of two people (LoCoMo)
+and of a user with an assistant who replies at length (``benchmarks.chats``).
 
 Candidates are those of the real search statement, through the public API. The loss is a softmax over each question's
-candidates (listwise), with an L2 penalty; every weight but that of the length must not be negative, so that no feature
-can be used against its meaning. With ``--write`` the weights go to ``memgpt/search/ranking/weights.json``.
+candidates (listwise), with an L2 penalty; every weight but those of long texts and of questions must not be negative,
+so that no feature can be used against its meaning. What is printed leaves one conversation out. With ``--write`` the
+weights go to ``memgpt/search/ranking/weights.json``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import fixtures, locomo
+from benchmarks import chats, fixtures, locomo
 from memgpt import Memory, embeddings
 from memgpt.config import OFFLINE_MODEL, Settings
 from memgpt.database.connection import Database
@@ -28,11 +31,14 @@ from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, analy
 from memgpt.search.ranking.features import features
 from memgpt.search.ranking.model import pick
 
-WEIGHTS = Path(__file__).parents[1] / "memgpt" / "ranking" / "weights.json"
+WEIGHTS = Path(__file__).parents[1] / "memgpt" / "search" / "ranking" / "weights.json"
 DATA = Path(os.environ.get("LOCOMO", "locomo10.json"))
-FREE = {"length"}
+CHATS = Path(os.environ.get("BEAM", "beam.json"))
+FREE = {"long", "question"}
 """Features whose weight may be negative."""
 PENALTY = 1.0
+CHATS_WEIGH = 2.0
+"""What a question about a chat counts: there are fewer of them, and LoCoMo's count twice, with captions and without."""
 SEVERAL, SINGLE = 0.3, -0.1
 MATCHER = SoftMatcher(StaticWords())
 
@@ -46,6 +52,12 @@ class Example:
     rows: list[Candidate]
     matrix: NDArray[np.float64]
     evidence: frozenset[int]
+    kind: str = ""
+    """Of a question about a chat: ``fact`` or ``preference``."""
+
+    @property
+    def weight(self) -> float:
+        return CHATS_WEIGH if self.kind else 1.0
 
     @property
     def eligible(self) -> NDArray[np.intp]:
@@ -67,22 +79,37 @@ def remember(dsn: str, agent: str, conversation: locomo.Conversation, **form: ob
 
 def examples(dsn: str, agent: str, conversation: locomo.Conversation, ids: dict[str, int]) -> list[Example]:
     """Every question that has evidence. An adversarial one names the wrong speaker: nothing is learned from names."""
+    asked = [(q.category, q.text, q.evidence, "") for q in conversation.questions]
+    return _examples(dsn, agent, asked, ids)
+
+
+def chat_examples(dsn: str, chat: chats.Chat) -> list[Example]:
+    """Every question about a chat, which is stored for it."""
+    with Memory(chat.name, dsn=dsn) as memory:
+        messages = memory.messages.append_many(chat.messages)
+    ids = {message.metadata["turn"]: message.id * len(KINDS) + KINDS.index("message") for message in messages}
+    return _examples(dsn, chat.name, [(0, q.text, q.evidence, q.kind) for q in chat.questions], ids)
+
+
+def _examples(
+    dsn: str, agent: str, asked: Sequence[tuple[int, str, frozenset[str], str]], ids: dict[str, int]
+) -> list[Example]:
     options = Settings()
     database = Database(dsn, options=options)
     search = Search(AgentScope(database, Author(agent, "benchmark"), embeddings.from_settings(options), options))
     found = []
-    for question in conversation.questions:
-        material = search.material(question.text, ["message"])
+    for category, text, turns, kind in asked:
+        material = search.material(text, ["message"])
         if material is None:
             continue
         rows, statistics = material
-        query = analyse(question.text)
+        query = analyse(text)
         matrix = features(query, rows, statistics, MATCHER)
-        if question.category == locomo.ADVERSARIAL:
+        if category == locomo.ADVERSARIAL:
             matrix[:, FEATURES.index("speaker")] = 0.0
             matrix[:, FEATURES.index("bm25")] = matrix[:, FEATURES.index("bm25_topic")]
-        evidence = frozenset(ids[turn] for turn in question.evidence)
-        found.append(Example(question.category, query.several, rows, matrix, evidence))
+        evidence = frozenset(ids[turn] for turn in turns)
+        found.append(Example(category, query.several, rows, matrix, evidence, kind))
     database.close()
     return found
 
@@ -94,10 +121,10 @@ def learn(given: Sequence[Example], *, penalty: float = PENALTY, only: Sequence[
         eligible = example.eligible
         gold = np.array([example.rows[n].id in example.evidence for n in eligible])
         if gold.any():
-            lists.append((example.matrix[eligible], gold / gold.sum()))
+            lists.append((example.matrix[eligible], gold / gold.sum(), example.weight))
     columns = [n for n, name in enumerate(FEATURES) if name in only]
     while True:
-        found = _fit([(matrix[:, columns], gold) for matrix, gold in lists], penalty)
+        found = _fit([(matrix[:, columns], gold, weight) for matrix, gold, weight in lists], penalty)
         negative = {c for c, w in zip(columns, found, strict=True) if w < 0 and FEATURES[c] not in FREE}
         if not negative:
             break
@@ -107,19 +134,21 @@ def learn(given: Sequence[Example], *, penalty: float = PENALTY, only: Sequence[
     return Model(weights, several=SEVERAL, single=SINGLE)
 
 
-def _fit(lists: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], penalty: float) -> NDArray[np.float64]:
+def _fit(
+    lists: Sequence[tuple[NDArray[np.float64], NDArray[np.float64], float]], penalty: float
+) -> NDArray[np.float64]:
     """Newton's method: the loss is convex and there are two dozen weights."""
     size = lists[0][0].shape[1]
     weights = np.zeros(size)
     for _ in range(30):
         slope, curve = penalty * weights, penalty * np.eye(size)
-        for matrix, gold in lists:
+        for matrix, gold, weight in lists:
             scores = matrix @ weights
             share = np.exp(scores - scores.max())
             share /= share.sum()
             mean = share @ matrix
-            slope += mean - gold @ matrix
-            curve += (matrix * share[:, None]).T @ matrix - np.outer(mean, mean)
+            slope += weight * (mean - gold @ matrix)
+            curve += weight * ((matrix * share[:, None]).T @ matrix - np.outer(mean, mean))
         step = np.linalg.solve(curve, slope)
         weights -= step * min(1.0, 2.0 / max(float(np.linalg.norm(step)), 1e-9))
         if np.abs(step).max() < 1e-5:
@@ -143,28 +172,50 @@ def leave_one_out(
     return found
 
 
+def held_out(units: Sequence[Sequence[Example]], penalty: float) -> list[tuple[Example, list[int]]]:
+    """Each unit (a conversation in all its forms, or a chat) ordered by weights learned on the others."""
+    found = []
+    for number, unit in enumerate(units):
+        model = learn([e for n, one in enumerate(units) if n != number for e in one], penalty=penalty)
+        found += [(e, e.order(model)) for e in unit if e.kind or e.category in locomo.CATEGORIES]
+    return found
+
+
+def _report(found: Sequence[tuple[Example, list[int]]]) -> None:
+    for title, kind in (("two people", ""), ("chats, facts", "fact"), ("chats, preferences", "preference")):
+        part = [(e, order) for e, order in found if e.kind == kind]
+        if part:
+            five, ten = (100 * np.mean([recall(e, order, depth) for e, order in part]) for depth in (5, 10))
+            print(f"one left out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(part)} questions)")
+
+
 def main() -> None:
     parser = fixtures.arguments(__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--chats", type=Path, default=CHATS, help="chats with long replies")
     parser.add_argument("--write", action="store_true", help="write the weights into the package")
     options = parser.parse_args()
     conversations = locomo.load(options.data)
-    data: list[list[Example]] = []
+    if not options.chats.is_file():
+        sys.exit(chats.ABSENT.format(path=options.chats))
+    units: list[list[Example]] = []
     with fixtures.own_server() as server:
         dsn = fixtures.database(server, "learn", model=OFFLINE_MODEL, dimensions=256)
-        for captions in (False, True):
-            for conversation in conversations:
+        for conversation in conversations:
+            units.append([])
+            for captions in (False, True):
                 agent = f"{conversation.name} {captions}"
                 ids = remember(dsn, agent, conversation, captions=captions)
-                data.append(examples(dsn, agent, conversation, ids))
-    for title, part in (("text", data[: len(conversations)]), ("text and captions", data[len(conversations) :])):
-        ordered = leave_one_out(data, part)
-        five, ten = (100 * np.mean([recall(e, order, depth) for e, order in ordered]) for depth in (5, 10))
-        print(
-            f"leave one conversation out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(ordered)} questions)"
-        )
-    model = learn([e for one in data for e in one], penalty=PENALTY * 2)
-    text = json.dumps({"weights": model.weights, "several": model.several, "single": model.single}, indent=2) + "\n"
+                units[-1] += examples(dsn, agent, conversation, ids)
+        units += [chat_examples(dsn, chat) for chat in chats.load(options.chats)]
+    _report(held_out(units, PENALTY))
+    model = learn([e for unit in units for e in unit])
+    source = (
+        f"learned by benchmarks/learn_ranking.py on {len(conversations)} conversations of LoCoMo and "
+        f"{len(units) - len(conversations)} chats of BEAM"
+    )
+    data = {"source": source, "weights": model.weights, "several": model.several, "single": model.single}
+    text = json.dumps(data, indent=2) + "\n"
     print(text)
     if options.write:
         WEIGHTS.write_text(text)

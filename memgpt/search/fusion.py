@@ -183,6 +183,7 @@ def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> 
             after=after.get(f.id, ()) if f.kind == "message" else (),
             cosine=f.similarity,
             candidate=f.candidate,
+            of_the_user=f.role == "user" or f.kind == "archival",
         )
         for f in matches
     ]

@@ -95,7 +95,7 @@ def test_a_lexicon_begins_anew_when_it_has_become_too_large(monkeypatch: pytest.
     monkeypatch.setattr("memgpt.search.ranking.words._MOST_BYTES", matcher.nbytes - 1)
     known = Texts.of(["aword0 and tea"], matcher.lexicon)
     assert matcher.nbytes < 100_000
-    near, _ = matcher.match(["tea"], known)
+    near, _, _ = matcher.match(["tea"], known)
     assert near[0, 0] == pytest.approx(1.0)
 
 

@@ -15,6 +15,7 @@ from memgpt.errors import ConfigurationError
 from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
 from memgpt.search.ranking.dates import days_from
 from memgpt.search.ranking.features import features
+from memgpt.search.ranking.languages.language import language
 from memgpt.search.ranking.model import Calibration, packaged_calibration, pick
 
 MATCHER = SoftMatcher(StaticWords())
@@ -75,6 +76,76 @@ def test_an_answer_follows_its_question() -> None:
     found = order("guitar", rows, statistics, matcher=MATCHER)
     assert found.index(2) < found.index(4)
     assert found[-1] == 4
+
+
+def test_a_long_reply_after_a_question_is_not_its_answer_and_lends_nothing() -> None:
+    statistics = Statistics(terms=("deadlin",), document_frequencies=(3,), total=50, mean_length=10.0)
+    talk = {"session": "s", "session_frequencies": (3,)}
+    reply = "Here is a plan for your deadline: " + " ".join(f"step{n} does thing{n}" for n in range(150))
+    rows = [
+        turn(1, "Can you plan my deadline?", frequencies=(1,), role="user", after=(2, 3), **talk),
+        turn(2, reply, frequencies=(1,), role="assistant", before=(1,), after=(3, 4), **talk),
+        turn(3, "Great, thanks a lot", frequencies=(0,), role="user", before=(2, 1), after=(4,), **talk),
+        turn(4, "My deadline is on the ninth of May", frequencies=(1,), role="user", before=(3, 2), **talk),
+    ]
+    found = order("When is my deadline?", rows, statistics, matcher=MATCHER)
+    assert found[0] == 4
+    assert found.index(2) > found.index(1)
+
+
+def test_advice_brings_what_the_user_prefers_and_questions_about_the_past_do_not() -> None:
+    rows = [
+        turn(1, "I wrote the letter at the lake", role="user", of_the_user=True),
+        turn(2, "I prefer writing in the mornings", role="user", of_the_user=True),
+        turn(3, "I prefer writing in the mornings", role="assistant"),
+    ]
+    assert order("How should I plan my letter?", rows, matcher=MATCHER)[0] == 2
+    assert order("Where did I say I wrote the letter?", rows, matcher=MATCHER)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I prefer tea", "Always show dates as ISO.", "Thanks. Please never use emojis", "From now on, answer in German",
+        "please call me Sam", "Don't use tables", "I'd rather have short answers", "I’d like you to cite sources",
+        "The user prefers window seats",
+    ],
+)  # fmt: skip
+def test_a_standing_instruction_is_recognised(text: str) -> None:
+    assert language("en").standing.search(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I have always been there", "Never mind", "Don't give up, buddy!", "Always here to help", "He called me late",
+        "Never saw this coming", "We don't use that road", "Do you prefer tea?", "I never knew",
+    ],
+)  # fmt: skip
+def test_what_only_sounds_like_a_standing_instruction_is_none(text: str) -> None:
+    assert not language("en").standing.search(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("What did we do yesterday?", date(2024, 5, 14), date(2024, 5, 14)),
+        ("the day before yesterday", date(2024, 5, 13), date(2024, 5, 13)),
+        ("What happened last year?", date(2023, 1, 1), date(2023, 12, 31)),
+        ("Whom did I meet last Monday?", date(2024, 5, 13), date(2024, 5, 13)),
+        ("Whom did I meet on Wednesday?", date(2024, 5, 8), date(2024, 5, 8)),
+        ("What came up in the last 3 days?", date(2024, 5, 12), date(2024, 5, 15)),
+        ("What did I buy two weeks ago?", date(2024, 4, 28), date(2024, 5, 4)),
+        ("what I said last week", date(2024, 5, 3), date(2024, 5, 11)),
+    ],
+)
+def test_relative_days_are_seen_from_the_day_of_the_question(text: str, first: date, last: date) -> None:
+    assert analyse(text, datetime(2024, 5, 15, 12, tzinfo=UTC)).span == (first, last)
+    assert analyse(text).span is None
+
+
+def test_a_number_of_years_beyond_the_calendar_names_no_day() -> None:
+    assert analyse("9999 years ago", datetime(2024, 5, 15, tzinfo=UTC)).span is None
 
 
 def test_confidence_compares_between_questions_and_is_unknown_without_a_measure() -> None:
@@ -165,7 +236,7 @@ def test_a_model_of_other_features_is_refused() -> None:
 
 
 def test_the_packaged_model_never_punishes_a_match() -> None:
-    assert all(weight >= 0 for name, weight in packaged_model().weights.items() if name != "length")
+    assert all(weight >= 0 for name, weight in packaged_model().weights.items() if name not in ("long", "question"))
 
 
 @pytest.mark.parametrize(

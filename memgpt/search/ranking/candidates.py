@@ -46,3 +46,5 @@ class Candidate:
     after: Sequence[int] = ()
     cosine: float | None = None
     candidate: bool = True
+    of_the_user: bool = False
+    """Whether the user said it, or it is remembered: then it may be a preference or a standing instruction."""

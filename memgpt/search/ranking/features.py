@@ -27,7 +27,9 @@ FEATURES = (
     "soft5",
     "answers",  # the turn before is a question about this
     "cosine",  # of the turn and, less, its neighbours
+    "idf_cosine",  # of the words' vectors, rare words weighing more
     "speaker",  # the one speaker the question names
+    "role",  # the one whose words are asked for, where nobody is named
     "date",  # near the date the question names, rather after than before it
     "when",  # the kind of answer asked for, and words of that kind in the turn
     "how_many",
@@ -35,14 +37,18 @@ FEATURES = (
     "where",
     "why",
     "opening",  # first turn of its session
-    "length",
+    "long",  # beyond what a turn that says something has
     "informative",  # mean rarity, among the candidates, of its five rarest words
+    "question",  # is one itself
+    "standing",  # a preference or standing instruction, where advice is asked for
 )
 
 _DIGITS = {"when": 4, "how_many": 1}  # numbers of at least so many digits tell
 _K1, _B = 0.9, 0.3
 _AFTER, _BEFORE = 14.0, 4.0  # days in which the weight of a date fades
-_TYPICAL_LENGTH = 40.0  # words of a turn that says something
+_TYPICAL_LENGTH = 40.0  # distinct words of a turn that says something
+_BRIEF, _FADING = 20.0, 40.0  # distinct words of a turn that lends its words to its neighbours, and in which that fades
+_STANDING_LENGTH = 30.0  # distinct words of what is a standing instruction and little else
 _RAREST, _TYPICAL_RARITY = 5, 6.0
 
 
@@ -56,10 +62,12 @@ class Columns:
     lengths: Floats
     cosines: Floats
     speaker_terms: NDArray[np.bool_]
+    fading: Floats
+    """How much of what a turn says it lends to its neighbours: a long reply speaks of everything."""
     neighbours: dict[int, Indexes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[Candidate], terms: int) -> Columns:
+    def of(cls, rows: Sequence[Candidate], terms: int, sizes: Floats) -> Columns:
         count = len(rows)
         in_session = [row.session_frequencies or (0,) * terms for row in rows]
         named = [row.in_name for row in rows if len(row.in_name)]
@@ -71,13 +79,14 @@ class Columns:
             lengths=np.array([row.length for row in rows], float),
             cosines=np.array([np.nan if row.cosine is None else row.cosine for row in rows], float),
             speaker_terms=speaker_terms.reshape(terms),
+            fading=np.exp((_BRIEF - sizes).clip(max=0.0) / _FADING),
             neighbours=_neighbours(rows),
         )
 
     def shifted(self, values: Floats, distance: int) -> Floats:
-        """Return the values of the turn at `distance` (negative: before) for every row; zero where there is none."""
+        """Return what the turn at `distance` (negative: before) lends to every row; zero where there is none."""
         index = self.neighbours[distance]
-        moved = values[index]
+        moved = (values.T * self.fading).T[index]
         moved[index < 0] = 0.0
         return moved
 
@@ -103,15 +112,18 @@ def features(
     query: Query, rows: Sequence[Candidate], statistics: Statistics, matcher: SoftMatcher | None = None
 ) -> Floats:
     """One line per row, one column per name in `FEATURES`, all within about -1..2."""
-    columns = Columns.of(rows, len(statistics.terms))
     texts = Texts.of([row.content for row in rows], matcher.lexicon if matcher else None)
+    sizes = texts.sizes()
+    columns = Columns.of(rows, len(statistics.terms), sizes)
     values = _lexical(columns, statistics)
     values |= _soft(query, columns, texts, matcher)
     values |= _vector(columns)
     values |= _question(query, columns, texts)
     values["opening"] = np.array([row.session is not None and not row.before for row in rows], float)
-    values["length"] = np.log1p(columns.lengths) / math.log1p(_TYPICAL_LENGTH)
-    values["informative"] = texts.mean_of_largest(texts.rarity(), _RAREST) / _TYPICAL_RARITY
+    values["long"] = (np.log1p(sizes) / math.log1p(_TYPICAL_LENGTH) - 1.0).clip(min=0.0)
+    values["informative"] = (texts.mean_of_largest(texts.rarity(), _RAREST) / _TYPICAL_RARITY).clip(max=1.0)
+    if query.advice:
+        values["standing"] = _standing(query, rows) * np.minimum(1.0, _STANDING_LENGTH / sizes.clip(min=1.0))
     nothing = np.zeros(len(rows))
     return np.stack([values.get(name, nothing) for name in FEATURES], axis=1)
 
@@ -144,7 +156,7 @@ def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | N
         return {}
     speakers = {word for name in {row.name for row in columns.rows if row.name} for word in split(name)}
     asked = [word for word in query.words if word not in speakers]
-    near, weights = matcher.match(asked, texts)
+    near, weights, cosines = matcher.match(asked, texts)
     soft = near @ weights
     question = np.array([row.content.rstrip().endswith(("?", "？", "؟")) for row in columns.rows], float)
     return {
@@ -152,17 +164,15 @@ def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | N
         "soft3": columns.around(near, 1) @ weights,
         "soft5": columns.around(near, 2) @ weights,
         "answers": columns.shifted(question * soft, -1),
+        "question": question,
+        "idf_cosine": _spread(cosines),
     }
 
 
 def _vector(columns: Columns) -> dict[str, Floats]:
-    """Cosines between the middle of the candidates (0) and the best of them (1), whatever the model's habits."""
-    present = ~np.isnan(columns.cosines)
-    if not present.any():
+    if np.isnan(columns.cosines).all():
         return {}
-    middle, best = float(np.median(columns.cosines[present])), float(columns.cosines[present].max())
-    scaled = (np.where(present, columns.cosines, middle) - middle) / max(best - middle, 1e-9)
-    scaled = scaled.clip(-1.0, 1.0)
+    scaled = _spread(columns.cosines)
     window = scaled + 0.7 * (columns.shifted(scaled, -1) + columns.shifted(scaled, 1))
     return {"cosine": _scaled(window).clip(-1.0, 1.0)}
 
@@ -174,12 +184,17 @@ def _question(query: Query, columns: Columns, texts: Texts) -> dict[str, Floats]
     if len(named) == 1:
         values["speaker"] = np.array([row.name in named for row in rows], float)
     elif query.role and not named and len({row.role for row in rows}) > 1:
-        values["speaker"] = np.array([row.role == query.role for row in rows], float) / 2
+        values["role"] = np.array([row.role == query.role for row in rows], float)
     if query.span is not None:
         values["date"] = np.array([_nearness(query.span, row) for row in rows])
     for kind in query.kinds:
         values[kind] = _cues(query, kind, rows, texts).clip(max=2.0) / 2
     return values
+
+
+def _standing(query: Query, rows: Sequence[Candidate]) -> Floats:
+    cues = query.language.standing
+    return np.array([row.of_the_user and cues.search(row.content) is not None for row in rows], float)
 
 
 def _cues(query: Query, kind: str, rows: Sequence[Candidate], texts: Texts) -> Floats:
@@ -206,6 +221,13 @@ def _named_speakers(query: Query, rows: Sequence[Candidate]) -> set[str]:
     asked = set(query.words)
     names = {row.name for row in rows if row.name}
     return {name for name in names if asked.intersection(split(name))} if len(names) > 1 else set()
+
+
+def _spread(cosines: Floats) -> Floats:
+    """Return cosines from their middle (0) to the best of them (1), whatever a model's habits; 0 for absent ones."""
+    present = ~np.isnan(cosines)
+    middle, best = float(np.median(cosines[present])), float(cosines[present].max())
+    return ((np.where(present, cosines, middle) - middle) / max(best - middle, 1e-9)).clip(-1.0, 1.0)
 
 
 def _scaled(values: Floats) -> Floats:

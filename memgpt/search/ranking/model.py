@@ -32,6 +32,8 @@ class Model:
     weights: Mapping[str, float]
     several: float = 0.0
     single: float = 0.0
+    source: str = ""
+    """What it was learned from, and by which script."""
 
     def __post_init__(self) -> None:
         if unknown := set(self.weights) ^ set(FEATURES):
@@ -148,6 +150,8 @@ class Calibration:
     bias: float
     weak: float
     """Confidence below which the best hit of a search is called a weak match."""
+    source: str = ""
+    """What it was learned from, and by which script."""
 
     def __post_init__(self) -> None:
         if unknown := set(self.weights) - set(FEATURES):

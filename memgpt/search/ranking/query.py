@@ -12,7 +12,8 @@ from memgpt.search.ranking.words import split
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question, analysed. `role` is whose words are asked for in a chat without names."""
+    """A question, analysed. `role` is whose words are asked for in a chat without names; `advice` is what preferences
+    and standing instructions bear on."""
 
     text: str
     language: Language
@@ -21,6 +22,7 @@ class Query:
     span: Span | None
     several: bool
     role: str | None
+    advice: bool
 
 
 def analyse(text: str, now: datetime | None = None) -> Query:
@@ -39,6 +41,7 @@ def analyse(text: str, now: datetime | None = None) -> Query:
         span=span_of(text, language.dates, now.date() if now else None),
         several=bool(language.several.search(text)),
         role=role,
+        advice=bool(language.advice.search(text)) and not language.recall.search(text),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from array import array
@@ -117,6 +118,11 @@ class Lexicon:
         sums = np.add.reduceat(self._compared.vectors(pieces), starts, axis=0)
         return np.asarray(sums / norms[:, None]), norms
 
+    def norms(self, numbers: Indexes) -> NDArray[np.float32]:
+        """Return the norms of the words of these numbers."""
+        with self._lock:
+            return self._made_of(numbers)[2]
+
     def nearness(self, numbers: Indexes, asked: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return cosines of the words of these numbers, at least one, with every row of ``asked``."""
         with self._lock:
@@ -197,6 +203,24 @@ class Texts:
         """For every word of the vocabulary the logarithm of one over the share of texts it is in."""
         return np.log(self.count / np.bincount(self.words, minlength=len(self.vocabulary)))
 
+    def rarity_of(self, words: Sequence[str], rarity: Floats) -> Floats:
+        """Return the rarity of these words; one that no text has is rarer than all."""
+        places = {word: place for place, word in enumerate(self.vocabulary)}
+        none = math.log(self.count + 1)
+        return np.array([rarity[places[word]] if word in places else none for word in words])
+
+    def weighed(self, weights: Floats, cosines: Floats) -> Floats:
+        """For every text the cosine of the sum of its words' vectors: ``weights`` are their lengths, ``cosines`` those
+        of each alone. Words of one text are taken for orthogonal to each other, which spares their vectors."""
+        own = weights[self.words]
+        sums = np.bincount(self.owners, own * cosines[self.words], minlength=self.count)
+        squares = np.bincount(self.owners, own * own, minlength=self.count)
+        return np.asarray(sums / np.sqrt(np.maximum(squares, 1e-9)))
+
+    def sizes(self) -> Floats:
+        """Count the distinct words of each text."""
+        return np.bincount(self.owners, minlength=self.count).astype(float)
+
     def best(self, values: Floats) -> Floats:
         """For every text the largest value among its words, where `values` has one line per word; never below 0."""
         best = np.zeros((self.count, values.shape[1]))
@@ -250,17 +274,22 @@ class SoftMatcher:
         """How much memory it takes."""
         return self._lexicon.nbytes
 
-    def match(self, question: Sequence[str], texts: Texts) -> tuple[Floats, Floats]:
-        """For every text and every word of the question the nearness of the best word in the text, 0 to 1;
-        and the weight of each question word: rare here and weighty in general. Weights sum to one, or to zero."""
+    def match(self, question: Sequence[str], texts: Texts) -> tuple[Floats, Floats, Floats]:
+        """For every text and every word of the question the nearness of the best word in the text, 0 to 1; the weight
+        of each question word: rare here and weighty in general (weights sum to one, or to zero); and for every text
+        the cosine with the question, of words' vectors that weigh more the rarer they are."""
         if not question or not texts.vocabulary:
-            return np.zeros((texts.count, len(question))), np.zeros(len(question))
+            return np.zeros((texts.count, len(question))), np.zeros(len(question)), np.zeros(texts.count)
         asked, norms = texts.lexicon.vectors(question)
-        near = texts.lexicon.nearness(texts.numbers, asked)
-        near = np.clip((near - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0).astype(float)
+        rarity = texts.rarity()
+        whole = (texts.rarity_of(question, rarity) * norms).astype(np.float32) @ asked
+        whole /= max(float(np.linalg.norm(whole)), 1e-9)
+        cosines = texts.lexicon.nearness(texts.numbers, np.vstack([asked, whole])).astype(float)
+        near = np.clip((cosines[:, :-1] - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0)
         best = texts.best(near)
         soft_frequency = best.sum(axis=0)
-        rarity = np.log1p((texts.count - soft_frequency + 0.5) / (soft_frequency + 0.5))
-        weights = rarity * np.clip((norms - _SILENT) / (_WEIGHTY - _SILENT), 0.0, 1.0)
+        soft_rarity = np.log1p((texts.count - soft_frequency + 0.5) / (soft_frequency + 0.5))
+        weights = soft_rarity * np.clip((norms - _SILENT) / (_WEIGHTY - _SILENT), 0.0, 1.0)
         total = float(weights.sum())
-        return best, weights / total if total > 0 else np.zeros(len(question))
+        weights = weights / total if total > 0 else np.zeros(len(question))
+        return best, weights, texts.weighed(rarity * texts.lexicon.norms(texts.numbers), cosines[:, -1])

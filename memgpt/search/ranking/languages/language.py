@@ -15,7 +15,7 @@ from memgpt.search.ranking.words import split
 DEFAULT: Final = "en"
 """The language of a question that speaks none of those that are known."""
 
-_LINES = re.compile(r"\n\s*")
+_LINES = re.compile(r"(?:\A|\n)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ class Language:
     """Asks for what the assistant said, ..."""
     of_the_user: re.Pattern[str]
     """... or the user."""
+    advice: re.Pattern[str]
+    """Asks what to do, which standing instructions bear on, ..."""
+    recall: re.Pattern[str]
+    """... or what was said and done."""
+    standing: re.Pattern[str]
+    """A preference or a standing instruction."""
+    standing_words: str
+    """Words of which a text has one where it has such a cue."""
 
 
 def codes() -> Sequence[str]:
@@ -75,7 +83,7 @@ def language_of(text: str) -> Language:
 def language(code: str) -> Language:
     """Return the language of a file."""
     data = _files()[code]
-    hints, answers = data.get("hints", {}), data.get("answers", {})
+    hints, answers, standing = (data.get(part, {}) for part in ("hints", "answers", "standing"))
     return Language(
         code=code,
         configuration=data["language"],
@@ -87,6 +95,10 @@ def language(code: str) -> Language:
         several=_pattern(hints.get("several")),
         of_the_assistant=_pattern(hints.get("of_the_assistant")),
         of_the_user=_pattern(hints.get("of_the_user")),
+        advice=_pattern(hints.get("advice")),
+        recall=_pattern(hints.get("recall")),
+        standing=_pattern(standing.get("cues")),
+        standing_words=standing.get("words", ""),
     )
 
 
