@@ -37,18 +37,19 @@ if TYPE_CHECKING:
     from memgpt.history.proposals_store import NewProposal
     from memgpt.integrations.importers import ImportItem, ImportReport, ImportedItem, import_memory
     from memgpt.integrations.transcripts import ImportedTranscript, import_transcript
+    from memgpt.items.items import Items, ItemSearchOptions, NewItem
     from memgpt.jobs import JobKind, Jobs
     from memgpt.jobs.store import JobFile
     from memgpt.llm.context import Context, ContextItem, CountTokens, LeftOut
     from memgpt.memory import Memory
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
-    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
-    from memgpt.models import ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact
-    from memgpt.models import GraphOverview, Hit, Imported, Intent, IntentCount, Job, JobStatus, Json, Key
-    from memgpt.models import Kind, KindStats, MemoryFields, Message
-    from memgpt.models import Neighbourhood, Path, Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity
-    from memgpt.models import ReachedEntity, ReachedFact, Remembered, Role, Session, Source, Stats, TypeCount
+    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change
+    from memgpt.models import Chunk, ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact
+    from memgpt.models import FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount, Job, JobStatus, Json
+    from memgpt.models import Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path, Permission
+    from memgpt.models import Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity, ReachedFact
+    from memgpt.models import Remembered, Role, Session, Source, Stats, StoreItem, TypeCount
     from memgpt.proposals.proposals import Proposals
     from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
     from memgpt.scope.batches import Batch, OnError, Problem
@@ -57,22 +58,23 @@ if TYPE_CHECKING:
     from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
 __all__ = [
-    "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival", "ArchivalMemory",
-    "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk", "ConfigurationError",
-    "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context", "ContextItem", "Core", "CoreBlock",
-    "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction", "Document", "Documents",
-    "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted", "Extracted",
-    "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan", "ExtractionSpent", "Fact",
-    "ForbiddenError", "ForgottenError", "Graph", "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported",
-    "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent",
-    "IntentCount", "Intents", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats",
-    "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError",
-    "MissingExtraError", "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewProposal", "NotFoundError",
-    "OnError", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind",
-    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
-    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
-    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "Switch", "Task",
-    "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
+    "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival",
+    "ArchivalMemory", "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk",
+    "ConfigurationError", "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context",
+    "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError",
+    "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef",
+    "Event", "Evicted", "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan",
+    "ExtractionSpent", "Fact", "ForbiddenError", "ForgottenError", "FoundItem", "Graph", "GraphOverview", "Hit",
+    "ImportItem", "ImportReport", "Imported", "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested",
+    "InputError", "Inspection", "Intent", "IntentCount", "Intents", "ItemSearchOptions", "Items", "Job", "JobFile",
+    "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked", "MemgptError",
+    "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError", "ModelMismatchError",
+    "NamedTogether", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError", "OnError", "Pair", "Path",
+    "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals",
+    "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress",
+    "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent",
+    "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem", "Switch",
+    "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
     "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
     "import_memory", "import_transcript", "open_database",
 ]
@@ -103,6 +105,7 @@ _HOMES = {
     "memgpt.history.proposals_store": "NewProposal",
     "memgpt.integrations.importers": "ImportItem ImportReport ImportedItem import_memory",
     "memgpt.integrations.transcripts": "ImportedTranscript import_transcript",
+    "memgpt.items.items": "ItemSearchOptions Items NewItem",
     "memgpt.jobs": "JobKind Jobs",
     "memgpt.jobs.store": "JobFile",
     "memgpt.llm.context": "Context ContextItem CountTokens LeftOut",
@@ -110,10 +113,11 @@ _HOMES = {
     "memgpt.messages.intents": "Intents",
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
-        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity "
-        "Document Entity ExtractionFailure ExtractionSpent Fact GraphOverview Hit Imported Intent IntentCount Job "
+        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity Document "
+        "Entity ExtractionFailure ExtractionSpent Fact FoundItem GraphOverview Hit Imported Intent IntentCount Job "
         "JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood Path Permission Proposal ProposalKind "
-        "ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats TypeCount",
+        "ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats StoreItem "
+        "TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

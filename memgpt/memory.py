@@ -35,6 +35,7 @@ from memgpt.telemetry import span
 
 if TYPE_CHECKING:
     from memgpt.graph import Graph
+    from memgpt.items.items import Items
     from memgpt.proposals.proposals import Proposals
 
 
@@ -92,6 +93,13 @@ class Memory:
         from memgpt.graph import Graph
 
         return Graph(self._scope)
+
+    @cached_property
+    def items(self) -> Items:
+        """The values this memory keeps at namespaces and keys."""
+        from memgpt.items.items import Items
+
+        return Items(self._scope)
 
     @cached_property
     def proposals(self) -> Proposals:
@@ -196,7 +204,7 @@ class Memory:
 
         Args:
             id: of the row.
-            kind: block, archival, message, document, chunk, entity or fact.
+            kind: block, archival, message, document, chunk, entity, fact or item.
             session: the conversation, in the place of an id.
             keep_history: leave the history entries there are, with the earlier contents they hold.
             preview: remove nothing, and count what would be removed.

@@ -23,6 +23,10 @@ UNION ALL
 SELECT 'fact', count(*), count(embedding), count(*) FILTER (WHERE superseded_at IS NOT NULL), NULL,
     min(recorded_at), max(recorded_at)
 FROM kg_relationships WHERE agent_id = %(agent_id)s::text
+UNION ALL
+SELECT 'item', count(*), count(embedding), count(*) FILTER (WHERE text = '' OR expires_at <= now()), NULL,
+    min(created_at), max(updated_at)
+FROM store_items WHERE agent_id = %(agent_id)s::text
 
 -- totals --
 SELECT

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from memgpt.memory import Memory
 
 
-ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact")
+ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact", "item")
 
 Query = Annotated[str, typer.Argument(help='What to look for: words, "a phrase", -without; - reads standard input.')]
 Kinds = Annotated[

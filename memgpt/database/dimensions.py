@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ IN_THE_FILES: Final = 1536
 
 TABLES: Final = tuple(sorted(table.name for table in tables() if table.texts))
 """Those with a column ``embedding``, in the order in which they are locked."""
+_LATER: Final = ("store_items",)
+"""Those that came after the record of the model: a database that is not up to date does not have them."""
 _RECORD: Final = "embedding_models"
 _INDEXABLE_VECTOR: Final = 2000
 _INDEXABLE_HALFVEC: Final = 4000
@@ -91,7 +93,7 @@ def plan(connection: psycopg.Connection[Any], survey: Survey, model: ModelSpec) 
     active = recorded(connection, survey)
     if not resize and active == model:
         return None
-    if _any_embedding(connection, columns):
+    if _any_embedding(connection, columns, survey):
         if resize:
             sizes = "/".join(sorted({str(size) for _, size in columns.values()}))
             raise MigrationError(
@@ -117,7 +119,7 @@ def check_rollback(connection: psycopg.Connection[Any], survey: Survey, pending:
     """Refuse to go back before the record of the model when the columns hold vectors the older files cannot index."""
     columns = _columns(connection, survey)
     unfit = any(kind != "vector" or size > _INDEXABLE_VECTOR for kind, size in columns.values())
-    if unfit and any(_RECORD in m.tables for m in pending) and _any_embedding(connection, columns):
+    if unfit and any(_RECORD in m.tables for m in pending) and _any_embedding(connection, columns, survey):
         raise MigrationError(
             "the stored embeddings are too long for the vector indexes of the older migrations: "
             "re-embed with a model of up to 2,000 dimensions first (`memgpt reembed --to MODEL`)"
@@ -129,9 +131,9 @@ def restore(
 ) -> None:
     """Columns that hold nothing go back to the files' size together with the record of the model."""
     columns = _columns(connection, survey)
-    if _RECORD not in undone.tables or len(columns) < len(TABLES):
+    if _RECORD not in undone.tables or _missing(columns, survey):
         return
-    if set(columns.values()) != {("vector", IN_THE_FILES)} and not _any_embedding(connection, columns):
+    if set(columns.values()) != {("vector", IN_THE_FILES)} and not _any_embedding(connection, columns, survey):
         _resize(connection, [m for m in migrations if m.number < undone.number], column(IN_THE_FILES))
 
 
@@ -143,10 +145,15 @@ def code_is_kept(connection: psycopg.Connection[Any], schema: str) -> bool:
 
 def keep_code(connection: psycopg.Connection[Any]) -> None:
     """Do to empty tables what a switch does to full ones."""
-    for table in TABLES:
+    for table in _there(connection):
         name = _code_name(connection, table)
         connection.execute(_compose(SQL.keep_code, {"table": sql.Identifier(table), "name": sql.Identifier(name)}))
         keep_code_by_trigger(connection, sql.Identifier(table), table, name)
+
+
+def _there(connection: psycopg.Connection[Any]) -> Sequence[str]:
+    """Return the tables with embeddings that the applied migrations have made."""
+    return [name for (name,) in connection.execute(SQL.there, {"tables": [*TABLES]})]
 
 
 def keep_code_by_trigger(
@@ -177,13 +184,17 @@ def _columns(connection: psycopg.Connection[Any], survey: Survey) -> dict[str, t
     return {table: (kind.rpartition(".")[2], size) for table, kind, size in rows}
 
 
-def _any_embedding(connection: psycopg.Connection[Any], columns: dict[str, tuple[str, int]]) -> bool:
-    missing = [t for t in TABLES if t not in columns]
-    if missing:
+def _missing(columns: dict[str, tuple[str, int]], survey: Survey) -> Sequence[str]:
+    """Return the tables whose embeddings should be there and are not."""
+    return [t for t in TABLES if t not in columns and (t not in _LATER or t in (survey.relations or ()))]
+
+
+def _any_embedding(connection: psycopg.Connection[Any], columns: dict[str, tuple[str, int]], survey: Survey) -> bool:
+    if missing := _missing(columns, survey):
         raise MigrationError(
             f"{', '.join(missing)} or its column embedding is missing: run `memgpt db verify` to see what was changed"
         )
-    has_embedding = for_each(SQL.has_embedding, (BY_NAME[name] for name in TABLES), b" OR ")
+    has_embedding = for_each(SQL.has_embedding, (BY_NAME[name] for name in columns), b" OR ")
     row = connection.execute(queries.compose(SQL.any_embedding, has_embedding=has_embedding)).fetchone()
     return bool(row and row[0])
 
@@ -196,7 +207,7 @@ def take_no_samples(connection: psycopg.Connection[Any], table: sql.Composable, 
 def _resize(connection: psycopg.Connection[Any], migrations: list[Migration], size: Column) -> None:
     indexes = index_statements(migrations, size)
     all_names = index_statements(migrations, column(IN_THE_FILES))
-    for table in TABLES:
+    for table in _there(connection):
         parts = {
             "table": sql.Identifier(table),
             "type": sql.SQL("{}({})").format(sql.Identifier(size.type), sql.Literal(size.dimensions)),

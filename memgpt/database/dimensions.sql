@@ -7,6 +7,11 @@ WHERE a.attname = 'embedding' AND NOT a.attisdropped
     AND a.attrelid IN (SELECT to_regclass(format('%%I.%%I', %(schema)s::text, name)) FROM unnest(%(tables)s::text[]) AS name)
 ORDER BY c.relname
 
+-- there --
+SELECT name FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS t (name, place)
+WHERE to_regclass(name) IS NOT NULL
+ORDER BY place
+
 -- any_embedding --
 SELECT {has_embedding}
 

@@ -12,11 +12,11 @@ from typing import Final, Literal
 
 from memgpt.database.embedded_text import chunk_text, entity_text, message_text
 from memgpt.database.queries import Queries, compose, identifier, identifiers, literal
-from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Json, Message
+from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Json, Message, StoreItem
 
-Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact
+Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact | StoreItem
 
-RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]
 """What the history keeps."""
 
 Part = Literal["memory", "derived", "service"]
@@ -197,6 +197,24 @@ _TABLES: Final = (
         references={"source_id": "kg_entities", "target_id": "kg_entities"},
         parents=("source_id", "target_id"),
         refers=("provenance_id",),
+    ),
+    Table(
+        "store_items",
+        (
+            *("id", "namespace", "key", "value", "text", "language", "ttl_minutes", "expires_at", "created_at"),
+            *("updated_at", "embedding_model"),
+        ),
+        "item",
+        StoreItem,
+        "embedding",
+        texts=("text",),
+    ),
+    Table(
+        "store_vectors",
+        ("id", "item_id", "collection", "field", "item_embedding", "created_at"),
+        dependent=True,
+        references={"item_id": "store_items"},
+        parents=("item_id",),
     ),
     Table("intent_examples", ("id", "intent", "text", "created_at")),
     Table(

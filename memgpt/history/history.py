@@ -15,7 +15,19 @@ from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import Row, RowKind, by_kind
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from memgpt.history.store import ChangeFilter, HistoryStore, Later, RowChange
-from memgpt.models import ACTIONS, Action, ArchivalMemory, Block, Change, Chunk, Document, Entity, Fact, Message
+from memgpt.models import (
+    ACTIONS,
+    Action,
+    ArchivalMemory,
+    Block,
+    Change,
+    Chunk,
+    Document,
+    Entity,
+    Fact,
+    Message,
+    StoreItem,
+)
 from memgpt.scope.scope import AgentScope
 
 _DELETED_LAST: Final[Sequence[RowKind]] = ("entity",)
@@ -49,7 +61,7 @@ class History:
         ``label``.
 
         Args:
-            kind: block, archival, message, document, chunk, entity or fact.
+            kind: block, archival, message, document, chunk, entity, fact or item.
             actor: in whose name it was done.
             action: insert, update or delete.
             change_id: what one change did.
@@ -171,6 +183,9 @@ class AsOf:
 
     def fact(self, id: int) -> Fact:
         return self._row("fact", Fact, id)
+
+    def item(self, id: int) -> StoreItem:
+        return self._row("item", StoreItem, id)
 
     def rows(self, kind: str, *, after: int | None = None, limit: int | None = None) -> Sequence[Row]:
         """Return the rows of a kind, in the order of their ids: all, or one page.

@@ -14,7 +14,7 @@ from memgpt.models import Block, Hit, Message
 
 UTC: Final = ZoneInfo("UTC")
 
-Part = Literal["block", "summary", "message", "archival", "chunk", "fact"]
+Part = Literal["block", "summary", "message", "archival", "chunk", "fact", "item"]
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 TITLES: Final[dict[Part, str]] = {
@@ -22,6 +22,7 @@ TITLES: Final[dict[Part, str]] = {
     "summary": "# Earlier conversation, in short",
     "archival": "# Archival memory",
     "fact": "# Facts",
+    "item": "# Stored items",
     "chunk": "# Documents",
     "message": "# Conversation",
 }
@@ -244,5 +245,8 @@ def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
                 else ""
             )
             return f"[fact {hit.id}{since}{until}{said}] {text}"
+        case "item":
+            at = fences.inline("/".join([*source["namespace"], source["key"]]))
+            return f"[item {hit.id}, {at}, {_day(hit.created_at, zone)}] {text}"
         case _:
             return f"[archival {hit.id}, {_day(hit.created_at, zone)}] {text}"

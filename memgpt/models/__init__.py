@@ -13,6 +13,7 @@ from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
 from memgpt.models.message import ROLES, Intent, IntentCount, Message, Role, Session
 from memgpt.models.proposal import PROPOSAL_KINDS, PROPOSAL_STATUSES, Proposal, ProposalKind, ProposalStatus
+from memgpt.models.store_item import FoundItem, StoreItem
 from memgpt.models.walk import (
     ConnectedEntity,
     GraphOverview,
@@ -48,6 +49,7 @@ __all__ = [
     "ExtractionFailure",
     "ExtractionSpent",
     "Fact",
+    "FoundItem",
     "GraphOverview",
     "Hit",
     "Imported",
@@ -75,5 +77,6 @@ __all__ = [
     "Session",
     "Source",
     "Stats",
+    "StoreItem",
     "TypeCount",
 ]

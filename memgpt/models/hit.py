@@ -8,10 +8,10 @@ from typing import Literal
 
 from memgpt.models.json_object import Json
 
-Kind = Literal["archival", "message", "chunk", "fact"]
+Kind = Literal["archival", "message", "chunk", "fact", "item"]
 """What a search can find."""
 
-KINDS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact")
+KINDS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact", "item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Hit:
     created_at: datetime
     source: Json = field(default_factory=dict)
     """Where it is from: session, role and name of a message; document, page, headings and span of a chunk; tags of an
-    archival memory; the two entities and the type of a fact."""
+    archival memory; the two entities and the type of a fact; namespace and key of a store item."""
     explain: Json | None = None
     """Rank and score in each arm, and what each added, when the search was asked to explain."""
     confidence: float | None = None

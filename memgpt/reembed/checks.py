@@ -30,6 +30,7 @@ _TABLE_OF: Final = {
     "message": "conversations",
     "chunk": "document_chunks",
     "fact": "kg_relationships",
+    "item": "store_items",
 }
 
 

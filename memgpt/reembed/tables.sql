@@ -14,6 +14,9 @@ name || CASE WHEN description <> '' THEN ': ' || description ELSE '' END
 -- text_kg_relationships --
 fact
 
+-- text_store_items --
+text
+
 -- add_columns --
 -- Adds no more than a line to the catalog: no generated column, no default, so no row is touched.
 ALTER TABLE {table}

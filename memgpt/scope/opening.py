@@ -18,15 +18,15 @@ def open_database(
     Memories may share it (``Memory(agent, database=...)``); whoever opened it closes it.
     """
     options = options or settings()
-    if dsn is None and options.uses_embedded_server:
-        _prepare(options)
+    if dsn is None and options.uses_embedded_server:  # nobody else's: any other is migrated by its operator
+        prepare_database(None, options)
     return Database(dsn, options=options, slow=slow)
 
 
-def _prepare(options: Settings) -> None:
-    """Migrate the embedded server's database: it is nobody else's. Any other is migrated by its operator."""
-    current = migrate.status(options=options)
+def prepare_database(dsn: str | None, options: Settings) -> None:
+    """Migrate a database, and record the configured embedding model where there is none."""
+    current = migrate.status(dsn, options=options)
     if current.pending or current.model is None:
         embedder = embeddings.from_settings(options)
         size = embedder.dimensions or dimensions.IN_THE_FILES
-        migrate.apply(options=options, model=dimensions.ModelSpec(embedder.name, size))
+        migrate.apply(dsn, options=options, model=dimensions.ModelSpec(embedder.name, size))

@@ -1,4 +1,4 @@
-"""Search as ``memory.search``: one query over archival memories, messages, chunks and facts."""
+"""Search as ``memory.search``: one query over archival memories, messages, chunks, facts and store items."""
 
 from __future__ import annotations
 

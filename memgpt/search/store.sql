@@ -10,10 +10,13 @@ SELECT
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL) AS chunk,
     (SELECT count(*) FROM kg_relationships
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND superseded_at IS NULL) AS fact,
+    (SELECT count(*) FROM store_items
+     WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND text <> '') AS item,
     (SELECT max(id) FROM archival_memories WHERE agent_id = %(agent_id)s::text) AS archival_last,
     (SELECT max(id) FROM conversations WHERE agent_id = %(agent_id)s::text) AS message_last,
     (SELECT max(id) FROM document_chunks WHERE agent_id = %(agent_id)s::text) AS chunk_last,
-    (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last
+    (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last,
+    (SELECT max(id) FROM store_items WHERE agent_id = %(agent_id)s::text) AS item_last
 
 -- rows_now --
 -- Embedded rows of a kind: those that were known, and those with a later id than any of them.
@@ -575,3 +578,22 @@ m.recorded_at
 
 -- fact_metadata --
 m.properties
+
+-- item_table --
+store_items
+
+-- item_hit --
+m.id, m.text AS text, m.value::text AS metadata, m.created_at AS created_at,
+jsonb_build_object('namespace', m.namespace, 'key', m.key)::text AS source
+
+-- item_open --
+AND m.text <> '' AND (m.expires_at IS NULL OR m.expires_at > now())
+
+-- item_metadata --
+m.value
+
+-- item_recorded --
+m.updated_at
+
+-- item_happened --
+m.updated_at

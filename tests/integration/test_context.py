@@ -42,8 +42,11 @@ def message(id: int, content: str, name: str | None = None) -> Message:
 
 
 def hit(kind: Any, id: int, text: str, score: float, **source: Any) -> Hit:
-    given = {"role": "user", "name": None} if kind == "message" else {}
-    return Hit(kind, id, score, text, {}, NOW, given | source)
+    given: dict[Any, dict[str, Any]] = {
+        "message": {"role": "user", "name": None},
+        "item": {"namespace": ["a"], "key": "k"},
+    }
+    return Hit(kind, id, score, text, {}, NOW, given.get(kind, {}) | source)
 
 
 some_text = st.text(alphabet="abc \n", min_size=1, max_size=60).filter(str.strip)
@@ -94,6 +97,7 @@ def test_sections_stand_in_order_with_their_sources() -> None:
             hit("fact", 4, "Ann works at Acme", 0.9, valid_from="2020-01-01T00:00:00Z", valid_to=None),
             hit("chunk", 3, "Read me", 0.8, title="Guide", page=7, heading_path=["A", "B"]),
             hit("archival", 2, "Ann likes tea", 0.7),
+            hit("item", 5, "Likes pizza", 0.65),
             hit("message", 9, "Earlier", 0.6),
         ],
         recent=[message(1, "Hello", "Ann"), message(2, "Bye")],
@@ -111,6 +115,9 @@ def test_sections_stand_in_order_with_their_sources() -> None:
         "",
         "# Facts",
         "[fact 4, from 2020-01-01 UTC] Ann works at Acme",
+        "",
+        "# Stored items",
+        "[item 5, a/k, 2024-05-01 UTC] Likes pizza",
         "",
         "# Documents",
         "[chunk 3, Guide, p. 7, A > B] Read me",
@@ -164,6 +171,7 @@ def memory(dsn: str) -> Iterator[Memory]:
         memory.remember("The flight to Oslo leaves on 3 May at 9:40.")
         memory.documents.add("# Oslo\n\nThe airport train takes 19 minutes.", title="Oslo guide")
         memory.graph.add_fact("Ann", "flies to", "Oslo")
+        memory.items.put(("trips",), "seat", {"Oslo": "The seat in the flight to Oslo is 12A."})
         memory.messages.append("user", "When do I fly to Oslo?", session="s1")
         memory.messages.append("user", "What is for dinner?", session="s2")
         yield memory

@@ -18,11 +18,12 @@ from memgpt.archival import store
 from memgpt.database import single_statement
 from memgpt.database.codes import completed as completed_codes
 from memgpt.database.driver import TEXTS_AND_ARRAYS
-from memgpt.database.queries import Queries, compose
+from memgpt.database.queries import Queries, compose, compose_partly
 from memgpt.database.tables import by_kind, in_files
 from memgpt.graph import mentions_store, traversal_store
 from memgpt.graph import store as graph
 from memgpt.history import store as history
+from memgpt.items import store as items
 from memgpt.models import Kind
 from memgpt.search import store as search
 
@@ -99,6 +100,16 @@ def completed() -> Iterator[object]:
         yield pytest.param(store._list(hidden).decode(), id=f"archival.list_{len(hidden)}")
         walk = traversal_store._statement("within", of_types=True, hidden=hidden).decode()
         yield pytest.param(walk, id=f"traversal.within_{len(hidden)}")
+    for distance in items.DISTANCES:
+        searching = items._searching(items.SQL.similar_own, True, True, distance).decode()
+        yield pytest.param(searching, id=f"items.similar_own_{distance}")
+    for template in (items.SQL.newest, items.SQL.similar):
+        yield pytest.param(items._searching(template, False, True, "cosine").decode(), id=f"items.{len(template)}")
+    for template in (items.SQL.get, items.SQL.namespaces):
+        yield pytest.param(items._completed(template).decode(), id=f"items.{len(template)}")
+    for template in (items.SQL.change, items.SQL.insert):
+        written = compose_partly(template, incoming=items.SQL.incoming).decode()
+        yield pytest.param(written, id=f"items.{len(template)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
     remember = store._remember(DIMENSIONS).replace(b"{guard}", single_statement.SQL.guard)
     yield pytest.param(remember.decode(), id="archival.remember_completed")

@@ -23,6 +23,7 @@ from httpx import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from memgpt import Memory, NewItem
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
 from memgpt.database.tables import BY_NAME
@@ -61,6 +62,16 @@ def fill(client: TestClient, agent: str, words: str) -> None:
             assert client.post(f"{base}/{path}", json=body).status_code in (200, 201)
         sent = {"files": (f"{words}.md", f"{words} file {n}"), "metadata": (None, json.dumps({"of": words}))}
         assert client.post(f"{base}/documents/files", files=sent).status_code == 202
+
+
+def put_items(service: Service, agent: str, words: str) -> None:
+    """Keep what programs keep: no request writes it, and searches find it."""
+    memory = Memory(agent, database=service.database, embedder=service.embedder, options=service.options)
+    items = [
+        NewItem((words, "notes"), f"{words} {n}", {"note": f"{words} item {n}"}, vectors=[("note", [1, n])])
+        for n in range(3)
+    ]
+    memory.items.put_many(items, collection=words)
 
 
 def exported(dsn: str, agent: str) -> list[Json]:
@@ -188,7 +199,7 @@ class Attacker:
             "tag": self.random.choice([None, MARK]),
             "entity": self.random.choice([None, 1, 2]),
             "time": "2030-01-01T00:00:00Z",
-            "kind": self.random.choice(["block", "archival", "message", "document", "chunk", "entity", "fact"]),
+            "kind": self.random.choice(["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]),
             "agent_id": self.random.choice([None, THEIRS[0]]),
         }
         given = {name: value for name, value in parameters.items() if value is not None}
@@ -217,7 +228,7 @@ class Attacker:
             elif name == "agents":
                 body[name] = [self.random.choice([*THEIRS, *MINE])]
             elif name == "kinds":
-                body[name] = ["archival", "message", "chunk", "fact"]
+                body[name] = ["archival", "message", "chunk", "fact", "item"]
         return body
 
     def transcript(self) -> str:
@@ -286,10 +297,10 @@ def attacker(
     service: Service,
     dsn: str,
 ) -> Attacker:
-    for agent in THEIRS:
-        fill(client, agent, f"{MARK} {JEWEL}")
-    for agent in MINE:
-        fill(client, agent, "acmeword")
+    for agents, words in ((THEIRS, f"{MARK} {JEWEL}"), (MINE, "acmeword")):
+        for agent in agents:
+            fill(client, agent, words)
+            put_items(service, agent, words)
     work_off(service)
     for agent in (*THEIRS, *MINE):
         assert client.post(f"/v1/agents/{agent}/proposals/merges").status_code == 201

@@ -21,6 +21,7 @@ from memgpt.cli import app as cli_app
 from memgpt.cli import lazy
 from memgpt.documents import documents
 from memgpt.graph.traversal import WalkFilters
+from memgpt.items import items
 from memgpt.memory import Memory
 from memgpt.messages import messages
 from memgpt.server.mcp import create_server
@@ -218,10 +219,27 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Documents.count": "stats",
     "Documents.find": AUTOMATIC,
     "Documents.text": "read_document; REST gives the chunks",
+    "Items.put": AUTOMATIC,
+    "Items.put_many": AUTOMATIC,
+    "Items.get": AUTOMATIC,
+    "Items.get_many": AUTOMATIC,
+    "Items.delete": "for programs that build on the library; forget does it for people",
+    "Items.delete_many": AUTOMATIC,
+    "Items.search": "search finds items, too",
+    "Items.namespaces": AUTOMATIC,
+    "Items.sweep": AUTOMATIC,
 }
 """Operations of the memory that are no row of the table, and where the other faces have them."""
 
-LISTED: Final = (Memory, archival.Archival, messages.Messages, blocks.Core, blocks.CoreBlock, documents.Documents)
+LISTED: Final = (
+    Memory,
+    archival.Archival,
+    messages.Messages,
+    blocks.Core,
+    blocks.CoreBlock,
+    documents.Documents,
+    items.Items,
+)
 """What has to be complete; of the graph, of search and of proposals a part is for programs only."""
 
 

@@ -33,7 +33,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
 FUNCTION_LINES = 60
 PARAMETERS = 8
 MODULE_LINES = 400
-TOP_LEVEL_NAMES = 27
+TOP_LEVEL_NAMES = 28
 CORE_LINES = 10_000
 ROOM_LINES = 4_000
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from memgpt.database.queries import Queries
 from memgpt.errors import InputError
-from memgpt.integrations.importers.items import ImportItem, memory
+from memgpt.integrations.importers.import_items import ImportItem, memory
 from memgpt.models import Json
 
 FILE: Final = "chroma.sqlite3"

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from memgpt.database import queries
 from memgpt.errors import InputError
 from memgpt.integrations.importers import langgraph, mem0
-from memgpt.integrations.importers.items import ImportItem
+from memgpt.integrations.importers.import_items import ImportItem
 
 SQL = queries.beside(__name__)
 

@@ -13,7 +13,7 @@ from memgpt import validation
 from memgpt.documents.formats import encodings
 from memgpt.errors import InputError
 from memgpt.integrations.importers import chroma, foreign_tables, letta, markdown, mem0, memory_server
-from memgpt.integrations.importers.items import ImportItem
+from memgpt.integrations.importers.import_items import ImportItem
 
 TRANSCRIPT: Final = "transcript"
 

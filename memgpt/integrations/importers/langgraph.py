@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from memgpt.integrations.importers.items import ImportItem, memory
+from memgpt.integrations.importers.import_items import ImportItem, memory
 
 _TEXTS: Final = ("text", "content", "memory", "data", "value", "summary")
 

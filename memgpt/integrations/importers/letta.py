@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from memgpt.integrations.importers.items import ImportItem, memory
+from memgpt.integrations.importers.import_items import ImportItem, memory
 
 _PASSAGES: Final = ("passages", "archival_memory", "archival_passages")
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from memgpt.documents.formats import encodings
 from memgpt.errors import InputError
-from memgpt.integrations.importers.items import ImportItem, fact
+from memgpt.integrations.importers.import_items import ImportItem, fact
 from memgpt.models import Json
 
 SUFFIXES: Final = (".md", ".markdown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from memgpt.integrations.importers.items import ImportItem, fact, memory
+from memgpt.integrations.importers.import_items import ImportItem, fact, memory
 from memgpt.models import Json
 
 _TEXTS: Final = ("memory", "data")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memgpt.errors import InputError
-from memgpt.integrations.importers.items import ImportItem, fact, memory
+from memgpt.integrations.importers.import_items import ImportItem, fact, memory
 
 
 def is_line(value: Any) -> bool:

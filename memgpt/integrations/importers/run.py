@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from memgpt import validation
 from memgpt.blocks.blocks import DEFAULT_LIMIT, MOST_CHARACTERS
 from memgpt.errors import ConflictError, InputError, MemgptError, MissingExtraError, NotFoundError
-from memgpt.integrations.importers.items import ImportItem, ItemKind
+from memgpt.integrations.importers.import_items import ImportItem, ItemKind
 from memgpt.integrations.importers.kinds import open_memory
 from memgpt.integrations.importers.store import ImportStore
 from memgpt.integrations.transcripts import ImportedTranscript, import_transcript

@@ -29,7 +29,7 @@ Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 FileKind = Literal["ingest", "import", "import-agent"]
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
-HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact"]
+HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]
 
 
 class Body(BaseModel):
