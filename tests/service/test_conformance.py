@@ -1,4 +1,4 @@
-"""The official MCP conformance suite against our endpoint: `make conformance` installs it."""
+"""The official MCP conformance suite against our endpoint: `make mcp-suite` installs it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ request; none of its tools does that."""
 @pytest.mark.parametrize("sessions", [False, True], ids=["as-served", "with-sessions"])
 def test_the_official_suite(dsn: str, tmp_path: Path, sessions: bool) -> None:
     if not SUITE.exists():
-        reason = "the conformance suite is not installed (make conformance)"
+        reason = "the conformance suite is not installed (make mcp-suite)"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     service = service_on(dsn, keys_required=False)
     server = create_server(service, agent="ann")
