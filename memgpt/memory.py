@@ -225,15 +225,18 @@ class Memory:
             raise InputError("id must be a whole number, not None; or give a session")
         return forget.forget(self._scope, id, kind, keep_history=keep_history, preview=preview)
 
-    def forget_agent(self) -> dict[str, int]:
+    def forget_agent(self, *, preview: bool = False) -> dict[str, int]:
         """Remove everything of this agent for good, its history included, and its name from blocks others share.
+
+        Args:
+            preview: remove nothing, and count what would be removed.
 
         Returns:
             How many rows of each table were removed.
         """
         from memgpt.agents import forget
 
-        return forget.forget_agent(self._scope)
+        return forget.forget_agent(self._scope, preview=preview)
 
     def stats(self) -> Stats:
         """Count each kind, how much of it has a vector, and since when."""

@@ -47,9 +47,9 @@ def forget_session(
     return counts
 
 
-def forget_agent(scope: AgentScope) -> dict[str, int]:
+def forget_agent(scope: AgentScope, *, preview: bool = False) -> dict[str, int]:
     """Remove everything of the agent; see :meth:`memgpt.Memory.forget_agent`."""
-    with _removal(scope) as store:
+    with _removal(scope, preview) as store:
         return store.agent(change_id=uuid4())
 
 

@@ -32,6 +32,8 @@ BUDGET = {
     "/agents/ann/blocks/human/edit": 2,
     "/agents/ann/blocks/human/versions": 2,
     "/agents/ann/history": 2,
+    "/agents/ann/forget?id=1": 8,
+    "/agents/ann/conversations?after=s3": 2,
     "/agents/ann/history?kind=archival&actor=agent%3Aann": 2,
     "/operations/doctor": 0,
     "/operations/indexes": 0,

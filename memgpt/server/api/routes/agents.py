@@ -49,9 +49,9 @@ def describe_agent(agent_id: AgentId, body: bodies.AgentBody, service: TheServic
 
 
 @router.delete("/{agent_id}")
-def forget_agent(memory: Administering) -> dict[str, int]:
-    """Remove everything of an agent for good; answers how many rows of each table. Needs an admin key."""
-    return memory.forget_agent()
+def forget_agent(memory: Administering, preview: bool = False) -> dict[str, int]:
+    """Remove all of an agent for good, or count it (`preview`); answers the rows of each table. Admin keys only."""
+    return memory.forget_agent(preview=preview)
 
 
 @router.post("/{agent_id}/forget")

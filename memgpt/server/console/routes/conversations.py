@@ -41,9 +41,11 @@ class ShownMessage:
 
 
 @router.get("")
-def list_conversations(visit: Reading) -> Response:
-    """Show the conversations, the one last spoken in first."""
-    values = {"section": "conversations", "sessions": visit.memory.messages.sessions(limit=PAGE), "most": PAGE}
+def list_conversations(visit: Reading, after: Annotated[str | None, Query(max_length=1000)] = None) -> Response:
+    """Show the conversations, the one last spoken in first, a page by name."""
+    rows = visit.memory.messages.sessions(limit=PAGE + 1, after=after)
+    following = rows[PAGE - 1].session if len(rows) > PAGE else None
+    values = {"section": "conversations", "sessions": rows[:PAGE], "after": after, "following": following}
     return visit.page("conversations.html", values)
 
 

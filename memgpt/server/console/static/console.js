@@ -7,11 +7,15 @@ document.documentElement.classList.add("with-script");
 
 function prepare(root) {
   showTimes(root);
-  for (const copy of root.querySelectorAll("[data-copy], [data-copies]")) copy.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy], [data-copies], [data-print]")) button.hidden = false;
 }
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) print();
 });
 
 document.addEventListener("click", async (event) => {
