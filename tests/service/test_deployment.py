@@ -79,7 +79,7 @@ def test_the_image_holds_what_its_build_needs(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "installed"), "."]
     subprocess.run(pip, check=True, cwd=tmp_path, capture_output=True, timeout=280)
     installed = tmp_path / "installed" / "memgpt"
-    assert (installed / "cli" / "serve.py").is_file()
+    assert (installed / "cli" / "operator" / "serve.py").is_file()
     assert (installed / "database" / "migrations" / "001_initial_schema.sql").is_file()
     assert not (installed / ".." / "tests").exists()
 
