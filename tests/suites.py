@@ -64,6 +64,14 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.langgraph.testing"],
         expected={"test_abatch_uses_single_pool_checkout": "counts calls of a function inside LangGraph's own store"},
     ),
+    Suite(
+        "LangChain's standard tests",
+        "langchain-tests",
+        "langchain",
+        ["tests/integrations/test_langchain_standard.py"],
+        packages=["pytest", "pytest-timeout", "langchain-tests"],
+        options=["-p", "no:asyncio", "-p", "no:benchmark", "-p", "no:codspeed"],
+    ),
 )
 
 

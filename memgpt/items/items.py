@@ -169,6 +169,18 @@ class Items:
             self._refresh(there.values())
         return [there.get(n) for n in range(len(checked))]
 
+    def list(
+        self, namespace: Sequence[str], *, begins: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[StoreItem]:
+        """Return items of one namespace, and of none below it, in the order of their keys: those that begin with a
+        text, from the one after a key on."""
+        labels = _namespace(namespace, "namespace")
+        first, start = (validation.name(key, what, empty=True) for key, what in ((after, "after"), (begins, "begins")))
+        limit = validation.limit(limit)
+        return self._scope.read(
+            lambda connection: self._store(connection).list(labels, begins=start, after=first, limit=limit)
+        )
+
     def delete(self, namespace: Sequence[str], key: str) -> None:
         """Remove an item; the history keeps it and ``undo`` brings it back. ``forget`` is for good.
 

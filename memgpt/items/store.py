@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from pgvector import Vector
 from psycopg import Connection
-from psycopg.rows import dict_row, scalar_row
+from psycopg.rows import class_row, dict_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
@@ -112,6 +113,12 @@ class ItemStore:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(_completed(SQL.get), parameters).fetchall()
         return {row.pop("place"): StoreItem(**row) for row in rows}
+
+    def list(self, namespace: Namespace, *, begins: str, after: str, limit: int) -> builtins.list[StoreItem]:
+        """Return items of one namespace that have not expired, in the order of their keys."""
+        parameters = self._parameters(namespace=[*namespace], begins=begins, after=after, limit=limit, expired=False)
+        with self._connection.cursor(row_factory=class_row(StoreItem)) as cursor:
+            return cursor.execute(_completed(SQL.list), parameters).fetchall()
 
     def delete(self, places: Sequence[Place], *, change_id: UUID) -> int:
         """Remove items; answers how many there were."""

@@ -131,6 +131,15 @@ JOIN store_items m
 WHERE {live}
 ORDER BY p.ord
 
+-- list --
+-- Items of one namespace by their keys, those that begin with a text, from the one after a key on.
+SELECT {columns}
+FROM store_items m
+WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND m.key > %(after)s::text
+    AND starts_with(m.key, %(begins)s::text) AND {live}
+ORDER BY m.key
+LIMIT %(limit)s::integer
+
 -- newest --
 -- Items below a namespace, the one last written first.
 SELECT {columns}, NULL::double precision AS score

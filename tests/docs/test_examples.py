@@ -25,6 +25,7 @@ PAGES = [
     "docs/embedding-models.md",
     "docs/agent.md",
     "docs/knowledge-graph.md",
+    "docs/langchain.md",
     "docs/langgraph.md",
     "docs/sleep.md",
 ]
@@ -65,7 +66,8 @@ def test_pages_import_from_the_front_door() -> None:
     code += [file.read_text(encoding="utf-8") for file in (ROOT / "examples").rglob("*.py")]
     imports = [node for each in code for node in ast.walk(ast.parse(each)) if isinstance(node, ast.ImportFrom)]
     assert {node.module for node in imports if (node.module or "").split(".")[0] == "memgpt"} == {"memgpt"} | {
-        "memgpt.integrations.langgraph",  # with its kit
+        "memgpt.integrations.langchain",  # with their kits
+        "memgpt.integrations.langgraph",
     }
 
 

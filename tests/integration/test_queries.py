@@ -105,7 +105,7 @@ def completed() -> Iterator[object]:
         yield pytest.param(searching, id=f"items.similar_own_{distance}")
     for template in (items.SQL.newest, items.SQL.similar):
         yield pytest.param(items._searching(template, False, True, "cosine").decode(), id=f"items.{len(template)}")
-    for template in (items.SQL.get, items.SQL.namespaces):
+    for template in (items.SQL.get, items.SQL.list, items.SQL.namespaces):
         yield pytest.param(items._completed(template).decode(), id=f"items.{len(template)}")
     for template in (items.SQL.change, items.SQL.insert):
         written = compose_partly(template, incoming=items.SQL.incoming).decode()

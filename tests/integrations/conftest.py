@@ -31,7 +31,7 @@ def open_memory(shared_database: Database, request: pytest.FixtureRequest) -> Ca
     """Opens the memory of an agent that only this test has: ``open_memory()``, ``open_memory("other")``."""
 
     def opened(name: str = "ann", *, isolated: bool = False) -> Memory:
-        agent = f"{request.node.name[:200]}-{name}".replace("*", "_")
+        agent = f"{request.node.nodeid.partition('::')[2][:200]}-{name}".replace("*", "_")
         return Memory(agent, database=shared_database, isolated=isolated)
 
     return opened

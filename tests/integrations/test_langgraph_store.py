@@ -188,9 +188,10 @@ def test_an_isolated_memory_has_a_store_of_its_own(open_memory: Callable[..., Me
     assert theirs.get(("a",), "k") is not None
 
 
-@pytest.mark.parametrize("module", ["langgraph"])
+@pytest.mark.parametrize("module", ["langgraph", "langchain"])
 def test_without_the_kit_the_error_names_the_extra(module: str) -> None:
-    code = f"import sys; sys.modules[{module!r}] = None\nimport memgpt.integrations.{module}"
+    kit = {"langgraph": "langgraph", "langchain": "langchain_core"}[module]
+    code = f"import sys; sys.modules[{kit!r}] = None\nimport memgpt.integrations.{module}"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 1
     assert f"pip install 'memgpt-postgres[{module}]'" in answer.stderr

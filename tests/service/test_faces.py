@@ -225,6 +225,7 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Items.get_many": AUTOMATIC,
     "Items.delete": "for programs that build on the library; forget does it for people",
     "Items.delete_many": AUTOMATIC,
+    "Items.list": AUTOMATIC,
     "Items.search": "search finds items, too",
     "Items.namespaces": AUTOMATIC,
     "Items.sweep": AUTOMATIC,
