@@ -23,6 +23,9 @@ from memgpt.errors import ConfigurationError
 OFFLINE_MODEL = "wordllama-l2-supercat-256"
 """The embedding model that needs no network: a static table of 256 dimensions inside the wordllama wheel."""
 
+AUTOMATIC: Final = "auto"
+"""The language setting with which each text has its own."""
+
 NO_MODEL = "none"
 """The embedding model setting that says: the caller brings the vectors."""
 
@@ -52,8 +55,8 @@ class Settings(BaseSettings):
     """Role as which requests of the service, and isolated memories, run: it owns nothing."""
     agent: str = "default"
     """Agent used by the command line when ``--agent`` is not given."""
-    language: str = "english"
-    """Text search configuration for new memories and for queries."""
+    language: str = AUTOMATIC
+    """Text search configuration of new memories; ``auto`` finds the language of each text."""
     embedding_model: str = OFFLINE_MODEL
     """Embedding model; ``none`` means that the caller brings the vectors."""
     embedding_dimensions: Annotated[int | None, Field(ge=1, le=16000)] = None
@@ -92,7 +95,7 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_language(cls, value: str) -> str:
         if not value.isidentifier():
-            raise ValueError("must be the name of a text search configuration, such as 'english'")
+            raise ValueError("must be 'auto' or the name of a text search configuration, such as 'english'")
         return value.lower()
 
     @property

@@ -120,6 +120,7 @@ def load(connection: Connection, scope: AgentScope, file: TextIO, *, reembed: bo
     skipped: Counter[str] = Counter()
     for batch in _batches(_lines(scope, file, reembed=reembed)):
         table = batch[0].table
+        scope.note_languages(connection, {line.row["language"] for line in batch if "language" in line.row})
         lines = _folded(connection, scope, ids.renumber(table, _embedded(scope, batch)), how)
         for outcome in _inserted(connection, store, lines, how):
             line = batch[outcome.position]

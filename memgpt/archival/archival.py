@@ -53,7 +53,7 @@ class Archival:
             return self._store(connection).remember(
                 memory,
                 change_id=change_id,
-                language=self._scope.language,
+                language=self._scope.languages_of(connection, [memory.text])[0],
                 model=model,
                 threshold=NEARLY_THE_SAME,
                 limit=MOST_SIMILAR,
@@ -64,7 +64,7 @@ class Archival:
             return Remembered(written.id, duplicate=False, similar=written.similar)
         with self._scope.change() as (connection, change_id):  # a memory has the text already
             [remembered] = self._store(connection).insert(
-                [memory], change_id=change_id, merge_first=True, **self._how()
+                [memory], change_id=change_id, merge_first=True, **self._how(connection, [memory])
             )
         return Remembered(remembered.id, remembered.duplicate, [id for id in written.similar if id != remembered.id])
 
@@ -86,7 +86,7 @@ class Archival:
             prepared = self._embedded(checked)
             with self._scope.change() as (connection, change_id):
                 self._scope.new_rows.add("archival_memories", len(prepared))
-                return self._store(connection).insert(prepared, change_id=change_id, **self._how())
+                return self._store(connection).insert(prepared, change_id=change_id, **self._how(connection, prepared))
 
         return Batch(self._scope.repeat_on_switch(write), problems)
 
@@ -161,6 +161,7 @@ class Archival:
                     id,
                     change_id=change_id,
                     text=text,
+                    language=None if text is None else self._scope.languages_of(connection, [text])[0],
                     embedding=vector,
                     embedding_model=self._scope.model.name,
                     clear_expiry=clear_expiry,
@@ -188,7 +189,7 @@ class Archival:
                 store.lock_texts()  # two that supersede by each other's texts would wait for each other
                 if validation.normal(store.hold(id).text) == validation.normal(memory.text):
                     raise InputError(f"archival memory {id} says this already")
-                [replacement] = store.insert([memory], change_id=change_id, **self._how())
+                [replacement] = store.insert([memory], change_id=change_id, **self._how(connection, [memory]))
                 store.update(id, change_id=change_id, superseded_by=replacement.id)
             return replacement
 
@@ -234,8 +235,9 @@ class Archival:
     def _store(self, connection: Connection) -> ArchivalStore:
         return ArchivalStore(connection, self._scope.author)
 
-    def _how(self) -> dict[str, Any]:
-        return {"language": self._scope.language, "embedding_model": self._scope.model.name}
+    def _how(self, connection: Connection, memories: Sequence[NewMemory]) -> dict[str, Any]:
+        languages = self._scope.languages_of(connection, [memory.text for memory in memories])
+        return {"languages": languages, "embedding_model": self._scope.model.name}
 
     def _vector(self, text: str, embedding: Any) -> Vector | None:
         if embedding is not None:

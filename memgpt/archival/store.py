@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from pgvector import Vector
@@ -71,6 +71,7 @@ class MemoryChanges(TypedDict, total=False):
     """Columns of a memory to change; those that are absent, or None, stay."""
 
     text: str | None
+    language: str | None
     embedding: Vector | None
     embedding_model: str
     tags: Sequence[str] | None
@@ -81,6 +82,9 @@ class MemoryChanges(TypedDict, total=False):
     clear_expiry: bool
     superseded_by: int
 
+
+InLanguage: TypeAlias = tuple[NewMemory, str | None]
+"""A memory, and the text search configuration of its language where it is to be a row of its own."""
 
 _UNCHANGED: Final[Mapping[str, Any]] = dict.fromkeys(MemoryChanges.__annotations__) | {"clear_expiry": False}
 
@@ -97,7 +101,7 @@ class ArchivalStore:
         memories: Sequence[NewMemory],
         *,
         change_id: UUID,
-        language: str,
+        languages: Sequence[str],
         embedding_model: str | None,
         merge_first: bool = False,
     ) -> Sequence[Remembered]:
@@ -113,9 +117,11 @@ class ArchivalStore:
             before = distinct.get(key)
             distinct[key] = memory if before is None else before.merged(memory)
         answers: dict[str, Remembered] = {}
-        how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
+        of_text = dict(zip(keys, languages, strict=True))
+        how = {"change_id": change_id, "embedding_model": embedding_model}
         for batch in _batches([*distinct.items()]):
-            inserted = self._keep([memory for _, memory in batch], how, merge_first)
+            kept = [(memory, of_text[key]) for key, memory in batch]
+            inserted = self._keep(kept, how, merge_first)
             answers.update((key, answer) for (key, _), answer in zip(batch, inserted, strict=True))
         first = {key: n for n, key in reversed([*enumerate(keys)])}
         return [
@@ -155,7 +161,8 @@ class ArchivalStore:
 
         Expired ones of other ids give up the texts of the rest.
         """
-        places = self._written(SQL.merge, memories, {"change_id": change_id, "embedding_model": embedding_model})
+        how = {"change_id": change_id, "embedding_model": embedding_model}
+        places = self._written(SQL.merge, [(memory, None) for memory in memories], how)
         merged = {place for place, _ in places}
         rest = [memory for place, memory in enumerate(memories) if place not in merged]
         self._retire_expired([m.text for m in rest], change_id, [m.id for m in rest if m.id is not None])
@@ -165,7 +172,7 @@ class ArchivalStore:
         """Let nobody else write more than one text of this agent until the transaction ends."""
         self._connection.execute(SQL.lock_texts, self._parameters())
 
-    def _keep(self, batch: Sequence[NewMemory], how: Mapping[str, Any], merge_first: bool) -> Sequence[Remembered]:
+    def _keep(self, batch: Sequence[InLanguage], how: Mapping[str, Any], merge_first: bool) -> Sequence[Remembered]:
         answers: dict[int, Remembered] = {}
         waiting: Sequence[int] = range(len(batch))
         # A writer that commits the same text after our snapshot is seen by the next statement only, and a text that
@@ -178,23 +185,25 @@ class ArchivalStore:
                 waiting = [n for n in waiting if n not in answers]
                 if not waiting:
                     return [answers[n] for n in range(len(batch))]
-            self._retire_expired([batch[n].text for n in waiting], how["change_id"])
+            self._retire_expired([batch[n][0].text for n in waiting], how["change_id"])
         raise ConflictError("the same texts are being written and removed by somebody else: try again")
 
     def _written(
-        self, statement: bytes, batch: Sequence[NewMemory], how: Mapping[str, Any]
+        self, statement: bytes, batch: Sequence[InLanguage], how: Mapping[str, Any]
     ) -> Sequence[tuple[int, int]]:
         """Return the position in the batch and the id of each text that the statement inserted."""
+        memories = [memory for memory, _ in batch]
         parameters = self._parameters(
-            id=[m.id for m in batch],
-            text=[m.text for m in batch],
-            tags=[Jsonb(list(m.tags)) for m in batch],
-            importance=[m.importance for m in batch],
-            source=[m.source for m in batch],
-            metadata=[Jsonb(m.metadata or {}) for m in batch],
-            created_at=[m.created_at for m in batch],
-            expires_at=[m.expires_at for m in batch],
-            embedding=[m.embedding for m in batch],
+            id=[m.id for m in memories],
+            text=[m.text for m in memories],
+            tags=[Jsonb(list(m.tags)) for m in memories],
+            importance=[m.importance for m in memories],
+            source=[m.source for m in memories],
+            metadata=[Jsonb(m.metadata or {}) for m in memories],
+            created_at=[m.created_at for m in memories],
+            expires_at=[m.expires_at for m in memories],
+            embedding=[m.embedding for m in memories],
+            language=[language for _, language in batch],
             **how,
         )
         return self._connection.execute(statement, parameters).fetchall()

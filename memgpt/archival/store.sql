@@ -38,15 +38,16 @@ LEFT JOIN inserted i ON true
 WITH incoming AS (
     SELECT * FROM unnest(
         %(text)b::text[], %(tags)b::jsonb[], %(importance)b::real[], %(source)b::text[], %(metadata)b::jsonb[],
-        %(created_at)b::timestamptz[], %(expires_at)b::timestamptz[], %(embedding)b::vector[]
-    ) WITH ORDINALITY AS i (text, tags, importance, source, metadata, created_at, expires_at, embedding, ord)
+        %(language)b::text[], %(created_at)b::timestamptz[], %(expires_at)b::timestamptz[], %(embedding)b::vector[]
+    ) WITH ORDINALITY AS i (
+        text, tags, importance, source, metadata, language, created_at, expires_at, embedding, ord)
 ),
 inserted AS (
     INSERT INTO archival_memories (
         agent_id, text, tags, importance, source, metadata, language, created_at, expires_at, embedding_model, embedding)
     SELECT
         %(agent_id)s::text, i.text, ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.importance, i.source, i.metadata,
-        %(language)s::text, coalesce(i.created_at, now()), i.expires_at,
+        i.language, coalesce(i.created_at, now()), i.expires_at,
         CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
     FROM incoming i
     ORDER BY i.ord
@@ -201,6 +202,7 @@ vector AS (
 changed AS (
     UPDATE archival_memories m SET
         text = coalesce(%(text)s::text, b.text),
+        language = coalesce(%(language)s::text, b.language),
         tags = coalesce(%(tags)b::text[], b.tags),
         importance = coalesce(%(importance)s::real, b.importance),
         source = coalesce(%(source)s::text, b.source),

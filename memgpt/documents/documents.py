@@ -237,8 +237,13 @@ class Documents:
 
     def _insert(self, document: NewDocument, chunks: Sequence[NewChunk], title: str | None) -> Document:
         with self._scope.change() as (connection, change_id):
-            how = {"language": self._scope.language, "embedding_model": self._scope.model.name}
-            inserted = self._store(connection).insert(document, chunks, change_id=change_id, **how)
+            inserted = self._store(connection).insert(
+                document,
+                chunks,
+                change_id=change_id,
+                languages=self._scope.languages_of(connection, [chunk.chunk_text for chunk in chunks]),
+                embedding_model=self._scope.model.name,
+            )
         inserted = inserted or self._already(document, title)  # somebody else kept it since we looked
         if inserted is None:
             raise ConflictError(f"{document.source!r} is being written and removed by somebody else: try again")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from memgpt import validation
+from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import chunk_text
 from memgpt.documents import chunking, documents, files
 from memgpt.documents.files import FileCandidate
@@ -226,7 +227,7 @@ class Ingest:
         chunks = self._embedded(document.title, prepared.cuts)
         with self._scope.change() as (connection, change_id):
             store = DocumentStore(connection, self._scope.author)
-            inserted = store.insert(document, chunks, change_id=change_id, **self._how())
+            inserted = store.insert(document, chunks, change_id=change_id, **self._how(connection, chunks))
             self._scope.new_rows.add("document_chunks", len(chunks))
         return None if inserted is None else _answer("new", inserted, chunks, prepared.note)
 
@@ -252,7 +253,12 @@ class Ingest:
         with self._scope.change() as (connection, change_id):
             store = DocumentStore(connection, self._scope.author)
             replaced = store.replace(
-                before.id, document, chunks, expected_hash=before.content_hash, change_id=change_id, **self._how()
+                before.id,
+                document,
+                chunks,
+                expected_hash=before.content_hash,
+                change_id=change_id,
+                **self._how(connection, [chunk for chunk in chunks if isinstance(chunk, NewChunk)]),
             )
             self._scope.new_rows.add("document_chunks", len(chunks))
         added = [chunk for chunk in chunks if isinstance(chunk, NewChunk)]
@@ -276,8 +282,9 @@ class Ingest:
             lambda connection: DocumentStore(connection, self._scope.author).fingerprints(sources, [digest])
         )
 
-    def _how(self) -> dict[str, str]:
-        return {"language": self._scope.language, "embedding_model": self._scope.model.name}
+    def _how(self, connection: Connection, chunks: Sequence[NewChunk]) -> dict[str, Any]:
+        languages = self._scope.languages_of(connection, [chunk.chunk_text for chunk in chunks])
+        return {"languages": languages, "embedding_model": self._scope.model.name}
 
 
 _MEDIA_TYPES = sorted(set(media_types.BY_SUFFIX.values()))

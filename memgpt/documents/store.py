@@ -70,7 +70,7 @@ class DocumentStore:
         chunks: Sequence[NewChunk],
         *,
         change_id: UUID,
-        language: str,
+        languages: Sequence[str],
         embedding_model: str | None,
     ) -> Document | None:
         """Create a document with its chunks; None, and nothing written, when the agent has its source already."""
@@ -86,8 +86,8 @@ class DocumentStore:
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
             row = cursor.execute(SQL.insert, parameters).fetchone()
         if row is not None:
-            how = {"change_id": change_id, "language": language, "embedding_model": embedding_model}
-            self._insert_chunks(row.id, list(enumerate(chunks)), **how)
+            how = {"change_id": change_id, "embedding_model": embedding_model}
+            self._insert_chunks(row.id, list(enumerate(chunks)), languages, **how)
         return row
 
     def replace(
@@ -98,7 +98,7 @@ class DocumentStore:
         *,
         expected_hash: str | None,
         change_id: UUID,
-        language: str,
+        languages: Sequence[str],
         embedding_model: str | None,
     ) -> Document | None:
         """Give a document a new content. A chunk that is there already comes as (its id, itself), and keeps its vector.
@@ -115,7 +115,7 @@ class DocumentStore:
         if gone:
             self._connection.execute(SQL.delete_chunks, self._parameters(ids=[*gone], change_id=change_id))
         self._move_chunks(unchanged, change_id)
-        self._insert_chunks(id, new, change_id=change_id, language=language, embedding_model=embedding_model)
+        self._insert_chunks(id, new, languages, change_id=change_id, embedding_model=embedding_model)
         parameters = self._parameters(
             id=id,
             change_id=change_id,
@@ -128,10 +128,13 @@ class DocumentStore:
         with self._connection.cursor(row_factory=class_row(Document)) as cursor:
             return cursor.execute(SQL.renew, parameters).fetchone()
 
-    def _insert_chunks(self, document_id: int, chunks: Sequence[tuple[int, NewChunk]], **how: Any) -> None:
+    def _insert_chunks(
+        self, document_id: int, chunks: Sequence[tuple[int, NewChunk]], languages: Sequence[str], **how: Any
+    ) -> None:
         for first in range(0, len(chunks), BATCH):
             batch = chunks[first : first + BATCH]
             columns = {"chunk_index": [n for n, _ in batch], **_columns([chunk for _, chunk in batch])}
+            columns["language"] = [*languages[first : first + BATCH]]
             self._connection.execute(SQL.insert_chunks, self._parameters(document_id=document_id, **how, **columns))
 
     def _move_chunks(self, chunks: Sequence[tuple[int, int, NewChunk]], change_id: UUID) -> None:

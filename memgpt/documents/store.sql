@@ -19,9 +19,9 @@ SELECT * FROM inserted
 WITH incoming AS (
     SELECT * FROM unnest(
         %(chunk_index)b::integer[], %(chunk_text)b::text[], %(heading_path)b::jsonb[], %(page)b::integer[], %(char_start)b::integer[],
-        %(char_end)b::integer[], %(tokens)b::integer[], %(metadata)b::jsonb[], %(embedding)b::vector[]
+        %(char_end)b::integer[], %(tokens)b::integer[], %(metadata)b::jsonb[], %(language)b::text[], %(embedding)b::vector[]
     ) WITH ORDINALITY AS i (
-        chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata, embedding, ord)
+        chunk_index, chunk_text, heading_path, page, char_start, char_end, tokens, metadata, language, embedding, ord)
 ),
 inserted AS (
     INSERT INTO document_chunks (
@@ -30,7 +30,7 @@ inserted AS (
     SELECT
         %(agent_id)s::text, %(document_id)s::bigint, i.chunk_index, i.chunk_text,
         ARRAY(SELECT jsonb_array_elements_text(i.heading_path)), i.page, i.char_start, i.char_end, i.tokens, i.metadata,
-        %(language)s::text, CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
+        i.language, CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
     FROM incoming i
     ORDER BY i.ord
     RETURNING id

@@ -83,8 +83,9 @@ class Facts:
                 span = (fact.valid_from, fact.valid_to)
                 store.clear(FactSpan(ids[0], fact.type, *span, but=ids[1]), at=at, change_id=change_id)
             row = replace(fact, source_id=ids[0], target_id=ids[1], fact=words, embedding=vector, recorded_at=at)
+            [language] = self._scope.languages_of(connection, [words])
             return GraphStore(connection, self._scope.author).insert_fact(
-                row, change_id=change_id, language=self._scope.language, embedding_model=self._scope.model.name
+                row, change_id=change_id, language=language, embedding_model=self._scope.model.name
             )
 
     def declare_functional(self, type: str, functional: bool = True) -> Sequence[str]:

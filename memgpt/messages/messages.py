@@ -261,12 +261,11 @@ class Messages:
         return appended
 
     def _insert(self, batch: Sequence[NewMessage], examples: int | None = None) -> Sequence[Message]:
-        language = self._scope.language
-
         def write(connection: Connection, change_id: UUID, model: ActiveModel) -> tuple[ActiveModel, Sequence[Message]]:
             store = self._store(connection)
             self._scope.new_rows.add("conversations", len(batch))
-            return store.insert(batch, change_id=change_id, language=language, model=model, examples=examples)
+            languages = self._scope.languages_of(connection, [message.content for message in batch])
+            return store.insert(batch, change_id=change_id, languages=languages, model=model, examples=examples)
 
         return self._scope.write(write)
 

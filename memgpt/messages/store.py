@@ -70,7 +70,7 @@ class MessageStore:
         messages: Sequence[NewMessage],
         *,
         change_id: UUID,
-        language: str,
+        languages: Sequence[str],
         model: ActiveModel,
         examples: int | None = None,
     ) -> tuple[ActiveModel, Sequence[Message]]:
@@ -81,7 +81,7 @@ class MessageStore:
         """
         parameters = self._parameters(
             change_id=change_id,
-            language=language,
+            language=[*languages],
             embedding_model=model.name,
             embedding_dimensions=model.dimensions,
             examples=examples,

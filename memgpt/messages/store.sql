@@ -7,10 +7,10 @@ incoming AS (
     SELECT * FROM unnest(
         %(session)b::text[], %(role)b::text[], %(name)b::text[], %(content)b::text[], %(intent)b::text[],
         %(intent_confidence)b::real[], %(tokens)b::integer[], %(tool_calls)b::jsonb[], %(tool_call_id)b::text[],
-        %(metadata)b::jsonb[], %(created_at)b::timestamptz[], %(embedding)b::vector[]
+        %(metadata)b::jsonb[], %(language)b::text[], %(created_at)b::timestamptz[], %(embedding)b::vector[]
     ) WITH ORDINALITY AS i (
         session, role, name, content, intent, intent_confidence, tokens, tool_calls, tool_call_id, metadata,
-        created_at, embedding, ord)
+        language, created_at, embedding, ord)
 ),
 inserted AS (
     INSERT INTO conversations (
@@ -18,7 +18,7 @@ inserted AS (
         language, created_at, embedding_model, embedding)
     SELECT
         %(agent_id)s::text, i.session, i.role, i.name, i.content, i.intent, i.intent_confidence, i.tokens, i.tool_calls,
-        i.tool_call_id, i.metadata, %(language)s::text, coalesce(i.created_at, now()),
+        i.tool_call_id, i.metadata, i.language, coalesce(i.created_at, now()),
         CASE WHEN i.embedding IS NOT NULL THEN %(embedding_model)s::text END, i.embedding
     FROM current c
     CROSS JOIN incoming i

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from pgvector import Vector
 
 from memgpt import embeddings, validation
-from memgpt.config import Settings
-from memgpt.database import queries
+from memgpt.config import AUTOMATIC, Settings
+from memgpt.database import languages, queries
 from memgpt.database.connection import Connection, Database
 from memgpt.database.visibility import NewRows
 from memgpt.embeddings import EmbeddingModel, Purpose
@@ -43,7 +43,21 @@ class AgentScope:
 
     @property
     def language(self) -> str:
-        return self.options.language
+        """The configuration of what does not tell its language, and of every query, beside those of the texts."""
+        setting = self.options.language
+        return languages.DEFAULT if setting == AUTOMATIC else setting
+
+    def languages_of(self, connection: Connection, texts: Sequence[str]) -> Sequence[str]:
+        """Return the text search configuration of each text that is to be written, and note it for the agent's
+        searches."""
+        names = languages.configurations(texts, self.options.language)
+        self.note_languages(connection, names)
+        return names
+
+    def note_languages(self, connection: Connection, names: Iterable[str]) -> None:
+        """Have the agent's searches look for texts in these, beside those in the default one."""
+        if others := sorted({*names} - {languages.DEFAULT}):
+            connection.execute(SQL.note_languages, {"agent_id": self.agent_id, "languages": others})
 
     @property
     def agent_id(self) -> str:

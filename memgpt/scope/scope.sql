@@ -14,3 +14,11 @@ INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT DO NOTHING
 WITH model AS MATERIALIZED (SELECT name, dimensions FROM embedding_models WHERE active),
 agent AS (INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT DO NOTHING)
 SELECT name, dimensions FROM model
+
+-- note_languages --
+-- Languages that the agent has texts in: searches are in all of them, beside the configured one. Only a new one is a write.
+WITH agent AS (
+    INSERT INTO agents (agent_id, languages) VALUES (%(agent_id)s::text, %(languages)s::text[]) ON CONFLICT DO NOTHING
+)
+UPDATE agents SET languages = ARRAY(SELECT DISTINCT l.name FROM unnest(languages || %(languages)s::text[]) AS l (name) ORDER BY l.name)
+WHERE agent_id = %(agent_id)s::text AND NOT languages @> %(languages)s::text[]

@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from memgpt.database import codes, queries
+from memgpt.database import codes, languages, queries
 from memgpt.database.codes import CodeType, code_type
 from memgpt.database.driver import SCANNED, execute_long, hidden_operators
 from memgpt.models import KINDS, ActiveModel, Json, Kind
@@ -260,6 +260,7 @@ class SearchStore:
             "phrases": [*asked.phrases],
             "excluded": [*asked.excluded],
             "language": language,
+            "asked_in": languages.detected(asked.words),
             "names": [*names],
             "embedding": vector,
             "lexical_seeds": seeds.lexical,
@@ -281,6 +282,7 @@ class SearchStore:
             "agent_id": self._agent_id,
             "phrases": [*phrases],
             "language": language,
+            "asked_in": None,
             **filters.parameters(),
         }
         statement = _occurring(tuple(kinds), hidden_operators(self._connection))
@@ -339,7 +341,7 @@ def compose(
 def _occurring(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
     occurs = SQL.occurs_looked_up if "&&" in hidden else SQL.occurs
     anywhere = [_completed(occurs, kind, filtered=True, hidden=hidden) for kind in kinds]
-    return queries.compose(SQL.occurring, anywhere=b"\nOR ".join(anywhere))
+    return queries.compose(SQL.occurring, spoken=SQL.spoken, anywhere=b"\nOR ".join(anywhere))
 
 
 @cache

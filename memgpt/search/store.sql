@@ -97,9 +97,13 @@ best AS MATERIALIZED (
 -- occurring --
 -- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded. They are parsed
 -- first, since a policy keeps a condition that parses them from the index.
-WITH asked AS MATERIALIZED (
-    SELECT p.ord::integer AS ord, websearch_to_tsquery(%(language)s::regconfig, memory_bigrams(p.phrase)) AS query
-    FROM unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
+WITH {spoken},
+asked AS MATERIALIZED (
+    SELECT p.ord::integer AS ord, string_agg(
+        DISTINCT '(' || nullif(websearch_to_tsquery(s.language, memory_bigrams(p.phrase))::text, '') || ')', ' | ')::tsquery AS query
+    FROM spoken s
+    CROSS JOIN unnest(%(phrases)s::text[]) WITH ORDINALITY AS p (phrase, ord)
+    GROUP BY p.ord
 )
 SELECT p.ord
 FROM asked p
@@ -231,21 +235,42 @@ LIMIT %(limit)s::integer
 -- arms --
 -- The best rows of the full-text arm (BM25 with the agent's own statistics), of the vector arm and, where asked, the
 -- latest ones.
+{spoken},
 asked AS MATERIALIZED (
     SELECT
-        t.lexeme, t.ord::integer AS ord,
-        ('''' || replace(replace(t.lexeme, E'\\', E'\\\\'), '''', '''''') || '''')::tsquery AS query
-    FROM unnest((tsvector_to_array(to_tsvector(%(language)s::regconfig, memory_bigrams(%(words)s::text))))[:32])
-        WITH ORDINALITY AS t (lexeme, ord)
+        w.lexemes, w.lexemes[1] AS lexeme, (row_number() OVER (ORDER BY w.place, w.lexemes))::integer AS ord,
+        (SELECT string_agg(
+            '''' || replace(replace(l.word, E'\\', E'\\\\'), '''', '''''') || '''', ' | ')
+         FROM unnest(w.lexemes) AS l (word))::tsquery AS query
+    FROM (
+        SELECT p.lexemes, min(p.place) AS place
+        FROM (
+            SELECT array_agg(DISTINCT v.lexeme) AS lexemes, v.place
+            FROM (
+                SELECT s.own, t.lexeme, unnest(t.positions) AS place
+                FROM spoken s
+                CROSS JOIN LATERAL unnest(to_tsvector(s.language, memory_bigrams(%(words)s::text))) AS t
+            ) AS v
+            GROUP BY v.place
+            HAVING bool_or(v.own) OR NOT EXISTS (SELECT FROM spoken s WHERE s.own)
+        ) AS p
+        GROUP BY p.lexemes
+        ORDER BY min(p.place), p.lexemes
+        LIMIT 32
+    ) AS w
 ),
 demanded AS MATERIALIZED (
-    SELECT string_agg(d.query, ' & ')::tsquery AS query
+    SELECT string_agg('(' || d.query || ')', ' & ')::tsquery AS query
     FROM (
-        SELECT '(' || nullif(websearch_to_tsquery(%(language)s::regconfig, memory_bigrams(p))::text, '') || ')'
-        FROM unnest(%(phrases)s::text[]) AS p
+        SELECT string_agg(
+            DISTINCT '(' || nullif(websearch_to_tsquery(s.language, memory_bigrams(p.phrase))::text, '') || ')', ' | ')
+        FROM spoken s
+        CROSS JOIN unnest(%(phrases)s::text[]) AS p (phrase)
+        GROUP BY p.phrase
         UNION ALL
-        SELECT '!(' || nullif(phraseto_tsquery(%(language)s::regconfig, memory_bigrams(x))::text, '') || ')'
-        FROM unnest(%(excluded)s::text[]) AS x
+        SELECT DISTINCT '!(' || nullif(phraseto_tsquery(s.language, memory_bigrams(x.phrase))::text, '') || ')'
+        FROM spoken s
+        CROSS JOIN unnest(%(excluded)s::text[]) AS x (phrase)
     ) AS d (query)
 ),
 matched AS MATERIALIZED (
@@ -300,6 +325,18 @@ recent AS (
     LIMIT %(recent_seeds)s::integer
 )
 
+-- spoken --
+-- The languages of the agent's texts, beside the configured one. A word of the query is what each of them makes of it: they
+-- count places alike. What is a stop word in the query's own language is none.
+spoken AS MATERIALIZED (
+    SELECT DISTINCT l.name::regconfig AS language, l.name = %(asked_in)s::text AS own
+    FROM (
+        SELECT %(language)s::text
+        UNION ALL
+        SELECT unnest(g.languages) FROM agents g WHERE g.agent_id = %(agent_id)s::text
+    ) AS l (name)
+)
+
 -- own --
 m.agent_id = %(agent_id)s::text
 
@@ -311,9 +348,9 @@ m.agent_id = %(agent_id)s::text COLLATE "C"
 -- The index holds keys of agent and word; what they find is checked by its words. Twice, because the planner takes an array
 -- that it does not know for a hundredth of the table, and plans workers and compilation for it; the index reads them once.
 AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
-    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(q.lexeme)) FROM asked q)
+    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(w.lexeme)) FROM asked q CROSS JOIN unnest(q.lexemes) AS w (lexeme))
 AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
-    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(q.lexeme)) FROM asked q)
+    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(w.lexeme)) FROM asked q CROSS JOIN unnest(q.lexemes) AS w (lexeme))
 
 -- match_looked_up --
 -- For a request, from which a policy keeps the index: the owner's function looks up which rows of the agent match. An
@@ -350,8 +387,12 @@ NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_fre
 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 
 -- terms --
-(SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
- FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) AS frequencies,
+(SELECT coalesce(array_agg(f.frequency ORDER BY f.ord), '{}')
+ FROM (
+    SELECT a.ord, coalesce(sum(cardinality(u.positions)), 0)::integer AS frequency
+    FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = ANY (a.lexemes)
+    GROUP BY a.ord
+ ) AS f) AS frequencies,
 NULL::integer[] AS matches
 
 -- totals --

@@ -46,7 +46,8 @@ def given(agent: str, dimensions: int) -> dict[str, object]:
     return {
         "agent_id": agent, "embedding": vector, "limit": 10, "archival_rows": LARGE, "archival_last": 0,
         "archival_candidates": 20,
-        "language": "english", "words": "memory", "phrases": [], "excluded": [], "names": [], "lexical_seeds": 40,
+        "language": "english", "asked_in": None,
+        "words": "memory", "phrases": [], "excluded": [], "names": [], "lexical_seeds": 40,
         "vector_seeds": 30, "recent_seeds": 0, "tags": None, "since": None, "until": None, "metadata": None,
         "roles": None, "intents": None,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -50,6 +51,9 @@ BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
 }
 
 
+_LIBC = ctypes.CDLL(None)
+
+
 @dataclass
 class Wire:
     """What libpq writes down of the connections of this process."""
@@ -58,8 +62,10 @@ class Wire:
 
     def count(self, work: Callable[[], object]) -> tuple[int, int]:
         """Statements that were executed, and times that an answer was waited for."""
+        _LIBC.fflush(None)  # libpq writes by stdio, a long statement in pieces
         start = self.log.seek(0, 2)
         work()
+        _LIBC.fflush(None)
         self.log.seek(start)
         sent = [line.split(b"\t") for line in self.log.read().splitlines()]
         kinds = [fields[3] for fields in sent if len(fields) > 3 and fields[1] == b"F"]

@@ -525,6 +525,7 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         "phrases": [],
         "excluded": [],
         "language": "english",
+        "asked_in": None,
         "lexical_seeds": 40,
         "vector_seeds": 30,
         "recent_seeds": 0,

@@ -99,6 +99,7 @@ def parameters(kind: Kind, words: str) -> dict[str, Any]:
         "phrases": [],
         "excluded": [],
         "language": "english",
+        "asked_in": None,
         "lexical_seeds": 40,
         "vector_seeds": 30,
         "recent_seeds": 0,

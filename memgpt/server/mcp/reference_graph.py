@@ -115,8 +115,11 @@ class Nodes:
         return self._scope.repeat_on_switch(lambda: self._relate(relations))
 
     def _relate(self, relations: Sequence[Relation]) -> Sequence[Relation]:
-        vectors = self._scope.embed([_words(relation) for relation in relations])
+        words = [_words(relation) for relation in relations]
+        vectors = self._scope.embed(words)
         with self._changing() as (store, change_id, rows):
+            with self._scope.transaction() as connection:
+                languages = self._scope.languages_of(connection, words)
             names = [name for relation in relations for name in (relation.source, relation.target)]
             ids = {row.name: row.id for row in reversed(rows.nodes_named(names))}
             for name in names:
@@ -124,7 +127,7 @@ class Nodes:
                     raise _not_found(name)
             there = {_relation(row) for row in rows.relations_there(_parts(relations))}
             created = []
-            for relation, vector in zip(relations, vectors, strict=True):
+            for relation, vector, language in zip(relations, vectors, languages, strict=True):
                 if relation in there:
                     continue
                 there.add(relation)
@@ -144,7 +147,8 @@ class Nodes:
                         vector,
                     ),
                     change_id=change_id,
-                    **self._how(),
+                    language=language,
+                    embedding_model=self._scope.model.name,
                 )
         return created
 
