@@ -15,7 +15,7 @@ from memgpt import validation
 from memgpt.agent.chat_model import Spent
 from memgpt.agent.events import Turn
 from memgpt.agent.request import NOT_RUN, Inspection, Sent, inspect
-from memgpt.agent.store import NewStep, TurnRow, TurnStep, TurnStore
+from memgpt.agent.store import NewStep, StepOutline, TurnRow, TurnStep, TurnStore
 from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ContentionError, InputError, MemgptError, NotFoundError, UnavailableError
@@ -200,6 +200,17 @@ class TurnRecord:
     def steps(self, turn_id: int | None, limit: int) -> Sequence[TurnStep]:
         """Return steps, newest first."""
         return self._scope.read(lambda connection: self._store(connection).steps(turn_id=turn_id, limit=limit))
+
+    def turns(self, limit: int) -> Sequence[tuple[TurnRow, Sequence[StepOutline]]]:
+        """Return the latest turns of the session, newest first, each with its steps."""
+
+        def work(connection: Connection) -> Sequence[tuple[TurnRow, Sequence[StepOutline]]]:
+            store = self._store(connection)
+            rows = store.turns(self._session, limit=limit)
+            steps = store.outlines([row.id for row in rows]) if rows else ()
+            return [(row, [step for step in steps if step.turn_id == row.id]) for row in rows]
+
+        return self._scope.read(work)
 
     def _answer_rest(self, store: TurnStore, progress: TurnProgress, step: TurnStep) -> None:
         try:

@@ -93,6 +93,21 @@ class TurnStep:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StepOutline:
+    """A step without what it sent."""
+
+    id: int
+    turn_id: int
+    number: int
+    kind: str
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    seconds: float | None
+
+
 class TurnStore:
     """The turns and steps of one agent, on a connection (and in a transaction) of the caller."""
 
@@ -119,6 +134,16 @@ class TurnStore:
     def latest(self, session: str) -> TurnRow | None:
         """Return the turn a session is in, or was in last."""
         return self._turn(SQL.latest, session=session)
+
+    def turns(self, session: str, *, limit: int) -> Sequence[TurnRow]:
+        """Return the latest turns of a session, newest first."""
+        with self._connection.cursor(row_factory=class_row(TurnRow)) as cursor:
+            return cursor.execute(SQL.turns, self._parameters(session=session, limit=limit)).fetchall()
+
+    def outlines(self, turn_ids: Sequence[int]) -> Sequence[StepOutline]:
+        """Return the steps of some turns, oldest first."""
+        with self._connection.cursor(row_factory=class_row(StepOutline)) as cursor:
+            return cursor.execute(SQL.outlines, self._parameters(turn_ids=[*turn_ids])).fetchall()
 
     def take_over(self, turn_id: int, runner: UUID) -> TurnRow | None:
         """Make this process the one that runs a turn, again if it failed; None when it has ended otherwise."""

@@ -11,6 +11,20 @@ WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
 ORDER BY id DESC
 LIMIT 1
 
+-- turns --
+SELECT id, session, message_id, status, reason, started_at, ended_at
+FROM agent_turns
+WHERE agent_id = %(agent_id)s::text AND session = %(session)s::text
+ORDER BY id DESC
+LIMIT %(limit)s::integer
+
+-- outlines --
+-- Steps without the texts they sent.
+SELECT id, turn_id, number, kind, model, input_tokens, output_tokens, cost, seconds
+FROM agent_steps
+WHERE agent_id = %(agent_id)s::text AND turn_id = ANY (%(turn_ids)s::bigint[])
+ORDER BY id
+
 -- take_over --
 -- Whoever ran the turn before notices at its next write.
 UPDATE agent_turns SET runner = %(runner)s::uuid, status = 'running', reason = NULL, ended_at = NULL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
@@ -29,8 +28,6 @@ this machine; MEMGPT_CHAT_BASE_URL names another address); the key is in MEMGPT_
 variable."""
 
 _SHOWN: Final = 240
-_WORD = re.compile(r"\w+")
-_SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 
 app = typer.Typer(add_completion=False)
 
@@ -142,35 +139,21 @@ def _show(events: Iterator[Event]) -> None:
 
 def _quote(memory: Memory, session: str, line: str) -> None:
     """Answer from memory alone: quotations with where they are from."""
-    hits = memory.search(line, limit=5, operators=False)
-    message = memory.messages.append("user", line, session=session)
-    if message.intent == "remember":
-        remembered = memory.remember(line)
-        output.say(f"Kept as archival memory {remembered.id}.", "green")
+    from memgpt.agent import quoting
+
+    answer = quoting.answer(memory, session, line)
+    if answer.kept is not None:
+        output.say(f"Kept as archival memory {answer.kept.id}.", "green")
         return
-    if message.intent in ("statement", "correction"):
-        output.say(f"Kept as message {message.id}.", "green")
+    if answer.told:
+        output.say(f"Kept as message {answer.message.id}.", "green")
         return
-    if not hits:
+    if not answer.quotations:
         output.say("Nothing in memory about that.")
-    for hit in hits:
-        source = hit.source
-        place = source.get("title") or source.get("name") or source.get("role") or ""
+    for quotation in answer.quotations:
+        hit, place = quotation.hit, quotation.place
         cited = f"[{hit.kind} {hit.id}{f', {place}' if place else ''}, {hit.created_at:%Y-%m-%d}]"
-        output.say(f"“{_passage(hit.text, line)}” {cited}")
-
-
-def _passage(text: str, query: str) -> str:
-    """Return the part of a long text around the words of the query."""
-    text = " ".join(text.split())
-    if len(text) <= 2 * _SHOWN:
-        return text
-    wanted = {word for word in _WORD.findall(query.lower()) if len(word) > 3}
-    sentences = _SENTENCE_END.split(text)
-    scores = [len(wanted & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
-    best = max(range(len(sentences)), key=scores.__getitem__)
-    passage = " ".join(sentences[best : best + 2])
-    return f"{'… ' if best else ''}{passage[: 2 * _SHOWN]}{' …' if best + 2 < len(sentences) else ''}"
+        output.say(f"“{quotation.passage}” {cited}")
 
 
 def _blocks(memory: Memory) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from memgpt.memory import Memory
+from uuid import uuid4
+
+from memgpt.agent.store import NewStep, TurnStore
+from memgpt.memory import Memory, scope_of
 
 AGENTS = ("a/b", "~x", "<b>'\"&agent", "%2e%2e", "🦊 .")
 """Names of agents that addresses, or pages, could take for something else."""
@@ -42,5 +45,31 @@ def fill(memory: Memory, texts: tuple[str, ...]) -> None:
         memory.messages.append("tool", short, session=short, tool_call_id=short)
         memory.documents.add(f"# {short}\n\n{text[:50_000]} {n}", source=f"{short} {n}", title=short)
         memory.core.create(f"{clean} {n}", text[:5000], description=short, limit=10_000)
+    _talk(memory, texts)
     memory.archival.supersede(memory.archival.list(limit=1000)[-1].id, f"{texts[0]} now")
     memory.archival.insert("many tags", tags=[f"tag {n} {texts[0]}" for n in range(100)])
+
+
+def _talk(memory: Memory, texts: tuple[str, ...]) -> None:
+    """A turn with a model that failed."""
+    message = memory.messages.append("user", texts[0], session="default")
+    runner = uuid4()
+    with memory.transaction() as connection:
+        store = TurnStore(connection, scope_of(memory).author)
+        turn = store.begin("default", message.id, runner)
+        memory.core.create("written in a turn", texts[0][:5000])
+        step = NewStep(
+            turn_id=turn.id,
+            number=1,
+            session="default",
+            kind="answer",
+            model=texts[0][:200],
+            system="\n".join(text[:5000] for text in texts),
+            tools=[{"name": text[:200]} for text in texts],
+            message_ids=[message.id],
+            longest=1000,
+            sent_hash="",
+            tokens_by_part={"instructions": 10},
+        )
+        store.add_step(step)
+        store.end(turn.id, "failed", texts[0], runner=runner)

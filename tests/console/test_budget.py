@@ -35,6 +35,7 @@ BUDGET = {
     "/agents/ann/forget?id=1": 8,
     "/agents/ann/conversations?after=s3": 2,
     "/agents/ann/history?kind=archival&actor=agent%3Aann": 2,
+    "/agents/ann/chat": 4,
     "/operations/doctor": 0,
     "/operations/indexes": 0,
     "/operations/indexes/sizes": 3,

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from memgpt.agent.record import TurnRecord
 from memgpt.memory import Memory
 from memgpt.server.console import Console, addresses
 from memgpt.server.service import Service
@@ -54,6 +55,7 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
         "memories": str(min(one.id for one in memory.archival.list(limit=1000, superseded=True))),
         "documents": str(memory.documents.list(limit=1)[0].id),
         "conversations": str(memory.messages.list(limit=1)[0].id),
+        "chat": str(TurnRecord(memory, "default").steps(None, 1)[0].id),
     }
 
     def filled(path: str) -> str:

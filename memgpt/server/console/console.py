@@ -15,6 +15,7 @@ from memgpt.server.console.gate import Gate
 from memgpt.server.console.routes import (
     agents,
     blocks,
+    chat,
     conversations,
     documents,
     forget,
@@ -42,6 +43,7 @@ PAGES: Final = (
     search,
     history,
     forget,
+    chat,
     health,
     models,
     jobs,

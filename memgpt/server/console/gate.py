@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memgpt.errors import MemgptError
+from memgpt.server.api.event_stream import EVENT_STREAM
 from memgpt.server.api.origins import LOOPBACK, host_name
 from memgpt.server.api.problems import status_of
 from memgpt.server.console import addresses, pages, policy
@@ -140,19 +141,20 @@ def _cookie(scope: Scope, name: str) -> str:
 
 
 class _PageAnswer:
-    """Answer with the headers of the console; a problem of the API becomes a page."""
+    """Answer with the headers of the console; a problem of the API becomes a page, but for who reads events."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._asks_for_events = Headers(scope=scope).get("accept") == EVENT_STREAM
         self._problem: tuple[int, MutableHeaders] | None = None
         self._body = b""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=list(message.get("headers", [])))
-            if headers.get("content-type") == "application/problem+json":
+            if headers.get("content-type") == "application/problem+json" and not self._asks_for_events:
                 self._problem = (message["status"], headers)
                 return
             if b"content-security-policy" not in dict(headers.raw):

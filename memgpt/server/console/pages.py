@@ -32,6 +32,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("documents", ("documents",), "d"),
     ("conversations", ("conversations",), "c"),
     ("search", ("search",), "s"),
+    ("chat", ("chat",), "t"),
     ("history", ("history",), "h"),
 )
 """Of an agent: name, address and the key behind ``g``."""

@@ -92,7 +92,7 @@ async def chat(request: Request, service: TheService, memory: Writing, body: bod
     another turn."""
     limits = TurnLimits(steps=body.steps, tokens=body.tokens, seconds=body.seconds)
     agent = await run_in_threadpool(lambda: Agent(memory, service.chat_model(), session=body.session, limits=limits))
-    return await _answered(request, agent, agent.stream(body.text), body.stream)
+    return await answered(request, agent, agent.stream(body.text), body.stream)
 
 
 @router.post("/resume", response_model=ChatAnswer, responses=_STREAM)
@@ -102,7 +102,7 @@ async def resume_chat(request: Request, service: TheService, memory: Writing, bo
     going_on = await run_in_threadpool(agent.resume_stream)
     if going_on is None:
         raise ConflictError(f"session {body.session!r} has no interrupted turn")
-    return await _answered(request, agent, going_on, body.stream)
+    return await answered(request, agent, going_on, body.stream)
 
 
 @router.post("/cancel")
@@ -113,8 +113,10 @@ def cancel_chat(request: Request, service: TheService, memory: Writing, body: bo
     return Cancelled(agent.cancel())
 
 
-async def _answered(request: Request, agent: Agent, happening: Generator[Event], streamed: bool) -> Response:
-    """Answer an error at the start as a problem with a status of its own, also where events were asked for."""
+async def answered(request: Request, agent: Agent, happening: Generator[Event], streamed: bool) -> Response:
+    """Run a turn and answer it, whole or as events.
+
+    Answer an error at the start as a problem with a status of its own, also where events were asked for."""
     pieces = _pieces(request.app.state.turns, agent, happening)
     gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
     try:

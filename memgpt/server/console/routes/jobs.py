@@ -50,7 +50,8 @@ def show_job(visit: Operating, owner: Name, id: RowId) -> Response:
 def cancel_job(visit: Operating, owner: Name, id: RowId) -> Response:
     """Cancel one that waits now, one that runs at its next step."""
     job = visit.operations.jobs_of(owner).cancel(id)
-    return visit.back(say("jobs.cancelled" if job.finished else "jobs.stopping", id=id), "jobs", owner, id)
+    said = say("jobs.cancelled", id=id) if job.finished else say("jobs.stopping", id=id)
+    return visit.back(said, "jobs", owner, id)
 
 
 @router.post("/{owner}/{id}/retry")

@@ -16,6 +16,7 @@ from memgpt.llm.context import Context
 from memgpt.models import KINDS, Hit, Kind
 from memgpt.server.console import visits
 from memgpt.server.console.texts import say
+from memgpt.server.console.token_bar import BAR, Share, bar
 from memgpt.server.console.visits import Reading, Visit, aware
 from memgpt.server.console.why import Why, explained
 
@@ -26,8 +27,6 @@ PAGE: Final = 10
 MOST_OFFSET: Final = 9000
 DEEP: Final = 200
 """Hits among which one is looked for that somebody expected."""
-BAR: Final = 600
-"""Width of the drawing of a budget."""
 
 Words = Annotated[str, Query(max_length=20_000)]
 Weight = Annotated[float, Query(ge=0, le=100)]
@@ -135,27 +134,11 @@ def context_text(
     return PlainTextResponse(visit.memory.context(q, budget_tokens=budget, session=session or None).text)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A part of the budget, in tokens and in the drawing."""
-
-    part: str
-    tokens: int
-    x: float
-    width: float
-
-
 def _shares(context: Context) -> list[Share]:
     by_part: dict[str, int] = {str(part): tokens for part, tokens in context.by_part().items()}
     by_part["titles"] = context.tokens - sum(by_part.values())
     by_part["free"] = context.budget_tokens - context.tokens
-    shares, at = [], 0.0
-    for part, tokens in by_part.items():
-        if tokens > 0:
-            width = BAR * tokens / context.budget_tokens
-            shares.append(Share(part, tokens, round(at, 1), round(max(width, 1.0), 1)))
-            at += width
-    return shares
+    return bar(by_part, context.budget_tokens)
 
 
 def _left_out(context: Context) -> list[Any]:
