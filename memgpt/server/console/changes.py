@@ -24,9 +24,10 @@ TEXT: Final[Mapping[str, str]] = {
     "chunk": "chunk_text",
     "entity": "description",
     "fact": "fact",
+    "item": "text",
 }
 """The column in which a row of each kind says what it says."""
-_NAME: Final[Mapping[str, str]] = {"block": "label", "document": "title", "entity": "name"}
+_NAME: Final[Mapping[str, str]] = {"block": "label", "document": "title", "entity": "name", "item": "key"}
 _SILENT: Final = frozenset(
     {"agent_id", "id", "version", "updated_at", "accessed_at", "access_count", "embedding_model", "language"}
     | {"tokens", "content_hash"}
