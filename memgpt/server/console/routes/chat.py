@@ -23,6 +23,7 @@ from memgpt.server.console.changes import RowDifference, row_difference
 from memgpt.server.console.texts import say
 from memgpt.server.console.token_bar import BAR, bar
 from memgpt.server.console.visits import Reading, Visit, Writing
+from memgpt.server.service import Service
 from memgpt.validation import MAX_NAME, MAX_TEXT
 
 router: Final = visits.router("/agents/{agent}/chat")
@@ -81,14 +82,14 @@ async def send(
     line = text.replace("\r\n", "\n")
     if service.options.chat_model is None:
         return await run_in_threadpool(_quoted, visit, session, line)
-    agent = await run_in_threadpool(lambda: Agent(visit.memory, service.chat_model(), session=session))
+    agent = await run_in_threadpool(_agent, visit, service, session)
     return await _answered(visit, agent, agent.stream(line))
 
 
 @router.post("/resume")
 async def resume(visit: Writing, service: TheService, session: SessionField = "default") -> Response:
     """Go on with a turn that a crash or a failing model interrupted."""
-    agent = await run_in_threadpool(lambda: Agent(visit.memory, service.chat_model(), session=session))
+    agent = await run_in_threadpool(_agent, visit, service, session)
     happening = await run_in_threadpool(agent.resume_stream)
     if happening is None:
         raise ConflictError(say("chat.nothing_to_resume"))
@@ -99,7 +100,7 @@ async def resume(visit: Writing, service: TheService, session: SessionField = "d
 def cancel(visit: Writing, service: TheService, session: SessionField = "default") -> Response:
     """End the turn that a session is in, wherever it runs."""
     turns = visit.request.app.state.turns
-    agent = turns.get((visit.agent.agent_id, session)) or Agent(visit.memory, service.chat_model(), session=session)
+    agent = turns.get((visit.agent.agent_id, session)) or _agent(visit, service, session)
     said = say("chat.cancelled") if agent.cancel() else say("chat.nothing_to_cancel")
     return visit.back(said, None, "chat", session=session)
 
@@ -125,6 +126,12 @@ def show_step(visit: Reading, id: RowId) -> Response:
     shares = bar(dict(inspection.tokens_by_part), sum(inspection.tokens_by_part.values()))
     values = {"section": "chat", "inspection": inspection, "step": step, "shares": shares, "bar": BAR}
     return visit.page("chat_step.html", values)
+
+
+def _agent(visit: Visit, service: Service, session: str) -> Agent:
+    if service.options.chat_model is None:
+        raise ConflictError(say("chat.quoting"))
+    return Agent(visit.memory, service.chat_model(), session=session)
 
 
 async def _answered(visit: Visit, agent: Agent, happening: Any) -> Response:
