@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from memgpt import embeddings, validation
 from memgpt.agents.store import AgentStore
@@ -258,6 +258,24 @@ class Service:
         if row is None:
             raise NotFoundError(f"there is no agent {agent_id!r}")
         return row
+
+    def visited(self, caller: Caller, agent_id: str) -> tuple[AgentRow, int]:
+        """Return one agent, and how many of its proposals wait to be decided: at most a hundred.
+
+        Raises:
+            NotFoundError: there is no such agent.
+        """
+        caller.require("read", agent_id)
+        database = self.database.isolated(Tenancy(caller.agents, agent_id))
+
+        def work(connection: Connection) -> dict[str, Any] | None:
+            with connection.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(SQL.visited, {"agent_id": agent_id}).fetchone()
+
+        if (row := database.read(work)) is None:
+            raise NotFoundError(f"there is no agent {agent_id!r}")
+        waiting = row.pop("waiting")
+        return AgentRow(**row), waiting
 
     def describe_agent(
         self,

@@ -18,6 +18,15 @@ SELECT
     (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = a.agent_id ORDER BY h.id DESC LIMIT 1) AS last_change
 FROM unnest(%(agents)s::text[]) AS a (agent_id)
 
+-- visited --
+-- An agent as it was described, and how many of its proposals wait, to a hundred: every page of it asks.
+SELECT
+    a.agent_id, a.description, a.metadata, a.time_zone, a.created_at, a.updated_at,
+    (SELECT count(*) FROM (
+        SELECT FROM proposals p WHERE p.agent_id = a.agent_id AND p.status = 'proposed' LIMIT 100) AS c) AS waiting
+FROM agents a
+WHERE a.agent_id = %(agent_id)s::text
+
 -- growth --
 -- Days of UTC, oldest first; those on which nothing came are there.
 SELECT d.day::date AS day, coalesce(a.rows, 0) AS rows

@@ -45,6 +45,8 @@ def fill(memory: Memory, texts: tuple[str, ...]) -> None:
         memory.messages.append("tool", short, session=short, tool_call_id=short)
         memory.documents.add(f"# {short}\n\n{text[:50_000]} {n}", source=f"{short} {n}", title=short)
         memory.core.create(f"{clean} {n}", text[:5000], description=short, limit=10_000)
+        facts = [{"source": clean[:100] + str(n), "type": "says", "target": clean[:100], "fact": short}]
+        memory.proposals.propose_facts(facts, reason=short, evidence={short: text[:2000]})
     _talk(memory, texts)
     memory.archival.supersede(memory.archival.list(limit=1000)[-1].id, f"{texts[0]} now")
     memory.archival.insert("many tags", tags=[f"tag {n} {texts[0]}" for n in range(100)])

@@ -33,6 +33,7 @@ BUDGET = {
     "/agents/ann/blocks/human/versions": 2,
     "/agents/ann/history": 2,
     "/agents/ann/forget?id=1": 8,
+    "/agents/ann/proposals": 2,
     "/agents/ann/conversations?after=s3": 2,
     "/agents/ann/history?kind=archival&actor=agent%3Aann": 2,
     "/agents/ann/chat": 4,

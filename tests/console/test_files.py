@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import vendor
+from memgpt.database.tables import by_kind, tables
+from memgpt.models import KINDS
 from memgpt.server.console import assets, pages, texts
 
 CONSOLE = Path(pages.__file__).parent
@@ -45,6 +47,7 @@ def test_every_text_is_there_and_used() -> None:
     known = set(texts.texts())
     asked = set(re.findall(r"""\b(?:t|say)\(\s*"([a-z_.]+)"\s*[,)]""", everything))
     beginnings = set(re.findall(r"""\b(?:t|say|has_text)\(\s*f?"([a-z_.]+\.)(?:"\s*~|\{)""", everything))
+    beginnings |= {f"{table}." for table in re.findall(r"""\bword\(\s*"([a-z_]+)",""", everything)}
     assert asked - known == set()
     unused = {name for name in known - asked if not any(name.startswith(beginning) for beginning in beginnings)}
     assert {name for name in unused if not name.startswith("empty.")} == set()
@@ -118,3 +121,15 @@ def test_what_is_not_right_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(SystemExit, match="SHA-256"):
         vendor.write(package, "a.js", "0" * 64, b"alert(1)")
     assert not (tmp_path / "here/a.js").exists()
+
+
+def test_every_kind_and_table_has_a_word() -> None:
+    """A name without one is shown as it is."""
+    names = {
+        "kind": KINDS,
+        "part_of": KINDS,
+        "row": by_kind(),
+        "table": [table.name for table in tables()],
+        "forget.stays": by_kind(),
+    }
+    assert {f"{table}.{name}" for table, all_of in names.items() for name in all_of} - set(texts.texts()) == set()

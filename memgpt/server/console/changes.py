@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from memgpt.models import Change
 from memgpt.server.console.diff import DiffLine, difference
-from memgpt.server.console.texts import say
+from memgpt.server.console.texts import say, word
 
 Url: TypeAlias = Callable[..., str]
 """Writes the address of a page of the agent."""
@@ -24,7 +24,7 @@ TEXT: Final[Mapping[str, str]] = {
     "chunk": "chunk_text",
     "entity": "description",
     "fact": "fact",
-    "item": "text",
+    "item": "value",
 }
 """The column in which a row of each kind says what it says."""
 _NAME: Final[Mapping[str, str]] = {"block": "label", "document": "title", "entity": "name", "item": "key"}
@@ -132,7 +132,8 @@ def row_address(kind: str, row: Mapping[str, Any] | None, id: int, url: Url) -> 
 
 
 def _text(kind: str, row: Mapping[str, Any] | None) -> str:
-    return str((row or {}).get(TEXT[kind]) or "")
+    value = (row or {}).get(TEXT.get(kind, "text")) or ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _what(change: Change) -> str:
@@ -142,13 +143,13 @@ def _what(change: Change) -> str:
     if change.kind == "archival" and by and not old.get("superseded_by"):
         return say("change.superseded", id=change.row_id, by=by)
     name = (new or old).get(_NAME.get(change.kind, "")) or change.row_id
-    return say(f"change.{change.action}", row=say(f"row.{change.kind}"), name=str(name)[:100])
+    return say(f"change.{change.action}", row=word("row", change.kind), name=str(name)[:100])
 
 
 def _columns(change: Change) -> Iterator[ColumnChange]:
     old, new = change.old or {}, change.new or {}
     for name in old:
-        if name not in _SILENT and name != TEXT[change.kind] and name in new and old[name] != new[name]:
+        if name not in _SILENT and name != TEXT.get(change.kind) and name in new and old[name] != new[name]:
             yield ColumnChange(name, _plain(old[name]), _plain(new[name]))
 
 

@@ -26,6 +26,7 @@ from memgpt.server.console.routes import (
     memories,
     models,
     overview,
+    proposals,
     search,
     session,
 )
@@ -42,6 +43,7 @@ PAGES: Final = (
     conversations,
     search,
     history,
+    proposals,
     forget,
     chat,
     health,

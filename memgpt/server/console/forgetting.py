@@ -90,7 +90,7 @@ def samples(memory: Memory, target: ForgetTarget) -> Mapping[str, Sequence[str]]
         turns = memory.messages.list(limit=SAMPLES)
         return {"archival_memories": [one.text for one in memories], "conversations": [turn.content for turn in turns]}
     changes = memory.history(target.kind, target.id, limit=SAMPLES)
-    column = TEXT[target.kind]
+    column = TEXT.get(target.kind, "text")
     texts = {"memory_history": [str((change.old or change.new or {}).get(column) or "") for change in changes]}
     rows = memory.as_of(datetime.now(UTC)).rows(target.kind, after=target.id - 1 or None, limit=1)
     if rows and rows[0].id == target.id:

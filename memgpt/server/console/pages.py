@@ -20,7 +20,7 @@ from memgpt.server.console import addresses, assets, escape
 from memgpt.server.console.addresses import Value
 from memgpt.server.console.cookies import THEME, THEMES
 from memgpt.server.console.sessions import SignIn
-from memgpt.server.console.texts import say, texts
+from memgpt.server.console.texts import say, texts, word
 
 __all__ = ["Frame", "environment", "failure", "page", "say"]
 
@@ -34,6 +34,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("search", ("search",), "s"),
     ("chat", ("chat",), "t"),
     ("history", ("history",), "h"),
+    ("proposals", ("proposals",), "p"),
 )
 """Of an agent: name, address and the key behind ``g``."""
 
@@ -71,6 +72,7 @@ class Frame:
     section: str = ""
     done: DoneChange | None = None
     operating: bool = False
+    waiting: int = 0
     """Whether this is a page of the operator's."""
 
     @property
@@ -115,7 +117,7 @@ def page(
 ) -> HTMLResponse:
     """Render a template, or for a request by a script the block of it that is named ``part``.
 
-    Of the values ``agent_id``, ``section``, ``done`` and ``operating`` are the frame's.
+    Of the values ``agent_id``, ``section``, ``done``, ``operating`` and ``waiting`` are the frame's.
     """
     frame = Frame(
         nonce=request.state.nonce,
@@ -126,6 +128,7 @@ def page(
         section=values.get("section", ""),
         done=values.get("done"),
         operating=values.get("operating", False),
+        waiting=values.get("waiting", 0),
     )
     loaded = environment().get_template(template)
     context = {**values, "frame": frame}
@@ -159,6 +162,7 @@ def environment() -> Environment:
     )
     templates.globals |= {
         "t": say,
+        "word": word,
         "has_text": lambda name: name in texts(),
         "address": addresses.address,
         "asset": assets.address,

@@ -26,6 +26,11 @@ def say(name: str, /, **places: object) -> str:
     return texts()[name].format_map(places)
 
 
+def word(table: str, name: str) -> str:
+    """Return what people call one of the library's names: the name itself, where the file has no word for it yet."""
+    return texts().get(f"{table}.{name}", name)
+
+
 def _flat(table: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     flat: list[tuple[str, str]] = []
     for name, value in table.items():

@@ -66,12 +66,19 @@ class Visit:
     memory: Memory
     agent: AgentRow
     caller: Caller
+    waiting: int = 0
+    """Proposals to be decided, at most a hundred."""
 
     def page(
         self, template: str, values: Mapping[str, Any], *, status: int = 200, part: str | None = None
     ) -> HTMLResponse:
         """Render a page of the agent."""
-        about = {"agent_id": self.agent.agent_id, "agent": self.agent, "done": done_of(self.request)}
+        about = {
+            "agent_id": self.agent.agent_id,
+            "agent": self.agent,
+            "waiting": self.waiting,
+            "done": done_of(self.request),
+        }
         return pages.page(self.request, template, {**about, **values}, status=status, part=part)
 
     def url(self, *parts: str | int, **query: addresses.Value) -> str:
@@ -138,7 +145,8 @@ def _visit(permission: Permission) -> Callable[[Request, Name, AnyCaller], Visit
         request.state.agent_id = agent
         service = service_of(request)
         memory = service.memory(caller, agent, permission)
-        return Visit(request, memory, service.agent(caller, agent), caller)
+        row, waiting = service.visited(caller, agent)
+        return Visit(request, memory, row, caller, waiting)
 
     return visit
 

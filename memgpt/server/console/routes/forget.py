@@ -74,6 +74,6 @@ def _preview(visit: Visit, target: ForgetTarget, problem: str | None = None, sta
         "samples": samples(visit.memory, target),
         "digest": target.fingerprint(agent_id, counts),
         "problem": problem,
-        "stays": say(f"forget.stays.{'agent' if target.whole else 'session' if target.session else target.kind}"),
+        "stays": "agent" if target.whole else "session" if target.session else target.kind,
     }
     return visit.page("forget.html", values, status=status)
