@@ -74,7 +74,10 @@ def codes() -> Sequence[str]:
 
 
 def language_of(text: str) -> Language:
-    """Return the language whose frequent words a text has most of."""
+    """Return the language of a text's script or, where several share it, whose frequent words it has most of."""
+    for code, script in _scripts():
+        if script.search(text):
+            return language(code)
     words, frequent = set(split(text)), _function_words()
     return language(max(frequent, key=lambda code: (len(words & frequent[code]), code == DEFAULT)))
 
@@ -88,7 +91,7 @@ def language(code: str) -> Language:
         code=code,
         configuration=data["language"],
         alphabet=data.get("alphabet", ""),
-        dates=_dates(data.get("dates", {})),
+        dates=_dates(data.get("dates", {}), blanks="script" not in data),
         questions={kind: _pattern(text) for kind, text in data.get("questions", {}).items()},
         answers={kind: frozenset(words.split()) for kind, words in answers.items() if isinstance(words, str)},
         answer_patterns={kind: _pattern(text, 0) for kind, text in answers.get("patterns", {}).items()},
@@ -110,11 +113,17 @@ def _files() -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
+def _scripts() -> Sequence[tuple[str, re.Pattern[str]]]:
+    """Return the patterns of texts in scripts that are one language's; none fits where another does."""
+    return [(code, _pattern(data["script"])) for code, data in _files().items() if "script" in data]
+
+
+@cache
 def _function_words() -> Mapping[str, Set[str]]:
     return {code: frozenset(data["function_words"].split()) for code, data in _files().items()}
 
 
-def _dates(data: Mapping[str, Any]) -> DateWords:
+def _dates(data: Mapping[str, Any], *, blanks: bool) -> DateWords:
     months, weekdays = _named(data.get("months", ())), _named(data.get("weekdays", ()))
     numbers, units = data.get("numbers", {}), data.get("units", {})
     names = {
@@ -129,6 +138,7 @@ def _dates(data: Mapping[str, Any]) -> DateWords:
             text = text and text.replace(name, words)
         return _pattern(text)
 
+    phrase = _phrase if blanks else _pattern
     return DateWords(
         absolute=[pattern(text) for text in data.get("absolute", ())],
         months=months,
@@ -138,8 +148,8 @@ def _dates(data: Mapping[str, Any]) -> DateWords:
         weekday=pattern(data.get("weekday")),
         numbers=numbers,
         units=units,
-        relative=[(_phrase(text), late, early) for text, (late, early) in data.get("relative", {}).items()],
-        years=[(_phrase(text), years) for text, years in data.get("years", {}).items()],
+        relative=[(phrase(text), late, early) for text, (late, early) in data.get("relative", {}).items()],
+        years=[(phrase(text), years) for text, years in data.get("years", {}).items()],
     )
 
 
