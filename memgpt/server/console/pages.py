@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -179,6 +181,8 @@ def environment() -> Environment:
         "tojson_text": lambda value: json.dumps(value, ensure_ascii=False),
         "utc": _utc,
         "local_utc": _local_utc,
+        "encoded": lambda text: quote(text, safe=""),
+        "shell": shlex.quote,
         "number": _number,
         "size": _size,
     }

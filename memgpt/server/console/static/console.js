@@ -5,6 +5,15 @@ import { preparePalette } from "./palette.js";
 
 document.documentElement.classList.add("with-script");
 
+const copied = "[data-copy], [data-copies], [data-copy-text], [data-copy-link]";
+
+// What a button copies: an answer, another element's text, its own (with this service's address), or the page's address.
+async function textOf(data) {
+  if (data.copies) return document.getElementById(data.copies).textContent;
+  if (data.copyText) return data.copyText.replace("http://127.0.0.1:8283", location.origin);
+  return data.copy ? (await fetch(data.copy)).text() : location.href;
+}
+
 function prepare(root) {
   showTimes(root);
   for (const button of root.querySelectorAll("[data-copy], [data-copies], [data-print]")) button.hidden = false;
@@ -19,12 +28,9 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const copy = event.target.closest("[data-copy], [data-copies]");
+  const copy = event.target.closest(copied);
   if (!copy) return;
-  const text = copy.dataset.copies
-    ? document.getElementById(copy.dataset.copies).textContent
-    : await (await fetch(copy.dataset.copy)).text();
-  await navigator.clipboard.writeText(text);
+  await navigator.clipboard.writeText(await textOf(copy.dataset));
   copy.textContent = copy.dataset.copied;
 });
 

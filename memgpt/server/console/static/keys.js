@@ -20,6 +20,20 @@ function choose(step) {
   next.querySelector("a, button")?.focus();
 }
 
+function part(name, text) {
+  const element = document.createElement(name);
+  element.append(text);
+  return element;
+}
+
+function showKeys() {
+  const commands = [...document.querySelectorAll("[data-key][data-command]")];
+  document.getElementById("keys-of-page")?.replaceChildren(...commands.flatMap(({ dataset }) => [
+    part("dt", part("kbd", dataset.key)), part("dd", dataset.command),
+  ]));
+  document.getElementById("keys")?.showModal();
+}
+
 function press(event) {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
@@ -35,7 +49,7 @@ function press(event) {
   before = "";
   clearTimeout(forgotten);
   if (key === "/") document.querySelector("[data-search]")?.focus();
-  else if (key === "?") openPalette();
+  else if (key === "?") showKeys();
   else if (key === "j") choose(1);
   else if (key === "k") choose(-1);
   else if (key === "y") navigator.clipboard.writeText(location.href);

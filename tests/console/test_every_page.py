@@ -1,0 +1,109 @@
+"""Every page in every state: light, dark, right to left, narrow, with a dialog open, with an error; keys and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import ViewportSize
+
+from memgpt.memory import Memory
+from tests.console.conftest import Tab
+
+PAGES = (
+    "/",
+    "/agents/ann",
+    "/agents/ann/blocks",
+    "/agents/ann/memories",
+    "/agents/ann/documents",
+    "/agents/ann/conversations/montag",
+    "/agents/ann/search?q=flight",
+    "/agents/ann/history",
+    "/agents/ann/chat?session=montag",
+    "/operations/keys",
+    "/operations/audit",
+    "/operations/models",
+)
+
+WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
+NARROW: Final[ViewportSize] = {"width": 360, "height": 700}
+STATES: Final[Sequence[tuple[Literal["light", "dark"], ViewportSize, str]]] = (
+    ("light", WIDE, "ltr"),
+    ("dark", WIDE, "rtl"),
+    ("light", NARROW, "ltr"),
+)
+
+
+def fill(memory: Memory) -> None:
+    memory.core["human"].append("שמי אן, אני גרה בחיפה. Ann, 東京から京都まで。")
+    memory.remember("The flight leaves at 9:40 on 3 May.", tags=["travel", "旅行"])
+    memory.remember("הטיסה יוצאת בשלישי במאי")
+    memory.messages.append("user", "明日の列車は何時に出ますか。", session="montag")
+    memory.documents.add(
+        "# Handbook\n\nThe hut opens at noon.", source="a-long-name-without-any-space-" * 8, title="手引き"
+    )
+
+
+def sideways(tab: Tab) -> bool:
+    width = tab.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    return bool(width[0] > width[1])
+
+
+def test_states_of_every_page(tab: Tab, memory: Memory) -> None:
+    fill(memory)
+    for path in PAGES:
+        page = tab.open(path)
+        tab.ready()
+        name = path.strip("/").replace("/", "-").partition("?")[0] or "agents"
+        for scheme, size, direction in STATES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.set_viewport_size(size)
+            page.locator("html").evaluate("(html, direction) => { html.dir = direction; }", direction)
+            tab.is_accessible()
+            assert not sideways(tab), (path, scheme, direction)
+            tab.shot(f"{name}-{scheme}-{direction}-{size['width']}")
+
+
+def test_keys_are_listed_and_what_is_shown_is_copied(tab: Tab, memory: Memory) -> None:
+    fill(memory)
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = tab.open("/agents/ann/search?q=it's+the+flight")
+    tab.ready()
+    page.get_by_role("heading", level=1).click()  # out of the search box, which has the focus
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    dialog.get_by_text("Overview").wait_for()
+    tab.is_accessible()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    copied = []
+    for name in ("Copy link", "Copy as curl", "Copy as Python"):
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("button", name="Copied").last.wait_for()
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+        page.reload()
+        tab.ready()
+    link, curl, python = copied
+    assert link == page.url
+    assert curl.endswith(f"""-d '{{"query": "it'"'"'s the flight"}}' {tab.address}/v1/agents/ann/search""")
+    assert python == 'from memgpt import Memory\nMemory("ann").search("it\'s the flight")'
+    page.locator("body").click()
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.get_by_role("heading", name="Memories", exact=True).wait_for()
+    tab.watch.expected += ["404"]
+    page = tab.open("/agents/ann/memories/999")
+    page.get_by_role("alert").wait_for()
+    tab.is_accessible()
+
+
+def test_times_are_in_the_readers_zone(tab: Tab, memory: Memory) -> None:
+    memory.remember("The flight leaves.")
+    at = memory.archival.list()[0].created_at
+    page = tab.open("/agents/ann/memories")
+    tab.ready()
+    shown = page.locator("[data-row] time")
+    assert shown.get_attribute("datetime") == at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    assert page.locator("[data-zone]").inner_text() == "Europe/Vienna"
+    assert f"{at.astimezone(ZoneInfo('Europe/Vienna')):%H:%M:%S CE}" in (shown.get_attribute("title") or "")
