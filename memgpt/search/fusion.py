@@ -16,7 +16,9 @@ from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
+from memgpt.search.ranking.dates import moment_in
 from memgpt.search.ranking.model import packaged_calibration
+from memgpt.search.ranking.query import names_days
 from memgpt.search.store import Found, Nearest
 
 CONNECTED: Final = 10
@@ -26,6 +28,8 @@ RISE: Final = 0.5
 """How far a fact about what the query names rises, where the best hit counts 1 and the last 0; half as far for a fact
 about what stands beside it. Nobody measured it: there are no questions with facts to measure it on."""
 
+_TIMES: Final = ("time", "timestamp", "date", "datetime", "created_at", "session_time", "session_date_time", "when")
+_MOST_TIME: Final = 60
 _WORD = re.compile(r"\w+")
 _PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
 
@@ -74,7 +78,7 @@ def order(
     hops = {} if blend else {(f.kind, f.id): f.hops for f in matches if f.hops is not None}
     by_kind = collections(matches)
     totals = statistics(by_kind)
-    candidates = rows(matches, totals.terms, zone)
+    candidates = rows(matches, totals.terms, zone, dated=names_days(text))
     ranked = rank(
         text,
         candidates,
@@ -163,30 +167,41 @@ def statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
     )
 
 
-def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC) -> list[Candidate]:
+def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC, *, dated: bool = False) -> list[Candidate]:
+    """Return what is ranked; where the question is ``dated``, memories are of the time that their metadata says."""
     before, after = _neighbours(matches)
     named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in matches if f.name}}
-    sessions = {f.session: f.session_frequencies for f in matches if f.session_frequencies is not None}
+    sessions = {(f.kind, f.session): f.session_frequencies for f in matches if f.session_frequencies is not None}
     return [
         Candidate(
             id=_key(f),
             content=f.text,
             frequencies=_frequencies(f, len(terms)),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
-            created_at=f.created_at if zone is UTC else f.created_at.astimezone(zone),
+            created_at=_time(f, zone, dated),
             name=f.name,
             role=f.role,
             session=f.session,
-            session_frequencies=sessions.get(f.session) or (),
+            session_frequencies=sessions.get((f.kind, f.session)) or (),
             in_name=named[f.name] if f.name else (),
-            before=before.get(f.id, ()) if f.kind == "message" else (),
-            after=after.get(f.id, ()) if f.kind == "message" else (),
+            before=before.get(_key(f), ()),
+            after=after.get(_key(f), ()),
             cosine=f.similarity,
             candidate=f.candidate,
-            of_the_user=f.role == "user" or f.kind == "archival",
+            of_the_user=f.role == "user" or (f.kind == "archival" and f.role is None),
         )
         for f in matches
     ]
+
+
+def _time(row: Found, zone: tzinfo, dated: bool) -> datetime:
+    """Return when something was said: a turn that is kept as a memory may say that in its metadata."""
+    if dated and row.kind == "archival" and row.session is not None:
+        metadata = json.loads(row.metadata)
+        for key in _TIMES:
+            if isinstance(text := metadata.get(key), str) and (moment := moment_in(text[:_MOST_TIME])):
+                return moment
+    return row.created_at if zone is UTC else row.created_at.astimezone(zone)
 
 
 def _frequencies(row: Found, terms: int) -> Sequence[int]:
@@ -201,20 +216,19 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
 
 
 def _neighbours(matches: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """Return the (up to two) neighbours of each message, read off the windows around those the arms found."""
-    index = KINDS.index("message")
+    """Return the (up to two) neighbours of each row by its key, read off the windows around those the arms found."""
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}
     for row in matches:
         if row.before is None or row.after is None:
             continue
-        window = [*reversed(row.before), row.id, *row.after]
-        keys = [id * len(KINDS) + index for id in window]
-        for n, id in enumerate(window):
-            if len(before.get(id, ())) < min(n, 2):
-                before[id] = keys[max(0, n - 2) : n][::-1]
-            if len(after.get(id, ())) < min(len(window) - 1 - n, 2):
-                after[id] = keys[n + 1 : n + 3]
+        place = _PLACES[row.kind]
+        keys = [id * len(KINDS) + place for id in (*reversed(row.before), row.id, *row.after)]
+        for n, key in enumerate(keys):
+            if len(before.get(key, ())) < min(n, 2):
+                before[key] = keys[max(0, n - 2) : n][::-1]
+            if len(after.get(key, ())) < min(len(keys) - 1 - n, 2):
+                after[key] = keys[n + 1 : n + 3]
     return before, after
 
 

@@ -424,8 +424,118 @@ windows AS MATERIALIZED (
     WHERE m.agent_id = %(agent_id)s::text
         AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
 ),
+{in_sessions}
+SELECT
+    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    NULL::text AS source,
+    m.session, m.role, m.name, m.intent,
+    c.candidate {filters}
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
+    c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
+    NULL::bigint[] AS frequencies, ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) AS matches,
+    {totals}
+FROM chosen c
+JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
+LEFT JOIN session_frequencies f_ ON f_.session = m.session
+CROSS JOIN statistics s_
+
+-- archival_ranked --
+-- The same for archival memories, of which many were turns: those that say of which session or source they are have
+-- neighbours, the memories of the same one that were remembered beside them or, where that was not in the order of their
+-- times, lie beside them in time.
+WITH {arms},
+found AS MATERIALIZED (
+    SELECT m.id, m.created_at, {session_of} AS session
+    FROM archival_memories m
+    WHERE m.agent_id = %(agent_id)s::text
+        AND m.id = ANY (ARRAY(SELECT id FROM lexical UNION SELECT id FROM near UNION SELECT id FROM recent))
+),
+windows AS MATERIALIZED (
+    SELECT
+        f.id, f.session,
+        CASE WHEN f.session IS NOT NULL THEN coalesce(
+            nullif(ARRAY(
+                SELECT b.id
+                FROM (
+                    SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
+                    WHERE m.agent_id = %(agent_id)s::text AND m.id < f.id {open}
+                    ORDER BY m.id DESC
+                    LIMIT 8
+                ) AS b
+                WHERE b.session = f.session AND (b.created_at, b.id) < (f.created_at, f.id)
+                ORDER BY b.created_at DESC, b.id DESC
+                LIMIT 4), '{}'),
+            ARRAY(
+                SELECT b.id
+                FROM (
+                    SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
+                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at < f.created_at {open}
+                    ORDER BY m.created_at DESC
+                    LIMIT 8
+                ) AS b
+                WHERE b.session = f.session
+                ORDER BY b.created_at DESC, b.id DESC
+                LIMIT 4)) END AS before,
+        CASE WHEN f.session IS NOT NULL THEN coalesce(
+            nullif(ARRAY(
+                SELECT a.id
+                FROM (
+                    SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
+                    WHERE m.agent_id = %(agent_id)s::text AND m.id > f.id {open}
+                    ORDER BY m.id
+                    LIMIT 8
+                ) AS a
+                WHERE a.session = f.session AND (a.created_at, a.id) > (f.created_at, f.id)
+                ORDER BY a.created_at, a.id
+                LIMIT 4), '{}'),
+            ARRAY(
+                SELECT a.id
+                FROM (
+                    SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
+                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at > f.created_at {open}
+                    ORDER BY m.created_at
+                    LIMIT 8
+                ) AS a
+                WHERE a.session = f.session
+                ORDER BY a.created_at, a.id
+                LIMIT 4)) END AS after
+    FROM found f
+),
+{in_sessions}
+SELECT
+    'archival' AS kind, {hit}, w.session, CASE WHEN w.session IS NOT NULL THEN m.metadata ->> 'role' END AS role,
+    CASE WHEN w.session IS NOT NULL THEN coalesce(
+        m.metadata ->> 'speaker', m.metadata ->> 'name', m.metadata ->> 'author',
+        substring(m.text FROM '^([[:upper:]][^:.!?\n]{0,39}): ')) END AS name,
+    NULL::text AS intent,
+    c.candidate {filters}
+        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
+    c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
+    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
+    CASE WHEN c.found THEN (
+        SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+        FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) END AS frequencies,
+    CASE WHEN NOT c.found THEN ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) END AS matches,
+    {totals}
+FROM chosen c
+JOIN archival_memories m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
+CROSS JOIN LATERAL (SELECT {session_of} AS session) AS w
+LEFT JOIN session_frequencies f_ ON f_.session = w.session
+CROSS JOIN statistics s_
+
+-- session_of --
+-- What a memory says of the conversation or the source it is from.
+coalesce(
+    m.metadata ->> 'session', m.metadata ->> 'session_id', m.metadata ->> 'conversation', m.metadata ->> 'conversation_id',
+    m.metadata ->> 'thread_id', m.metadata ->> 'chat_id', m.metadata ->> 'run_id', m.source, m.metadata ->> 'source')
+
+-- in_sessions --
+-- The neighbours of what the arms find are candidates up to two turns away; the words of whole sessions.
 chosen AS MATERIALIZED (
-    SELECT u.id, min(u.distance) <= 2 AS candidate, max(u.before) AS before, max(u.after) AS after
+    SELECT
+        u.id, min(u.distance) <= 2 AS candidate, min(u.distance) = 0 AS found,
+        max(u.before) AS before, max(u.after) AS after
     FROM windows w
     CROSS JOIN LATERAL (
         SELECT w.id, 0 AS distance, w.before, w.after
@@ -445,20 +555,6 @@ session_frequencies AS MATERIALIZED (
     ) AS counted
     GROUP BY counted.session
 )
-SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
-    NULL::text AS source,
-    m.session, m.role, m.name, m.intent,
-    c.candidate {filters}
-        AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
-    c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
-    1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
-    NULL::bigint[] AS frequencies, ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) AS matches,
-    {totals}
-FROM chosen c
-JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
-LEFT JOIN session_frequencies f_ ON f_.session = m.session
-CROSS JOIN statistics s_
 
 -- fact_ranked --
 -- Besides the arms: the facts about what the question names (hops 1) and about what stands beside it (hops 2), as far as
@@ -551,6 +647,9 @@ m.created_at
 
 -- metadata --
 m.metadata
+
+-- archival_session --
+{session_of} AS session,
 
 -- archival_table --
 archival_memories

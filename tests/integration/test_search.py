@@ -107,6 +107,25 @@ def test_a_hit_by_meaning_alone_surfaces(memory: Memory) -> None:
     assert (hit.explain["text"], hit.explain["vector"]["rank"]) == (None, 1)
 
 
+@pytest.mark.parametrize("said_in", ["session", "source"])
+def test_turns_kept_as_archival_memories_have_neighbours(memory: Memory, said_in: str) -> None:
+    turns = [("one", "Ann", "Do you own a guitar?"), ("one", "Ben", "An old Martin, from dad")]
+    turns += [("two", "Ann", "Which car is it?"), ("two", "Ben", "An old Martin, by itself")]
+    turns += [("two", "Ann", f"Lovely weather number {n}") for n in range(8)]
+    for n, (session, speaker, text) in enumerate(turns):
+        where: dict[str, Any] = {"source": session} if said_in == "source" else {"metadata": {"session": session}}
+        memory.remember(f"{speaker}: {text}", created_at=NOW + timedelta(minutes=n), **where)
+    found = texts(memory, "Does Ben own a guitar?", kinds=["archival"])
+    assert "Ben: An old Martin, from dad" in found[:2]
+    assert found.index("Ben: An old Martin, from dad") < found.index("Ben: An old Martin, by itself")
+
+
+def test_neighbours_of_an_archival_memory_pass_the_filters(memory: Memory) -> None:
+    for n, tag in enumerate(["kept", "other"]):
+        memory.remember(f"guitar {tag}", tags=[tag], source="talk", created_at=NOW + timedelta(minutes=n))
+    assert texts(memory, "guitar", tags=["kept"]) == ["guitar kept"]
+
+
 def test_filters(memory: Memory) -> None:
     memory.remember("tea one", tags=["a", "b"], metadata={"x": {"y": 1}}, created_at=NOW)
     memory.remember("tea two", tags=["a"], metadata={"x": {"y": 2}}, created_at=NOW + timedelta(days=1))

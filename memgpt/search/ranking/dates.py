@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from memgpt.search.ranking.languages.language import DateWords
+from memgpt.search.ranking.languages.language import DateWords, language_of
 
 Span = tuple[date, date]
 """First and last day; in the year 1 it is of any year (see `days_from`)."""
@@ -17,6 +17,15 @@ _ANY_YEAR = 1
 def span_of(text: str, words: DateWords, today: date | None = None) -> Span | None:
     """Return the days a question names; what is relative ("yesterday", "two weeks ago") only with a ``today``."""
     return _absolute(text, words) or (_relative(text, words, today) if today else None)
+
+
+def moment_in(text: str) -> datetime | None:
+    """Return the time that a text gives, as ISO 8601 or as a day in words; None if it gives none, or no year."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        span = span_of(text, language_of(text).dates)
+    return datetime.combine(span[0], time(), UTC) if span and span[0].year > _ANY_YEAR else None
 
 
 def days_from(span: Span, when: date) -> int:
