@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from memgpt.search.store import ParsedQuery
+from memgpt import validation
+from memgpt.errors import InputError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»「」『』＂", '"'))
@@ -26,10 +28,29 @@ _MOST_CONDITIONS: Final = 32
 """Phrases, and words to exclude, that are heeded."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """A query as the full-text arm understands it."""
+
+    words: str
+    phrases: Sequence[str] = ()
+    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
+    excluded: Sequence[str] = ()
+    """None may occur."""
+
+
 class _Token(NamedTuple):
     text: str
     quoted: bool = False
     excluded: bool = False
+
+
+def parsed(query: str, operators: bool) -> ParsedQuery:
+    """Parse what a search is asked for, with or without operators."""
+    if not isinstance(query, str):
+        raise InputError(f"query must be a text, not {type(query).__name__}")
+    text = validation.normal(query)
+    return parse_query(text) if operators else plain(text)
 
 
 def plain(text: str) -> ParsedQuery:
@@ -59,6 +80,8 @@ def parse_query(query: str) -> ParsedQuery:
             else:
                 groups.append([token])
         joined = False
+    if _is_question(tokens):  # names a title, and need not say it again
+        return ParsedQuery(" ".join(words), (), excluded[:_MOST_CONDITIONS])
     phrases = [" or ".join(map(_written, group)) for group in groups if any(token.quoted for token in group)]
     return ParsedQuery(" ".join(words), phrases[:_MOST_CONDITIONS], excluded[:_MOST_CONDITIONS])
 
@@ -84,6 +107,10 @@ def _tokens(text: str) -> Sequence[_Token]:
 
 def _words(text: str) -> Sequence[_Token]:
     return [_Token(word, excluded=_EXCLUDED.fullmatch(word) is not None) for word in text.split()]
+
+
+def _is_question(tokens: Sequence[_Token]) -> bool:
+    return bool(tokens) and not tokens[-1].quoted and tokens[-1].text.endswith(("?", "？", "؟"))
 
 
 def _are_operators(tokens: Sequence[_Token]) -> bool:

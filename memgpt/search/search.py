@@ -12,17 +12,21 @@ from zoneinfo import ZoneInfo
 from pgvector import Vector
 
 from memgpt import validation
+from memgpt.config import OFFLINE_MODEL
 from memgpt.database.connection import Connection
+from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, ROLES, Hit, Json, Kind
 from memgpt.scope.scope import AgentScope
 from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
-from memgpt.search.query_syntax import parse_query, plain
+from memgpt.search.query_syntax import ParsedQuery, parsed, plain
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.search.ranking.query import names_days
-from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
+from memgpt.search.ranking.requests import without_request
+from memgpt.search.ranking.spelling import respelled
+from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
 F = TypeVar("F")
@@ -119,7 +123,7 @@ class Search:
         if min_score is not None:
             validation.number(min_score, "min_score")
         blend = Blend(recency, importance, validation.duration(half_life, "half_life"))
-        asked = None if query is None else _parsed(query, operators)
+        asked = None if query is None else parsed(query, operators)
         if not wanted:
             return []
         with span("search", kinds=",".join(wanted), by="vector" if asked is None else "query"):
@@ -148,6 +152,7 @@ class Search:
         graph: bool,
     ) -> Sequence[Hit]:
         """Return a page of what is asked for; if nothing has its phrases, of what has its words."""
+        asked = replace(asked, words=without_request(asked.words))
         embedded = self._embedded(asked.words)
 
         def page(asked: ParsedQuery) -> Sequence[Hit]:
@@ -164,6 +169,9 @@ class Search:
                 lambda c: self._store(c).occurring(asked.phrases, kinds=kinds, filters=filters, language=language)
             )
             if len(demanded) < len(asked.phrases):
+                hits = page(replace(asked, phrases=demanded))
+            if not hits:  # each occurs somewhere, and never with the others
+                demanded = []
                 hits = page(replace(asked, phrases=demanded))
         if not (explain and (asked.phrases or asked.excluded)):
             return hits
@@ -215,6 +223,12 @@ class Search:
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
         with span("search.collect"):
             answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
+        if spelled := self._spelled(asked, answer.found, kinds):
+            asked = replace(asked, words=spelled)
+            if self._scope.model.name == OFFLINE_MODEL:
+                embedded = self._embedded(spelled)  # other models cost a request, and read mistyped words
+            with span("search.collect"):
+                answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
         matches = answer.found
         if newest:
             there = (f for f in matches if f.candidate)
@@ -299,6 +313,18 @@ class Search:
 
         return self._counted(search)
 
+    def _spelled(self, asked: ParsedQuery, matches: Sequence[Found], kinds: Sequence[Kind]) -> str | None:
+        """Return the words of a query as the texts spell them; None if none is mistyped."""
+        if not matches or asked.phrases or asked.excluded:
+            return None
+        language = self._scope.language
+        return respelled(
+            asked.words,
+            statistics(collections(matches)),
+            StaticWords(),
+            lambda words: self._read(lambda c: self._store(c).vocabulary(words, kinds=kinds, language=language)),
+        )
+
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
 
@@ -345,13 +371,6 @@ def _filters(
         else [validation.choice(role, ROLES, "roles") for role in validation.texts(roles, "roles")],
         intents=None if intents is None else validation.names(intents, "intents"),
     )
-
-
-def _parsed(query: str, operators: bool) -> ParsedQuery:
-    if not isinstance(query, str):
-        raise InputError(f"query must be a text, not {type(query).__name__}")
-    text = validation.normal(query)
-    return parse_query(text) if operators else plain(text)
 
 
 def _kinds(kinds: Sequence[str] | None) -> tuple[Kind, ...]:

@@ -20,6 +20,7 @@ from memgpt.database import codes, languages, queries
 from memgpt.database.codes import CodeType, code_type
 from memgpt.database.driver import SCANNED, execute_long, hidden_operators
 from memgpt.models import KINDS, ActiveModel, Json, Kind
+from memgpt.search.query_syntax import ParsedQuery
 
 SQL = queries.beside(__name__)
 
@@ -116,17 +117,6 @@ class Found(NamedTuple):
     document_frequencies: list[int] | None
     total: int
     mean_length: float
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedQuery:
-    """A query as the full-text arm understands it."""
-
-    words: str
-    phrases: Sequence[str] = ()
-    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
-    excluded: Sequence[str] = ()
-    """None may occur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +279,19 @@ class SearchStore:
         rows = self._connection.execute(statement, parameters, binary=True).fetchall()
         return [phrases[ord - 1] for (ord,) in rows]
 
+    def vocabulary(self, words: Sequence[str], *, kinds: Sequence[Kind], language: str) -> Sequence[str]:
+        """Return those of these words that most of the agent's rows have: all of one stem, or none."""
+        parameters = {
+            "agent_id": self._agent_id,
+            "words": [*words],
+            "language": language,
+            "asked_in": None,
+            "tags": None,
+        }
+        statement = _vocabulary(tuple(kinds), hidden_operators(self._connection))
+        row = self._connection.execute(statement, parameters, binary=True).fetchone()
+        return row[0] if row else ()
+
     def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
         """Texts linked to the seeds by the names they mention; ``similarity`` is the walk's score, from 0 on."""
         parameters = {
@@ -342,6 +345,12 @@ def _occurring(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
     occurs = SQL.occurs_looked_up if "&&" in hidden else SQL.occurs
     anywhere = [_completed(occurs, kind, filtered=True, hidden=hidden) for kind in kinds]
     return queries.compose(SQL.occurring, spoken=SQL.spoken, anywhere=b"\nOR ".join(anywhere))
+
+
+@cache
+def _vocabulary(kinds: tuple[Kind, ...], hidden: frozenset[str]) -> bytes:
+    texts = [_completed(SQL.words_of, kind, filtered=False, hidden=hidden) for kind in kinds]
+    return queries.compose(SQL.vocabulary, spoken=SQL.spoken, texts=b"\nUNION ALL\n".join(texts))
 
 
 @cache

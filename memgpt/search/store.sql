@@ -134,6 +134,39 @@ coalesce((
         {open} {filters}
     LIMIT 1), false)
 
+-- vocabulary --
+-- Which of these words, all of them one edit away from a word that no row has, most rows of the agent have: those of one
+-- stem. The first rows that have any are looked at.
+WITH {spoken},
+asked AS MATERIALIZED (
+    SELECT
+        v.lexeme, ARRAY[v.lexeme] AS lexemes, array_agg(DISTINCT v.word) AS words,
+        ('''' || replace(replace(v.lexeme, E'\\', E'\\\\'), '''', '''''') || '''')::tsquery AS query
+    FROM (
+        SELECT w.word, unnest(tsvector_to_array(to_tsvector(s.language, memory_bigrams(w.word)))) AS lexeme
+        FROM spoken s
+        CROSS JOIN unnest(%(words)s::text[]) AS w (word)
+    ) AS v
+    GROUP BY v.lexeme
+)
+SELECT a.words
+FROM ({texts}) AS t (lexeme)
+JOIN asked a ON a.lexeme = t.lexeme
+GROUP BY a.words
+ORDER BY count(*) DESC, a.words
+LIMIT 1
+
+-- words_of --
+(SELECT unnest(tsvector_to_array(m.search))
+ FROM (
+    SELECT m.search FROM {table} m
+    WHERE {own}
+        {match}
+        AND m.search @@ (SELECT string_agg(a.query::text, ' | ')::tsquery FROM asked a)
+        {open}
+    LIMIT 300
+ ) AS m)
+
 -- linked_text --
 SELECT '{kind}' AS kind, {hit}, b.score AS similarity
 FROM best b
@@ -387,13 +420,16 @@ NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_fre
 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 
 -- terms --
+{frequencies_in} AS frequencies,
+NULL::integer[] AS matches
+
+-- frequencies_in --
 (SELECT coalesce(array_agg(f.frequency ORDER BY f.ord), '{}')
  FROM (
     SELECT a.ord, coalesce(sum(cardinality(u.positions)), 0)::integer AS frequency
     FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = ANY (a.lexemes)
     GROUP BY a.ord
- ) AS f) AS frequencies,
-NULL::integer[] AS matches
+ ) AS f)
 
 -- totals --
 length(m.search) AS length,
@@ -513,9 +549,7 @@ SELECT
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,
     c.before, c.after, CASE WHEN c.before IS NOT NULL THEN f_.frequencies END AS session_frequencies,
     1 - (m.embedding <=> %(embedding)s::vector) AS similarity, NULL::integer AS hops,
-    CASE WHEN c.found THEN (
-        SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-        FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme) END AS frequencies,
+    CASE WHEN c.found THEN {frequencies_in} END AS frequencies,
     CASE WHEN NOT c.found THEN ARRAY(SELECT a.ord FROM asked a WHERE m.search @@ a.query) END AS matches,
     {totals}
 FROM chosen c

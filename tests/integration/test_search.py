@@ -120,6 +120,41 @@ def test_turns_kept_as_archival_memories_have_neighbours(memory: Memory, said_in
     assert found.index("Ben: An old Martin, from dad") < found.index("Ben: An old Martin, by itself")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Hi! Could you please remind me when the Oslo flight leaves? Thanks a lot!",
+        "Please search the memory for this: when the Oslo flight leaves. Many thanks for your help!",
+        "I was wondering if you could tell me when the Oslo flight leaves?",
+    ],
+)
+def test_courtesies_change_nothing(memory: Memory, query: str) -> None:
+    fill(memory)
+    memory.remember("Could you please remind me to thank the whole memory team a lot? Thanks!")
+    plain = memory.search("when the Oslo flight leaves?")
+    assert keys(memory.search(query)) == keys(plain)
+    assert memory.search("thanks")
+
+
+def test_a_mistyped_word_is_read_as_the_memory_spells_it(memory: Memory, statements: list[object]) -> None:
+    memory.remember_many({"text": text} for text in ["The orchestra rehearses on Mondays", "Dentist at noon", "Tea"])
+    [best, *_] = memory.search("when does the orchetsra rehaerse")
+    assert best.text.startswith("The orchestra")
+    statements.clear()
+    memory.search("orchestra")
+    assert len(statements) == 1
+    memory.search("orchesrta")
+    assert len(statements) > 2
+
+
+def test_a_title_in_a_question_is_not_demanded(memory: Memory) -> None:
+    memory.remember_many([{"text": "I read Becoming Nicole"}, {"text": "That book taught me to be myself"}])
+    assert len(memory.search('What did I take away from the book "Becoming Nicole"?')) == 2
+    assert len(memory.search('book "Becoming Nicole"')) == 1
+    memory.remember("Another is called Silent Spring")
+    assert memory.search('"Becoming Nicole" "Silent Spring"')
+
+
 def test_neighbours_of_an_archival_memory_pass_the_filters(memory: Memory) -> None:
     for n, tag in enumerate(["kept", "other"]):
         memory.remember(f"guitar {tag}", tags=[tag], source="talk", created_at=NOW + timedelta(minutes=n))

@@ -62,6 +62,10 @@ class Language:
     """Asks what to do, which standing instructions bear on, ..."""
     recall: re.Pattern[str]
     """... or what was said and done."""
+    request_leads: re.Pattern[str]
+    """What says at the beginning that something is asked for, and not what, ..."""
+    request_tails: re.Pattern[str]
+    """... and at the end."""
     standing: re.Pattern[str]
     """A preference or a standing instruction."""
     standing_words: str
@@ -86,7 +90,7 @@ def language_of(text: str) -> Language:
 def language(code: str) -> Language:
     """Return the language of a file."""
     data = _files()[code]
-    hints, answers, standing = (data.get(part, {}) for part in ("hints", "answers", "standing"))
+    hints, answers, requests, standing = (data.get(part, {}) for part in ("hints", "answers", "requests", "standing"))
     return Language(
         code=code,
         configuration=data["language"],
@@ -100,6 +104,8 @@ def language(code: str) -> Language:
         of_the_user=_pattern(hints.get("of_the_user")),
         advice=_pattern(hints.get("advice")),
         recall=_pattern(hints.get("recall")),
+        request_leads=_pattern(requests.get("leads")),
+        request_tails=_pattern(requests.get("tails")),
         standing=_pattern(standing.get("cues")),
         standing_words=standing.get("words", ""),
     )
