@@ -55,6 +55,10 @@ def load(
         from memgpt.embeddings.model2vec import Model2Vec
 
         return Model2Vec(name.removeprefix("model2vec:"), dimensions)
+    if name.startswith("onnx:"):
+        from memgpt.embeddings.onnx import OnnxModel
+
+        return OnnxModel(name.removeprefix("onnx:"), dimensions)
     from memgpt.embeddings import providers
 
     return providers.load(name, dimensions=dimensions, base_url=base_url, api_key=api_key, timeout=timeout)
