@@ -90,7 +90,7 @@ bench-full: ## All benchmarks at the sizes of the specification, then docs/bench
 bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
 	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, ingest, agent, server, memory, reembed, isolation, peers, resolution
+bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results

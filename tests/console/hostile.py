@@ -38,17 +38,23 @@ def fill(memory: Memory, texts: tuple[str, ...]) -> None:
     for n, text in enumerate(texts):
         short = text[:200].replace("/", "|")
         clean = "".join(c for c in short if c >= " " and c != "\x7f")
-        memory.remember(f"{text} {n}", tags=[short, f"t{n}"], source=short, metadata={short: text[:2000]})
+        kept = memory.remember(f"{text} {n}", tags=[short, f"t{n}"], source=short, metadata={short: text[:2000]})
         memory.messages.append("user", f"{text} {n}", session=short, name=short, metadata={short: short})
         calls = [{"function": {"name": short, "arguments": short}, "id": short}]
         memory.messages.append("assistant", short, session=short, tool_calls=calls)
         memory.messages.append("tool", short, session=short, tool_call_id=short)
         memory.documents.add(f"# {short}\n\n{text[:50_000]} {n}", source=f"{short} {n}", title=short)
+        near = memory.graph.add_entity(f"{short} {n}", short, aliases=[f"{short} alias {n}"], properties={short: short})
+        source = ("archival", kept.id)
+        memory.graph.add_fact(near, short, texts[0][:200], fact=text[:5000], provenance=source, valid_to="2020-01-01")
         memory.core.create(f"{clean} {n}", text[:5000], description=short, limit=10_000)
         facts = [{"source": clean[:100] + str(n), "type": "says", "target": clean[:100], "fact": short}]
         memory.proposals.propose_facts(facts, reason=short, evidence={short: text[:2000]})
     _talk(memory, texts)
     memory.archival.supersede(memory.archival.list(limit=1000)[-1].id, f"{texts[0]} now")
+    memory.graph.link()
+    for proposal in memory.graph.propose_merges()[:1]:
+        assert proposal.kind == "merge"
     memory.archival.insert("many tags", tags=[f"tag {n} {texts[0]}" for n in range(100)])
 
 

@@ -31,6 +31,11 @@ BUDGET = {
     "/agents/ann/blocks/human": 2,
     "/agents/ann/blocks/human/edit": 2,
     "/agents/ann/blocks/human/versions": 2,
+    "/agents/ann/graph": 2,
+    "/agents/ann/graph?from=1&hops=3": 3,
+    "/agents/ann/graph?from=1&open=2&open=1&path=3": 10,
+    "/agents/ann/entities": 2,
+    "/agents/ann/entities/1": 9,
     "/agents/ann/history": 2,
     "/agents/ann/forget?id=1": 8,
     "/agents/ann/proposals": 2,
@@ -69,6 +74,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def fill(memory: Memory, start: int, end: int) -> None:
     memory.remember_many({"text": f"Memory {n} of the flight", "tags": ["travel"]} for n in range(start, end))
     memory.messages.append_many({"content": f"Turn {n}", "session": f"s{n % 7}"} for n in range(start, end))
+    for n in range(start, min(end, start + 60)):
+        memory.graph.add_fact("Ann", f"knows_{n % 5}", f"Thing {n}", provenance=("archival", 1))
+        memory.graph.add_fact(f"Thing {n}", "near", f"Thing {n + 1}")
     memory.core["human"].append(f"Line {start}")
     for n in range(start, min(end, start + 20)):
         memory.documents.add(f"# Title {n}\n\nText {n}", source=f"file {n}")

@@ -54,6 +54,7 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
         "session": memory.messages.sessions(limit=1)[0].session,
         "memories": str(min(one.id for one in memory.archival.list(limit=1000, superseded=True))),
         "documents": str(memory.documents.list(limit=1)[0].id),
+        "entities": str(memory.graph.overview(limit=1).most_connected[0].id),
         "conversations": str(memory.messages.list(limit=1)[0].id),
         "chat": str(TurnRecord(memory, "default").steps(None, 1)[0].id),
     }
@@ -68,7 +69,9 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
     queries = {"expected": "?q=flight&kind=archival&id=1", "compare": "?a=flight&b=evil", "search": "?q=flight"}
     asked = [path + queries.get(path.rpartition("/")[2], "") for path in pages if not path.endswith("/context/text")]
     searched = addresses.address("agents", memory.agent, "search")
-    return ["/", *asked, f"{searched}?q=", f"{searched}/context?q=flight&budget=100000"]
+    graph = f"{addresses.address('agents', memory.agent, 'graph')}?from={names['entities']}"
+    drawn = [graph, f"{graph}&view=table&open={names['entities']}"]
+    return ["/", *asked, *drawn, f"{searched}?q=", f"{searched}/context?q=flight&budget=100000"]
 
 
 def test_no_page_has_an_element_that_a_text_made(

@@ -65,6 +65,10 @@ def test_no_page_tells_of_another_tenant(
         "budget": "5000",
         "prefix": "umbrella",
         "session": "monday",
+        "from": "1",
+        "fact": "1",
+        "proposal": "1",
+        "verdict": "same",
     }
     routes = [route for router in application[1].routers for route in router.routes if isinstance(route, APIRoute)]
     seen = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -16,6 +17,8 @@ _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*+")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]*")
 
 Value = str | int | float | bool | datetime | None
+Values = Value | Sequence[str] | Sequence[int]
+"""Of a name in a query; several are repeated."""
 
 
 def segment(name: str) -> str:
@@ -50,10 +53,15 @@ Name = Annotated[str, BeforeValidator(name_of)]
 """A segment of an address as a route gets it."""
 
 
-def address(*parts: str | int, **query: Value) -> str:
+def address(*parts: str | int, **query: Values) -> str:
     """Return the address of a page; what is None or false in the query is left out."""
     path = "/" + "/".join(segment(str(part)) for part in parts)
-    pairs = [(name.rstrip("_"), _written(value)) for name, value in query.items() if value not in (None, False, "")]
+    pairs = [
+        (name.rstrip("_"), _written(each))
+        for name, value in query.items()
+        for each in ([value] if isinstance(value, str) or not isinstance(value, Sequence) else value)
+        if each not in (None, False, "")
+    ]
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse
 
 from memgpt.models import Permission
 from memgpt.server.console import addresses, assets, escape
-from memgpt.server.console.addresses import Value
+from memgpt.server.console.addresses import Values
 from memgpt.server.console.cookies import THEME, THEMES
 from memgpt.server.console.sessions import SignIn
 from memgpt.server.console.texts import say, texts, word
@@ -37,6 +37,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("chat", ("chat",), "t"),
     ("history", ("history",), "h"),
     ("proposals", ("proposals",), "p"),
+    ("graph", ("graph",), "g"),
 )
 """Of an agent: name, address and the key behind ``g``."""
 
@@ -100,7 +101,7 @@ class Frame:
         caller = self.session.caller
         return caller.may(permission, self.agent_id or caller.agents[0].rstrip("*") or "*")
 
-    def url(self, *parts: str | int, **query: Value) -> str:
+    def url(self, *parts: str | int, **query: Values) -> str:
         """Return the address of a page of the agent."""
         assert self.agent_id is not None  # noqa: S101 - asked for by pages of an agent only
         return addresses.address("agents", self.agent_id, *parts, **query)

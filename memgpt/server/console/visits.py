@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BeforeValidator
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -25,6 +26,19 @@ from memgpt.server.operations import Operations
 from memgpt.server.service import Caller, Service
 
 _READS: Final = ("GET", "HEAD")
+
+
+def _of_form(text: object) -> object:
+    return text or None
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """Return a time of a form, which is in UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+FormMoment = Annotated[datetime | None, BeforeValidator(_of_form), AfterValidator(aware)]
+"""A time of a form: empty is none, and one without a zone is in UTC."""
 
 
 class GuardedRoute(APIRoute):
@@ -81,7 +95,7 @@ class Visit:
         }
         return pages.page(self.request, template, {**about, **values}, status=status, part=part)
 
-    def url(self, *parts: str | int, **query: addresses.Value) -> str:
+    def url(self, *parts: str | int, **query: addresses.Values) -> str:
         """Return the address of a page of the agent."""
         return addresses.address("agents", self.agent.agent_id, *parts, **query)
 
@@ -96,11 +110,6 @@ class Visit:
     def last_change(self, kind: str, id: int) -> UUID | None:
         """Return the change that this caller has just made to a row."""
         return next((c.change_id for c in self.memory.history(kind, id, limit=1) if c.actor == self.caller.name), None)
-
-
-def aware(moment: datetime | None) -> datetime | None:
-    """Return a time of a form, which is in UTC."""
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,8 @@ def _href(visit: Visit, kind: str, id: int, source: dict[str, Any]) -> str | Non
         return visit.url("conversations", source["session"], message=id) + f"#m{id}"
     if kind == "chunk" and source.get("document_id"):
         return visit.url("documents", source["document_id"], chunk=id) + f"#c{id}"
+    if kind == "fact" and source.get("source"):
+        return visit.url("graph", q=source["source"])
     return None
 
 

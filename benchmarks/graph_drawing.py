@@ -1,0 +1,177 @@
+"""How fluid is the console's drawing of 5,000 things and 10,000 facts, against an empty canvas in the same browser?
+
+Headless Chromium without a GPU. Frames are those of the browser's own clock while a pointer drags the picture; the
+floor is a canvas of the same size on which nothing but its clearing happens. Needs chromium on PATH, and `make vendor`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import uvicorn
+from playwright.sync_api import Page, sync_playwright
+from pydantic import SecretStr
+
+from benchmarks import fixtures
+from memgpt import Memory
+from memgpt.cli.operator.serving import Face, compose
+from memgpt.config import settings
+from memgpt.database import queries
+from memgpt.database.connection import connect
+from memgpt.server.console import assets
+from memgpt.server.service import Service
+
+SQL = queries.beside("benchmarks.graph_drawing")
+AGENT = "graph"
+
+DRAG = """
+async ([selector, milliseconds]) => {
+  const canvas = document.querySelector(selector);
+  const send = (type, clientX) =>
+    canvas.dispatchEvent(new PointerEvent(type, {pointerId: 1, bubbles: true, clientX, clientY: 300}));
+  const box = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};
+  const frames = [];
+  send("pointerdown", box.left + 200);
+  const began = performance.now();
+  await new Promise((done) => {
+    const next = (at) => {
+      frames.push(at);
+      send("pointermove", box.left + 200 + 150 * Math.sin((at - began) / 300));
+      if (at - began < milliseconds) requestAnimationFrame(next); else done();
+    };
+    requestAnimationFrame(next);
+  });
+  send("pointercancel", box.left + 200);
+  return frames;
+}
+"""
+FLOOR = """
+async ([selector, milliseconds]) => {
+  const {width, height} = document.querySelector(selector);
+  const canvas = Object.assign(document.createElement("canvas"), {width, height});
+  document.body.append(canvas);
+  const context = canvas.getContext("2d");
+  const frames = [];
+  const began = performance.now();
+  await new Promise((done) => {
+    const next = (at) => {
+      frames.push(at);
+      context.clearRect(0, 0, width, height);
+      if (at - began < milliseconds) requestAnimationFrame(next); else done();
+    };
+    requestAnimationFrame(next);
+  });
+  canvas.remove();
+  return frames;
+}
+"""
+MARKS = (
+    "performance.getEntriesByName('graph-drawn')[0].startTime - performance.getEntriesByName('graph-data')[0].startTime"
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    nodes: int
+    rounds: int
+    milliseconds: int
+
+
+TINY = Size(100, 1, 200)
+QUICK = Size(5_000, 3, 2_000)
+FULL = Size(5_000, 10, 4_000)
+
+
+@contextmanager
+def console(dsn: str) -> Iterator[str]:
+    """The console without keys, behind a real socket."""
+    options = settings().model_copy(update={"database_url": SecretStr(dsn), "embedding_model": "none"})
+    service = Service(options, keys_required=False)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        app, _ = compose(service, Face(with_worker=False), port)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def per_second(frames: list[float]) -> tuple[float, float]:
+    """Frames a second, and milliseconds of the longest wait for one."""
+    waits = [after - before for before, after in pairwise(frames)]
+    return 1000 * len(waits) / (frames[-1] - frames[0]), max(waits)
+
+
+def main() -> None:
+    options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
+    size = TINY if options.tiny else FULL if options.full else QUICK
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None or not assets.vendored():
+        raise SystemExit("this needs chromium on PATH, and the libraries of `make vendor`")
+    with fixtures.own_server() as server:
+        dsn = fixtures.database(server, "drawing")
+        with Memory(AGENT, dsn=dsn, options=settings().model_copy(update={"embedding_model": "none"})) as memory:
+            memory.graph.add_entity("beginning")
+        with connect(dsn) as connection:
+            connection.execute(SQL.entities, {"agent_id": AGENT, "nodes": size.nodes})
+            connection.execute(SQL.facts, {"agent_id": AGENT, "nodes": size.nodes})
+        with console(dsn) as address, sync_playwright() as playwright:
+            arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            browser = playwright.chromium.launch(executable_path=program, args=arguments)
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            result = measured(page, f"{address}/agents/{AGENT}/graph?from=100001&hops=10", size)
+            browser.close()
+    result.publish(keep=not options.tiny)
+
+
+def measured(page: Page, address: str, size: Size) -> fixtures.Result:
+    """Open the page several times; drag the picture and clear an empty canvas in turns."""
+    pictures: list[float] = []
+    settled: list[float] = []
+    ours: list[tuple[float, float]] = []
+    floor: list[tuple[float, float]] = []
+    drawn = ""
+    for _ in range(size.rounds):
+        page.goto(address)
+        view = page.locator("#graph-view[data-state=settled]")
+        view.wait_for(timeout=120_000)
+        settled.append(page.evaluate("performance.now()"))
+        drawn = view.get_attribute("data-drawn") or ""
+        pictures.append(page.evaluate(MARKS))
+        asked: list[Any] = ["#graph-canvas canvas", size.milliseconds]
+        ours.append(per_second(page.evaluate(DRAG, asked)))
+        floor.append(per_second(page.evaluate(FLOOR, asked)))
+    nodes, facts = (f"{int(n):,}" for n in drawn.split())
+    question = f"How fluid is the drawing of {nodes} things and {facts} facts in the console?"
+    result = fixtures.Result("graph_drawing", question)
+    table = result.table("Headless Chromium, no GPU", "", "frames a second", "longest wait in ms")
+    for name, runs in (("the drawing, dragged", ours), ("an empty canvas", floor)):
+        table.rows.append([name, f"{median(r for r, _ in runs):.0f}", f"{median(w for _, w in runs):.0f}"])
+    share = median(r for r, _ in ours) / median(r for r, _ in floor)
+    result.numbers |= {"frames": median(r for r, _ in ours), "floor": median(r for r, _ in floor), "share": share}
+    first, rest = median(pictures), median(settled) / 1000
+    result.remarks.append(f"Settled {rest:.1f} s after the page was asked for, the server's answers included.")
+    result.ratios.append(
+        f"{share:.2f} of the frames of an empty canvas; the first picture {first:.0f} ms after the data came"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    main()
