@@ -90,6 +90,8 @@ bench-full: ## All benchmarks at the sizes of the specification, then docs/bench
 bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of results
 	@$(BIN)/python -m benchmarks.compare "$(A)" "$(B)"
 
+bench-async: bench-async_memory ## Concurrent searches beside a fast event loop, in threads and in an asynchronous colour
+
 bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from memgpt.database import forks, isolation, queries
+from memgpt.database.cancellation import interruptible
 from memgpt.database.failures import translation
 from memgpt.database.isolation import IsolatedConnection, Tenancy
 from memgpt.errors import DatabaseError
@@ -141,10 +142,11 @@ class Connection(IsolatedConnection):
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         self._check_process()
-        if timeout is not None or self.deadline is None:
+        if timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, self.deadline)
+            with interruptible(partial(self.cancel_safe, timeout=5.0)):
+                return super().wait(gen, interval, self.deadline)
         except psycopg.errors._WaitTimeout:
             self._abandon()
             raise DatabaseError(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from memgpt.database import forks
+from memgpt.database.cancellation import interruptible
 
 T = TypeVar("T")
 
@@ -52,7 +53,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Return a coroutine's result; the calling thread waits. Interrupted, it cancels the coroutine."""
     future = asyncio.run_coroutine_threadsafe(work, loop())
     try:
-        return future.result()
+        with interruptible(future.cancel):
+            return future.result()
     finally:
         future.cancel()
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from uuid import UUID
 
 from memgpt.database.connection import Connection
@@ -90,6 +90,19 @@ class Unit:
             self._ended, self.connection, self._begin = True, None, None
 
 
+_acting_for: ContextVar[object] = ContextVar("memgpt_acting_for", default=None)
+
+
+def act_for(task: object) -> None:
+    """Let what threads do in this context be the work of a task that waits for it."""
+    _acting_for.set(task)
+
+
+def take_over(context: Context) -> None:
+    """Be in the transactions that were opened, and not ended, in another context."""
+    _open.set(context.get(_open, ()))
+
+
 _open: ContextVar[tuple[Unit, ...]] = ContextVar("memgpt_transactions", default=())
 
 
@@ -118,9 +131,9 @@ def opened(
 
 
 def _task() -> object:
-    """Return the running task; in callbacks of a loop, that loop; elsewhere None."""
+    """Return the running task; in callbacks of a loop, that loop; in a thread the task it acts for, if any."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return None
+        return _acting_for.get()
     return asyncio.current_task(loop) or loop
