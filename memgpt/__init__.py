@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from memgpt.agent.store import TurnStep
     from memgpt.agents.agents import Agents
     from memgpt.archival.archival import Archival
+    from memgpt.async_memory import AsyncFacade, AsyncMemory, OpenTransaction
     from memgpt.blocks.blocks import Core, CoreBlock
     from memgpt.config import Settings
     from memgpt.database.connection import Connection, Database
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from memgpt.errors import DatabaseError, DeniedError, EmbeddingError, ForbiddenError, ForgottenError, InputError
     from memgpt.errors import MemgptError, MigrationError, MissingExtraError, ModelMismatchError, NotFoundError
     from memgpt.errors import ReadOnlyError, ServerError, UnavailableError, WindowExceededError
-    from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether, PlacedText
+    from memgpt.files.files import Files
+    from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether
+    from memgpt.graph import PlacedText
     from memgpt.graph.extraction.schema import ExtractedEntity, ExtractedFact, Schema
     from memgpt.graph.merges_store import Pair
     from memgpt.graph.traversal import WalkFilters
@@ -44,12 +47,12 @@ if TYPE_CHECKING:
     from memgpt.memory import Memory
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
-    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change
-    from memgpt.models import Chunk, ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact
-    from memgpt.models import FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount, Job, JobStatus, Json
-    from memgpt.models import Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path, Permission
-    from memgpt.models import Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity, ReachedFact
-    from memgpt.models import Remembered, Role, Session, Source, Stats, StoreItem, TypeCount
+    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
+    from memgpt.models import ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact, File
+    from memgpt.models import FileChunk, FileEntry, FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount
+    from memgpt.models import Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
+    from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
+    from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats, StoreItem, TypeCount
     from memgpt.proposals.proposals import Proposals
     from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
     from memgpt.scope.batches import Batch, OnError, Problem
@@ -58,23 +61,23 @@ if TYPE_CHECKING:
     from memgpt.sleep import SleepProgress, SleepReport, Task, TaskReport
 
 __all__ = [
-    "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival",
-    "ArchivalMemory", "AsOf", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel", "Chunk",
-    "ConfigurationError", "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context",
-    "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError",
-    "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef",
-    "Event", "Evicted", "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan",
-    "ExtractionSpent", "Fact", "ForbiddenError", "ForgottenError", "FoundItem", "Graph", "GraphOverview", "Hit",
-    "ImportItem", "ImportReport", "Imported", "ImportedItem", "ImportedTranscript", "IngestReport", "Ingested",
-    "InputError", "Inspection", "Intent", "IntentCount", "Intents", "ItemSearchOptions", "Items", "Job", "JobFile",
-    "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked", "MemgptError",
-    "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError", "ModelMismatchError",
-    "NamedTogether", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError", "OnError", "Pair", "Path",
-    "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals",
-    "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress",
-    "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent",
-    "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem", "Switch",
-    "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
+    "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival", "ArchivalMemory",
+    "AsOf", "AsyncFacade", "AsyncMemory", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel",
+    "Chunk", "ConfigurationError", "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context",
+    "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction",
+    "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted",
+    "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan", "ExtractionSpent", "Fact",
+    "File", "FileChunk", "FileEntry", "Files", "ForbiddenError", "ForgottenError", "FoundItem", "Graph",
+    "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem", "ImportedTranscript",
+    "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents", "ItemSearchOptions",
+    "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked",
+    "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError",
+    "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError", "OnError",
+    "OpenTransaction", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind",
+    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
+    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
+    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem",
+    "Switch", "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
     "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
     "import_memory", "import_transcript", "open_database",
 ]
@@ -87,6 +90,7 @@ _HOMES = {
     "memgpt.agent.store": "TurnStep",
     "memgpt.agents.agents": "Agents",
     "memgpt.archival.archival": "Archival",
+    "memgpt.async_memory": "AsyncFacade AsyncMemory OpenTransaction",
     "memgpt.blocks.blocks": "Core CoreBlock",
     "memgpt.config": "Settings",
     "memgpt.database.connection": "Connection Database",
@@ -94,9 +98,11 @@ _HOMES = {
     "memgpt.documents.report": "IngestReport Ingested",
     "memgpt.embeddings": "EmbeddingModel Usage UsageTotals",
     "memgpt.errors":
-        "AccessError BusyError ChatError ConfigurationError ConflictError ContentionError DatabaseError DeniedError "
-        "EmbeddingError ForbiddenError ForgottenError InputError MemgptError MigrationError MissingExtraError "
-        "ModelMismatchError NotFoundError ReadOnlyError ServerError UnavailableError WindowExceededError",
+        "AccessError BusyError ChatError ConfigurationError ConflictError ContentionError DatabaseError "
+        "DeniedError EmbeddingError ForbiddenError ForgottenError InputError MemgptError MigrationError "
+        "MissingExtraError ModelMismatchError NotFoundError ReadOnlyError ServerError UnavailableError "
+        "WindowExceededError",
+    "memgpt.files.files": "Files",
     "memgpt.graph": "Direction EntityRef Extracted ExtractionPlan Graph Linked NamedTogether PlacedText",
     "memgpt.graph.extraction.schema": "ExtractedEntity ExtractedFact Schema",
     "memgpt.graph.merges_store": "Pair",
@@ -114,10 +120,10 @@ _HOMES = {
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
         "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity Document "
-        "Entity ExtractionFailure ExtractionSpent Fact FoundItem GraphOverview Hit Imported Intent IntentCount Job "
-        "JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood Path Permission Proposal ProposalKind "
-        "ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role Session Source Stats StoreItem "
-        "TypeCount",
+        "Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit "
+        "Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
+        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
+        "Role Session Source Stats StoreItem TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

@@ -26,7 +26,7 @@ from memgpt.history.history import AsOf, History
 from memgpt.llm.context import MOST_SAID, Context, CountTokens, compared, compose, unsaid
 from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
-from memgpt.models import Author, Change, Hit, Json, Kind, MemoryFields, Remembered, Stats
+from memgpt.models import IN_PROMPTS, Author, Change, Hit, Json, Kind, MemoryFields, Remembered, Stats
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.opening import open_database
 from memgpt.scope.scope import AgentScope
@@ -34,6 +34,7 @@ from memgpt.search import Search, SearchOptions
 from memgpt.telemetry import span
 
 if TYPE_CHECKING:
+    from memgpt.files.files import Files
     from memgpt.graph import Graph
     from memgpt.items.items import Items
     from memgpt.proposals.proposals import Proposals
@@ -100,6 +101,13 @@ class Memory:
         from memgpt.items.items import Items
 
         return Items(self._scope)
+
+    @cached_property
+    def files(self) -> Files:
+        """The files of this memory: texts at paths, as Claude's memory tool writes them."""
+        from memgpt.files.files import Files
+
+        return Files(self._scope)
 
     @cached_property
     def proposals(self) -> Proposals:
@@ -204,7 +212,7 @@ class Memory:
 
         Args:
             id: of the row.
-            kind: block, archival, message, document, chunk, entity, fact or item.
+            kind: block, archival, message, document, chunk, entity, fact, item, file or file_chunk.
             session: the conversation, in the place of an id.
             keep_history: leave the history entries there are, with the earlier contents they hold.
             preview: remove nothing, and count what would be removed.
@@ -269,6 +277,7 @@ class Memory:
             session: whose latest messages to include; absent, those of all sessions.
             recent: most messages to include without being recalled.
             limit: most hits to recall.
+            kinds: what to recall; absent, everything but files.
             summary: of the conversation before the recent messages.
             said: texts of messages that the prompt has already: they are not recalled.
             count_tokens: the tokenizer of the model that will read it; absent, that of the embedding model.
@@ -277,7 +286,8 @@ class Memory:
         with span("context"):
             more = min(len(said), MOST_SAID)
             asked = query if query and query.strip() else None
-            hits = self.search(asked, limit=limit + more, kinds=kinds, operators=False) if asked else []
+            recalled = IN_PROMPTS if kinds is None else kinds
+            hits = self.search(asked, limit=limit + more, kinds=recalled, operators=False) if asked else []
             hits = unsaid(hits, {compared(text) for text in said})[:limit] if said else hits
             latest = self.messages.list(session=session, limit=recent) if recent else []
             blocks = self.core.list()

@@ -1,8 +1,29 @@
--- Undoes 021_files.
+-- Undoes 021_files. WARNING: the files are removed, with what the history says of them.
 
 BEGIN;
 
 LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE;
+
+DROP FUNCTION IF EXISTS memory_matching_file(tsquery);
+
+DROP TABLE IF EXISTS file_chunks;
+DROP TABLE IF EXISTS files;
+
+-- Where 004 was undone by hand before, there is no history.
+DO $$
+DECLARE
+    kinds text := (
+        SELECT pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE conrelid = to_regclass('memory_history') AND conname = 'memory_history_kind_check');
+BEGIN
+    IF kinds IS NOT NULL THEN
+        DELETE FROM memory_history WHERE kind IN ('file', 'file_chunk');
+        ALTER TABLE memory_history DROP CONSTRAINT memory_history_kind_check;
+        EXECUTE 'ALTER TABLE memory_history ADD CONSTRAINT memory_history_kind_check '
+            || replace(kinds, ', ''file''::text, ''file_chunk''::text', '');
+    END IF;
+END
+$$;
 
 DELETE FROM schema_migrations WHERE migration_name = '021_files';
 

@@ -1,7 +1,7 @@
 -- forget --
 -- Removes rows of one kind, what is derived from them, and (unless it is kept) their history; answers how many rows of each
 -- table, and where vectors are kept what the texts were that were embedded.
--- What is derived may be gone already and live in the history only, so both are searched: a document's chunks; the facts
+-- What is derived may be gone already and live in the history only, so both are searched: chunks of a document or file; the facts
 -- learned from the row or from its chunks; the facts about an entity; the summaries of conversations that a message is in
 -- (an agent makes them anew), examples of an intent with its words, and the system prompts that quote blocks and summaries;
 -- what was merged into an entity; what a model answered to the texts that forgotten facts were taken from (a text that was
@@ -15,6 +15,14 @@ WITH RECURSIVE chunk AS (
     WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'document' AND kind = 'chunk'
         AND (old ->> 'document_id')::bigint = ANY (%(ids)s::bigint[])
 ),
+file_chunk AS (
+    SELECT id FROM file_chunks
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'file' AND file_id = ANY (%(ids)s::bigint[])
+    UNION
+    SELECT row_id FROM memory_history
+    WHERE agent_id = %(agent_id)s::text AND %(kind)s::text = 'file' AND kind = 'file_chunk'
+        AND (old ->> 'file_id')::bigint = ANY (%(ids)s::bigint[])
+),
 merged AS (
     SELECT e.id FROM kg_entities e
     WHERE e.agent_id = %(agent_id)s::text AND %(kind)s::text = 'entity' AND e.merged_into = ANY (%(ids)s::bigint[])
@@ -26,6 +34,8 @@ source AS (
     SELECT %(kind)s::text AS kind, unnest(%(ids)s::bigint[]) AS id
     UNION ALL
     SELECT 'chunk', id FROM chunk
+    UNION ALL
+    SELECT 'file_chunk', id FROM file_chunk
     UNION ALL
     SELECT 'entity', id FROM merged
 ),

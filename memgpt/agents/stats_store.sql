@@ -17,6 +17,12 @@ UNION ALL
 SELECT 'chunk', count(*), count(embedding), 0, coalesce(sum(tokens), 0), min(created_at), max(created_at)
 FROM document_chunks WHERE agent_id = %(agent_id)s::text
 UNION ALL
+SELECT 'file', count(*), NULL, 0, NULL, min(created_at), max(updated_at)
+FROM files WHERE agent_id = %(agent_id)s::text
+UNION ALL
+SELECT 'file_chunk', count(*), count(embedding), 0, coalesce(sum(tokens), 0), min(created_at), max(created_at)
+FROM file_chunks WHERE agent_id = %(agent_id)s::text
+UNION ALL
 SELECT 'entity', count(*), count(embedding), count(*) FILTER (WHERE merged_at IS NOT NULL), NULL, min(created_at), max(updated_at)
 FROM kg_entities WHERE agent_id = %(agent_id)s::text
 UNION ALL

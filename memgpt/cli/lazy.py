@@ -14,6 +14,7 @@ COMMANDS: Final = {
         "Migrations, checks, backups and care of the database.",
     ),  # care adds to db's app
     "embeddings": ("memgpt.cli.operator.embeddings", "Embedding models and what they cost."),
+    "files": ("memgpt.cli.files", "Texts at paths, as Claude's memory tool has them; a folder kept in step."),
     "graph": ("memgpt.cli.graph", "The knowledge graph: facts, neighbourhoods, paths, files."),
     "proposals": ("memgpt.cli.proposals", "Proposed changes: look at them, apply, reject, revert."),
     "sleep": (
@@ -54,7 +55,7 @@ COMMANDS: Final = {
 
 PANELS: Final = {
     "Remember and find": ("remember", "search", "context", "ingest", "chat", "import-transcript"),
-    "What is kept": ("console", "block", "archival", "message", "graph", "stats"),
+    "What is kept": ("console", "block", "archival", "message", "files", "graph", "stats"),
     "Changes": ("history", "undo", "forget"),
     "Whole agents": ("agent", "export", "import"),
     "In the background": ("sleep", "proposals", "jobs", "worker"),

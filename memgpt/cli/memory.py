@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from memgpt.memory import Memory
 
 
-ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact", "item")
+ROW_KINDS = ("block", "archival", "message", "document", "chunk", "entity", "fact", "item", "file", "file_chunk")
 
 Query = Annotated[str, typer.Argument(help='What to look for: words, "a phrase", -without; - reads standard input.')]
 Kinds = Annotated[
     list[str] | None,
     typer.Option(
         "--kinds",
-        help="archival, message, chunk, fact or item; repeatable. Else all.",
+        help="archival, message, chunk, fact, item or file; repeatable. Else all.",
         show_default=False,
         autocompletion=arguments.completing(KINDS),
     ),
@@ -46,7 +46,7 @@ RowKind = Annotated[
     str,
     typer.Option(
         "--kind",
-        help="block, archival, message, document, chunk, entity, fact or item.",
+        help="block, archival, message, document, chunk, entity, fact, item, file or file_chunk.",
         autocompletion=arguments.completing(ROW_KINDS),
     ),
 ]
@@ -229,7 +229,8 @@ def context(
 
 def history(
     kind: Annotated[
-        str | None, typer.Argument(help="block, archival, message, document, chunk, entity, fact or item.")
+        str | None,
+        typer.Argument(help="block, archival, message, document, chunk, entity, fact, item, file or file_chunk."),
     ] = None,
     id: Annotated[int | None, typer.Argument(help="Of one row.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Of the block of that label.")] = None,

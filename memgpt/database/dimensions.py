@@ -23,7 +23,7 @@ IN_THE_FILES: Final = 1536
 
 TABLES: Final = tuple(sorted(table.name for table in tables() if table.texts))
 """Those with a column ``embedding``, in the order in which they are locked."""
-_LATER: Final = ("store_items",)
+_LATER: Final = ("file_chunks", "store_items")
 """Those that came after the record of the model: a database that is not up to date does not have them."""
 _RECORD: Final = "embedding_models"
 _INDEXABLE_VECTOR: Final = 2000

@@ -12,11 +12,23 @@ from typing import Final, Literal
 
 from memgpt.database.embedded_text import chunk_text, entity_text, message_text
 from memgpt.database.queries import Queries, compose, identifier, identifiers, literal
-from memgpt.models import ArchivalMemory, Block, Chunk, Document, Entity, Fact, Json, Message, StoreItem
+from memgpt.models import (
+    ArchivalMemory,
+    Block,
+    Chunk,
+    Document,
+    Entity,
+    Fact,
+    File,
+    FileChunk,
+    Json,
+    Message,
+    StoreItem,
+)
 
-Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact | StoreItem
+Row = Block | ArchivalMemory | Message | Document | Chunk | Entity | Fact | StoreItem | File | FileChunk
 
-RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item", "file", "file_chunk"]
 """What the history keeps."""
 
 Part = Literal["memory", "derived", "service"]
@@ -215,6 +227,28 @@ _TABLES: Final = (
         dependent=True,
         references={"item_id": "store_items"},
         parents=("item_id",),
+    ),
+    Table(
+        "files",
+        ("id", "path", "content", "version", "metadata", "created_at", "updated_at"),
+        "file",
+        File,
+    ),
+    Table(
+        "file_chunks",
+        (
+            *("id", "file_id", "chunk_text", "heading_path", "tokens", "metadata", "language", "created_at"),
+            "embedding_model",
+        ),
+        "file_chunk",
+        FileChunk,
+        "embedding",
+        dependent=True,
+        texts=("chunk_text",),
+        text_context=("metadata",),
+        compose_text=lambda row: chunk_text(row["chunk_text"], row.get("metadata")),
+        references={"file_id": "files"},
+        parents=("file_id",),
     ),
     Table("intent_examples", ("id", "intent", "text", "created_at")),
     Table(

@@ -25,6 +25,7 @@ from memgpt.models import (
     Document,
     Entity,
     Fact,
+    File,
     Message,
     StoreItem,
 )
@@ -61,7 +62,7 @@ class History:
         ``label``.
 
         Args:
-            kind: block, archival, message, document, chunk, entity, fact or item.
+            kind: block, archival, message, document, chunk, entity, fact, item, file or file_chunk.
             actor: in whose name it was done.
             action: insert, update or delete.
             change_id: what one change did.
@@ -177,6 +178,9 @@ class AsOf:
 
     def chunk(self, id: int) -> Chunk:
         return self._row("chunk", Chunk, id)
+
+    def file(self, id: int) -> File:
+        return self._row("file", File, id)
 
     def entity(self, id: int) -> Entity:
         return self._row("entity", Entity, id)

@@ -146,7 +146,7 @@ def _statement(form: str, kind: RowKind) -> bytes:
         excluded=b", ".join(
             queries.identifier(name) + b" = " + queries.identifier("excluded", name) for name in changing
         ),
-        unless={"document": SQL.unless_document, "entity": SQL.unless_entity}.get(kind, b""),
+        unless=getattr(SQL, f"unless_{kind}") if f"unless_{kind}" in SQL else b"",
         then=expressions(SQL, "of", "t", shown),
         now=expressions(SQL, "of", "m", shown),
         **{f"{alias}_vector": table.vector_of(alias) for alias in ("b", "g", "t")},

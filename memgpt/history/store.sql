@@ -170,6 +170,9 @@ RETURNING row_id
 -- unless_document --
 AND NOT EXISTS (SELECT FROM document_chunks c WHERE c.agent_id = %(agent_id)s::text AND c.document_id = m.id)
 
+-- unless_file --
+AND NOT EXISTS (SELECT FROM file_chunks c WHERE c.agent_id = %(agent_id)s::text AND c.file_id = m.id)
+
 -- unless_entity --
 AND NOT EXISTS (SELECT FROM kg_relationships r WHERE r.agent_id = %(agent_id)s::text AND r.source_id = m.id)
 AND NOT EXISTS (SELECT FROM kg_relationships r WHERE r.agent_id = %(agent_id)s::text AND r.target_id = m.id)

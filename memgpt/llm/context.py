@@ -14,7 +14,7 @@ from memgpt.models import Block, Hit, Message
 
 UTC: Final = ZoneInfo("UTC")
 
-Part = Literal["block", "summary", "message", "archival", "chunk", "fact", "item"]
+Part = Literal["block", "summary", "message", "archival", "chunk", "fact", "item", "file"]
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 TITLES: Final[dict[Part, str]] = {
@@ -24,6 +24,7 @@ TITLES: Final[dict[Part, str]] = {
     "fact": "# Facts",
     "item": "# Stored items",
     "chunk": "# Documents",
+    "file": "# Files",
     "message": "# Conversation",
 }
 """Sections, in the order of the text."""
@@ -236,6 +237,8 @@ def _hit_line(hit: Hit, zone: ZoneInfo) -> str:
             place += [f"p. {source['page']}"] if source.get("page") else []
             place += [" > ".join(source["heading_path"])] if source.get("heading_path") else []
             return f"[chunk {hit.id}, {', '.join(map(fences.inline, place))}] {text}"
+        case "file":
+            return f"[file {hit.id}, {fences.inline(source['path'])}] {text}"
         case "fact":
             since = f", from {source['valid_from'][:10]} UTC" if source.get("valid_from") else ""
             until = f", until {source['valid_to'][:10]} UTC" if source.get("valid_to") else ""

@@ -8,7 +8,8 @@ from memgpt.models.block import Block
 from memgpt.models.change import ACTIONS, Action, Author, Change
 from memgpt.models.document import Chunk, Document
 from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Fact, Source
-from memgpt.models.hit import KINDS, Hit, Kind
+from memgpt.models.file import File, FileChunk, FileEntry
+from memgpt.models.hit import IN_PROMPTS, KINDS, Hit, Kind
 from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
 from memgpt.models.message import ROLES, Intent, IntentCount, Message, Role, Session
@@ -27,6 +28,7 @@ from memgpt.models.walk import (
 
 __all__ = [
     "ACTIONS",
+    "IN_PROMPTS",
     "JOB_STATUSES",
     "KINDS",
     "PERMISSIONS",
@@ -49,6 +51,9 @@ __all__ = [
     "ExtractionFailure",
     "ExtractionSpent",
     "Fact",
+    "File",
+    "FileChunk",
+    "FileEntry",
     "FoundItem",
     "GraphOverview",
     "Hit",

@@ -8,10 +8,13 @@ from typing import Literal
 
 from memgpt.models.json_object import Json
 
-Kind = Literal["archival", "message", "chunk", "fact", "item"]
+Kind = Literal["archival", "message", "chunk", "fact", "item", "file"]
 """What a search can find."""
 
-KINDS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact", "item")
+KINDS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact", "item", "file")
+
+IN_PROMPTS: tuple[Kind, ...] = ("archival", "message", "chunk", "fact", "item")
+"""What a prompt recalls without being asked for a kind: who keeps files reads them when they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Hit:
     created_at: datetime
     source: Json = field(default_factory=dict)
     """Where it is from: session, role and name of a message; document, page, headings and span of a chunk; tags of an
-    archival memory; the two entities and the type of a fact; namespace and key of a store item."""
+    archival memory; the two entities and the type of a fact; namespace and key of a store item;
+    path and headings of a file, whose best passage is ``text``."""
     explain: Json | None = None
     """Rank and score in each arm, and what each added, when the search was asked to explain."""
     confidence: float | None = None

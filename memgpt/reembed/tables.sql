@@ -8,6 +8,9 @@ CASE WHEN content = '' OR name IS NULL OR starts_with(content, name) THEN conten
 -- text_document_chunks --
 coalesce(nullif(metadata ->> 'context', '') || E'\n', '') || chunk_text
 
+-- text_file_chunks --
+coalesce(nullif(metadata ->> 'context', '') || E'\n', '') || chunk_text
+
 -- text_kg_entities --
 name || CASE WHEN description <> '' THEN ': ' || description ELSE '' END
 

@@ -275,8 +275,9 @@ def _explained(ranked: Ranked, arms: Mapping[str, Mapping[int, Json]]) -> Json:
 
 
 def hit(row: Found | Nearest, score: float, explain: Json | None, confidence: float | None = None) -> Hit:
-    metadata = json.loads(row.metadata)
-    return Hit(row.kind, row.id, score, row.text, metadata, row.created_at, _source(row), explain, confidence)
+    metadata, source = json.loads(row.metadata), _source(row)
+    id = source.pop("file_id") if row.kind == "file" else row.id  # a passage stands for its file
+    return Hit(row.kind, id, score, row.text, metadata, row.created_at, source, explain, confidence)
 
 
 def _source(row: Found | Nearest) -> Json:

@@ -20,7 +20,7 @@ class SearchOptions(TypedDict, total=False):
     """Hits to skip, to continue a search of the same ``limit``: while the rows stay the same, pages neither repeat nor
     skip a hit."""
     kinds: Sequence[Kind] | None
-    """``archival``, ``message``, ``chunk``, ``fact``, ``item``; None: all of them."""
+    """``archival``, ``message``, ``chunk``, ``fact``, ``item``, ``file``; None: all of them."""
     tags: Sequence[str] | None
     """Archival memories that have all of these."""
     since: datetime | str | None

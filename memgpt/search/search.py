@@ -21,6 +21,7 @@ from memgpt.scope.scope import AgentScope
 from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
+from memgpt.search.paging import FIRST_DEPTH, paged
 from memgpt.search.query_syntax import ParsedQuery, parsed, plain
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
 from memgpt.search.ranking.query import names_days
@@ -40,14 +41,6 @@ FEW: Final = 500
 
 OUTGROWN: Final = 1.1
 """All are counted anew when there are so many times as many, and a hundred: rows that are gone go unnoticed before."""
-
-FIRST_DEPTH: Final = 20
-"""Hits that are ranked together at least."""
-
-DEEPER: Final = 4
-"""A page beyond what is ranked together searches anew for so many times as many. A search costs something before its
-first row: at twice as many a deep page pays that too often; at ten times as many most pages rank more than they need.
-"""
 
 MOST_NAMED: Final = 1000
 """Characters of a query in which names of the graph are looked for."""
@@ -129,10 +122,12 @@ class Search:
         with span("search", kinds=",".join(wanted), by="vector" if asked is None else "query"):
             if asked is None:
                 end = offset + limit
-                hits = _paged(
+                hits = paged(
                     limit,
                     offset,
-                    lambda most: self._nearest(vector, wanted, most, min(most, end), filters, explain),
+                    lambda most: self._nearest(
+                        vector, wanted, most, most if "file" in wanted else min(most, end), filters, explain
+                    ),
                     first=NEAREST_DEPTH,
                 )
             else:
@@ -156,7 +151,7 @@ class Search:
         embedded = self._embedded(asked.words)
 
         def page(asked: ParsedQuery) -> Sequence[Hit]:
-            return _paged(
+            return paged(
                 limit,
                 offset,
                 lambda most: self._ranked(asked, embedded, kinds, most, filters, blend, explain, graph),
@@ -378,21 +373,3 @@ def _kinds(kinds: Sequence[str] | None) -> tuple[Kind, ...]:
         return KINDS
     chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([kinds] if isinstance(kinds, str) else kinds)}
     return tuple(kind for kind in KINDS if kind in chosen)
-
-
-def _paged(
-    limit: int, offset: int, search: Callable[[int], Sequence[Hit]], *, first: int = FIRST_DEPTH
-) -> Sequence[Hit]:
-    """One page. The order of what is ranked together depends on how much that is, so a page beyond the first depth
-    appends what a deeper search finds beside it: pages of one ``limit`` fit together.
-    """
-    depth = first
-    while depth < limit:
-        depth *= 2
-    hits = list(search(depth))
-    while depth < offset + limit and len(hits) == depth:
-        depth *= DEEPER
-        there = {(hit.kind, hit.id) for hit in hits}
-        more = [hit for hit in search(depth) if (hit.kind, hit.id) not in there]
-        hits += more[: depth - len(hits)]
-    return hits[offset : offset + limit]

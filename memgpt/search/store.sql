@@ -12,11 +12,14 @@ SELECT
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND superseded_at IS NULL) AS fact,
     (SELECT count(*) FROM store_items
      WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL AND text <> '') AS item,
+    (SELECT count(*) FROM file_chunks
+     WHERE agent_id = %(agent_id)s::text AND embedding_code IS NOT NULL) AS file,
     (SELECT max(id) FROM archival_memories WHERE agent_id = %(agent_id)s::text) AS archival_last,
     (SELECT max(id) FROM conversations WHERE agent_id = %(agent_id)s::text) AS message_last,
     (SELECT max(id) FROM document_chunks WHERE agent_id = %(agent_id)s::text) AS chunk_last,
     (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last,
-    (SELECT max(id) FROM store_items WHERE agent_id = %(agent_id)s::text) AS item_last
+    (SELECT max(id) FROM store_items WHERE agent_id = %(agent_id)s::text) AS item_last,
+    (SELECT max(id) FROM file_chunks WHERE agent_id = %(agent_id)s::text) AS file_last
 
 -- rows_now --
 -- Embedded rows of a kind: those that were known, and those with a later id than any of them.
@@ -771,3 +774,17 @@ m.updated_at
 
 -- item_happened --
 m.updated_at
+
+-- file_table --
+file_chunks
+
+-- file_hit --
+m.id, m.chunk_text AS text, i.metadata::text AS metadata, m.created_at AS created_at,
+jsonb_build_object(
+    'file_id', m.file_id, 'path', i.path, 'version', i.version, 'heading_path', m.heading_path)::text AS source
+
+-- file_joins --
+JOIN files i ON i.agent_id = %(agent_id)s::text AND i.id = m.file_id
+
+-- file_metadata --
+(SELECT x.metadata FROM files x WHERE x.agent_id = %(agent_id)s::text AND x.id = m.file_id)

@@ -12,7 +12,7 @@ from memgpt.database.admin import migrate, verify
 from memgpt.database.admin.migrate import ModelSpec
 from memgpt.database.dimensions import TABLES
 
-THEN = [table for table in TABLES if table != "store_items"]
+THEN = [table for table in TABLES if table not in ("store_items", "file_chunks")]
 """Those with embeddings at the time."""
 
 OF_TABLE = {

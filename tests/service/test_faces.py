@@ -20,6 +20,7 @@ from memgpt.blocks import blocks
 from memgpt.cli import app as cli_app
 from memgpt.cli import lazy
 from memgpt.documents import documents
+from memgpt.files import files
 from memgpt.graph.traversal import WalkFilters
 from memgpt.items import items
 from memgpt.memory import Memory
@@ -35,6 +36,7 @@ PAGED: Final = "pages go on after a cursor, `after`, which the answer before giv
 CURSOR: Final = "the cursor of the page before"
 NO_PROMPT: Final = "for who composes a prompt with a history of its own"
 NO_VECTORS: Final = "nobody types a vector; `remember -` and `append-many` take it as JSON"
+MEMORY_TOOL: Final = "Claude has its memory tool for files; search_memory finds them"
 NO_VECTORS_OF_MODELS: Final = "a language model has no vectors"
 JSON_NULL: Final = "`null` says so"
 FINDS_BY_SEARCH: Final = "a model finds rows by search_memory, which shows all of them"
@@ -158,6 +160,13 @@ OPERATIONS: Final = (
         documents.Documents.delete, "delete /documents/{id}", None, None,
         {"MCP": PERSON, "CLI": "memgpt forget --kind document"},
     ),
+    Operation(files.Files.create, "post /files", None, "files create", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.read, "get /files/content", None, "files read", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.list, "get /files", None, "files list", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.write, "put /files/content", None, "files write", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.edit, "post /files/edit", None, "files edit", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.rename, "post /files/rename", None, "files rename", {"MCP": MEMORY_TOOL}),
+    Operation(files.Files.delete, "delete /files", None, "files delete", {"MCP": MEMORY_TOOL}),
     Operation(
         graph.Graph.add_entity, "post /entities", None, None,
         {"MCP": "add_fact makes entities of names", "CLI": "memgpt graph add-fact makes entities of names"},
@@ -229,6 +238,7 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Items.search": "search finds items, too",
     "Items.namespaces": AUTOMATIC,
     "Items.sweep": AUTOMATIC,
+    "Files.get": "REST /files/{id}",
 }
 """Operations of the memory that are no row of the table, and where the other faces have them."""
 
@@ -240,6 +250,7 @@ LISTED: Final = (
     blocks.CoreBlock,
     documents.Documents,
     items.Items,
+    files.Files,
 )
 """What has to be complete; of the graph, of search and of proposals a part is for programs only."""
 

@@ -45,6 +45,8 @@ VACUUM (ANALYZE) {table}
 WITH texts AS (
     SELECT 'document_chunks' AS table, c.tokens, c.chunk_text AS text, c.created_at FROM document_chunks c
     UNION ALL
+    SELECT 'file_chunks', f.tokens, f.chunk_text, f.created_at FROM file_chunks f
+    UNION ALL
     SELECT 'archival_memories', NULL, a.text, a.created_at FROM archival_memories a
     UNION ALL
     SELECT 'conversations', m.tokens, m.content, m.created_at FROM conversations m

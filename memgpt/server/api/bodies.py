@@ -29,7 +29,9 @@ Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 FileKind = Literal["ingest", "import", "import-agent"]
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
-HistoryKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]
+HistoryKind = Literal[
+    "block", "archival", "message", "document", "chunk", "entity", "fact", "item", "file", "file_chunk"
+]
 
 
 class Body(BaseModel):
@@ -101,6 +103,38 @@ class ArchivalCreate(Body):
     created_at: datetime | None = None
     expires_at: datetime | None = None
     embedding: Vector | None = None
+
+
+Path = Annotated[str, Field(min_length=1, max_length=validation.MAX_NAME)]
+FileContent = Annotated[str, Field(max_length=validation.MAX_TEXT)]
+Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class FileCreate(Body):
+    model_config = _example(path="/memories/notes.md", content="# Notes\n\nAnn prefers night trains.\n")
+    path: Path
+    content: FileContent
+    metadata: Json | None = None
+
+
+class FileWrite(FileCreate):
+    expected_version: Version | None = None
+    """The version that was read; 0: there is to be none."""
+
+
+class FileEdit(Body):
+    model_config = _example(path="/memories/notes.md", old="night trains", new="sleepers")
+    path: Path
+    old: Text
+    new: FileContent
+    expected_version: Version | None = None
+
+
+class FileRename(Body):
+    model_config = _example(path="/memories/notes.md", to="/memories/ann/notes.md")
+    path: Path
+    to: Path
+    expected_version: Version | None = None
 
 
 class BatchBody(Body):

@@ -33,7 +33,7 @@ Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Time = Annotated[str | None, Field(description="ISO 8601 time.")]
 Metadata = Annotated[Json | None, Field(description="A JSON object of your own.")]
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
-RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]
+RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item", "file", "file_chunk"]
 Limit = Annotated[int, Field(ge=1, le=200, description="Most results.")]
 
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -58,7 +58,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
     def search_memory(
         query: Annotated[str, Field(description="Words or a question.")],
         kinds: Annotated[
-            list[Kind] | None, Field(description="Only archival, message, chunk (of documents), fact or item.")
+            list[Kind] | None, Field(description="Only archival, message, chunk (of documents), fact, item or file.")
         ] = None,
         since: Time = None,
         until: Time = None,

@@ -1,0 +1,142 @@
+"""``memgpt files``: texts at paths, as Claude's memory tool and folders of Markdown have them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from memgpt.cli import arguments, output
+from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, opened
+
+app = typer.Typer(help="Texts at paths: list, read, write, rename, delete, synchronise.", no_args_is_help=True)
+
+Path = Annotated[str, typer.Argument(help="The file's path; without a slash in front below /memories.")]
+Content = Annotated[str, typer.Argument(help="The text; - reads standard input.")]
+ExpectedVersion = Annotated[
+    int | None, typer.Option("--expected-version", help="Only if this is the file's version.", show_default=False)
+]
+
+
+@app.command("list")
+def list_command(
+    directory: Annotated[str, typer.Argument(help="The files below it.")] = "/",
+    limit: Limit = 1000,
+    after: Annotated[str | None, typer.Option("--after", help="Path of the last of the page before.")] = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show the files below a directory, by path."""
+    with opened(agent, dsn) as memory:
+        entries = memory.files.list(directory, limit=limit, after=after)
+    if as_json:
+        output.show_lines(entries)
+        return
+    rows = [(entry.path, entry.size, entry.version, entry.updated_at) for entry in entries]
+    output.show_table(("path", "bytes", "version", "changed"), rows)
+
+
+@app.command()
+def read(path: Path, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Print a file."""
+    with opened(agent, dsn) as memory:
+        file = memory.files.read(path)
+    if as_json:
+        output.show_json(file)
+    else:
+        output.write(file.content)
+
+
+@app.command()
+def create(
+    path: Path,
+    content: Content,
+    metadata: Metadata = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a new file."""
+    text, about = arguments.text(content), arguments.json_object(metadata, "--metadata")
+    with opened(agent, dsn) as memory:
+        file = memory.files.create(path, text, metadata=about)
+    if as_json:
+        output.show_json(file)
+    else:
+        output.say(f"✓ {file.path} created")
+
+
+@app.command()
+def write(
+    path: Path,
+    content: Content,
+    metadata: Metadata = None,
+    expected_version: ExpectedVersion = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Give a file a new content, and make it if it is not there."""
+    text, about = arguments.text(content), arguments.json_object(metadata, "--metadata")
+    with opened(agent, dsn) as memory:
+        file = memory.files.write(path, text, metadata=about, expected_version=expected_version)
+    if as_json:
+        output.show_json(file)
+    else:
+        output.say(f"✓ {file.path} is version {file.version}")
+
+
+@app.command()
+def edit(
+    path: Path,
+    old: Annotated[str, typer.Argument(help="What is there, exactly once.")],
+    new: Annotated[str, typer.Argument(help="What replaces it; - reads standard input.")],
+    expected_version: ExpectedVersion = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Replace a text that occurs once."""
+    text = arguments.text(new)
+    with opened(agent, dsn) as memory:
+        file = memory.files.edit(path, old, text, expected_version=expected_version)
+    if as_json:
+        output.show_json(file)
+    else:
+        output.say(f"✓ {file.path} is version {file.version}")
+
+
+@app.command()
+def rename(
+    path: Annotated[str, typer.Argument(help="A file, or a directory.")],
+    to: Annotated[str, typer.Argument(help="Its new path.")],
+    expected_version: ExpectedVersion = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Move a file, or a directory with everything below it."""
+    with opened(agent, dsn) as memory:
+        moved = memory.files.rename(path, to, expected_version=expected_version)
+    if as_json:
+        output.show_json(moved)
+    else:
+        output.say(f"✓ {path} is {to} ({len(moved)} files); memgpt undo takes it back")
+
+
+@app.command()
+def delete(
+    path: Annotated[str, typer.Argument(help="A file, or a directory.")],
+    expected_version: ExpectedVersion = None,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a file, or a directory with everything below it; undo brings it back."""
+    with opened(agent, dsn) as memory:
+        gone = memory.files.delete(path, expected_version=expected_version)
+    if as_json:
+        output.show_json(gone)
+    else:
+        output.say(f"✓ {path} deleted ({len(gone)} files); memgpt undo brings it back")

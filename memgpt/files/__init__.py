@@ -1,0 +1,1 @@
+"""Files: texts at paths, with versions and history, found by search."""

@@ -1,0 +1,51 @@
+"""Paths of files: absolute, with slashes, in NFC. What is written without a slash in front lies below ``/memories``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from memgpt import validation
+from memgpt.errors import InputError
+
+HOME: Final = "/memories"
+"""Directory of Claude's memory tool, and of a folder that is synchronised."""
+
+ROOT: Final = "/"
+MAX_PATH: Final = 1000
+"""Characters, and bytes in UTF-8."""
+
+
+def path(value: object, what: str = "path") -> str:
+    """Check the path of a file."""
+    checked = validation.name(value, what, most=MAX_PATH)
+    absolute = checked if checked.startswith("/") else f"{HOME}/{checked}"
+    if len(absolute.encode()) > MAX_PATH:
+        raise InputError(f"{what} {absolute!r} has more than {MAX_PATH:,} bytes in UTF-8")
+    for part in absolute[1:].split("/"):
+        if part in ("", ".", ".."):
+            raise InputError(f"{what} {value!r} has a part {part!r}: give the path of a file, such as {HOME}/notes.md")
+        if not part.isprintable():
+            raise InputError(f"{what} {value!r} has characters that cannot be printed")
+    return absolute
+
+
+def directory(value: object, what: str = "directory") -> str:
+    """Check the path of a directory; ``/`` is the one that holds all."""
+    if isinstance(value, str) and value.strip("/") == "" and value:
+        return ROOT
+    return path(value.rstrip("/") if isinstance(value, str) else value, what)
+
+
+def name(path: str) -> str:
+    """Return the last part of a path without its extension."""
+    last = path.rpartition("/")[2]
+    stem, dot, _ = last.rpartition(".")
+    return stem if dot and stem else last
+
+
+def parents(path: str) -> list[str]:
+    """Return the directories a path lies in, the innermost first."""
+    found = []
+    while path := path.rpartition("/")[0]:
+        found.append(path)
+    return found

@@ -1,0 +1,104 @@
+"""A pytest plug-in that lets anthropic's own tests of its memory tool run against this one, unmodified.
+
+Load it beside a checkout of anthropic-sdk-python; ``DATABASE_URL`` names a migrated database, absent the embedded
+server's is used::
+
+    python -m pytest -p memgpt.integrations.anthropic.testing --noconftest -c /dev/null \
+        anthropic-sdk-python/tests/lib/tools/memory_tools/test_filesystem.py
+
+The classes that the tests import, ``BetaLocalFilesystemMemoryTool`` and the one for ``asyncio``, stand for tools of
+this package, whose files are written to a directory when a test looks at it. Tests about the disk itself,
+``ABOUT_A_DISK``, are not run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from functools import cache
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import anthropic.lib.tools._beta_builtin_memory_tool as upstream
+import pytest
+
+from memgpt.integrations.anthropic.memory_tool import AsyncMemoryTool, MemoryTool
+from memgpt.memory import Memory
+from memgpt.scope.opening import open_database
+
+ABOUT_A_DISK: Final = (
+    "test_mkdir_parents_not_world_writable_under_permissive_umask",
+    "test_symlink_validation_reject_",
+    "test_validate_path_returns_resolved_path_not_symlink_target",
+)
+"""Beginnings of names of tests about permissions and symbolic links, which rows of a table do not have."""
+
+_database = cache(open_database)
+
+
+class LocalMemoryTool(MemoryTool):
+    """The tool in the place of anthropic's, for a memory of its own."""
+
+    def __init__(self, base_path: str = "./memory") -> None:
+        memory = Memory(f"conformance-{uuid4().hex}", database=_database())
+        super().__init__(memory)
+        self.directory = OnDisk(memory, Path(base_path))
+
+    @property
+    def base_path(self) -> Path:
+        """The directory the tests look at."""
+        return self.directory.written()
+
+
+class AsyncLocalMemoryTool(AsyncMemoryTool):
+    """The same for ``asyncio``."""
+
+    def __init__(self, base_path: str = "./memory") -> None:
+        memory = Memory(f"conformance-{uuid4().hex}", database=_database())
+        super().__init__(memory)
+        self.directory = OnDisk(memory, Path(base_path))
+
+    @property
+    def base_path(self) -> Path:
+        """The directory the tests look at."""
+        return self.directory.written()
+
+
+class OnDisk:
+    """The files of a memory in a directory, for whoever looks at a disk."""
+
+    def __init__(self, memory: Memory, directory: Path) -> None:
+        self._memory = memory
+        self._directory = directory
+
+    def written(self) -> Path:
+        """Write every file, and return the directory."""
+        for entry in self._memory.files.list():
+            target = self._directory / entry.path.removeprefix("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._memory.files.read(entry.path).content.encode())
+        return self._directory
+
+
+def pytest_configure() -> None:
+    """Put our tools in the places of theirs, before the tests import them."""
+    upstream.BetaLocalFilesystemMemoryTool = LocalMemoryTool  # type: ignore[misc,assignment]
+    upstream.BetaAsyncLocalFilesystemMemoryTool = AsyncLocalMemoryTool  # type: ignore[misc,assignment]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests about a disk."""
+    left_out = [item for item in items if item.name.startswith(ABOUT_A_DISK)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, without another plug-in."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
