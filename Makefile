@@ -39,9 +39,11 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
 		$(NOT_ON_16:%=--ignore-glob 'tests/integration/test_%.py')
 
-# LANGGRAPH=… names a checkout of langchain-ai/langgraph, whose suite is left out without.
+# LANGGRAPH=… and ANTHROPIC=… name checkouts of langchain-ai/langgraph and anthropics/anthropic-sdk-python, whose suites are
+# left out without.
 conformance: $(STAMP) ## Run other projects' own suites, each in an environment of its own, and write their table
-	@$(BIN)/python -m tests.suites $(if $(LANGGRAPH),--langgraph "$(LANGGRAPH)")
+	@$(BIN)/python -m tests.suites $(if $(LANGGRAPH),--langgraph "$(LANGGRAPH)") \
+		$(if $(ANTHROPIC),--anthropic "$(ANTHROPIC)")
 
 # Where there is npm; its test is skipped without (in CI it fails).
 mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)

@@ -65,6 +65,15 @@ SUITES: Sequence[Suite] = (
         expected={"test_abatch_uses_single_pool_checkout": "counts calls of a function inside LangGraph's own store"},
     ),
     Suite(
+        "Anthropic's tests of its memory tool",
+        "anthropic",
+        "anthropic",
+        ["tests/lib/tools/memory_tools/test_filesystem.py"],
+        packages=["pytest"],
+        checkout="anthropic",
+        options=["-p", "memgpt.integrations.anthropic.testing", "--noconftest", "-c", os.devnull],
+    ),
+    Suite(
         "LangChain's standard tests",
         "langchain-tests",
         "langchain",

@@ -9,7 +9,7 @@ import typer
 from memgpt.cli import arguments, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, opened
 
-app = typer.Typer(help="Texts at paths: list, read, write, rename, delete, synchronise.", no_args_is_help=True)
+app = typer.Typer(help="Texts at paths, as Claude's memory tool has them.", no_args_is_help=True)
 
 Path = Annotated[str, typer.Argument(help="The file's path; without a slash in front below /memories.")]
 Content = Annotated[str, typer.Argument(help="The text; - reads standard input.")]

@@ -14,7 +14,7 @@ COMMANDS: Final = {
         "Migrations, checks, backups and care of the database.",
     ),  # care adds to db's app
     "embeddings": ("memgpt.cli.operator.embeddings", "Embedding models and what they cost."),
-    "files": ("memgpt.cli.files", "Texts at paths, as Claude's memory tool has them; a folder kept in step."),
+    "files": ("memgpt.cli.files", "Texts at paths, as Claude's memory tool has them."),
     "graph": ("memgpt.cli.graph", "The knowledge graph: facts, neighbourhoods, paths, files."),
     "proposals": ("memgpt.cli.proposals", "Proposed changes: look at them, apply, reject, revert."),
     "sleep": (

@@ -8,7 +8,7 @@ from memgpt import validation
 from memgpt.errors import InputError
 
 HOME: Final = "/memories"
-"""Directory of Claude's memory tool, and of a folder that is synchronised."""
+"""Directory of Claude's memory tool."""
 
 ROOT: Final = "/"
 MAX_PATH: Final = 1000

@@ -1,7 +1,7 @@
 """A pytest plug-in that lets anthropic's own tests of its memory tool run against this one, unmodified.
 
-Load it beside a checkout of anthropic-sdk-python; ``DATABASE_URL`` names a migrated database, absent the embedded
-server's is used::
+Load it beside a checkout of anthropic-sdk-python; ``DATABASE_URL`` names a database, which is migrated; absent,
+the embedded server's is used::
 
     python -m pytest -p memgpt.integrations.anthropic.testing --noconftest -c /dev/null \
         anthropic-sdk-python/tests/lib/tools/memory_tools/test_filesystem.py
@@ -23,9 +23,11 @@ from uuid import uuid4
 import anthropic.lib.tools._beta_builtin_memory_tool as upstream
 import pytest
 
+from memgpt.config import settings
+from memgpt.database.connection import Database
 from memgpt.integrations.anthropic.memory_tool import AsyncMemoryTool, MemoryTool
 from memgpt.memory import Memory
-from memgpt.scope.opening import open_database
+from memgpt.scope.opening import open_database, prepare_database
 
 ABOUT_A_DISK: Final = (
     "test_mkdir_parents_not_world_writable_under_permissive_umask",
@@ -34,7 +36,13 @@ ABOUT_A_DISK: Final = (
 )
 """Beginnings of names of tests about permissions and symbolic links, which rows of a table do not have."""
 
-_database = cache(open_database)
+
+@cache
+def _database() -> Database:
+    options = settings()
+    if not options.uses_embedded_server:
+        prepare_database(None, options)
+    return open_database(options=options)
 
 
 class LocalMemoryTool(MemoryTool):
