@@ -13,7 +13,7 @@ PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,onnx,graph,server,telemetry,mcp,langgraph,langchain,token-ids
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance mcp-suite vendor check lint types imports wheel schema clean bench bench-full bench-compare report constraints
+.PHONY: help demo test conformance mcp-suite vendor screenshots check lint types imports wheel schema clean bench bench-full bench-compare report constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,10 @@ mcp-suite: ## Install the official MCP conformance suite and the Node.js it need
 # Where there is npm; without the files the console is plain pages, and the tests in a browser are skipped (in CI they fail).
 vendor: ## Bring the libraries of others that the wheel carries, by npm: those of vendor.toml, checked by their hashes
 	@$(PYTHON) vendor.py
+
+# Where there is a Chromium; from the demo's data, with a scripted model.
+screenshots: $(STAMP) ## Take pictures of the console's screens into build/screenshots
+	@$(BIN)/python -m tests.console.screenshots
 
 check: lint types imports ## Everything that needs no database
 
@@ -94,7 +98,7 @@ bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of r
 
 bench-async: bench-async_memory ## Concurrent searches beside a fast event loop, in threads and in an asynchronous colour
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, peers, resolution
+bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, console, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results

@@ -19,6 +19,7 @@ ORDER = (
     *("quality", "ablation", "search", "agents", "writes", "peers", "claims", "migrations", "sizing"),
     *("graph", "graph_drawing", "graph_retrieval", "resolution", "ingest", "agent", "server", "memory", "reembed"),
     "isolation",
+    "console",
 )
 COLOURS = ("#2f6f9f", "#d1793b", "#5b9a68", "#9a5b8f", "#7a6a4f", "#4aa3a2")
 INTRODUCTION = (Path(__file__).parent / "introduction.md").read_text("utf-8")

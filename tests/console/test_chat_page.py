@@ -47,6 +47,7 @@ def test_a_turn_as_it_happens(tab: Tab, memory: Memory, model: ChatServer) -> No
     edits = page.get_by_role("complementary", name="What it changed")
     edits.get_by_text("Ann likes <b>night</b> trains").wait_for()
     assert page.locator("#live").is_hidden()
+    assert page.get_by_role("button", name="Cancel the turn").is_hidden()
     assert page.get_by_label("Message").evaluate("box => box === document.activeElement && box.value === ''")
     tab.is_accessible()
     tab.shot("chat")
