@@ -25,9 +25,17 @@ TEXT: Final[Mapping[str, str]] = {
     "entity": "description",
     "fact": "fact",
     "item": "value",
+    "file": "content",
+    "file_chunk": "chunk_text",
 }
 """The column in which a row of each kind says what it says."""
-_NAME: Final[Mapping[str, str]] = {"block": "label", "document": "title", "entity": "name", "item": "key"}
+_NAME: Final[Mapping[str, str]] = {
+    "block": "label",
+    "document": "title",
+    "entity": "name",
+    "item": "key",
+    "file": "path",
+}
 _SILENT: Final = frozenset(
     {"agent_id", "id", "version", "updated_at", "accessed_at", "access_count", "embedding_model", "language"}
     | {"tokens", "content_hash"}
