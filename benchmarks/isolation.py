@@ -27,8 +27,7 @@ from memgpt.database.isolation import Tenancy
 from memgpt.graph.store import GraphStore
 from memgpt.graph.traversal_store import TraversalStore, Walk, _statement
 from memgpt.models import Author, Kind
-from memgpt.search.query_syntax import ParsedQuery
-from memgpt.search.store import Counts, Filters, SearchStore, Seeds
+from memgpt.search.store import Counts, Filters, ParsedQuery, SearchStore, Seeds
 
 SQL = queries.beside("benchmarks.isolation")
 AGENT, LANGUAGE, LINE = "agent-1", "english", 1.5

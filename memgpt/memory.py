@@ -291,6 +291,7 @@ class Memory:
             hits = unsaid(hits, {compared(text) for text in said})[:limit] if said else hits
             latest = self.messages.list(session=session, limit=recent) if recent else []
             blocks = self.core.list()
+            standing = self._search.standing(query or "", kinds)
             with span("context.compose"):
                 return compose(
                     budget_tokens=budget,
@@ -298,6 +299,7 @@ class Memory:
                     blocks=blocks,
                     summary=summary,
                     hits=hits,
+                    standing=unsaid(standing, {compared(text) for text in said}) if said else standing,
                     recent=latest,
                     zone=self._scope.zone,
                 )

@@ -17,6 +17,7 @@ from memgpt.cli.options import (
     JsonLines,
     Limit,
     Metadata,
+    Now,
     OnErrorOption,
     Since,
     Tags,
@@ -121,6 +122,7 @@ def search(
     recency: Annotated[float, typer.Option("--recency", help="Weight of what is new.")] = 0.0,
     importance: Annotated[float, typer.Option("--importance", help="Weight of what is important.")] = 0.0,
     half_life: Annotated[str, typer.Option("--half-life", help="Age that halves recency: 12h, 30d.")] = "30d",
+    now: Now = None,
     graph: Annotated[
         bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")
     ] = True,
@@ -150,6 +152,7 @@ def search(
         "recency": recency,
         "importance": importance,
         "half_life": validation.duration(half_life, "--half-life"),
+        "now": now,
         "graph": graph,
         "explain": explain,
         "operators": operators,

@@ -36,6 +36,7 @@ After = Annotated[
 Tags = Annotated[list[str] | None, typer.Option("--tags", help="A tag; repeatable.", show_default=False)]
 Metadata = Annotated[str | None, typer.Option("--metadata", help="A JSON object.", show_default=False)]
 Since = Annotated[str | None, typer.Option("--since", help="Not before this ISO 8601 time.", show_default=False)]
+Now = Annotated[str | None, typer.Option("--now", help="When it is asked: ISO 8601.", show_default=False)]
 Until = Annotated[str | None, typer.Option("--until", help="Before this ISO 8601 time.", show_default=False)]
 
 OnErrorOption = Annotated[

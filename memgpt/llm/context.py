@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -29,6 +29,10 @@ TITLES: Final[dict[Part, str]] = {
 }
 """Sections, in the order of the text."""
 
+STANDING_TITLE: Final = "# Standing instructions and preferences, newest first; where two contradict, the newer counts"
+STANDING_SHARE: Final = 0.2
+"""Share of the budget after the blocks that standing instructions may take, those that bear on the query first."""
+
 RECENT_SHARE: Final = 0.3
 """Share of the budget after the blocks that the latest messages may take before recalled memories are placed."""
 
@@ -47,6 +51,8 @@ class ContextItem:
     tokens: int
     score: float | None = None
     """Of the search that recalled it; None for blocks, the summary and recent messages."""
+    standing: bool = False
+    """Whether it stands among the standing instructions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,12 @@ def compose(
     blocks: Sequence[Block] = (),
     summary: str | None = None,
     hits: Sequence[Hit] = (),
+    standing: Sequence[Hit] = (),
     recent: Sequence[Message] = (),
     zone: ZoneInfo = UTC,
 ) -> Context:
-    """Fill the budget: blocks and summary first, the latest messages up to their share, then what was recalled,
-    best first, and with what is left more of the recent messages.
+    """Fill the budget: blocks and summary first, standing instructions and the latest messages up to their shares, then
+    what was recalled, best first, and with what is left more of the recent messages.
 
     ``recent`` is in the order of the conversation. A recalled message that is also a recent one is used once. Times are
     those of ``zone``, and name it.
@@ -96,18 +103,27 @@ def compose(
     earlier: list[Piece] = [("summary", 0, fences.quoted(summary), None)] if summary else []
     newest_first: list[Piece] = [("message", m.id, _message_line(m, zone), None) for m in reversed(recent)]
     lines: list[Piece] = [(h.kind, h.id, _hit_line(h, zone), h.score) for h in hits]
-    packing = _Packing(budget_tokens, count_tokens, [*core, *earlier, *newest_first, *lines])
+    instructions: list[Piece] = [(h.kind, h.id, _hit_line(h, zone), h.score) for h in standing]
+    packing = _Packing(budget_tokens, count_tokens, [*core, *earlier, *newest_first, *lines, *instructions])
     packing.add(core, "the budget is smaller than the core memory")
     packing.add(earlier, "no room beside the core memory")
     room = packing.left
+    packing.add_standing(instructions, within=int(room * STANDING_SHARE))
     first, rest = packing.add_while(newest_first, within=int(room * RECENT_SHARE))
-    said = {id for _, id, _, _ in first}
-    recalled = [line for line in lines if not (line[0] == "message" and line[1] in said)]
+    there = {("message", id) for _, id, _, _ in first} | {(item.part, item.id) for item in packing.items}
+    recalled = [line for line in lines if (line[0], line[1]) not in there]
     packing.add(recalled, "no room: better hits and recent messages came first")
     placed = {(item.part, item.id) for item in packing.items}
     packing.add_while([piece for piece in rest if (piece[0], piece[1]) not in placed], within=packing.left, report=True)
     order = {id: n for n, id in enumerate(m.id for m in recent)}
-    return packing.context(lambda item: order.get(item.id, -1) if item.part == "message" else 0)
+    newest = {(h.kind, h.id): n for n, h in enumerate(sorted(standing, key=lambda h: h.created_at, reverse=True))}
+
+    def position(item: ContextItem) -> int:
+        if item.standing:
+            return newest[item.part, item.id]  # type: ignore[index]
+        return order.get(item.id, -1) if item.part == "message" else 0
+
+    return packing.context(position)
 
 
 def compared(text: str) -> str:
@@ -144,6 +160,16 @@ class _Packing:
             if not self._place(item):
                 self._left_out.append(LeftOut(item, f"{reason} ({item.tokens} tokens, {self.left} left)"))
 
+    def add_standing(self, pieces: Sequence[Piece], *, within: int) -> None:
+        """Place what fits in ``within`` in a section of its own; what does not may still be recalled."""
+        [title] = self._count([f"\n\n{STANDING_TITLE}\n"]) if pieces else [0]
+        room = within - title
+        for item in self._measured(pieces):
+            if item.tokens <= room:
+                self.left -= item.tokens + title
+                room, title = room - item.tokens, 0
+                self.items.append(replace(item, standing=True))
+
     def add_while(
         self, pieces: Sequence[Piece], *, within: int, report: bool = False
     ) -> tuple[Sequence[Piece], Sequence[Piece]]:
@@ -162,7 +188,9 @@ class _Packing:
         return [ContextItem(part, id, text, self._costs[f"{text}\n"], score) for part, id, text, score in pieces]
 
     def _place(self, item: ContextItem) -> bool:
-        cost = item.tokens + (0 if any(i.part == item.part for i in self.items) else self._overhead[item.part])
+        cost = item.tokens + (
+            0 if any(i.part == item.part and not i.standing for i in self.items) else self._overhead[item.part]
+        )
         if cost > self.left:
             return False
         self.left -= cost
@@ -181,10 +209,13 @@ class _Packing:
 
 def _render(items: Sequence[ContextItem]) -> str:
     sections = []
+    standing = [item.text for item in items if item.standing]
     for part, title in TITLES.items():
-        lines = [item.text for item in items if item.part == part]
+        lines = [item.text for item in items if item.part == part and not item.standing]
         if lines:
             sections.append("\n".join([title, *lines]))
+        if part == "block" and standing:
+            sections.append("\n".join([STANDING_TITLE, *standing]))
     return "\n\n".join(sections)
 
 

@@ -17,8 +17,10 @@ from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
 from memgpt.search.ranking.dates import moment_in
+from memgpt.search.ranking.languages.language import language_of
 from memgpt.search.ranking.model import packaged_calibration
 from memgpt.search.ranking.query import names_days
+from memgpt.search.ranking.words import Texts, split
 from memgpt.search.store import Found, Nearest
 
 CONNECTED: Final = 10
@@ -45,6 +47,8 @@ class Blend:
     recency: float = 0.0
     importance: float = 0.0
     half_life: timedelta = timedelta(days=30)
+    now: datetime | None = None
+    """When it is asked: what is recent, and which day "yesterday" was. None: at this moment."""
 
     def __post_init__(self) -> None:
         for what in ("recency", "importance"):
@@ -85,7 +89,7 @@ def order(
         totals,
         limit=len(matches) if blend or hops else most,
         matcher=matcher,
-        now=datetime.now(zone),
+        now=(blend.now or datetime.now(UTC)).astimezone(zone),
     )
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
@@ -100,6 +104,19 @@ def weak(hits: Sequence[Hit]) -> bool:
     """Tell whether the best of the hits is likely not what was asked for: the question may have no answer here."""
     sure = hits[0].confidence if hits else None
     return sure is not None and sure < packaged_calibration().weak
+
+
+def standing_of(query: str, matches: Sequence[Found], matcher: SoftMatcher) -> list[Hit]:
+    """Return what is a preference or a standing instruction of the user, by how near its words come to the query's."""
+    cues = language_of(query).standing
+    said = [f for f in matches if f.candidate and f.role in (None, "user") and cues.search(f.text)]
+    if not said:
+        return []
+    texts = Texts.of([f.text for f in said], matcher.lexicon)
+    near, weights, _ = matcher.match(list(dict.fromkeys(split(query))), texts)
+    scores = (near @ weights).tolist()
+    order = sorted(range(len(said)), key=lambda n: (scores[n], said[n].created_at), reverse=True)
+    return [hit(said[n], scores[n], None) for n in order]
 
 
 def _risen(hits: list[Hit], hops: Mapping[tuple[Kind, int], int], explain: bool) -> list[Hit]:
@@ -243,7 +260,7 @@ def _in_name(term: str, name: str) -> bool:
 
 def _blended(ranked: Sequence[Ranked], by_key: Mapping[int, Found], blend: Blend, explain: bool) -> list[Hit]:
     best, least = max(r.score for r in ranked), min(r.score for r in ranked)
-    now = datetime.now(UTC)
+    now = blend.now or datetime.now(UTC)
     hits = []
     for r in ranked:
         row = by_key[r.candidate.id]

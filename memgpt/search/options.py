@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from memgpt.models import Json, Kind
+from memgpt import validation
+from memgpt.models import KINDS, ROLES, Json, Kind
+from memgpt.search.store import Filters
 
 
 class SearchOptions(TypedDict, total=False):
@@ -41,6 +43,9 @@ class SearchOptions(TypedDict, total=False):
     """Weight of what is important beside what is relevant."""
     half_life: timedelta | str
     """Age that halves recency: a timedelta, or a text such as ``30d``."""
+    now: datetime | str | None
+    """When it is asked: "yesterday" and "last week" in the query are seen from then, and so is recency; None: from this
+    moment. It hides nothing: ``until`` does."""
     graph: bool
     """Lets facts rise that are about what the query names, and about what stands beside that, and brings the archival
     memories and chunks they are from. Where the agent's texts were linked (:meth:`memgpt.graph.Graph.link`), lets
@@ -52,3 +57,30 @@ class SearchOptions(TypedDict, total=False):
     operators: bool
     """Whether quotation marks, minus signs and ``OR`` in the query mean something; False for a text that nobody wrote
     as a query."""
+
+
+def filters_of(
+    tags: Sequence[str] | None,
+    since: datetime | str | None,
+    until: datetime | str | None,
+    metadata: Json | None,
+    roles: Sequence[str] | None,
+    intents: Sequence[str] | None,
+) -> Filters:
+    return Filters(
+        tags=None if tags is None else validation.names(tags, "tags"),
+        since=validation.moment(since, "since"),
+        until=validation.moment(until, "until"),
+        metadata=None if metadata is None else validation.json_object(metadata, "metadata"),
+        roles=None
+        if roles is None
+        else [validation.choice(role, ROLES, "roles") for role in validation.texts(roles, "roles")],
+        intents=None if intents is None else validation.names(intents, "intents"),
+    )
+
+
+def kinds_of(kinds: Sequence[str] | None) -> tuple[Kind, ...]:
+    if kinds is None:
+        return KINDS
+    chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([kinds] if isinstance(kinds, str) else kinds)}
+    return tuple(kind for kind in KINDS if kind in chosen)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from memgpt import validation
 from memgpt.errors import InputError
+from memgpt.search.store import ParsedQuery
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»「」『』＂", '"'))
@@ -26,17 +26,6 @@ _MOST_QUERY: Final = 20_000
 """Characters that are read."""
 _MOST_CONDITIONS: Final = 32
 """Phrases, and words to exclude, that are heeded."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedQuery:
-    """A query as the full-text arm understands it."""
-
-    words: str
-    phrases: Sequence[str] = ()
-    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
-    excluded: Sequence[str] = ()
-    """None may occur."""
 
 
 class _Token(NamedTuple):

@@ -16,18 +16,20 @@ from memgpt.config import OFFLINE_MODEL
 from memgpt.database.connection import Connection
 from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
-from memgpt.models import KINDS, ROLES, Hit, Json, Kind
+from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.scope.scope import AgentScope
-from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, statistics
+from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, standing_of, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
+from memgpt.search.options import filters_of, kinds_of
 from memgpt.search.paging import FIRST_DEPTH, paged
-from memgpt.search.query_syntax import ParsedQuery, parsed, plain
+from memgpt.search.query_syntax import parsed, plain
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
+from memgpt.search.ranking.languages.language import language_of
 from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.requests import without_request
 from memgpt.search.ranking.spelling import respelled
-from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, SearchStore, Seeds, candidates
+from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
 F = TypeVar("F")
@@ -41,6 +43,9 @@ FEW: Final = 500
 
 OUTGROWN: Final = 1.1
 """All are counted anew when there are so many times as many, and a hundred: rows that are gone go unnoticed before."""
+
+STANDING: Final[tuple[Kind, ...]] = ("archival", "message")
+"""Kinds in which preferences and standing instructions are."""
 
 MOST_NAMED: Final = 1000
 """Characters of a query in which names of the graph are looked for."""
@@ -92,6 +97,7 @@ class Search:
         recency: float = 0.0,
         importance: float = 0.0,
         half_life: timedelta | str = timedelta(days=30),
+        now: datetime | str | None = None,
         graph: bool = True,
         explain: bool = False,
         operators: bool = True,
@@ -109,13 +115,13 @@ class Search:
         if (query is None) == (vector is None):
             raise InputError("give a query or a vector")
         limit, offset = validation.limit(limit), validation.offset(offset)
-        wanted = _kinds(kinds)
-        filters = _filters(tags, since, until, metadata, roles, intents)
+        wanted = kinds_of(kinds)
+        filters = filters_of(tags, since, until, metadata, roles, intents)
         if filters.roles is not None or filters.intents is not None:
             wanted = tuple(kind for kind in wanted if kind == "message")
         if min_score is not None:
             validation.number(min_score, "min_score")
-        blend = Blend(recency, importance, validation.duration(half_life, "half_life"))
+        blend = Blend(recency, importance, validation.duration(half_life, "half_life"), validation.moment(now, "now"))
         asked = None if query is None else parsed(query, operators)
         if not wanted:
             return []
@@ -134,6 +140,16 @@ class Search:
                 ask = partial(self._asked, asked, wanted, limit, offset, filters, blend, explain, graph)
                 hits = self._scope.repeat_on_switch(ask)
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
+
+    def standing(self, query: str, kinds: Sequence[Kind] | None = None) -> list[Hit]:
+        """Return preferences and standing instructions of the user, those that bear on the query first."""
+        wanted = [kind for kind in kinds_of(kinds) if kind in STANDING]
+        asked, seeds = ParsedQuery(language_of(query).standing_words), Seeds(lexical=LOOKED_AT, vector=0, recent=0)
+        if not (wanted and asked.words):
+            return []
+        answer = self._found(asked, None, wanted, seeds, Filters(), graph=False)
+        with self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher) as matcher:
+            return standing_of(query, answer.found, matcher)
 
     def _asked(
         self,
@@ -264,7 +280,7 @@ class Search:
     def material(self, query: str, kinds: Sequence[Kind] = KINDS) -> tuple[list[Candidate], Statistics] | None:
         """Return the input of the ranking for a query, to learn from: ids are ``id * len(KINDS) +
         KINDS.index(kind)``."""
-        asked, wanted = plain(query), _kinds(kinds)
+        asked, wanted = plain(query), kinds_of(kinds)
         seeds = Seeds(lexical=2 * FIRST_DEPTH, vector=3 * FIRST_DEPTH // 2, recent=0)
         matches = self._scope.repeat_on_switch(
             lambda: self._found(asked, self._embedded(asked.words), wanted, seeds, Filters(), graph=False)
@@ -346,30 +362,3 @@ class Search:
 
     def _store(self, connection: Connection) -> SearchStore:
         return SearchStore(connection, self._scope.agent_id)
-
-
-def _filters(
-    tags: Sequence[str] | None,
-    since: datetime | str | None,
-    until: datetime | str | None,
-    metadata: Json | None,
-    roles: Sequence[str] | None,
-    intents: Sequence[str] | None,
-) -> Filters:
-    return Filters(
-        tags=None if tags is None else validation.names(tags, "tags"),
-        since=validation.moment(since, "since"),
-        until=validation.moment(until, "until"),
-        metadata=None if metadata is None else validation.json_object(metadata, "metadata"),
-        roles=None
-        if roles is None
-        else [validation.choice(role, ROLES, "roles") for role in validation.texts(roles, "roles")],
-        intents=None if intents is None else validation.names(intents, "intents"),
-    )
-
-
-def _kinds(kinds: Sequence[str] | None) -> tuple[Kind, ...]:
-    if kinds is None:
-        return KINDS
-    chosen = {validation.choice(kind, KINDS, "kinds") for kind in ([kinds] if isinstance(kinds, str) else kinds)}
-    return tuple(kind for kind in KINDS if kind in chosen)

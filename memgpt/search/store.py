@@ -20,7 +20,6 @@ from memgpt.database import codes, languages, queries
 from memgpt.database.codes import CodeType, code_type
 from memgpt.database.driver import SCANNED, execute_long, hidden_operators
 from memgpt.models import KINDS, ActiveModel, Json, Kind
-from memgpt.search.query_syntax import ParsedQuery
 
 SQL = queries.beside(__name__)
 
@@ -117,6 +116,17 @@ class Found(NamedTuple):
     document_frequencies: list[int] | None
     total: int
     mean_length: float
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """A query as the full-text arm understands it."""
+
+    words: str
+    phrases: Sequence[str] = ()
+    """Each must occur, as ``websearch_to_tsquery`` reads it: ``"side by side" or instead``."""
+    excluded: Sequence[str] = ()
+    """None may occur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,29 +278,20 @@ class SearchStore:
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
     ) -> Sequence[str]:
         """Return the phrases that occur in a row of these kinds."""
-        parameters = {
-            "agent_id": self._agent_id,
-            "phrases": [*phrases],
-            "language": language,
-            "asked_in": None,
-            **filters.parameters(),
-        }
+        parameters = {"phrases": [*phrases], **self._spoken(language), **filters.parameters()}
         statement = _occurring(tuple(kinds), hidden_operators(self._connection))
         rows = self._connection.execute(statement, parameters, binary=True).fetchall()
         return [phrases[ord - 1] for (ord,) in rows]
 
     def vocabulary(self, words: Sequence[str], *, kinds: Sequence[Kind], language: str) -> Sequence[str]:
         """Return those of these words that most of the agent's rows have: all of one stem, or none."""
-        parameters = {
-            "agent_id": self._agent_id,
-            "words": [*words],
-            "language": language,
-            "asked_in": None,
-            "tags": None,
-        }
+        parameters = {"words": [*words], "tags": None, **self._spoken(language)}
         statement = _vocabulary(tuple(kinds), hidden_operators(self._connection))
         row = self._connection.execute(statement, parameters, binary=True).fetchone()
         return row[0] if row else ()
+
+    def _spoken(self, language: str) -> dict[str, Any]:
+        return {"agent_id": self._agent_id, "language": language, "asked_in": None}
 
     def linked(self, links: Links, *, limit: int, filters: Filters) -> Sequence[Nearest]:
         """Texts linked to the seeds by the names they mention; ``similarity`` is the walk's score, from 0 on."""

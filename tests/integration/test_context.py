@@ -202,3 +202,17 @@ def test_what_goes_in_can_be_chosen(memory: Memory) -> None:
     for bad in ({"budget_tokens": 0}, {"recent": -1}, {"query": "x", "limit": 0}):
         with pytest.raises(InputError):
             memory.context(**bad)
+
+
+def test_standing_instructions_have_a_section_of_their_own_the_newest_first(memory: Memory) -> None:
+    said = ["I prefer writing in the mornings", "Always show dates as ISO", "We had fish for dinner"]
+    ids = [memory.messages.append("user", text, session="s").id for text in said]
+    memory.messages.append("assistant", "I prefer short answers", session="s")
+    context = memory.context("How should I plan my writing?", recent=0)
+    standing = [item for item in context.items if item.standing]
+    assert {item.id for item in standing} == set(ids[:2])
+    assert [item.id for item in context.items].count(ids[0]) == 1
+    section = context.text.partition("# Standing instructions")[2].partition("\n\n")[0]
+    assert section.index("dates as ISO") < section.index("in the mornings")
+    small = memory.context("How should I plan my writing?", budget_tokens=60, recent=0)
+    assert sum(item.tokens for item in small.items if item.standing) <= 12

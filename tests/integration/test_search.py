@@ -155,6 +155,17 @@ def test_a_title_in_a_question_is_not_demanded(memory: Memory) -> None:
     assert memory.search('"Becoming Nicole" "Silent Spring"')
 
 
+def test_yesterday_is_the_day_before_the_question(memory: Memory) -> None:
+    for day in (3, 9, 15):
+        memory.messages.append("user", "A walk in the hills", created_at=datetime(2023, 5, day, 12, tzinfo=UTC))
+    for now, day in (("2023-05-10T09:00:00Z", 9), ("2023-05-16T09:00:00Z", 15)):
+        assert memory.search("Where was the walk yesterday?", now=now)[0].created_at.day == day
+    recent = memory.search("walk", recency=5.0, half_life="1d", now="2023-05-04T12:00:00Z", explain=True)
+    assert all((hit.explain or {})["recency"] <= 5.0 for hit in recent)
+    with pytest.raises(InputError, match="now"):
+        memory.search("walk", now="soon")
+
+
 def test_neighbours_of_an_archival_memory_pass_the_filters(memory: Memory) -> None:
     for n, tag in enumerate(["kept", "other"]):
         memory.remember(f"guitar {tag}", tags=[tag], source="talk", created_at=NOW + timedelta(minutes=n))

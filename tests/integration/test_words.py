@@ -15,8 +15,7 @@ from memgpt.database.admin import migrate
 from memgpt.database.driver import SCANNED
 from memgpt.models import KINDS, Kind
 from memgpt.search import store
-from memgpt.search.query_syntax import ParsedQuery
-from memgpt.search.store import Counts, Filters, SearchStore, Seeds
+from memgpt.search.store import Counts, Filters, ParsedQuery, SearchStore, Seeds
 from tests.conftest import MODEL, Server
 from tests.integration.test_search import explained, nodes
 

@@ -299,6 +299,8 @@ class SearchRequest(Body):
     importance: Annotated[float, Field(ge=0, le=100)] = 0.0
     half_life: Annotated[str, Field(max_length=30, examples=["30d"])] = "30d"
     """Age that halves recency: 12h, 30d, 2w."""
+    now: datetime | None = None
+    """When it is asked: what "yesterday" and "last week" are seen from; absent, this moment."""
     graph: bool = True
     """Whether facts about what the query names rise, and bring their texts."""
     explain: bool = False

@@ -72,6 +72,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
         recency: Annotated[float, Field(ge=0, le=100, description="Weight of what is new.")] = 0.0,
         importance: Annotated[float, Field(ge=0, le=100, description="Weight of what is important.")] = 0.0,
         half_life: Annotated[str, Field(description="Age that halves recency: 12h, 30d.")] = "30d",
+        now: Time = None,
         graph: Annotated[bool, Field(description="Whether facts about what the query names rise.")] = True,
         explain: Annotated[bool, Field(description="Tell how each score came about.")] = False,
     ) -> SearchResults:
@@ -93,6 +94,7 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
                 recency=recency,
                 importance=importance,
                 half_life=half_life,
+                now=now,
                 graph=graph,
                 explain=explain,
                 operators=False,
