@@ -127,7 +127,6 @@ class Search:
             return []
         with span("search", kinds=",".join(wanted), by="vector" if asked is None else "query"):
             if asked is None:
-                end = offset + limit
                 hits = paged(
                     limit,
                     offset,
