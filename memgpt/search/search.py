@@ -131,7 +131,7 @@ class Search:
                     limit,
                     offset,
                     lambda most: self._nearest(
-                        vector, wanted, most, most if "file" in wanted else min(most, end), filters, explain
+                        vector, wanted, most, most if "file" in wanted else min(most, offset + limit), filters, explain
                     ),
                     first=NEAREST_DEPTH,
                 )
