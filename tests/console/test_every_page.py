@@ -19,6 +19,10 @@ PAGES = (
     "/agents/ann/documents",
     "/agents/ann/conversations/montag",
     "/agents/ann/search?q=flight",
+    "/agents/ann/graph",
+    "/agents/ann/graph?from=1&view=table",
+    "/agents/ann/entities",
+    "/agents/ann/entities/1",
     "/agents/ann/history",
     "/agents/ann/chat?session=montag",
     "/operations/keys",
@@ -39,6 +43,8 @@ def fill(memory: Memory) -> None:
     memory.core["human"].append("שמי אן, אני גרה בחיפה. Ann, 東京から京都まで。")
     memory.remember("The flight leaves at 9:40 on 3 May.", tags=["travel", "旅行"])
     memory.remember("הטיסה יוצאת בשלישי במאי")
+    memory.graph.add_fact("אן", "גרה_ב", "חיפה", valid_to="2020-01-01")
+    memory.graph.add_fact("אן", "visits", "A place whose name is long " * 6, valid_from="2021-01-01")
     memory.messages.append("user", "明日の列車は何時に出ますか。", session="montag")
     memory.documents.add(
         "# Handbook\n\nThe hut opens at noon.", source="a-long-name-without-any-space-" * 8, title="手引き"

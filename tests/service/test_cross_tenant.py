@@ -200,6 +200,8 @@ class Attacker:
             "session": self.random.choice([None, MARK]),
             "tag": self.random.choice([None, MARK]),
             "entity": self.random.choice([None, 1, 2]),
+            "source": 1,
+            "target": 2,
             "time": "2030-01-01T00:00:00Z",
             "kind": self.random.choice([*by_kind()]),
             "path": f"{MARK}{self.random.randint(0, 2)}.md",
