@@ -189,6 +189,7 @@ def test_walking_through_the_graph(tab: Tab, known: Memory) -> None:
     panel, said = page.get_by_role("complementary", name="The chosen thing"), page.locator("#graph-said")
     expect(panel.get_by_role("heading", name="Ann")).to_be_visible()
     expect(panel).to_contain_text("ended")
+    expect(panel.get_by_role("list", name="Colours of the types")).to_contain_text("person")
     drawing = page.get_by_role("application")
     drawing.focus()
     panel.get_by_role("button", name="Beta").click()

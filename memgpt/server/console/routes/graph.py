@@ -35,7 +35,7 @@ _WORDS: Final = (
         "always",
         "no_facts",
     ),
-    *("chosen", "drawn", "failed", "now", "any_time"),
+    *("chosen", "drawn", "failed", "now", "any_time", "legend"),
 )
 """What the script says."""
 

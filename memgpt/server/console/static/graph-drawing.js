@@ -12,6 +12,7 @@ export class Drawing {
     this.nodes = [];
     this.links = [];
     this.near = [];
+    this.types = []; // the most frequent, with their colours
     this.byDegree = []; // places of the nodes, those with most links first
     this.selected = -1;
     this.view = { x: 0, y: 0, k: 1 };
@@ -49,8 +50,9 @@ export class Drawing {
       if (link.target !== link.source) this.near[link.target].push(n);
     });
     const types = new Map();
-    for (const node of nodes) types.set(node.type, (types.get(node.type) ?? 0) + 1);
+    for (const node of nodes) if (node.hub === undefined) types.set(node.type, (types.get(node.type) ?? 0) + 1);
     const order = [...types.keys()].sort((a, b) => types.get(b) - types.get(a) || (a < b ? -1 : 1));
+    this.types = order.slice(0, kinds.length).map((type, n) => [type, kinds[n]]);
     const dense = nodes.length > 1000 ? 0.6 : 1;
     nodes.forEach((node, n) => {
       node.colour = kinds[order.indexOf(node.type)] ?? "line-strong";

@@ -43,5 +43,6 @@ export function showPanel(panel, drawing, n, { words, page, actions, choose }) {
   const facts = own.slice(0, 50).map((link) => factOf(drawing.links[link], n, drawing, words, choose));
   const rest = own.length > 50 ? [element("p", { className: "note", textContent: filled(words.more_facts, { n: own.length - 50 }) })] : [];
   const list = facts.length ? element("ul", { className: "rows" }, ...facts) : element("p", { className: "note", textContent: words.no_facts });
-  panel.replaceChildren(name, about, element("p", { className: "actions" }, ...buttons), list, ...rest);
+  const legend = drawing.types.map(([type, colour]) => element("li", {}, element("span", { className: `swatch share-${colour}` }), element("span", { dir: "auto", textContent: ` ${type}` })));
+  panel.replaceChildren(name, about, element("p", { className: "actions" }, ...buttons), list, ...rest, element("ul", { className: "legend", ariaLabel: words.legend }, ...legend));
 }
