@@ -100,7 +100,7 @@ def fill(direct: psycopg.Connection[Any], agent: str = "ann") -> None:
 def removed(**counts: int) -> dict[str, int]:
     names = (
         "core_memories", "archival_memories", "conversations", "kg_relationships", "kg_entities", "document_chunks",
-        "documents", "proposals", "memory_history",
+        "documents", "store_items", "files", "file_chunks", "proposals", "memory_history",
     )  # fmt: skip
     return {name: counts.get(name, 0) for name in names}
 

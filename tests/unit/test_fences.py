@@ -75,6 +75,7 @@ def hit(kind: Any, text: str) -> Hit:
         "fact": {"source": text, "target": text, "type": text},
         "archival": {"tags": [text], "source": text},
         "item": {"namespace": [text], "key": text},
+        "file": {"path": text},
     }[kind]
     return Hit(kind, 7, 1.0, text, {}, NOW, source, None)  # type: ignore[arg-type]
 
@@ -104,7 +105,8 @@ def test_the_context_has_the_lines_we_wrote_and_no_others(text: str) -> None:
     assert [line for line in ours if line.startswith("# ")] == list(TITLES.values())
     assert len([line for line in ours if line.startswith("## ")]) == 1
     cited = [line for line in ours if not line.startswith("#")]
-    assert [line.split()[0] for line in cited] == ["[archival", "[fact", "[item", "[chunk", "[message", "[message"]
+    kinds = ["archival", "fact", "item", "chunk", "file", "message", "message"]
+    assert [line.split()[0] for line in cited] == [f"[{kind}" for kind in kinds]
     assert context.tokens == len(context.text)
 
 
