@@ -240,6 +240,8 @@ class Search:
             with span("search.collect"):
                 answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
         matches = answer.found
+        if self._scope.model.name == OFFLINE_MODEL and not language_of(asked.words).alphabet:
+            matches = [found._replace(similarity=None) for found in matches]  # that table knows none of these words
         if newest:
             there = (f for f in matches if f.candidate)
             latest = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]

@@ -104,3 +104,15 @@ def _languages(dsn: str) -> list[str]:
     assert row is not None
     found: list[str] = row[0]
     return found
+
+
+def test_the_offline_vectors_of_words_without_blanks_have_no_say(dsn: str) -> None:
+    with Memory("ann", dsn=dsn) as memory:
+        memory.remember_many([{"text": TEXTS["simple"][0]}, {"text": TEXTS["german"][0]}])
+        [chinese, *_] = memory.search(TEXTS["simple"][1], explain=True)
+        assert chinese.text == TEXTS["simple"][0]
+        assert chinese.explain is not None
+        assert not chinese.explain["vector"]
+        [german, *_] = memory.search(TEXTS["german"][1], explain=True)
+        assert german.explain is not None
+        assert german.explain["vector"]

@@ -165,7 +165,8 @@ def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | N
         "soft5": columns.around(near, 2) @ weights,
         "answers": columns.shifted(question * soft, -1),
         "question": question,
-        "idf_cosine": _spread(cosines),
+        # the words of a script without blanks are no words to the table: their sums say nothing
+        "idf_cosine": _spread(cosines) if query.language.alphabet else np.zeros(len(columns.rows)),
     }
 
 
