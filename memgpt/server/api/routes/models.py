@@ -37,7 +37,7 @@ async def list_models(request: Request, service: TheService, caller: AnyCaller) 
 
 
 @router.get("/{model:path}", response_model=None)
-async def get_model(request: Request, service: TheService, caller: AnyCaller, model: str) -> Response:
+async def retrieve_model(request: Request, service: TheService, caller: AnyCaller, model: str) -> Response:
     """One of the models."""
     caller.require("read")
     listing = await _models(request, service)
