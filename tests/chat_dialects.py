@@ -29,6 +29,8 @@ class Say:
     output_tokens: int = 5
     model: str | None = None
     """The name it answers under, else the one it was asked by."""
+    id: str = "r"
+    """What a response of OpenAI's is called."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _typed(event: Json) -> bytes:
 
 
 def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], list[bytes]]:
-    head = {"id": "r", "object": "response", "created_at": 1, "model": say.model or request["model"]}
+    head = {"id": say.id, "object": "response", "created_at": 1, "model": say.model or request["model"]}
     head |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
     begun: Json = {**head, "status": "in_progress", "output": []}
     events: list[Json] = [{"type": "response.created", "response": begun}]
@@ -119,7 +121,7 @@ def _responses(request: Json, say: Say, call_id: CallId) -> tuple[list[bytes], l
         first = {"content_index": 0, "type": f"response.{kind}.delta", "logprobs": []}
         empty = {**part, "refusal" if say.refusal else "text": ""}
         item(
-            {"type": "message", "id": "m", "role": "assistant", "status": "in_progress", "content": []},
+            {"type": "message", "id": f"m{say.id}", "role": "assistant", "status": "in_progress", "content": []},
             {"status": "completed", "content": [part]},
             {"type": "response.content_part.added", "content_index": 0, "part": empty},
             *({**first, "delta": piece} for piece in _pieces(text)),

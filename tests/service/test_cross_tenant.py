@@ -26,11 +26,10 @@ from starlette.testclient import TestClient
 from memgpt import Memory, NewItem
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
-from memgpt.database.tables import BY_NAME, by_kind
+from memgpt.database.tables import BY_NAME
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
-from memgpt.models import KINDS as SEARCHED
 from memgpt.models import Job, Json
 from memgpt.server.service import Caller, Service
 from tests.chat_server import ChatServer, Say
@@ -58,7 +57,6 @@ def fill(client: TestClient, agent: str, words: str) -> None:
             ("documents", {"text": f"# {words}\n\n{words} document {n}", "source": f"{words} {n}"}),
             ("facts", {"source": f"{words} Ann", "type": f"knows_{n}", "target": f"{words} Bob"}),
             ("facts", {"source": f"{words} Annabel", "type": f"knows_{n}", "target": f"{words} Annabell"}),
-            ("files", {"path": f"{words.split()[0]}{n}.md", "content": f"{words} file {n}"}),
             (f"core-memory/blocks/human{n}/append", {"text": f"{words} block"}),
         ):
             assert client.post(f"{base}/{path}", json=body).status_code in (200, 201)
@@ -203,14 +201,12 @@ class Attacker:
             "source": 1,
             "target": 2,
             "time": "2030-01-01T00:00:00Z",
-            "kind": self.random.choice([*by_kind()]),
-            "path": f"{MARK}{self.random.randint(0, 2)}.md",
-            "directory": self.random.choice([None, "/memories"]),
+            "kind": self.random.choice(["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]),
             "agent_id": self.random.choice([None, THEIRS[0]]),
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         headers = {"Memgpt-Agent": self.agent()}
-        if url.endswith(("/jobs/files", "/documents/files")):
+        if url.endswith("/files"):
             kind = self.random.choice(["ingest", "import", "import-agent", "import-agent"])
             contents = {"ingest": self.text() or "x", "import": self.transcript(), "import-agent": self.tampered()}
             form = {"files": ("x.md" if kind == "ingest" else "x.json", contents[kind]), "kind": (None, kind)}
@@ -234,9 +230,7 @@ class Attacker:
             elif name == "agents":
                 body[name] = [self.random.choice([*THEIRS, *MINE])]
             elif name == "kinds":
-                body[name] = [*SEARCHED]
-            elif name == "path":
-                body[name] = f"{MARK}{self.random.randint(0, 2)}.md"
+                body[name] = ["archival", "message", "chunk", "fact", "item"]
         return body
 
     def transcript(self) -> str:
@@ -257,17 +251,19 @@ class Attacker:
         return "\n".join(json.dumps(line) for line in lines)
 
     def proxy(self) -> str:
-        body = {
-            "model": "scripted",
-            "messages": [{"role": "user", "content": self.text() or "x"}],
-            "user": self.agent(),
-            "stream": self.random.random() < 0.3,
-        }
+        path = self.random.choice(["chat/completions", "responses", "messages", "messages/count_tokens"])
+        body: Json = {"model": "scripted", "stream": self.random.random() < 0.3}
+        if path == "responses":
+            goes_on = {"previous_response_id": "r"} if self.random.random() < 0.3 else {}
+            body |= {"input": self.text() or "x", "user": self.agent(), **goes_on}
+        else:
+            body["messages"] = [{"role": "user", "content": self.text() or "x"}]
+            body |= {"user": self.agent()} if path == "chat/completions" else {"max_tokens": 100}
         headers = self.random.choice([{"Memgpt-Agent": self.agent()}, {"Memgpt-Session": MARK}])
-        return self.client.post("/v1/chat/completions", json=body, headers=headers).text
+        return self.client.post(f"/v1/{path}", json=body, headers=headers).text
 
     def any(self, number: int) -> str:
-        """One request: every fourth is MCP's, every twentieth OpenAI's."""
+        """One request: every fourth is MCP's, every twentieth of a client of models."""
         if number % 20 == 1:
             return self.proxy()
         return self.mcp() if number % 4 == 0 else self.rest()
@@ -364,7 +360,7 @@ def test_nothing_of_another_tenant_comes_back(
     leaks += [body.decode() for body in model.bodies if JEWEL.encode() in body]
     assert len(model.bodies) > REQUESTS / 100
     if REQUESTS >= 1000:
-        assert set(attacker.done) >= {"completions", "files", "mcp"}
+        assert set(attacker.done) >= {"completions", "responses", "count_tokens", "files", "mcp"}
     assert "succeeded" in {job.status for job in done(service, MINE)}
     with capsys.disabled():
         print(f"\n  cross-tenant: {REQUESTS} requests, seed {SEED}, {len(leaks)} leaks ", end="")
