@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -191,26 +191,31 @@ class AsOf:
     def item(self, id: int) -> StoreItem:
         return self._row("item", StoreItem, id)
 
-    def rows(self, kind: str, *, after: int | None = None, limit: int | None = None) -> Sequence[Row]:
+    def rows(
+        self, kind: str, *, after: int | None = None, limit: int | None = None, parent: str | int | None = None
+    ) -> Sequence[Row]:
         """Return the rows of a kind, in the order of their ids: all, or one page.
 
         Args:
             after: the id of the last row of the page before.
             limit: most rows of one page; absent, all rows.
+            parent: of messages the session, of chunks the id of the document.
         """
         chosen = row_kind(kind)
         validation.optional_id(after, "after")
         if limit is not None:
             validation.limit(limit)
-        return self._rows(chosen, by_kind()[chosen].row_class, after=after, limit=limit)
+        if parent is not None and chosen not in ("message", "chunk"):
+            raise InputError(f"only messages have a session and chunks a document, not kind {kind!r}")
+        if chosen == "chunk" and parent is not None:
+            validation.row_id(parent if isinstance(parent, int) else _whole(parent), "parent")
+        return self._rows(chosen, by_kind()[chosen].row_class, after=after, limit=limit, parent=parent)
 
-    def _rows(
-        self, kind: RowKind, of: type[R], id: int | None = None, *, after: int | None = None, limit: int | None = None
-    ) -> Sequence[R]:
+    def _rows(self, kind: RowKind, of: type[R], id: int | None = None, **page: Any) -> Sequence[R]:
         def work(connection: Connection) -> Sequence[Row]:
             with without_deadline(connection):
                 store = HistoryStore(connection, self._scope.author)
-                return store.as_of(kind, self.time, id=id, after=after, limit=limit)
+                return store.as_of(kind, self.time, id=id, **page)
 
         rows = self._scope.read(work)
         return [row for row in rows if isinstance(row, of)]
@@ -227,6 +232,12 @@ def row_kind(value: str) -> RowKind:
     """Check a kind of row that the history keeps; the error names them all."""
     validation.choice(value, tuple(by_kind()), "kind")
     return next(kind for kind in by_kind() if kind == value)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f"parent must be the id of a document, not {text!r}")
+    return int(text)
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import Connection
@@ -118,13 +118,14 @@ class HistoryStore:
         id: int | None = None,
         after: int | None = None,
         limit: int | None = None,
+        parent: str | int | None = None,
     ) -> Sequence[Row]:
         """Return rows of a kind as they were at a time, in the order of their ids: the one of ``id``, those ``after``
-        one, or all."""
+        one, those of a session or document, or all."""
         with self._connection.cursor(row_factory=class_row(by_kind()[kind].row_class)) as cursor:
-            return cursor.execute(
-                _statement("as_of", kind), self._parameters(time=time, id=id, after=after, limit=limit)
-            ).fetchall()
+            given = self._parameters(time=time, id=id, after=after, limit=limit)
+            given["parent"] = None if parent is None else str(parent)
+            return cursor.execute(_statement("as_of", kind), given).fetchall()
 
     def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
@@ -133,6 +134,13 @@ class HistoryStore:
 def _in_utc(change: Change) -> Change:
     old, new = change.old, change.new
     return replace(change, old=old and times.in_utc(old), new=new and times.in_utc(new))
+
+
+_PARENT: Final = {
+    "message": {"t": SQL.session_then, "m": SQL.session_now},
+    "chunk": {"t": SQL.document_then, "m": SQL.document_now},
+}
+"""Conditions that keep the rows of one session or document."""
 
 
 @cache
@@ -147,6 +155,7 @@ def _statement(form: str, kind: RowKind) -> bytes:
             queries.identifier(name) + b" = " + queries.identifier("excluded", name) for name in changing
         ),
         unless=getattr(SQL, f"unless_{kind}") if f"unless_{kind}" in SQL else b"",
+        **{f"{alias}_parent": _PARENT.get(kind, {}).get(alias, b"") for alias in ("t", "m")},
         then=expressions(SQL, "of", "t", shown),
         now=expressions(SQL, "of", "m", shown),
         **{f"{alias}_vector": table.vector_of(alias) for alias in ("b", "g", "t")},

@@ -200,15 +200,27 @@ later AS (
 SELECT {then}
 FROM later l
 CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, l.old) t
-WHERE l.old IS NOT NULL
+WHERE l.old IS NOT NULL {t_parent}
 UNION ALL
 SELECT {now}
 FROM {table} m
 WHERE m.agent_id = %(agent_id)s::text AND (%(id)s::bigint IS NULL OR m.id = %(id)s::bigint)
     AND (%(after)s::bigint IS NULL OR m.id > %(after)s::bigint)
-    AND NOT EXISTS (SELECT FROM later l WHERE l.row_id = m.id)
+    AND NOT EXISTS (SELECT FROM later l WHERE l.row_id = m.id) {m_parent}
 ORDER BY id
 LIMIT %(limit)s::bigint
+
+-- session_then --
+AND (%(parent)s::text IS NULL OR t.session = %(parent)s::text)
+
+-- session_now --
+AND (%(parent)s::text IS NULL OR m.session = %(parent)s::text)
+
+-- document_then --
+AND (%(parent)s::text IS NULL OR t.document_id = %(parent)s::bigint)
+
+-- document_now --
+AND (%(parent)s::text IS NULL OR m.document_id = %(parent)s::bigint)
 
 -- of_agent_id --
 -- An entry of the history does not say whose it is: it is the agent's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import datetime
 from operator import truediv
 from typing import Any
@@ -534,3 +535,17 @@ def _agrees_as_of(memory: Memory, seen: list[tuple[datetime, dict[str, list[dict
             rows = past.rows(kind)
             expected = [{name: row[name] for name in rows[0].__slots__} for row in state[kind]] if rows else state[kind]
             assert [{name: getattr(row, name) for name in row.__slots__} for row in rows] == expected
+
+
+def test_messages_of_a_session_and_chunks_of_a_document_as_they_were(memory: Memory) -> None:
+    memory.messages.append_many({"content": f"Turn {n}", "session": f"s{n % 2}"} for n in range(4))
+    kept, gone = (memory.documents.add(f"# {name}\n\nText of {name}", source=name).id for name in ("A", "B"))
+    past = memory.as_of(memory.history(limit=1)[0].changed_at)
+    memory.messages.delete_session("s1")
+    memory.documents.delete(gone)
+    assert [asdict(row)["content"] for row in past.rows("message", parent="s1")] == ["Turn 1", "Turn 3"]
+    assert [asdict(row)["content"] for row in past.rows("message", parent="s0", limit=1)] == ["Turn 0"]
+    for document, name in ((kept, "A"), (gone, "B")):
+        assert f"Text of {name}" in asdict(past.rows("chunk", parent=document)[-1])["chunk_text"]
+    with pytest.raises(InputError, match="only messages have a session"):
+        past.rows("archival", parent="s1")

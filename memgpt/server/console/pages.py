@@ -75,8 +75,11 @@ class Frame:
     section: str = ""
     done: DoneChange | None = None
     operating: bool = False
-    waiting: int = 0
     """Whether this is a page of the operator's."""
+    waiting: int = 0
+    """Proposals of the agent to be decided."""
+    at: datetime | None = None
+    """The time in the past at which the agent is looked at."""
 
     @property
     def sections(self) -> Sequence[Section]:
@@ -96,7 +99,7 @@ class Frame:
 
     def may(self, permission: Permission) -> bool:
         """Whether the key has a permission for the agent of the page, or for some where it has none."""
-        if self.session is None:
+        if self.session is None or (self.at is not None and permission != "read"):
             return False
         caller = self.session.caller
         return caller.may(permission, self.agent_id or caller.agents[0].rstrip("*") or "*")
@@ -104,7 +107,12 @@ class Frame:
     def url(self, *parts: str | int, **query: Values) -> str:
         """Return the address of a page of the agent."""
         assert self.agent_id is not None  # noqa: S101 - asked for by pages of an agent only
-        return addresses.address("agents", self.agent_id, *parts, **query)
+        return addresses.address("agents", self.agent_id, *parts, **{"at": self.at, **query})
+
+    def here(self, **query: addresses.Value) -> str:
+        """Return the address of this page with another query."""
+        written = addresses.address(**{"at": self.at, **query})
+        return f"{addresses.own_page(self.path)}{written[1:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ def page(
 ) -> HTMLResponse:
     """Render a template, or for a request by a script the block of it that is named ``part``.
 
-    Of the values ``agent_id``, ``section``, ``done``, ``operating`` and ``waiting`` are the frame's.
+    Of the values ``agent_id``, ``section``, ``done``, ``operating``, ``waiting`` and ``at`` are the frame's.
     """
     frame = Frame(
         nonce=request.state.nonce,
@@ -132,6 +140,7 @@ def page(
         done=values.get("done"),
         operating=values.get("operating", False),
         waiting=values.get("waiting", 0),
+        at=values.get("at"),
     )
     loaded = environment().get_template(template)
     context = {**values, "frame": frame}

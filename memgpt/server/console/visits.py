@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from memgpt import validation
 from memgpt.errors import AccessError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory
 from memgpt.models import AgentRow, Permission
@@ -83,6 +84,11 @@ class Visit:
     waiting: int = 0
     """Proposals to be decided, at most a hundred."""
 
+    @property
+    def at(self) -> datetime | None:
+        """The time at which the agent is looked at, where that is in the past."""
+        return aware(validation.moment(self.request.query_params.get("at") or None, "at"))
+
     def page(
         self, template: str, values: Mapping[str, Any], *, status: int = 200, part: str | None = None
     ) -> HTMLResponse:
@@ -91,6 +97,8 @@ class Visit:
             "agent_id": self.agent.agent_id,
             "agent": self.agent,
             "waiting": self.waiting,
+            "at": self.at,
+            "past": False,
             "done": done_of(self.request),
         }
         return pages.page(self.request, template, {**about, **values}, status=status, part=part)

@@ -103,10 +103,11 @@ def as_of(
     memory: Reading,
     time: datetime,
     kind: bodies.HistoryKind,
+    parent: Annotated[str | None, Query(description="Of messages the session, of chunks the document's id.")] = None,
     limit: pages.Limit = 1000,
     after: pages.After = None,
 ) -> Sequence[dict[str, Any]]:
     """List the rows of a kind as they were at a time, in the order of their ids."""
     last = pages.after(after, pages.Position)
-    rows = memory.as_of(time).rows(kind, after=last.id if last else None, limit=limit + 1)
+    rows = memory.as_of(time).rows(kind, after=last.id if last else None, limit=limit + 1, parent=parent)
     return [asdict(row) for row in pages.page(request, response, rows, limit, lambda row: pages.written(id=row.id))]

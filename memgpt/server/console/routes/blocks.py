@@ -16,6 +16,7 @@ from memgpt.server.console import visits
 from memgpt.server.console.addresses import Name
 from memgpt.server.console.diff import difference
 from memgpt.server.console.merging import Choice, merge, merged
+from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Visit, Writing
 
@@ -31,6 +32,8 @@ Version = Annotated[int, Form(ge=0, le=2**31)]
 @router.get("")
 def list_blocks(visit: Reading) -> Response:
     """Show every block that the agent sees."""
+    if visit.at is not None:
+        return past.show(visit, "block")
     values = {"section": "blocks", "blocks": visit.memory.core.list(), "limit": DEFAULT_LIMIT}
     return visit.page("blocks.html", values)
 
@@ -52,6 +55,8 @@ def create_block(
 @router.get("/{label}")
 def show_block(visit: Reading, label: Name) -> Response:
     """Show one block."""
+    if visit.at is not None:
+        return past.show(visit, "block", id=visit.memory.as_of(visit.at).block(label).id)
     return visit.page("block.html", {"section": "blocks", "block": visit.memory.core[label].block})
 
 

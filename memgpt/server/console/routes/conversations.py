@@ -15,6 +15,7 @@ from memgpt.models import Message
 from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
 from memgpt.server.console.addresses import Name
+from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
 
@@ -43,6 +44,8 @@ class ShownMessage:
 @router.get("")
 def list_conversations(visit: Reading, after: Annotated[str | None, Query(max_length=1000)] = None) -> Response:
     """Show the conversations, the one last spoken in first, a page by name."""
+    if visit.at is not None:
+        return past.show(visit, "message")
     rows = visit.memory.messages.sessions(limit=PAGE + 1, after=after)
     following = rows[PAGE - 1].session if len(rows) > PAGE else None
     values = {"section": "conversations", "sessions": rows[:PAGE], "after": after, "following": following}
@@ -52,6 +55,8 @@ def list_conversations(visit: Reading, after: Annotated[str | None, Query(max_le
 @router.get("/{session}")
 def show_conversation(visit: Reading, session: Name, before: RowNumber = None, message: RowNumber = None) -> Response:
     """Show the latest messages, those before one, or those up to one that is looked for."""
+    if visit.at is not None:
+        return past.show(visit, "message", parent=session)
     looked_for = [] if message is None else [visit.memory.messages.get(message)]
     start = looked_for[0] if looked_for else before
     rows = [*visit.memory.messages.list(session=session, limit=PAGE + 1, before=start), *looked_for]

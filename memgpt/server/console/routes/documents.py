@@ -12,6 +12,7 @@ from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId, TheService
 from memgpt.server.api.routes.jobs import MOST_FILES, read_files
 from memgpt.server.console import visits
+from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
 from memgpt.validation import MAX_TEXT
@@ -30,6 +31,8 @@ def list_documents(
     job: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
     """Show documents, newest first."""
+    if visit.at is not None:
+        return past.show(visit, "document")
     rows = visit.memory.documents.list(limit=PAGE + 1, after=cursors.after(after, Document))
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     values = {
@@ -73,6 +76,8 @@ def show_document(
     after: cursors.After = None,
 ) -> Response:
     """Show the text in its order, a page of chunks; one that is cited is marked."""
+    if visit.at is not None:
+        return past.show(visit, "chunk", parent=id)
     document = visit.memory.documents.get(id)
     last = cursors.after(after, Chunk)
     if chunk is not None and last is None:

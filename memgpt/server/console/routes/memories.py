@@ -15,6 +15,7 @@ from memgpt.models import ArchivalMemory
 from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
+from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing, aware
 from memgpt.validation import MAX_TEXT
@@ -39,6 +40,8 @@ def list_memories(
     after: cursors.After = None,
 ) -> Response:
     """Show memories, newest first."""
+    if visit.at is not None:
+        return past.show(visit, "archival")
     last = cursors.after(after, ArchivalMemory)
     tags = _tags(tag) or None
     rows = visit.memory.archival.list(limit=PAGE + 1, tags=tags, after=last, superseded=superseded)
@@ -67,6 +70,8 @@ def remember(
 @router.get("/{id}")
 def show_memory(visit: Reading, id: RowId) -> Response:
     """Show one memory and what was done to it."""
+    if visit.at is not None:
+        return past.show(visit, "archival", id=id)
     memory = visit.memory.archival.get(id)
     changes = visit.memory.history("archival", id, limit=20)
     return visit.page("memory.html", {"section": "memories", "memory": memory, "changes": changes})

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from memgpt.errors import ConflictError
 from memgpt.server.api.callers import TheService
 from memgpt.server.console import addresses, visits
+from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
 
@@ -24,6 +25,8 @@ IN_SECTION: Final = 4
 @router.get("")
 def overview(visit: Reading, service: TheService) -> Response:
     """Show what the agent holds at a glance."""
+    if visit.at is not None:
+        return past.show(visit)
     agent_id = visit.agent.agent_id
     values = {
         "section": "overview",
