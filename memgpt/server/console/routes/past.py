@@ -47,7 +47,7 @@ def show(visit: Visit, kind: str | None = None, *, id: int | None = None, parent
 def _shown(kind: RowKind, row: Row) -> dict[str, Any]:
     fields = asdict(row)
     text = fields.get(TEXT.get(kind, "text")) or ""
-    name = next((fields[name] for name in ("label", "title", "name", "key", "session") if fields.get(name)), "")
+    name = next((fields[name] for name in ("label", "title", "path", "name", "key", "session") if fields.get(name)), "")
     moment = next(fields[name] for name in ("created_at", "recorded_at") if fields.get(name))
     return {"id": row.id, "name": name, "text": text, "at": moment, "fields": fields}
 
