@@ -128,7 +128,7 @@ def page(
 ) -> HTMLResponse:
     """Render a template, or for a request by a script the block of it that is named ``part``.
 
-    Of the values ``agent_id``, ``section``, ``done``, ``operating``, ``waiting`` and ``at`` are the frame's.
+    Of the values ``agent_id``, ``section``, ``done``, ``operating``, ``waiting`` and ``looks_at`` are the frame's.
     """
     frame = Frame(
         nonce=request.state.nonce,
@@ -140,7 +140,7 @@ def page(
         done=values.get("done"),
         operating=values.get("operating", False),
         waiting=values.get("waiting", 0),
-        at=values.get("at"),
+        at=values.get("looks_at"),
     )
     loaded = environment().get_template(template)
     context = {**values, "frame": frame}

@@ -97,7 +97,7 @@ class Visit:
             "agent_id": self.agent.agent_id,
             "agent": self.agent,
             "waiting": self.waiting,
-            "at": self.at,
+            "looks_at": None if values.get("section") == "graph" else self.at,  # it has times of its own
             "past": False,
             "done": done_of(self.request),
         }
