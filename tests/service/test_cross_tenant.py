@@ -26,10 +26,11 @@ from starlette.testclient import TestClient
 from memgpt import Memory, NewItem
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
-from memgpt.database.tables import BY_NAME
+from memgpt.database.tables import BY_NAME, by_kind
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
+from memgpt.models import KINDS as SEARCHED
 from memgpt.models import Job, Json
 from memgpt.server.service import Caller, Service
 from tests.chat_server import ChatServer, Say
@@ -57,6 +58,7 @@ def fill(client: TestClient, agent: str, words: str) -> None:
             ("documents", {"text": f"# {words}\n\n{words} document {n}", "source": f"{words} {n}"}),
             ("facts", {"source": f"{words} Ann", "type": f"knows_{n}", "target": f"{words} Bob"}),
             ("facts", {"source": f"{words} Annabel", "type": f"knows_{n}", "target": f"{words} Annabell"}),
+            ("files", {"path": f"{words.split()[0]}{n}.md", "content": f"{words} file {n}"}),
             (f"core-memory/blocks/human{n}/append", {"text": f"{words} block"}),
         ):
             assert client.post(f"{base}/{path}", json=body).status_code in (200, 201)
@@ -201,12 +203,14 @@ class Attacker:
             "source": 1,
             "target": 2,
             "time": "2030-01-01T00:00:00Z",
-            "kind": self.random.choice(["block", "archival", "message", "document", "chunk", "entity", "fact", "item"]),
+            "kind": self.random.choice([*by_kind()]),
+            "path": f"{MARK}{self.random.randint(0, 2)}.md",
+            "directory": self.random.choice([None, "/memories"]),
             "agent_id": self.random.choice([None, THEIRS[0]]),
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         headers = {"Memgpt-Agent": self.agent()}
-        if url.endswith("/files"):
+        if url.endswith(("/jobs/files", "/documents/files")):
             kind = self.random.choice(["ingest", "import", "import-agent", "import-agent"])
             contents = {"ingest": self.text() or "x", "import": self.transcript(), "import-agent": self.tampered()}
             form = {"files": ("x.md" if kind == "ingest" else "x.json", contents[kind]), "kind": (None, kind)}
@@ -230,7 +234,9 @@ class Attacker:
             elif name == "agents":
                 body[name] = [self.random.choice([*THEIRS, *MINE])]
             elif name == "kinds":
-                body[name] = ["archival", "message", "chunk", "fact", "item"]
+                body[name] = [*SEARCHED]
+            elif name == "path":
+                body[name] = f"{MARK}{self.random.randint(0, 2)}.md"
         return body
 
     def transcript(self) -> str:
