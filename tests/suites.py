@@ -74,6 +74,13 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.anthropic.testing", "--noconftest", "-c", os.devnull],
     ),
     Suite(
+        "LangGraph's conformance suite for checkpointers",
+        "langgraph-checkpoint-conformance",
+        "langgraph",
+        ["tests/integrations/test_checkpoint_conformance.py"],
+        packages=["pytest", "pytest-timeout", "langgraph-checkpoint-conformance"],
+    ),
+    Suite(
         "LangChain's standard tests",
         "langchain-tests",
         "langchain",

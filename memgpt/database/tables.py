@@ -32,8 +32,8 @@ RowKind = Literal["block", "archival", "message", "document", "chunk", "entity",
 """What the history keeps."""
 
 Part = Literal["memory", "derived", "service"]
-"""What rows are of: the memory itself, which a file carries; what was derived from its texts, which is copied with it;
-what the service notes for the agent, which only goes with it."""
+"""What rows are of: the memory itself, which a file carries; what was derived from its texts, and the state of threads,
+which are copied with it; what the service notes for the agent, which only goes with it."""
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,23 @@ _TABLES: Final = (
         ),
         part="derived",
         dependent=True,
+    ),
+    Table(
+        "thread_checkpoints",
+        (
+            *("thread_id", "namespace", "checkpoint_id", "parent_id", "run_id", "channel_versions", "labels"),
+            *("checkpoint_type", "checkpoint", "metadata_type", "metadata", "created_at"),
+        ),
+        part="derived",
+    ),
+    Table("thread_values", ("thread_id", "namespace", "channel", "version", "type", "value"), part="derived"),
+    Table(
+        "thread_writes",
+        (
+            *("thread_id", "namespace", "checkpoint_id", "task_id", "number", "task_path", "channel", "type"),
+            "value",
+        ),
+        part="derived",
     ),
     Table("embedding_cache", part="service"),
     Table("embedding_usage", part="service"),

@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 import pytest
 from httpx import Response
+from langgraph.checkpoint.base import empty_checkpoint
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -27,6 +28,7 @@ from memgpt import Memory, NewItem
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
 from memgpt.database.tables import BY_NAME, by_kind
+from memgpt.integrations.langgraph import MemgptSaver
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
@@ -74,6 +76,10 @@ def put_items(service: Service, agent: str, words: str) -> None:
         for n in range(3)
     ]
     memory.items.put_many(items, collection=words)
+    saver, checkpoint = MemgptSaver(memory), empty_checkpoint()
+    checkpoint["channel_values"], checkpoint["channel_versions"] = {"said": words}, {"said": "1"}
+    stored = saver.put({"configurable": {"thread_id": words}}, checkpoint, {"source": "loop"}, {"said": "1"})
+    saver.put_writes(stored, [("said", words)], words)
 
 
 def exported(dsn: str, agent: str) -> list[Json]:

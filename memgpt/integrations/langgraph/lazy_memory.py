@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from memgpt.config import Settings, settings
 from memgpt.errors import InputError
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.scope.opening import prepare_database
+
+T = TypeVar("T")
 
 _POOL: Final = {"min_size", "max_size"}
 
@@ -44,6 +48,13 @@ class LazyMemory:
                 self._memory = Memory(self._agent, dsn=self.dsn, options=self._options)
                 self._opened = True
             return self._memory
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do work on the memory in a thread: in the open transaction of this task, if there is one, and of no other."""
+        if scope_of(self.get()).in_transaction:
+            return await asyncio.to_thread(work, *arguments)
+        # without the context: the transaction of another task may be in it
+        return await asyncio.get_running_loop().run_in_executor(None, partial(work, *arguments))
 
     def close(self) -> None:
         """Close the memory if it was opened here."""

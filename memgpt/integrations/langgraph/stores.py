@@ -112,10 +112,7 @@ class MemgptStore(BaseStore):
             if texts := self._texts(todo):
                 embedded.documents = dict(zip(texts, await model.aembed_documents(texts), strict=True))
             embedded.queries = {query: await model.aembed_query(query) for query in _queries(todo)}
-        if self.in_transaction:
-            return await asyncio.to_thread(self._run, todo, embedded)
-        # without the context: another task's transaction may be in it
-        return await asyncio.get_running_loop().run_in_executor(None, self._run, todo, embedded)
+        return await self.lazy.in_thread(self._run, todo, embedded)
 
     @property
     def in_transaction(self) -> bool:
