@@ -20,7 +20,6 @@ from typing import Any
 import psycopg
 import pytest
 from httpx import Response
-from langgraph.checkpoint.base import empty_checkpoint
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -28,7 +27,6 @@ from memgpt import Memory, NewItem
 from memgpt.agents.agents import Agents
 from memgpt.database.queries import Queries
 from memgpt.database.tables import BY_NAME, by_kind
-from memgpt.integrations.langgraph import MemgptSaver
 from memgpt.jobs import KINDS
 from memgpt.jobs.store import JobStore
 from memgpt.jobs.worker import Worker
@@ -48,6 +46,14 @@ JEWEL = "CROWNJEWEL"
 """In the rows of the other tenant only."""
 MINE, THEIRS = ("acme-1", "acme-2"), ("umbrella-1", "umbrella-2")
 TABLES = ("agents", *BY_NAME)
+THREAD = (
+    b"INSERT INTO thread_checkpoints (agent_id, thread_id, namespace, checkpoint_id, channel_versions, labels, "
+    b"checkpoint_type, checkpoint, metadata_type, metadata) VALUES (%(agent)s, %(words)s, '', '1', '{}', '{}', 'json', "
+    b"%(words)s::bytea, 'json', '')",
+    b"INSERT INTO thread_values VALUES (%(agent)s, %(words)s, '', %(words)s, '1', 'json', %(words)s::bytea)",
+    b"INSERT INTO thread_writes VALUES (%(agent)s, %(words)s, '', '1', 'task', 0, '', %(words)s, 'json', '')",
+)
+"""A thread of a graph with a step, a value and a write, as a checkpointer keeps them."""
 FILTER = re.compile(rb"\b(?:\w+\.)?agent_id = %\(agent_id\)s::text")
 
 
@@ -76,10 +82,9 @@ def put_items(service: Service, agent: str, words: str) -> None:
         for n in range(3)
     ]
     memory.items.put_many(items, collection=words)
-    saver, checkpoint = MemgptSaver(memory), empty_checkpoint()
-    checkpoint["channel_values"], checkpoint["channel_versions"] = {"said": words}, {"said": "1"}
-    stored = saver.put({"configurable": {"thread_id": words}}, checkpoint, {"source": "loop"}, {"said": "1"})
-    saver.put_writes(stored, [("said", words)], words)
+    with memory.transaction() as connection:
+        for statement in THREAD:
+            connection.execute(statement, {"agent": agent, "words": words})
 
 
 def exported(dsn: str, agent: str) -> list[Json]:
