@@ -48,10 +48,11 @@ MINE, THEIRS = ("acme-1", "acme-2"), ("umbrella-1", "umbrella-2")
 TABLES = ("agents", *BY_NAME)
 THREAD = (
     b"INSERT INTO thread_checkpoints (agent_id, thread_id, namespace, checkpoint_id, channel_versions, labels, "
-    b"checkpoint_type, checkpoint, metadata_type, metadata) VALUES (%(agent)s, %(words)s, '', '1', '{}', '{}', 'json', "
-    b"%(words)s::bytea, 'json', '')",
-    b"INSERT INTO thread_values VALUES (%(agent)s, %(words)s, '', %(words)s, '1', 'json', %(words)s::bytea)",
-    b"INSERT INTO thread_writes VALUES (%(agent)s, %(words)s, '', '1', 'task', 0, '', %(words)s, 'json', '')",
+    b"checkpoint_type, checkpoint, metadata_type, metadata) VALUES (%(agent)s, %(words)s::text, '', '1', '{}', '{}', "
+    b"'json', convert_to(%(words)s::text, 'UTF8'), 'json', '')",
+    b"INSERT INTO thread_values VALUES (%(agent)s, %(words)s::text, '', %(words)s::text, '1', 'json', "
+    b"convert_to(%(words)s::text, 'UTF8'))",
+    b"INSERT INTO thread_writes VALUES (%(agent)s, %(words)s::text, '', '1', 'task', 0, '', %(words)s::text, 'json', '')",
 )
 """A thread of a graph with a step, a value and a write, as a checkpointer keeps them."""
 FILTER = re.compile(rb"\b(?:\w+\.)?agent_id = %\(agent_id\)s::text")
