@@ -52,7 +52,7 @@ THREAD = (
     b"'json', convert_to(%(words)s::text, 'UTF8'), 'json', '')",
     b"INSERT INTO thread_values VALUES (%(agent)s, %(words)s::text, '', %(words)s::text, '1', 'json', "
     b"convert_to(%(words)s::text, 'UTF8'))",
-    b"INSERT INTO thread_writes VALUES (%(agent)s, %(words)s::text, '', '1', 'task', 0, '', %(words)s::text, 'json', '')",
+    b"INSERT INTO thread_writes VALUES (%(agent)s, %(words)s::text, '', '1', 'task', 0, '', %(words)s::text, '', '')",
 )
 """A thread of a graph with a step, a value and a write, as a checkpointer keeps them."""
 FILTER = re.compile(rb"\b(?:\w+\.)?agent_id = %\(agent_id\)s::text")
