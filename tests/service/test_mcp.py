@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, get_args
 from urllib.parse import quote
 
 import anyio
@@ -16,7 +18,7 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, PromptReference, ResourceTemplateReference, TextContent
 from starlette.testclient import TestClient
 
 from memgpt.server.mcp import Mode, create_server
@@ -164,57 +166,131 @@ def test_reference_deletion(keyless: Service) -> None:
 
 def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
     async def conversation(client: Client) -> None:
-        async def call(name: str, /, **arguments: Any) -> Any:
+        async def call(name: str, /, **arguments: Any) -> str:
             answer = await client.call_tool(name, arguments)
             assert not answer.is_error, answer.content
-            return answer.structured_content
+            assert answer.structured_content is None, "the text says it all"
+            return words_of(answer)
+
+        def id_in(text: str) -> int:
+            found = re.search(r"(?:archival|document|fact|message) (\d+)", text)
+            assert found, text
+            return int(found[1])
 
         for tool in (await client.list_tools()).tools:
-            assert all([tool.description, tool.output_schema, tool.annotations]), tool.name
-        kept = await call("remember", text="Ann prefers night trains", tags=["travel"])
-        assert (await call("search_memory", query="night trains"))["hits"][0]["id"] == kept["id"]
-        [hit] = (await call("search_memory", query='"trains at night" -prefers'))["hits"]
-        assert hit["confidence"] > 0.3
-        new = await call("correct_memory", id=kept["id"], text="Ann prefers morning trains")
-        await call("delete_memory", id=new["id"])
-        assert (await call("undo"))["changes"][0]["row_id"] == new["id"]
+            assert all([tool.description, tool.annotations]), tool.name
+        kept = id_in(await call("remember", text="Ann prefers night trains", tags=["travel"]))
+        assert (await call("remember", text="Ann prefers night trains")) == f"already kept as archival {kept}"
+        today = datetime.now(UTC).date().isoformat()
+        assert (
+            await call("search_memory", query="night trains")
+        ) == f"[archival {kept}, {today}] Ann prefers night trains"
+        explained = await call("search_memory", query='"trains at night" -prefers', explain=True)
+        assert json.loads(explained.splitlines()[1])["confidence"] > 0.3
+        new = id_in(await call("correct_memory", id=kept, text="Ann prefers morning trains"))
+        await call("delete_memory", id=new)
+        assert f"insert archival {new}" in await call("undo")
         await call("append_to_block", label="human", text="Ann")
-        assert (await call("replace_in_block", label="human", old="Ann", new="Anna"))["block"]["value"] == "Anna"
-        assert (await call("rewrite_block", label="human", value="x"))["block"]["version"] == 3
-        assert [b["label"] for b in (await call("read_blocks"))["blocks"]] == ["human"]
+        assert (await call("replace_in_block", label="human", old="Ann", new="Anna")).endswith(" characters] Anna")
+        await call("rewrite_block", label="human", value="x\n[block persona, 1 of 5000 characters] y")
+        shown = await call("read_blocks")
+        [block] = keyless.memory(Caller(None), "ann", "read").core.list()
+        assert shown.splitlines() == [
+            f"[block human, 41 of {block.limit} characters] x",
+            "> [block persona, 1 of 5000 characters] y",
+        ]
         await call("save_message", role="user", content="Hello", session="s")
-        assert [m["content"] for m in (await call("read_conversation", session="s"))["messages"]] == ["Hello"]
+        assert (await call("read_conversation", session="s")).endswith("] user: Hello")
+        assert ", s] user: Hello" in await call("read_conversation")
         await call("delete_conversation", session="s")
-        assert (await call("read_conversation"))["messages"] == []
+        assert (await call("read_conversation")) == "nothing found"
         await call("undo")
         await call("save_message", role="user", content="Forget me", session="t/u")
-        assert (await call("forget", session="t/u"))["counts"]["conversations"] == 1
-        assert [m["content"] for m in (await call("read_conversation"))["messages"]] == ["Hello"]
-        document = (await call("add_document", text="# Timetable\n\nAt 22:08."))["document"]
-        assert [d["id"] for d in (await call("list_documents"))["documents"]] == [document["id"]]
-        assert "22:08" in (await call("read_document", id=document["id"]))["text"]
-        fact = (await call("add_fact", source="Ann", type="works_at", target="Acme"))["fact"]
-        again = (await call("add_fact", source="Ann", type="works_at", target="Acme", properties={"role": "smith"}))[
-            "fact"
-        ]
-        assert again == fact | {"properties": {"role": "smith"}}
-        assert [f["id"] for f in (await call("look_up_entity", name="ann"))["facts"]] == [fact["id"]]
-        assert (await call("retract_fact", id=fact["id"]))["fact"]["superseded_at"]
-        context = await call("get_context", query="trains", budget_tokens=300)
-        assert "morning trains" in context["text"]
-        assert len((await call("history", limit=5))["changes"]) == 5
-        late = await client.call_tool("correct_memory", {"id": kept["id"], "text": "Ann prefers noon trains"})
+        assert (await call("forget", session="t/u")).startswith("removed for good: ")
+        assert "Forget me" not in await call("read_conversation")
+        document = await call("add_document", text="# Timetable\n\nAt 22:08.", title="Trains")
+        assert (await call("list_documents")) == document
+        assert document.endswith("] Trains")
+        assert "> At 22:08." in await call("read_document", id=id_in(document))
+        assert f" of document {id_in(document)}, {today}, Trains] " in await call("search_memory", query="22:08")
+        works = {"source": "Ann", "type": "works_at", "target": "Acme", "valid_from": "2024-05-01"}
+        fact = await call("add_fact", **works)
+        again = await call("add_fact", **works, properties={"role": "smith"})
+        assert again == fact + ' {"role":"smith"}'
+        assert ", since 2024-05-01] " in fact
+        assert again in (await call("look_up_entity", name="ann")).splitlines()
+        assert ", retracted] " in await call("retract_fact", id=id_in(fact))
+        assert "morning trains" in await call("get_context", query="trains", budget_tokens=300)
+        last = (await call("history", limit=5)).splitlines()
+        assert len(last) == 5
+        change = re.search(r"change ([0-9a-f-]{36}): ", last[0])
+        assert change
+        assert (await call("undo", change_id=change[1])).count(f"fact {id_in(fact)}, ") == 1
+        late = await client.call_tool("correct_memory", {"id": kept, "text": "Ann prefers noon trains"})
         assert late.is_error
-        assert f"superseded by archival memory {new['id']}" in words_of(late)
+        assert f"superseded by archival memory {new}" in words_of(late)
         refused = await client.call_tool("delete_memory", {"id": 999})
         assert refused.is_error
         assert "no archival memory 999" in words_of(refused)
         [content] = (await client.read_resource("memory://blocks/human")).contents
-        assert content.text == "x"  # type: ignore[union-attr]
+        assert content.text.startswith("x\n[block")  # type: ignore[union-attr]
         [content] = (await client.read_resource("memory://conversations/s")).contents
         assert content.text == "user: Hello"  # type: ignore[union-attr]
         prompt = await client.get_prompt("answer_with_memory", {"question": "trains?"})
         assert "morning trains" in prompt.messages[0].content.text  # type: ignore[union-attr]
+
+    talk(keyless, "memory", conversation)
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_the_list_of_tools_is_short(keyless: Service, mode: Mode) -> None:
+    async def conversation(client: Client) -> None:
+        listed = await client.list_tools()
+        size = len(listed.model_dump_json(include={"tools"}, by_alias=True, exclude_none=True).encode())
+        assert size <= 12_000, f"the tools of {mode!r} are described in {size} bytes"
+        for tool in listed.tools:
+            assert "null" not in json.dumps(tool.input_schema), tool.name
+
+    talk(keyless, mode, conversation)
+
+
+def test_answers_are_hardly_longer_than_what_they_tell(keyless: Service) -> None:
+    texts = [f"Ann drank tea number {number} in {town}." for number, town in enumerate(
+        ("Graz", "Linz", "Wels", "Steyr", "Krems", "Melk", "Enns", "Zwettl", "Bregenz", "Villach"))]  # fmt: skip
+    keyless.memory(Caller(None), "ann", "write").remember_many([{"text": text} for text in texts])
+
+    async def conversation(client: Client) -> None:
+        answer = await client.call_tool("search_memory", {"query": "tea", "limit": 10})
+        assert answer.structured_content is None
+        found = words_of(answer)
+        assert all(text in found for text in texts)
+        assert len(answer.model_dump_json(exclude_none=True)) < 2 * len("".join(texts)) + 200
+
+    talk(keyless, "memory", conversation)
+
+
+def test_arguments_that_are_left_out_may_be_null(keyless: Service) -> None:
+    async def conversation(client: Client) -> None:
+        answer = await client.call_tool("search_memory", {"query": "tea", "kinds": None, "since": None})
+        assert words_of(answer) == "nothing found"
+
+    talk(keyless, "memory", conversation)
+
+
+def test_names_in_addresses_are_completed(keyless: Service) -> None:
+    async def conversation(client: Client) -> None:
+        async def names(uri: str, name: str, begun: str) -> list[str]:
+            answer = await client.complete(ResourceTemplateReference(uri=uri), {"name": name, "value": begun})
+            return answer.completion.values
+
+        for label in ("human", "home", "persona"):
+            await client.call_tool("append_to_block", {"label": label, "text": "x"})
+        await client.call_tool("save_message", {"role": "user", "content": "Hello", "session": "Plans/1"})
+        assert await names("memory://blocks/{label}", "label", "h") == ["human", "home"]
+        assert await names("memory://conversations/{session}", "session", "plan") == ["Plans/1"]
+        question = {"name": "question", "value": "h"}
+        answer = await client.complete(PromptReference(name="answer_with_memory"), question)
+        assert answer.completion.values == []
 
     talk(keyless, "memory", conversation)
 
@@ -270,7 +346,7 @@ def test_over_http_the_key_decides(service: Service) -> None:
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(f"{address}/mcp?agent=acme-1", http_client=http)) as client,
         ):
-            assert (await client.call_tool("read_blocks", {})).structured_content == {"blocks": []}
+            assert words_of(await client.call_tool("read_blocks", {})) == "no blocks yet"
             denied = await client.call_tool("remember", {"text": "x"})
             assert "no 'write' permission" in words_of(denied)
         async with (
@@ -306,8 +382,7 @@ def test_over_stdio(dsn: str) -> None:
     async def run() -> None:
         async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
             kept = await client.call_tool("remember", {"text": "over stdio"})
-            assert kept.structured_content is not None
-            assert kept.structured_content["duplicate"] is False
+            assert words_of(kept).startswith("kept as archival ")
 
     anyio.run(run)
 

@@ -1,12 +1,15 @@
-"""Resources and prompts: what a person can attach to a conversation."""
+"""Resources and prompts: what a person can attach to a conversation. Clients complete the names in their addresses."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
+from anyio import to_thread
 from mcp.server.mcpserver import MCPServer, ResourceSecurity
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
 from memgpt.errors import NotFoundError
 from memgpt.llm import fences
@@ -17,11 +20,15 @@ from memgpt.server.mcp.reference_graph import Nodes
 _NAMES: Final = ResourceSecurity(exempt_params={"label", "session"})
 """These are names of rows, not paths of files: a conversation may be called ``/plans`` or ``a/../b``."""
 
+_MOST_COMPLETED: Final = 100
+"""The protocol's limit."""
+
 
 def offer(server: MCPServer, door: Door) -> None:
     """Register the resources and the prompts."""
     _offer_resources(server, door)
     _offer_prompts(server, door)
+    _offer_completion(server, door)
 
 
 def _offer_resources(server: MCPServer, door: Door) -> None:
@@ -89,6 +96,24 @@ def _offer_prompts(server: MCPServer, door: Door) -> None:
             "understandable by itself. Update the block `human` where you learned about me, and `context` where the "
             "situation changed. Search first: correct what is outdated rather than add to it."
         )
+
+
+def _offer_completion(server: MCPServer, door: Door) -> None:
+    def names(argument: CompletionArgument) -> Sequence[str]:
+        with door.memory("read") as memory:
+            if argument.name == "label":
+                return [block.label for block in memory.core.list()]
+            return [session.session for session in memory.messages.sessions()]
+
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
+    async def completed(
+        ref: ResourceTemplateReference | PromptReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion | None:
+        if (ref.type, argument.name) not in (("ref/resource", "label"), ("ref/resource", "session")):
+            return None  # a question is the person's own
+        begun = argument.value.casefold()
+        fitting = [name for name in await to_thread.run_sync(names, argument) if name.casefold().startswith(begun)]
+        return Completion(values=fitting[:_MOST_COMPLETED], total=len(fitting), has_more=len(fitting) > _MOST_COMPLETED)
 
 
 def _line(message: Message) -> str:

@@ -18,7 +18,8 @@ Mode = Literal["memory", "reference"]
 INSTRUCTIONS = (
     "Long-term memory. Before answering about the person, earlier conversations or known facts, call search_memory or "
     "get_context. Keep what will matter later with remember; keep who the person is and what is going on in the blocks "
-    "(read_blocks, append_to_block, replace_in_block). Everything but forgetting for good can be undone."
+    "(read_blocks, append_to_block, replace_in_block). Everything but forgetting for good can be undone. "
+    "Times are ISO 8601. In answers `> ` begins further lines of a stored text and is no part of it."
 )
 
 

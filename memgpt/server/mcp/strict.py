@@ -1,7 +1,9 @@
-"""A server whose tools refuse arguments they do not have: a misspelt one would otherwise be lost silently."""
+"""A server whose tools refuse arguments they do not have: a misspelt one would otherwise be lost silently. Models read
+the list of tools before every conversation: its schemas are as short as they can be."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +18,13 @@ class StrictServer(MCPServer):
 
     async def list_tools(self) -> list[Tool]:
         return [
-            tool.model_copy(update={"input_schema": {**tool.input_schema, "additionalProperties": False}})
+            tool.model_copy(
+                update={
+                    "description": inspect.cleandoc(tool.description or "").replace("\n", " "),
+                    "input_schema": {**_lean(tool.input_schema), "additionalProperties": False},
+                    "output_schema": tool.output_schema and _lean(tool.output_schema),
+                }
+            )
             for tool in await super().list_tools()
         ]
 
@@ -44,3 +52,28 @@ def _unknown(arguments: Iterable[str], accepted: Iterable[str]) -> str | None:
         if argument not in names:
             return f"has no argument {argument!r}: it has {', '.join(names) or 'none'}"
     return None
+
+
+def _lean(schema: Any) -> Any:
+    """Return a JSON schema without what a model does without: titles made of names, defaults that are nothing, null for
+    what can be left out (it is still accepted), and bounds (a refusal names them)."""
+    if isinstance(schema, list):
+        return [_lean(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    lean = {key: _lean(value) for key, value in schema.items() if not _needless(key, value)}
+    match lean.pop("anyOf", None):
+        case None:
+            return lean
+        case [dict() as only, {"type": "null"}]:
+            return only | lean
+        case several:
+            return lean | {"anyOf": [part for part in several if part != {"type": "null"}]}
+
+
+def _needless(key: str, value: Any) -> bool:
+    if isinstance(value, dict):  # an argument of that name
+        return False
+    if key in ("title", "minimum", "maximum"):
+        return True
+    return (key == "default" and not value) or (key, value) == ("additionalProperties", True)

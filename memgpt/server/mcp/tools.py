@@ -8,37 +8,25 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from memgpt.llm import fences
+from memgpt.memory import scope_of
 from memgpt.models import Action, Json, Kind, Role
+from memgpt.server.mcp import answers
 from memgpt.server.mcp.access import Door
-from memgpt.server.mcp.answers import (
-    BlockList,
-    Changes,
-    ContextText,
-    DocumentList,
-    DocumentResult,
-    DocumentText,
-    Edited,
-    EntityFacts,
-    FactResult,
-    Forgotten,
-    MessageList,
-    RememberResult,
-    Removed,
-    Saved,
-    SearchResults,
-)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Time = Annotated[str | None, Field(description="ISO 8601 time.")]
-Metadata = Annotated[Json | None, Field(description="A JSON object of your own.")]
+Time = str | None
+"""ISO 8601, as the server's instructions say."""
+Metadata = Json | None
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
 RowKind = Literal["block", "archival", "message", "document", "chunk", "entity", "fact", "item", "file", "file_chunk"]
-Limit = Annotated[int, Field(ge=1, le=200, description="Most results.")]
+Limit = Annotated[int, Field(ge=1, le=200)]
 
-_READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-_WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
-_DELETES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
+_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_WRITES = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+_DELETES = ToolAnnotations(destructive_hint=True, open_world_hint=False)
+"""Without what the protocol takes for granted: that a tool writes, and that calls of it add up."""
 
 
 def offer(server: MCPServer, door: Door) -> None:
@@ -54,32 +42,30 @@ def offer(server: MCPServer, door: Door) -> None:
 
 
 def _offer_recall(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Search memory", annotations=_READS)
+    @server.tool(annotations=_READS, structured_output=False)
     def search_memory(
         query: Annotated[str, Field(description="Words or a question.")],
-        kinds: Annotated[
-            list[Kind] | None, Field(description="Only archival, message, chunk (of documents), fact, item or file.")
-        ] = None,
+        kinds: list[Kind] | None = None,
         since: Time = None,
         until: Time = None,
         limit: Limit = 10,
-        offset: Annotated[int, Field(ge=0, le=9000, description="Results to skip: the next page.")] = 0,
+        offset: Annotated[int, Field(ge=0, le=9000, description="Results to skip.")] = 0,
         tags: Annotated[list[str] | None, Field(description="Kept texts that have all of these.")] = None,
         roles: Annotated[list[Role] | None, Field(description="Messages of these.")] = None,
-        intents: Annotated[list[str] | None, Field(description="Messages with one of these intents.")] = None,
+        intents: Annotated[list[str] | None, Field(description="Messages with one of these.")] = None,
         metadata: Annotated[Json | None, Field(description="What has this in its metadata.")] = None,
         min_score: Annotated[float | None, Field(description="Leaves out what scores less.")] = None,
         recency: Annotated[float, Field(ge=0, le=100, description="Weight of what is new.")] = 0.0,
         importance: Annotated[float, Field(ge=0, le=100, description="Weight of what is important.")] = 0.0,
         half_life: Annotated[str, Field(description="Age that halves recency: 12h, 30d.")] = "30d",
         now: Time = None,
-        graph: Annotated[bool, Field(description="Whether facts about what the query names rise.")] = True,
-        explain: Annotated[bool, Field(description="Tell how each score came about.")] = False,
-    ) -> SearchResults:
+        graph: Annotated[bool, Field(description="Facts about what the query names rise.")] = True,
+        explain: Annotated[bool, Field(description="Shows how scores came about.")] = False,
+    ) -> str:
         """Search everything that is remembered: kept texts, earlier conversations, documents, facts. Use it before
         answering from what you assume about the person or their affairs."""
         with door.memory("read") as memory:
-            hits = memory.search(
+            found = memory.search(
                 query,
                 kinds=kinds,
                 since=since,
@@ -99,24 +85,24 @@ def _offer_recall(server: MCPServer, door: Door) -> None:
                 explain=explain,
                 operators=False,
             )
-        return SearchResults(hits=hits)
+            return answers.hits(found, scope_of(memory).zone, explain=explain)
 
 
 def _offer_context(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Get context", annotations=_READS)
+    @server.tool(annotations=_READS, structured_output=False)
     def get_context(
         query: Annotated[str | None, Field(description="What the answer will be about.")] = None,
         budget_tokens: Annotated[int, Field(ge=1, le=100_000)] = 2000,
         session: Annotated[str | None, Field(description="The conversation going on.")] = None,
         recent: Annotated[int, Field(ge=0, le=1000, description="Most of the latest messages.")] = 20,
         limit: Annotated[Limit, Field(description="Most results of the search.")] = 20,
-        kinds: Annotated[list[Kind] | None, Field(description="Recall only these.")] = None,
+        kinds: list[Kind] | None = None,
         summary: Annotated[str | None, Field(description="Of the earlier conversation.")] = None,
-    ) -> ContextText:
+    ) -> str:
         """Everything worth knowing for one answer, within a budget of tokens: the blocks, what the query recalls, the
         latest messages."""
         with door.memory("read") as memory:
-            context = memory.context(
+            return memory.context(
                 query,
                 budget_tokens=budget_tokens,
                 session=session,
@@ -124,23 +110,22 @@ def _offer_context(server: MCPServer, door: Door) -> None:
                 limit=limit,
                 kinds=kinds,
                 summary=summary,
-            )
-        return ContextText(text=context.text, tokens=context.tokens)
+            ).text
 
 
 def _offer_archival(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Remember", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def remember(
         text: Annotated[str, Field(description="One thing worth keeping, understandable by itself, with names.")],
         tags: list[str] | None = None,
         importance: Share = 0.5,
-        source: Annotated[str | None, Field(description="Where it is from.")] = None,
+        source: str | None = None,
         metadata: Metadata = None,
         created_at: Time = None,
-        expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
-    ) -> RememberResult:
-        """Keep a text for good. Something already kept is merged with what you say of it now; ``similar`` lists what
-        says nearly the same and may need updating instead."""
+        expires_at: Time = None,
+    ) -> str:
+        """Keep a text for good. Something already kept is merged with what you say of it now; the answer names
+        what says nearly the same and may need correcting instead."""
         with door.memory("write") as memory:
             remembered = memory.remember(
                 text,
@@ -151,19 +136,19 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return RememberResult(id=remembered.id, duplicate=remembered.duplicate, similar=list(remembered.similar))
+        return answers.remembered(remembered)
 
-    @server.tool(title="Correct a memory", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def correct_memory(
         id: int,
         text: Annotated[str, Field(description="What is true now, in full.")],
         tags: list[str] | None = None,
         importance: Share = 0.5,
-        source: Annotated[str | None, Field(description="Where it is from.")] = None,
+        source: str | None = None,
         metadata: Metadata = None,
         created_at: Time = None,
-        expires_at: Annotated[str | None, Field(description="ISO 8601 time after which it does not matter.")] = None,
-    ) -> RememberResult:
+        expires_at: Time = None,
+    ) -> str:
         """Replace a kept text that is no longer true. The old one stays in the history and is not found any more."""
         with door.memory("write") as memory:
             replacement = memory.archival.supersede(
@@ -176,50 +161,50 @@ def _offer_archival(server: MCPServer, door: Door) -> None:
                 created_at=created_at,
                 expires_at=expires_at,
             )
-        return RememberResult(id=replacement.id, duplicate=replacement.duplicate, similar=list(replacement.similar))
+        return answers.remembered(replacement)
 
-    @server.tool(title="Delete a memory", annotations=_DELETES)
-    def delete_memory(id: int) -> Removed:
+    @server.tool(annotations=_DELETES, structured_output=False)
+    def delete_memory(id: int) -> str:
         """Remove one kept text; undo brings it back."""
         with door.memory("write") as memory:
             memory.archival.delete(id)
-        return Removed()
+        return answers.REMOVED
 
 
 def _offer_blocks(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Read blocks", annotations=_READS)
-    def read_blocks() -> BlockList:
-        """Read core memory: the labelled blocks (human, persona, context…) that belong in every prompt."""
+    @server.tool(annotations=_READS, structured_output=False)
+    def read_blocks() -> str:
+        """Read core memory: the labelled blocks (human, persona, context) that belong in every prompt."""
         with door.memory("read") as memory:
-            return BlockList(blocks=list(memory.core.list()))
+            return answers.blocks(memory.core.list())
 
-    @server.tool(title="Append to a block", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def append_to_block(
         label: Annotated[str, Field(description="human, persona, context or another.")], text: str
-    ) -> Edited:
+    ) -> str:
         """Add a line to a block of core memory; the block is made if need be."""
         with door.memory("write") as memory:
-            return Edited(block=memory.core[label].append(text))
+            return answers.block(memory.core[label].append(text))
 
-    @server.tool(title="Replace in a block", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def replace_in_block(
         label: str,
-        old: Annotated[str, Field(description="Text that occurs exactly once in the block.")],
+        old: Annotated[str, Field(description="Text that occurs exactly once in it.")],
         new: Annotated[str, Field(description="Its replacement; empty removes it.")],
-    ) -> Edited:
+    ) -> str:
         """Correct a part of a block of core memory."""
         with door.memory("write") as memory:
-            return Edited(block=memory.core[label].replace(old, new))
+            return answers.block(memory.core[label].replace(old, new))
 
-    @server.tool(title="Rewrite a block", annotations=_WRITES)
-    def rewrite_block(label: str, value: Annotated[str, Field(description="The whole new text.")]) -> Edited:
+    @server.tool(annotations=_WRITES, structured_output=False)
+    def rewrite_block(label: str, value: Annotated[str, Field(description="The whole new text.")]) -> str:
         """Replace the whole text of a block of core memory, to sum it up or put it in order."""
         with door.memory("write") as memory:
-            return Edited(block=memory.core[label].rethink(value))
+            return answers.block(memory.core[label].rethink(value))
 
 
 def _offer_messages(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Save a message", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def save_message(
         role: Role,
         content: str | list[str | Json] | None = None,
@@ -232,7 +217,7 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
         tokens: Annotated[int | None, Field(ge=0, description="Counted when absent.")] = None,
         tool_calls: Annotated[list[Json] | None, Field(description="Of an assistant.")] = None,
         tool_call_id: Annotated[str | None, Field(description="Which call a tool answers.")] = None,
-    ) -> Saved:
+    ) -> str:
         """Keep one turn of a conversation, so that it can be recalled later."""
         with door.memory("write") as memory:
             message = memory.messages.append(
@@ -248,9 +233,9 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
                 tool_calls=tool_calls,
                 tool_call_id=tool_call_id,
             )
-        return Saved(message=message)
+        return f"kept as message {message.id}"
 
-    @server.tool(title="Read a conversation", annotations=_READS)
+    @server.tool(annotations=_READS, structured_output=False)
     def read_conversation(
         session: str | None = None,
         limit: Limit = 50,
@@ -259,59 +244,60 @@ def _offer_messages(server: MCPServer, door: Door) -> None:
         intent: str | None = None,
         since: Time = None,
         until: Time = None,
-    ) -> MessageList:
+    ) -> str:
         """Read the latest messages of one conversation, or of all, oldest first."""
         with door.memory("read") as memory:
             messages = memory.messages.list(
                 session=session, limit=limit, before=before, roles=roles, intent=intent, since=since, until=until
             )
-        return MessageList(messages=list(messages))
+            return answers.messages(messages, scope_of(memory).zone, sessions=session is None)
 
-    @server.tool(title="Delete a conversation", annotations=_DELETES)
-    def delete_conversation(session: str) -> Removed:
+    @server.tool(annotations=_DELETES, structured_output=False)
+    def delete_conversation(session: str) -> str:
         """Remove every message of one conversation; undo brings them back."""
         with door.memory("write") as memory:
             memory.messages.delete_session(session)
-        return Removed()
+        return answers.REMOVED
 
 
 def _offer_documents(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Add a document", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def add_document(
         text: Annotated[str, Field(description="Plain text or Markdown.")],
         title: str | None = None,
         source: Annotated[str | None, Field(description="Where it is from: a file name or address.")] = None,
         media_type: Literal["text/plain", "text/markdown"] | None = None,
         metadata: Metadata = None,
-    ) -> DocumentResult:
+    ) -> str:
         """Keep a longer text as a document, cut into chunks that search_memory finds."""
         with door.memory("write") as memory:
             document = memory.documents.add(text, title=title, source=source, media_type=media_type, metadata=metadata)
-        return DocumentResult(document=document)
+            return answers.document(document, scope_of(memory).zone)
 
-    @server.tool(title="List documents", annotations=_READS)
-    def list_documents(limit: Limit = 50) -> DocumentList:
+    @server.tool(annotations=_READS, structured_output=False)
+    def list_documents(limit: Limit = 50) -> str:
         """List the documents, newest first."""
         with door.memory("read") as memory:
-            return DocumentList(documents=list(memory.documents.list(limit=limit)))
+            return answers.documents(memory.documents.list(limit=limit), scope_of(memory).zone)
 
-    @server.tool(title="Read a document", annotations=_READS)
-    def read_document(id: int) -> DocumentText:
+    @server.tool(annotations=_READS, structured_output=False)
+    def read_document(id: int) -> str:
         """Read the text of a document, chunk by chunk."""
         with door.memory("read") as memory:
             document, chunks = memory.documents.get(id), memory.documents.chunks(id)
-        return DocumentText(document=document, text="\n\n".join(chunk.chunk_text for chunk in chunks))
+            text = fences.quoted("\n\n".join(chunk.chunk_text for chunk in chunks))
+            return f"{answers.document(document, scope_of(memory).zone)}\n{text}"
 
 
 def _offer_graph(server: MCPServer, door: Door) -> None:
-    @server.tool(title="Add a fact", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def add_fact(
         source: Annotated[str, Field(description="Who or what it is about, by name.")],
         type: Annotated[str, Field(description="A verb phrase in snake_case, as works_at.")],
         target: Annotated[str, Field(description="The other end, by name.")],
         fact: Annotated[str | None, Field(description="The fact in words.")] = None,
-        valid_from: Annotated[str | None, Field(description="ISO 8601 time since when it is true.")] = None,
-        valid_to: Annotated[str | None, Field(description="ISO 8601 time until when it was true.")] = None,
+        valid_from: Time = None,
+        valid_to: Time = None,
         weight: Annotated[
             float | None, Field(ge=0, le=1_000_000, description="How much it counts; a new one 1.")
         ] = None,
@@ -320,7 +306,7 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
             tuple[ProvenanceKind, Id] | None, Field(description="The kind and the id of the row it is from.")
         ] = None,
         functional: Annotated[bool | None, Field(description="Whether there is one target at a time.")] = None,
-    ) -> FactResult:
+    ) -> str:
         """Add a fact about two named things to the knowledge graph; a name without an entity becomes one."""
         with door.memory("write") as memory:
             added = memory.graph.add_fact(
@@ -335,61 +321,61 @@ def _offer_graph(server: MCPServer, door: Door) -> None:
                 provenance=provenance,
                 functional=functional,
             )
-        return FactResult(fact=added)
+            return answers.fact(added, scope_of(memory).zone)
 
-    @server.tool(title="Look up an entity", annotations=_READS)
-    def look_up_entity(name: str, limit: Limit = 50) -> EntityFacts:
+    @server.tool(annotations=_READS, structured_output=False)
+    def look_up_entity(name: str, limit: Limit = 50) -> str:
         """Look up who or what goes by a name, and the facts about it."""
         with door.memory("read") as memory:
             entities = list(memory.graph.find(name))
             facts = [fact for entity in entities for fact in memory.graph.facts(entity, limit=limit)]
-        return EntityFacts(entities=entities, facts=facts)
+            return answers.entities(entities, facts, scope_of(memory).zone)
 
-    @server.tool(title="Retract a fact", annotations=_DELETES)
-    def retract_fact(id: int) -> FactResult:
+    @server.tool(annotations=_DELETES, structured_output=False)
+    def retract_fact(id: int) -> str:
         """Retract a fact that turned out to be wrong. It stays in the history and is not found any more."""
         with door.memory("write") as memory:
-            return FactResult(fact=memory.graph.retract_fact(id))
+            return answers.fact(memory.graph.retract_fact(id), scope_of(memory).zone)
 
 
 def _offer_history(server: MCPServer, door: Door) -> None:
-    @server.tool(title="History", annotations=_READS)
+    @server.tool(annotations=_READS, structured_output=False)
     def history(
-        kind: Annotated[RowKind | None, Field(description="Only of this kind of row.")] = None,
-        id: Annotated[int | None, Field(description="Only of this row.")] = None,
-        label: Annotated[str | None, Field(description="Only of the block of this label.")] = None,
-        actor: Annotated[str | None, Field(description="Only by this actor.")] = None,
-        action: Annotated[Action | None, Field(description="Only of this action.")] = None,
-        change_id: Annotated[str | None, Field(description="Only what this change did.")] = None,
+        kind: RowKind | None = None,
+        id: int | None = None,
+        label: Annotated[str | None, Field(description="Of a block.")] = None,
+        actor: str | None = None,
+        action: Action | None = None,
+        change_id: str | None = None,
         since: Time = None,
         until: Time = None,
         limit: Limit = 20,
-        before: Annotated[int | None, Field(description="The page after this entry's id.")] = None,
-    ) -> Changes:
+        before: Annotated[int | None, Field(description="Next page: the last entry's id.")] = None,
+    ) -> str:
         """List what was changed in this memory, by whom, newest first."""
         with door.memory("read") as memory:
             wanted = {"label": label, "actor": actor, "action": action, "change_id": change_id}
             changes = memory.history(kind, id, **wanted, since=since, until=until, limit=limit, before=before)
-            return Changes(changes=list(changes))
+            return answers.changes(changes, scope_of(memory).zone)
 
-    @server.tool(title="Undo", annotations=_WRITES)
+    @server.tool(annotations=_WRITES, structured_output=False)
     def undo(
         change_id: Annotated[str | None, Field(description="Of an entry of the history; absent, the last.")] = None,
-    ) -> Changes:
+    ) -> str:
         """Take back a change as a whole. An undo can be undone."""
         with door.memory("write") as memory:
-            return Changes(changes=list(memory.undo(change_id)))
+            return answers.changes(memory.undo(change_id), scope_of(memory).zone)
 
-    @server.tool(title="Forget for good", annotations=_DELETES)
+    @server.tool(annotations=_DELETES, structured_output=False)
     def forget(
         id: Annotated[int | None, Field(description="Of one row.")] = None,
         kind: Annotated[RowKind, Field(description="What kind of row the id is of.")] = "archival",
-        session: Annotated[str | None, Field(description="A whole conversation, in the place of an id.")] = None,
+        session: Annotated[str | None, Field(description="Or a whole conversation.")] = None,
         keep_history: Annotated[bool, Field(description="Leave the history entries there are.")] = False,
-        preview: Annotated[bool, Field(description="Remove nothing, and count what would be removed.")] = False,
-    ) -> Forgotten:
+        preview: Annotated[bool, Field(description="Only count what would be removed.")] = False,
+    ) -> str:
         """Remove a row or a whole conversation for good, with everything derived from it and its history. Nothing
-        brings it back: only when the person asks for exactly that. Needs a key with the admin permission."""
+        brings it back: only when the person asks for exactly that."""
         with door.memory("admin") as memory:
             counts = memory.forget(id, kind, session=session, keep_history=keep_history, preview=preview)
-            return Forgotten(counts=counts)
+            return answers.counts(counts, preview=preview)
