@@ -52,6 +52,7 @@ SUBROOMS = (
     "server/api",
     "server/api/routes",
     "server/console",
+    "server/console/routes",
     "server/mcp",
     "server/protocols",
 )
