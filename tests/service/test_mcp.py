@@ -202,6 +202,7 @@ def test_the_tools_of_the_whole_memory(keyless: Service) -> None:
         await call("save_message", role="user", content="Hello", session="s")
         assert (await call("read_conversation", session="s")).endswith("] user: Hello")
         assert ", s] user: Hello" in await call("read_conversation")
+        assert f", {today}, user in s] Hello" in await call("search_memory", query="Hello", kinds=["message"])
         await call("delete_conversation", session="s")
         assert (await call("read_conversation")) == "nothing found"
         await call("undo")

@@ -85,12 +85,13 @@ def counts(rows: Mapping[str, int], *, preview: bool) -> str:
 
 
 def _origin(hit: Hit, zone: ZoneInfo) -> str:
-    """Return kind, id and date of a hit, and who said it or which text it is a part of."""
+    """Return kind, id and date of a hit, and who said it in which conversation or which text it is a part of."""
     source = hit.source
     document_id = source.get("document_id")
     part = f" of document {document_id}" if document_id else ""
     who = source.get("name") or source.get("role") or source.get("title") or source.get("path") or source.get("key")
     by = f", {fences.inline(who)}" if who else ""
+    by += f" in {fences.inline(source['session'])}" if hit.kind == "message" else ""
     return f"{hit.kind} {hit.id}{part}, {_day(hit.created_at, zone)}{by}"
 
 
