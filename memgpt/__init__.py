@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from memgpt.models import FileChunk, FileEntry, FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount
     from memgpt.models import Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
     from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
-    from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats, StoreItem, TypeCount
+    from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats, StoreItem
+    from memgpt.models import SyncConflict, SyncedFile, SyncReport, SyncSide, TypeCount
     from memgpt.proposals.proposals import Proposals
     from memgpt.reembed import ReembedPlan, ReembedProgress, ReembedReport, ReembedStatus, Switch, VectorComparison
     from memgpt.scope.batches import Batch, OnError, Problem
@@ -77,9 +78,9 @@ __all__ = [
     "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
     "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
     "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem",
-    "Switch", "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
-    "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
-    "import_memory", "import_transcript", "open_database",
+    "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile", "Task", "TaskReport", "Text", "ToolCalled",
+    "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount", "UnavailableError", "Usage", "UsageTotals",
+    "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -123,7 +124,7 @@ _HOMES = {
         "Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit "
         "Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
         "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
-        "Role Session Source Stats StoreItem TypeCount",
+        "Role Session Source Stats StoreItem SyncConflict SyncReport SyncSide SyncedFile TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from memgpt.cli import arguments, output
 from memgpt.cli.options import Agent, Dsn, Json, JsonLines, Limit, Metadata, opened
+
+if TYPE_CHECKING:
+    from memgpt.models import SyncConflict, SyncReport
+
+SHOWN: Final = 40
+"""Lines of a conflict."""
+
+COMPARED: Final = 100_000
+"""Characters of the texts that are compared to show a conflict; with longer ones it would take minutes."""
 
 app = typer.Typer(help="Texts at paths, as Claude's memory tool has them.", no_args_is_help=True)
 
@@ -140,3 +150,58 @@ def delete(
         output.show_json(gone)
     else:
         output.say(f"✓ {path} deleted ({len(gone)} files); memgpt undo brings it back")
+
+
+@app.command()
+def sync(
+    folder: Annotated[str, typer.Argument(help="A directory of this machine.")],
+    path: Annotated[str, typer.Option("--path", help="The directory of the memory.")] = "/memories",
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Also where one side is empty: delete all files of the other.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Synchronize a folder of texts with files, both ways; conflicts are shown, nothing is overwritten."""
+    with (
+        output.interruptible("what was carried over stays; run it again for the rest"),
+        opened(agent, dsn) as memory,
+        output.counting("files") as count,
+    ):
+        report = memory.files.sync(
+            folder, path=path, delete=delete, dry_run=dry_run, on_progress=lambda done, _: count(done)
+        )
+    if as_json:
+        output.show_json(report)
+    else:
+        _show(report)
+    if report.conflicts:
+        raise typer.Exit(1)
+
+
+def _show(report: SyncReport) -> None:
+    for file in report.changed:
+        output.say(f"{file.action} in {'the folder' if file.to == 'folder' else 'the memory'}: {file.path}")
+    for name, reason in report.left_out.items():
+        output.note(f"left out: {name}: {reason}")
+    for conflict in report.conflicts:
+        output.say(f"conflict: {conflict.path}: {conflict.reason}", "red")
+        _show_conflict(conflict)
+    would = "would be " if report.dry_run else ""
+    output.say(f"✓ {len(report.changed):,} files {would}carried over, {len(report.conflicts):,} conflicts")
+
+
+def _show_conflict(conflict: SyncConflict) -> None:
+    sides = {"folder": conflict.folder, "memory": conflict.memory}
+    for side, text in sides.items():
+        output.say(f"  {side}: {'no such file' if text is None else f'{len(text):,} characters'}")
+    if max(len(text or "") for text in sides.values()) > COMPARED:
+        return
+    memory, folder = ((conflict.memory or "").splitlines(), (conflict.folder or "").splitlines())
+    lines = list(unified_diff(memory, folder, "memory", "folder", lineterm=""))
+    for line in lines[:SHOWN]:
+        output.say(f"  {line}")
+    if len(lines) > SHOWN:
+        output.say(f"  … {len(lines) - SHOWN:,} lines more")

@@ -316,6 +316,7 @@ _TABLES: Final = (
     ),
     Table("embedding_cache", part="service"),
     Table("embedding_usage", part="service"),
+    Table("file_syncs", part="service"),
     Table("jobs", part="service"),
     Table("job_files", part="service", dependent=True),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,12 +15,12 @@ from memgpt.documents import chunking
 from memgpt.documents.documents import context_of
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.files import paths
+from memgpt.files.folder import Folder
+from memgpt.files.paths import MAX_BYTES
 from memgpt.files.store import FileState, FileStore, NewPassage
-from memgpt.models import File, FileEntry, Json
+from memgpt.files.sync import FolderSync
+from memgpt.models import File, FileEntry, Json, SyncReport
 from memgpt.scope.scope import AgentScope
-
-MAX_BYTES: Final = 5 * 1024 * 1024
-"""Of a content in UTF-8."""
 
 _ATTEMPTS: Final = 5
 """Times that a change is tried again where somebody else writes the same file."""
@@ -169,6 +170,37 @@ class Files:
                     raise _other_version(there, expected_version)
                 raise NotFoundError(f"agent {self._scope.agent_id!r} has no file and no directory {wanted!r}")
         return gone
+
+    def sync(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        path: str = paths.HOME,
+        delete: bool = False,
+        dry_run: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> SyncReport:
+        """Synchronize a folder of texts with the files below ``path``, both ways.
+
+        What changed on one side since the last time is carried over. What changed on both is a conflict: it is
+        reported with both texts, and nothing is overwritten.
+
+        Args:
+            folder: a directory of this machine.
+            delete: also where one side is empty, and all files of the other would be deleted.
+            dry_run: report what would be done, and do nothing.
+            on_progress: called with the number of files done, and of those to do.
+
+        Raises:
+            InputError: the folder is none, one side is empty, or a transaction is open, which cannot take back files.
+        """
+        if self._scope.in_transaction:
+            raise InputError("a folder cannot be synchronized in a transaction: it could not be taken back")
+        directory = paths.directory(path).rstrip("/")
+        there = Folder(folder, lambda name: paths.path(f"{directory}/{name}"))
+        return FolderSync(self._scope, self, there, directory).run(
+            delete=delete, dry_run=dry_run, on_progress=on_progress
+        )
 
     def _store(self, connection: Connection) -> FileStore:
         return FileStore(connection, self._scope.author)

@@ -14,6 +14,9 @@ ROOT: Final = "/"
 MAX_PATH: Final = 1000
 """Characters, and bytes in UTF-8."""
 
+MAX_BYTES: Final = 5 * 1024 * 1024
+"""Of a content in UTF-8."""
+
 
 def path(value: object, what: str = "path") -> str:
     """Check the path of a file."""

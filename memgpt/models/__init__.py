@@ -8,7 +8,7 @@ from memgpt.models.block import Block
 from memgpt.models.change import ACTIONS, Action, Author, Change
 from memgpt.models.document import Chunk, Document
 from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Fact, Source
-from memgpt.models.file import File, FileChunk, FileEntry
+from memgpt.models.file import File, FileChunk, FileEntry, SyncConflict, SyncedFile, SyncReport, SyncSide
 from memgpt.models.hit import IN_PROMPTS, KINDS, Hit, Kind
 from memgpt.models.job import JOB_STATUSES, Job, JobStatus
 from memgpt.models.json_object import Json
@@ -83,5 +83,9 @@ __all__ = [
     "Source",
     "Stats",
     "StoreItem",
+    "SyncConflict",
+    "SyncReport",
+    "SyncSide",
+    "SyncedFile",
     "TypeCount",
 ]

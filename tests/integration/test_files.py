@@ -15,7 +15,7 @@ import pytest
 from memgpt import Agents, Memory
 from memgpt.config import Settings
 from memgpt.errors import ConflictError, InputError, NotFoundError
-from memgpt.files.files import MAX_BYTES
+from memgpt.files.paths import MAX_BYTES
 
 OPTIONS = Settings(pool_size=4)
 

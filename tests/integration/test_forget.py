@@ -326,6 +326,7 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
                 "INSERT INTO jobs (agent_id, id, kind, requested_by) VALUES (%s, 1, 'k', 'x')", (each.agent,)
             )
             direct.execute("INSERT INTO job_files VALUES (%s, 1, 0, 'name', 'content')", (each.agent,))
+            direct.execute("INSERT INTO file_syncs VALUES (%s, 'folder', 'a.md', 'sha')", (each.agent,))
         bob.core["project"].append("shared")
         bob.core["project"].share_with("ann", "cleo")
         before = {table: count(direct, table, "ann") for table in tables(direct)}

@@ -168,6 +168,11 @@ OPERATIONS: Final = (
     Operation(files.Files.rename, "post /files/rename", None, "files rename", {"MCP": MEMORY_TOOL}),
     Operation(files.Files.delete, "delete /files", None, "files delete", {"MCP": MEMORY_TOOL}),
     Operation(
+        files.Files.sync, None, None, "files sync",
+        {"REST": "the folder is on the machine of who calls", "MCP": "the folder is on the machine of who calls"},
+        cli_other={"on_progress": "a count on a terminal"},
+    ),
+    Operation(
         graph.Graph.add_entity, "post /entities", None, None,
         {"MCP": "add_fact makes entities of names", "CLI": "memgpt graph add-fact makes entities of names"},
     ),
