@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, Protocol
 
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.files import paths
 from memgpt.files.folder import LONGEST_NAME, Folder, decoded, digest
 from memgpt.files.sync_store import FileSyncStore
-from memgpt.models import FileEntry, SyncConflict, SyncedFile, SyncReport, SyncSide
+from memgpt.models import File, FileEntry, SyncConflict, SyncedFile, SyncReport, SyncSide
 from memgpt.scope.scope import AgentScope
-
-if TYPE_CHECKING:
-    from memgpt.files.files import Files
 
 PAGE: Final = 1000
 """Files of the memory that one statement lists."""
@@ -50,12 +47,24 @@ def plan(folder: Mapping[str, str], memory: Mapping[str, str], base: Mapping[str
             yield SyncStep(path, "conflict")
 
 
+class FileVerbs(Protocol):
+    """What a synchronization does with the files of the memory."""
+
+    def list(self, directory: str = ..., *, limit: int = ..., after: str | None = ...) -> Sequence[FileEntry]: ...
+
+    def read(self, path: str) -> File: ...
+
+    def write(self, path: str, content: str, *, expected_version: int | None = ...) -> File: ...
+
+    def delete(self, path: str, *, expected_version: int | None = ...) -> Sequence[str]: ...
+
+
 @dataclass
 class FolderSync:
     """One synchronization of a folder with the files below a directory of the memory."""
 
     scope: AgentScope
-    files: Files
+    files: FileVerbs
     folder: Folder
     directory: str
     """Of the memory, without a slash at the end."""
