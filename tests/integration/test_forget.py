@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from memgpt.config import Settings
 from memgpt.embeddings.static import StaticModel
 from memgpt.errors import InputError, NotFoundError
+from memgpt.items.items import NewItem
 from memgpt.memory import Memory
 
 WITHOUT_MODEL = Settings(embedding_model="none")
@@ -326,7 +327,15 @@ def test_forgetting_an_agent_leaves_only_the_others(dsn: str, memory: Memory, di
                 "INSERT INTO jobs (agent_id, id, kind, requested_by) VALUES (%s, 1, 'k', 'x')", (each.agent,)
             )
             direct.execute("INSERT INTO job_files VALUES (%s, 1, 0, 'name', 'content')", (each.agent,))
+            each.files.create("a.md", "text")
             direct.execute("INSERT INTO file_syncs VALUES (%s, 'folder', 'a.md', 'sha')", (each.agent,))
+            each.items.put_many([NewItem(["n"], "k", {"v": 1}, vectors=[("v", [1.0, 2.0])])], collection="c")
+            for statement in (
+                "INSERT INTO thread_checkpoints VALUES (%s, 't', '', 'c', NULL, NULL, '{}', '{}', 'j', '', 'j', '')",
+                "INSERT INTO thread_values VALUES (%s, 't', '', 'channel', '1', 'j', '')",
+                "INSERT INTO thread_writes VALUES (%s, 't', '', 'c', 'task', 1, '', 'channel', 'j', '')",
+            ):
+                direct.execute(statement, (each.agent,))
         bob.core["project"].append("shared")
         bob.core["project"].share_with("ann", "cleo")
         before = {table: count(direct, table, "ann") for table in tables(direct)}
