@@ -4,8 +4,8 @@
 
 The file has ``passages`` (``title``, ``text``) and ``questions`` (``q``, ``gold``: indexes of passages). Each passage
 is stored through the public API, each question asked through ``memory.search``, once with and once without the arm.
-``--weights`` also tries other weights of the arm, chosen on four fifths of the questions and reported on the fifth. The
-arm is on by default where texts are linked, so it has to win here: the program ends with status 1 where it does not.
+``--weights`` also tries other constants of the arm, chosen on four fifths of the questions and reported on the fifth.
+The arm is on by default where texts are linked, so it has to win here: the program ends with status 1 if it does not.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from memgpt.models import Hit
 from memgpt.search import graph_arm
 
 FOLDS = 5
-WEIGHTS = (0.5, 1.0, 1.5, 2.0, 3.0)
-ASKED = (2.0, 4.0, 6.0, 10.0)
+CHOICES = {"SEEDS": (3, 5), "STAYS": (0.03, 0.1, 0.3), "ABOUT": (1.0, 3.0), "WEIGHT": (1.0, 1.5, 2.0)}
 
 
 def main() -> None:
@@ -79,21 +78,25 @@ def _ask(
 
 def _leave_out(memory: Memory, questions: Sequence[dict[str, Any]], place: Callable[[Hit], int], kind: Any) -> None:
     by_weight = {}
-    for asked, weight in product(ASKED, WEIGHTS):
-        graph_arm.ASKED, graph_arm.WEIGHT = asked, weight  # type: ignore[misc]
-        recalls = by_weight[asked, weight] = _ask(memory, questions, place, kind, graph=True)[0]
-        told = f"recall@2 {_mean(recalls, 0):.1f}  recall@5 {_mean(recalls, 1):.1f}"
-        print(f"names asked for {asked}, links {weight}: {told}", flush=True)
+    for weights in product(*CHOICES.values()):
+        for name, weight in zip(CHOICES, weights, strict=True):
+            setattr(graph_arm, name, weight)
+        recalls = by_weight[weights] = _ask(memory, questions, place, kind, graph=True)[0]
+        print(f"{_listed(weights)}: recall@2 {_mean(recalls, 0):.1f}  recall@5 {_mean(recalls, 1):.1f}", flush=True)
     left_out: list[tuple[float, float]] = []
     for fold in range(FOLDS):
         seen = {w: [r for n, r in enumerate(rs) if n % FOLDS != fold] for w, rs in by_weight.items()}
         chosen = max(seen, key=lambda w: _mean(seen[w], 0) + _mean(seen[w], 1))
         left_out += [r for n, r in enumerate(by_weight[chosen]) if n % FOLDS == fold]
-        print(f"fold {fold}: names asked for {chosen[0]}, links {chosen[1]}")
+        print(f"fold {fold}: {_listed(chosen)}")
     print(
         f"weights chosen with the question left out: recall@2 {_mean(left_out, 0):.1f}  "
         f"recall@5 {_mean(left_out, 1):.1f}"
     )
+
+
+def _listed(weights: Sequence[float]) -> str:
+    return ", ".join(f"{name} {weight}" for name, weight in zip(CHOICES, weights, strict=True))
 
 
 def _mean(recalls: Sequence[tuple[float, float]], which: int) -> float:
@@ -110,7 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the questions and passages")
     parser.add_argument("--as", dest="kind", choices=("archival", "chunk"), default="archival")
     parser.add_argument("--dsn", help="a migrated database; else the embedded server")
-    parser.add_argument("--weights", action="store_true", help="choose the arm's weight with questions left out")
+    parser.add_argument("--weights", action="store_true", help="choose the arm's constants with questions left out")
     return parser.parse_args()
 
 

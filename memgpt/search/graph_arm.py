@@ -20,20 +20,26 @@ LINKED: Final[tuple[Kind, ...]] = ("archival", "chunk")
 LOOKED_AT: Final = 60
 """Hits of the other arms, and texts of this one, among which the order is decided."""
 
-SEEDS: Final = 5
+SEEDS = 3
 """Best texts of the other arms a walk starts from, beside the names of the question."""
 
 SOURCES: Final = 10
 """Facts whose texts are brought along."""
 
-ASKED = 6.0
-"""What the names of the question weigh together, where the seeds together weigh 1."""
+STAYS = 0.1
+"""Share of its weight that such a text keeps: where it keeps much, what is a step away is nothing beside it."""
+
+ABOUT = 3.0
+"""How many times a name counts for a text that begins with it, which is about it."""
 
 WEIGHT = 1.5
-"""Of the best linked text, where the best hit of the other arms counts 1 and the last 0.
+"""Of the text that is linked best to the names asked for, and of the one best linked to the best texts, where the best
+hit of the other arms counts 1 and the last 0.
 
-``benchmarks/graph_retrieval.py --weights`` measures ASKED and WEIGHT, each question with those that others chose."""
+``benchmarks/graph_retrieval.py --weights`` measures these four, each question with those that others chose."""
 
+_ARTICLE = re.compile(r"(?:the|a|an) ")
+_BEGINNING: Final = 120
 _WORD = re.compile(r"\w[\w'’&.-]*")
 _WORD_ASKED = re.compile(r"\w[\w'’.-]*")
 _WORDS_OF_A_NAME: Final = 8
@@ -84,9 +90,19 @@ def links_of(
 
     Of texts the first weighs twice as much as the second.
     """
-    best = [(hit.kind, hit.id) for hit in hits if hit.kind in LINKED][:SEEDS]
-    seeds = [(*text, weight) for texts in (best, sources) for text, weight in zip(texts, _shares(texts), strict=True)]
-    return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1), ASKED)
+    best = [hit for hit in hits if hit.kind in LINKED][:SEEDS]
+    seeds = [(hit.kind, hit.id, w, _beginning(hit)) for hit, w in zip(best, _shares(best), strict=True)]
+    seeds += [(kind, id, w, "") for (kind, id), w in zip(sources, _shares(sources), strict=True)]
+    return Links(names_asked(text), seeds, [kind for kind in LINKED if kind in kinds], max(total, 1), STAYS, ABOUT)
+
+
+def _beginning(hit: Hit) -> str:
+    """Return the first words of a text, its title before them, without an article."""
+    title = hit.source.get("title") if hit.kind == "chunk" else None
+    text = f"{title}\n{hit.text}" if title else hit.text
+    lowered = text[:_BEGINNING].lower()
+    article = _ARTICLE.match(lowered)
+    return lowered[article.end() :] if article else lowered
 
 
 def _shares(texts: Sequence[object]) -> list[float]:
@@ -101,8 +117,7 @@ def with_linked(hits: Sequence[Hit], linked: Sequence[Hit], explain: bool) -> li
     """
     best, least = (hits[0].score, hits[-1].score) if hits else (1.0, 0.0)
     span = (best - least) or 1.0
-    most = max((hit.score for hit in linked), default=0.0) or 1.0
-    by_links = {(hit.kind, hit.id): hit.score / most for hit in linked}
+    by_links = {(hit.kind, hit.id): hit.score for hit in linked}
     texts = [hit for hit in hits if hit.kind in LINKED]
     there = {(hit.kind, hit.id) for hit in texts}
     texts += [replace(hit, score=least) for hit in linked if (hit.kind, hit.id) not in there]

@@ -143,18 +143,15 @@ class Links:
     """Starts of the graph arm: the names of a question, and the best texts found for it."""
 
     names: Sequence[str]
-    seeds: Sequence[tuple[Kind, int, float]]
-    """Kind, id and weight; those of the best texts add up to 1, and so do those of the sources of facts."""
+    seeds: Sequence[tuple[Kind, int, float, str]]
+    """Kind, id, weight (of the best texts, and of the sources of facts, 1 together), how it begins in lower case."""
     kinds: Sequence[Kind]
     total: int
     """Texts of these kinds."""
-    asked: float
-    """What the names of the question weigh together."""
-
-    @property
-    def most_texts(self) -> int:
-        """Names in more texts than this tell nothing."""
-        return max(MOST_TEXTS_FLOOR, min(int(MOST_TEXTS_SHARE * self.total), MOST_TEXTS))
+    stays: float
+    """Share of its weight that a seed keeps."""
+    about: float
+    """How many times a name counts for a text that begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +295,15 @@ class SearchStore:
         parameters = {
             "agent_id": self._agent_id,
             "names": [*links.names],
-            "asked": links.asked,
-            "seed_kinds": [kind for kind, _, _ in links.seeds],
-            "seed_ids": [id for _, id, _ in links.seeds],
-            "seed_weights": [weight for _, _, weight in links.seeds],
+            "seed_kinds": [seed[0] for seed in links.seeds],
+            "seed_ids": [seed[1] for seed in links.seeds],
+            "seed_weights": [seed[2] for seed in links.seeds],
+            "seed_beginnings": [seed[3] for seed in links.seeds],
+            "stays": links.stays,
+            "about": links.about,
             "kinds": [*links.kinds],
             "total": links.total,
-            "most_texts": links.most_texts,
+            "most_texts": max(MOST_TEXTS_FLOOR, min(int(MOST_TEXTS_SHARE * links.total), MOST_TEXTS)),
             "limit": limit,
             **filters.parameters(),
         }

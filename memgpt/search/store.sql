@@ -32,27 +32,28 @@ SELECT
     {rows_now}, coalesce((SELECT max(m.id) FROM {table} m WHERE m.agent_id = %(agent_id)s::text), 0))
 
 -- linked --
--- The graph arm: texts that mention the names the question asks for, and the names of the best texts so far. One step
--- of a random walk: a text spreads its weight over its names (rare ones more), a name spreads it evenly over the texts
--- that mention it, and the best texts keep their own. Names that too many texts mention tell nothing; of those no more
--- than most_texts + 1 are read. Of the question's names the longest count: "Bank of Ulm" does not also ask for Ulm.
+-- The graph arm: texts that mention the names the question asks for, and one step of a random walk from the best texts so
+-- far: a text spreads its weight over its names (rare ones more), a name spreads it evenly over the other texts that mention
+-- it. Names that too many texts mention tell nothing; of those no more than most_texts + 1 are read. Of the question's names
+-- the longest count: "Bank of Ulm" does not also ask for Ulm. The walk goes neither by them, which count already, nor by
+-- the name a text begins with, which leads to where it is. Both scores count from 0 to 1, or what is asked hides the step.
 WITH seed AS MATERIALIZED (
-    SELECT s.ord, s.kind, s.id, s.weight
-    FROM unnest(%(seed_kinds)s::text[], %(seed_ids)s::bigint[], %(seed_weights)s::real[])
-        WITH ORDINALITY AS s (kind, id, weight, ord)
+    SELECT s.ord, s.kind, s.id, s.weight, s.beginning
+    FROM unnest(%(seed_kinds)s::text[], %(seed_ids)s::bigint[], %(seed_weights)s::real[], %(seed_beginnings)s::text[])
+        WITH ORDINALITY AS s (kind, id, weight, beginning, ord)
 ),
 held AS MATERIALIZED (
     SELECT s.ord, s.weight, m.name
     FROM seed s
     JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'archival' AND m.archival_id = s.id
-    WHERE m.name <> ''
+    WHERE m.name <> '' AND NOT starts_with(s.beginning, m.name)
     UNION ALL
     SELECT s.ord, s.weight, m.name
     FROM seed s
     JOIN kg_mentions m ON m.agent_id = %(agent_id)s::text AND s.kind = 'chunk' AND m.chunk_id = s.id
-    WHERE m.name <> ''
+    WHERE m.name <> '' AND NOT starts_with(s.beginning, m.name)
     UNION ALL
-    SELECT 0, %(asked)s::real, n.name FROM unnest(%(names)s::text[]) AS n (name)
+    SELECT 0, 1, n.name FROM unnest(%(names)s::text[]) AS n (name)
 ),
 spread AS MATERIALIZED (
     SELECT n.name, l.kind, l.row_id, l.texts, ln(1 + %(total)s::bigint / l.texts::real) AS rarity
@@ -67,35 +68,59 @@ spread AS MATERIALIZED (
     ) AS l
     WHERE l.texts <= %(most_texts)s::bigint
 ),
-known AS MATERIALIZED (SELECT DISTINCT name, rarity FROM spread),
-weighed AS (
-    SELECT w.name, sum(w.part) AS weight
-    FROM (
-        SELECT h.name, h.weight * s.rarity / sum(s.rarity) OVER (PARTITION BY h.ord) AS part
-        FROM held h
-        JOIN known s ON s.name = h.name
-        WHERE h.ord > 0 OR NOT EXISTS (
-            SELECT FROM known longer
-            JOIN held asked ON asked.ord = 0 AND asked.name = longer.name
-            WHERE longer.name <> h.name AND strpos(' ' || longer.name || ' ', ' ' || h.name || ' ') > 0)
-    ) AS w
-    GROUP BY w.name
+known AS MATERIALIZED (SELECT DISTINCT name, texts, rarity FROM spread),
+asked AS MATERIALIZED (
+    SELECT h.name
+    FROM held h
+    JOIN known s ON s.name = h.name
+    WHERE h.ord = 0 AND NOT EXISTS (
+        SELECT FROM known longer
+        JOIN held other ON other.ord = 0 AND other.name = longer.name
+        WHERE longer.name <> h.name AND strpos(' ' || longer.name || ' ', ' ' || h.name || ' ') > 0)
 ),
-best AS MATERIALIZED (
-    SELECT r.kind, r.id, sum(r.weight) AS score
+part AS MATERIALIZED (
+    SELECT h.ord, h.name, h.weight * s.rarity / sum(s.rarity) OVER (PARTITION BY h.ord) / s.texts AS weight
+    FROM held h
+    JOIN known s ON s.name = h.name
+    WHERE (h.ord = 0) = (h.name IN (SELECT a.name FROM asked a))
+),
+weighed AS MATERIALIZED (
+    SELECT
+        p.name, coalesce(sum(p.weight) FILTER (WHERE p.ord = 0), 0) AS asked,
+        coalesce(sum(p.weight) FILTER (WHERE p.ord > 0), 0) AS step
+    FROM part p
+    GROUP BY p.name
+),
+scored AS (
+    SELECT
+        r.kind, r.id, sum(r.asked) AS asked, sum(r.step) AS step,
+        array_agg(r.name) AS names, array_agg(r.asked) AS by_asked, array_agg(r.step) AS by_step
     FROM (
-        SELECT s.kind, s.row_id AS id, w.weight / s.texts AS weight
+        SELECT s.kind, s.row_id AS id, w.name, w.asked, w.step
         FROM spread s
         JOIN weighed w ON w.name = s.name
         UNION ALL
-        SELECT s.kind, s.id, s.weight FROM seed s
+        SELECT s.kind, s.id, NULL, 0, %(stays)s::real * s.weight
+            - coalesce((SELECT sum(p.weight) FROM part p WHERE p.ord = s.ord), 0)
+        FROM seed s
     ) AS r
     WHERE r.kind = ANY (%(kinds)s::text[])
     GROUP BY r.kind, r.id
-    ORDER BY score DESC, r.kind, r.id
+),
+best AS MATERIALIZED (
+    SELECT s.*
+    FROM scored s
+    ORDER BY
+        s.asked / coalesce(nullif(max(s.asked) OVER (), 0), 1) + s.step / coalesce(nullif(max(s.step) OVER (), 0), 1) DESC,
+        s.kind, s.id
     LIMIT %(limit)s::integer
 )
-{texts}
+SELECT
+    t.kind, t.id, t.text, t.metadata, t.created_at, t.source,
+    t.asked / coalesce(nullif(max(t.asked) OVER (), 0), 1)
+        + t.step / coalesce(nullif(max(t.step) OVER (), 0), 1) AS similarity
+FROM ({texts}) AS t
+ORDER BY similarity DESC, t.kind, t.id
 
 -- occurring --
 -- Which of the phrases occur in any row that the filters leave: one that occurs nowhere is not demanded. They are parsed
@@ -171,11 +196,25 @@ LIMIT 1
  ) AS m)
 
 -- linked_text --
-SELECT '{kind}' AS kind, {hit}, b.score AS similarity
+-- What names bring to a text that begins with them, and so is about them, counts several times.
+SELECT '{kind}' AS kind, {hit}, b.asked + coalesce(o.asked, 0) AS asked, b.step + coalesce(o.step, 0) AS step
 FROM best b
 JOIN {table} m ON m.agent_id = %(agent_id)s::text AND m.id = b.id AND b.kind = '{kind}'
 {joins}
+CROSS JOIN LATERAL (
+    SELECT (%(about)s::real - 1) * sum(n.asked) AS asked, (%(about)s::real - 1) * sum(n.step) AS step
+    FROM (SELECT lower(left({titled}, 120)) AS beginning OFFSET 0) AS x
+    CROSS JOIN unnest(b.names, b.by_asked, b.by_step) AS n (name, asked, step)
+    WHERE starts_with(x.beginning, n.name) OR starts_with(x.beginning, 'the ' || n.name)
+        OR starts_with(x.beginning, 'a ' || n.name) OR starts_with(x.beginning, 'an ' || n.name)
+) AS o
 WHERE true {open} {filters}
+
+-- archival_titled --
+m.text
+
+-- chunk_titled --
+concat_ws(E'\n', nullif(d.title, ''), m.chunk_text)
 
 -- found --
 -- The first row says, as of the same moment, of which model the searched vectors are, in which time zone the agent's people

@@ -189,6 +189,36 @@ def test_what_the_best_text_names_is_found(memory: Memory) -> None:
     assert all("graph" not in (h.explain or {}) for h in memory.search(question, graph=False, explain=True))
 
 
+def test_the_second_hop_is_found_beside_the_names_asked_for(memory: Memory) -> None:
+    """Other texts about the firm asked for have more words of the question than the one about its founder."""
+    memory.remember_many(
+        [{"text": f"Filler number {n} speaks of weather and bread."} for n in range(60)]
+        + [{"text": f"Item {n} of the list says that Acme Works opened a place in spring."} for n in range(8)]
+        + [
+            {"text": "Acme Works is a firm; its founder was Quentin Marlowe."},
+            {"text": "In an old letter a baker thanks Quentin Marlowe for flour."},
+            {"text": "Quentin Marlowe grew up in Tromsø."},
+        ]
+    )
+    memory.graph.link()
+    question = "In what place did the founder of Acme Works live as a child?"
+    texts = [hit.text for hit in memory.search(question, limit=5)]
+    assert "Quentin Marlowe grew up in Tromsø." in texts
+    later = [hit.text for hit in memory.search(question, limit=40)]
+    assert later.index("Quentin Marlowe grew up in Tromsø.") < later.index(
+        "In an old letter a baker thanks Quentin Marlowe for flour."
+    )
+
+
+def test_a_text_is_about_what_it_begins_with(memory: Memory) -> None:
+    memory.documents.create([{"text": "Bread from there was sold at Kiel."}], title="The Bank of Ulm")
+    memory.remember("At Kiel somebody praised the Bank of Ulm.")
+    memory.graph.link()
+    hits = memory.search("who praised what stood beside the Bank of Ulm", explain=True)
+    links = {hit.kind: (hit.explain or {})["graph"]["score"] for hit in hits}
+    assert links["chunk"] > links["archival"] > 0
+
+
 def test_filters_hold_in_the_graph_arm(memory: Memory) -> None:
     memory.remember("The mill was built by Quentin Marlowe.", tags=["old"])
     memory.remember("Quentin Marlowe was born in Tromsø.", tags=["new"])
