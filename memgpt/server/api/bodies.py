@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
@@ -15,6 +14,7 @@ from memgpt.errors import InputError
 from memgpt.models import Json, Kind, Role
 from memgpt.scope import batches
 from memgpt.scope.batches import OnError, Outcome, Problem
+from memgpt.server.api.json_types import NUMBER, Flag, Moment, Span
 
 T = TypeVar("T")
 
@@ -24,9 +24,9 @@ Source = Annotated[str, Field(min_length=1, max_length=validation.MAX_SOURCE)]
 Content = Annotated[str, Field(max_length=validation.MAX_TEXT)] | Annotated[list[str | Json], Field(max_length=1000)]
 Description = Annotated[str, Field(max_length=validation.MAX_DESCRIPTION)]
 Tags = Annotated[list[Name], Field(max_length=1000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Vector = Annotated[list[float], Field(min_length=1, max_length=16000)]
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Share = Annotated[float, Field(ge=0, le=1), NUMBER]
+Vector = Annotated[list[Annotated[float, NUMBER]], Field(min_length=1, max_length=16000)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1), NUMBER]
 FileKind = Literal["ingest", "import", "import-agent"]
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
 HistoryKind = Literal[
@@ -59,16 +59,16 @@ class BlockCreate(Body):
     label: Name
     value: Annotated[str, Field(max_length=1_000_000)] = ""
     description: Description | None = None
-    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
-    read_only: bool = False
+    limit: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 5000
+    read_only: Flag = False
 
 
 class BlockUpdate(Body):
     model_config = _example(value="Name: Ann\nLikes: trains")
     value: Annotated[str | None, Field(max_length=1_000_000)] = None
     description: Description | None = None
-    limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
-    read_only: bool | None = None
+    limit: Annotated[int | None, Field(ge=1, le=1_000_000), NUMBER] = None
+    read_only: Flag | None = None
 
 
 class BlockAppend(Body):
@@ -85,7 +85,7 @@ class BlockReplace(Body):
 class BlockInsert(Body):
     model_config = _example(text="Speaks German", line=1)
     text: Text
-    line: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    line: Annotated[int | None, Field(ge=1, le=1_000_000), NUMBER] = None
 
 
 class BlockShare(Body):
@@ -100,14 +100,14 @@ class ArchivalCreate(Body):
     importance: Share = 0.5
     source: Source | None = None
     metadata: Json | None = None
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
+    created_at: Moment | None = None
+    expires_at: Moment | None = None
     embedding: Vector | None = None
 
 
 Path = Annotated[str, Field(min_length=1, max_length=validation.MAX_NAME)]
 FileContent = Annotated[str, Field(max_length=validation.MAX_TEXT)]
-Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Version = Annotated[int, Field(ge=0, le=2**31 - 1), NUMBER]
 
 
 class FileCreate(Body):
@@ -188,7 +188,7 @@ class ArchivalUpdate(Body):
     importance: Share | None = None
     source: Source | None = None
     metadata: Json | None = None
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
     embedding: Vector | None = None
 
 
@@ -205,12 +205,12 @@ class MessageCreate(Body):
     name: Name | None = None
     intent: Name | None = None
     intent_confidence: Share | None = None
-    tokens: Annotated[int | None, Field(ge=0, le=2**31 - 1)] = None
+    tokens: Annotated[int | None, Field(ge=0, le=2**31 - 1), NUMBER] = None
     """Counted when absent."""
     tool_calls: Annotated[list[Json] | None, Field(max_length=100)] = None
     tool_call_id: Name | None = None
     metadata: Json | None = None
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     embedding: Vector | None = None
 
 
@@ -270,41 +270,46 @@ class FactCreate(Body):
     type: Name
     target: Name | Id
     fact: Text | None = None
-    weight: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    weight: Annotated[float, Field(ge=0, le=1_000_000), NUMBER] | None = None
     """Of a new fact 1, of one that is there already what it has."""
-    valid_from: datetime | None = None
-    valid_to: datetime | None = None
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
     properties: Json | None = None
     provenance: tuple[ProvenanceKind, Id] | None = None
     """The kind and the id of the row it is from."""
-    functional: bool | None = None
+    functional: Flag | None = None
     """One target at a time; absent, the type decides."""
 
 
 class SearchRequest(Body):
-    model_config = _example(query="how does Ann like to travel?", limit=5)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"query": "how does Ann like to travel?", "limit": 5}],
+            "anyOf": [{"required": [n], "properties": {n: {"not": {"type": "null"}}}} for n in ("query", "vector")],
+        }
+    )
     query: Annotated[str | None, Field(max_length=20_000)] = None
     vector: Vector | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 10
-    offset: Annotated[int, Field(ge=0, le=9000)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 10
+    offset: Annotated[int, Field(ge=0, le=9000), NUMBER] = 0
     kinds: list[Kind] | None = None
     tags: Tags | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     metadata: Json | None = None
     roles: Annotated[list[Role] | None, Field(max_length=10)] = None
     intents: Tags | None = None
-    min_score: float | None = None
-    recency: Annotated[float, Field(ge=0, le=100)] = 0.0
-    importance: Annotated[float, Field(ge=0, le=100)] = 0.0
-    half_life: Annotated[str, Field(max_length=30, examples=["30d"])] = "30d"
+    min_score: Annotated[float | None, NUMBER] = None
+    recency: Annotated[float, Field(ge=0, le=100), NUMBER] = 0.0
+    importance: Annotated[float, Field(ge=0, le=100), NUMBER] = 0.0
+    half_life: Span = "30d"
     """Age that halves recency: 12h, 30d, 2w."""
-    now: datetime | None = None
+    now: Moment | None = None
     """When it is asked: what "yesterday" and "last week" are seen from; absent, this moment."""
-    graph: bool = True
+    graph: Flag = True
     """Whether facts about what the query names rise, and bring their texts."""
-    explain: bool = False
-    operators: Annotated[bool, Field(description='Whether "phrases", -words and OR mean something.')] = True
+    explain: Flag = False
+    operators: Annotated[Flag, Field(description='Whether "phrases", -words and OR mean something.')] = True
 
 
 class SearchBatch(Body):
@@ -315,11 +320,11 @@ class SearchBatch(Body):
 class ContextRequest(Body):
     model_config = _example(query="how does Ann like to travel?", budget_tokens=2000)
     query: Annotated[str | None, Field(max_length=20_000)] = None
-    budget_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    budget_tokens: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 2000
     session: Name | None = None
-    recent: Annotated[int, Field(ge=0, le=1000)] = 20
+    recent: Annotated[int, Field(ge=0, le=1000), NUMBER] = 20
     """Most messages to include without being recalled."""
-    limit: Annotated[int, Field(ge=1, le=1000)] = 20
+    limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 20
     """Most hits to recall."""
     kinds: list[Kind] | None = None
     summary: Text | None = None
@@ -339,13 +344,13 @@ class ForgetRequest(Body):
     id: Id | None = None
     session: Name | None = None
     """A whole conversation, in the place of a row."""
-    keep_history: bool = False
-    preview: bool = False
+    keep_history: Flag = False
+    preview: Flag = False
     """Remove nothing, and count what would be removed."""
 
 
 class JobCreate(Body):
-    model_config = _example(kind="reembed", arguments={"to": "openai:text-embedding-3-small"})
+    model_config = _example(kind="sleep", arguments={"apply": False})
     kind: Name
     arguments: Json = {}
 
@@ -354,19 +359,19 @@ class ChatTurn(Body):
     model_config = _example(text="When does my train leave?", session="2026-11-23")
     text: Text
     session: Name = "default"
-    stream: bool = False
+    stream: Flag = False
     """Server-sent events instead of one answer at the end."""
-    steps: Annotated[int, Field(ge=1, le=100)] = 30
+    steps: Annotated[int, Field(ge=1, le=100), NUMBER] = 30
     """Most requests to the model."""
-    tokens: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    tokens: Annotated[int | None, Field(ge=1, le=10_000_000), NUMBER] = None
     """Most tokens sent and received."""
-    seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    seconds: Annotated[float, Field(gt=0, le=3600), NUMBER] = 300.0
 
 
 class ChatResume(Body):
     model_config = _example(session="2026-11-23")
     session: Name = "default"
-    stream: bool = False
+    stream: Flag = False
 
 
 class ChatSession(Body):

@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+
+from memgpt.server.api.idempotency import IdempotentRoute
 
 _IDEMPOTENCY: Final = {
     "name": "Idempotency-Key",
@@ -27,12 +30,16 @@ def document(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
+        keyed = {
+            (context.path_format, method.lower())
+            for context in iter_route_contexts(app.routes)
+            if isinstance(context.original_route, IdempotentRoute)
+            for method in context.methods or ()
+        }
         for path, methods in app.openapi_schema["paths"].items():
             for method, operation in methods.items():
-                if _takes_idempotency_key(path, method):
+                if (path, method) in keyed and method != "get":
                     operation.setdefault("parameters", []).append(_IDEMPOTENCY)
+                if not app.state.service.keys_required:
+                    operation.pop("security", None)  # whoever reaches it may do everything
     return app.openapi_schema
-
-
-def _takes_idempotency_key(path: str, method: str) -> bool:
-    return path.startswith("/v1/agents") and "/chat" not in path and method in ("post", "put", "patch", "delete")

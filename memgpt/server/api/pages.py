@@ -14,13 +14,20 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 
 from memgpt import validation
-from memgpt.errors import InputError
+from memgpt.errors import InputError, NotFoundError
 from memgpt.server.api import segments
 
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(description="Most results of one page.", ge=1, le=1000)]
-After = Annotated[str | None, Query(description="The cursor a page before gave in `Next-Cursor`.", max_length=2000)]
+After = Annotated[
+    str | None,
+    Query(
+        description="The cursor a page before gave in `Next-Cursor`; 404 where it leads nowhere.",
+        max_length=2000,
+        pattern="^[A-Za-z0-9_-]+={0,2}$",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ def after(cursor: str | None, of: type[T]) -> T | None:  # noqa: ARG001 - the ty
     """Decode a cursor to the position it stands for.
 
     Raises:
-        InputError: it is not a cursor of ours.
+        NotFoundError: it is none that a page gave.
+        InputError: a value in it cannot be one of this list.
     """
     if cursor is None:
         return None
@@ -57,12 +65,17 @@ def after(cursor: str | None, of: type[T]) -> T | None:  # noqa: ARG001 - the ty
 
 
 def read(cursor: str) -> dict[str, Any]:
+    """Return what a cursor says, as JSON.
+
+    Raises:
+        NotFoundError: it is well-formed, and none that a page gave.
+    """
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
-        raise InputError("after is not a cursor: take it from the header Next-Cursor") from None
+        raise NotFoundError("after leads to no page: take it from the header Next-Cursor") from None
     if not isinstance(values, dict):
-        raise InputError("after is not a cursor: take it from the header Next-Cursor")
+        raise NotFoundError("after leads to no page: take it from the header Next-Cursor")
     return values
 
 

@@ -12,6 +12,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -155,9 +156,15 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     details = {404: "there is nothing at this address", 405: "this address has no such method"}
     detail = details.get(error.status_code, str(error.detail))
-    return response(
-        error.status_code, detail, request_id=request_id(request), scope=request.scope, headers=error.headers
-    )
+    headers = {**(error.headers or {}), **({"Allow": _methods(request)} if error.status_code == 405 else {})}
+    return response(error.status_code, detail, request_id=request_id(request), scope=request.scope, headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """Return the methods of all routes at an address; the first of them knows its own only."""
+    contexts = [c for c in iter_route_contexts(request.app.routes) if c.methods]
+    here = [c.methods for c in contexts if c.path_regex.match(request.scope["path"])]
+    return ", ".join(sorted({method for methods in here for method in methods or ()}))
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:

@@ -34,8 +34,8 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "5XX": {"model": AnthropicError, "description": "The service, or the upstream, cannot serve it now."},
 }
 
-_ADDRESSES: Final = re.compile(r"/v1/messages(?:/.*+)?")
-_SHARED: Final = re.compile(r"/v1/models(?:/.*+)?")
+_ADDRESSES: Final = re.compile(r"/v1/messages(?:/(?s:.*+))?")
+_SHARED: Final = re.compile(r"/v1/models(?:/(?s:.*+))?")
 _KINDS: Final[Mapping[int, str]] = {
     401: "authentication_error",
     403: "permission_error",

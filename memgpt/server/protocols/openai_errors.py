@@ -33,7 +33,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "5XX": {"model": OpenAIError, "description": "The service, or the upstream, cannot serve it now."},
 }
 
-_ADDRESSES: Final = re.compile(r"/v1/(?:chat/completions|embeddings|models|responses)(?:/.*+)?")
+_ADDRESSES: Final = re.compile(r"/v1/(?:chat/completions|embeddings|models|responses)(?:/(?s:.*+))?")
 _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
     401: ("authentication_error", "invalid_api_key"),
     403: ("permission_error", None),

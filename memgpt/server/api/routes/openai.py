@@ -19,6 +19,7 @@ from memgpt.errors import InputError, MissingExtraError
 from memgpt.models import Json
 from memgpt.server.api.bodies import Body
 from memgpt.server.api.callers import AnyCaller, TheService
+from memgpt.server.api.json_types import NUMBER
 from memgpt.server.api.prompting import AgentHeader, BudgetHeader, SessionHeader, upstream_of
 from memgpt.server.protocols import openai_chat, openai_errors, openai_responses, token_ids
 from memgpt.server.protocols.relay import Dialect, relay
@@ -73,7 +74,7 @@ class ResponseRequest(BaseModel):
     user: Annotated[str | None, Field(max_length=255)] = None
 
 
-Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+Tokens = Annotated[list[Annotated[int, Field(ge=0), NUMBER]], Field(min_length=1)]
 
 
 class EmbeddingRequest(Body):
@@ -86,7 +87,7 @@ class EmbeddingRequest(Body):
     )
     model: str | None = None
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int | None, Field(ge=1)] = None
+    dimensions: Annotated[int | None, Field(ge=1), NUMBER] = None
 
 
 @router.post("/chat/completions", response_model=None, responses=_STREAM)

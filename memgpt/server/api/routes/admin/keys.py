@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from memgpt.models import Key, Permission
 from memgpt.server.api import bodies, pages
+from memgpt.server.api.json_types import NUMBER, Moment
 from memgpt.server.api.routes.admin.operating import Operating
 from memgpt.server.keys import NewKey
 from memgpt.server.keys_store import AuditFilter, AuditLine
@@ -31,15 +32,15 @@ class KeyCreate(bodies.Body):
     """None that the asking key has not."""
     agents: Annotated[list[bodies.Name], Field(min_length=1, max_length=1000)]
     """Exact names, or beginnings that end in `*`; `*` alone is all."""
-    requests_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
-    expires_at: datetime | None = None
+    requests_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000), NUMBER] = None
+    expires_at: Moment | None = None
 
 
 class KeyRotation(bodies.Body):
     """How a key is replaced."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grace_seconds": 86_400}]})
-    grace_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
+    grace_seconds: Annotated[int, Field(ge=0, le=31_536_000), NUMBER] = 0
     """For which the old key still works."""
 
 
