@@ -16,7 +16,7 @@ async function textOf(data) {
 
 function prepare(root) {
   showTimes(root);
-  for (const button of root.querySelectorAll("[data-copy], [data-copies], [data-print]")) button.hidden = false;
+  for (const button of root.querySelectorAll(`${copied}, [data-print]`)) button.hidden = false;
 }
 
 document.addEventListener("change", (event) => {
