@@ -234,11 +234,11 @@ class Search:
         with span("search.collect"):
             answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
         if spelled := self._spelled(asked, answer.found, kinds):
-            asked = replace(asked, words=spelled)
+            typed, asked = asked.words, replace(asked, words=spelled)
             if self._scope.model.name == OFFLINE_MODEL:
                 embedded = self._embedded(spelled)  # other models cost a request, and read mistyped words
             with span("search.collect"):
-                answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
+                answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend, typed=typed)
         matches = answer.found
         if self._scope.model.name == OFFLINE_MODEL and not language_of(asked.words).alphabet:
             matches = [found._replace(similarity=None) for found in matches]  # that table knows none of these words
@@ -300,8 +300,10 @@ class Search:
         filters: Filters,
         *,
         graph: bool,
+        typed: str = "",
     ) -> Answer[Found]:
-        names = names_in(asked.words[:MOST_NAMED]) if graph and "fact" in kinds else []
+        texts = (asked.words, typed)  # what no text has may be the name of an entity
+        names = [n for text in texts for n in names_in(text[:MOST_NAMED])] if graph and "fact" in kinds else []
         dimensions = self._scope.model.dimensions
         narrowed = bool(asked.phrases or asked.excluded)
 

@@ -466,12 +466,16 @@ NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_fre
 NULL::integer[] AS matches
 
 -- frequencies_in --
-(SELECT coalesce(array_agg(f.frequency ORDER BY f.ord), '{}')
- FROM (
-    SELECT a.ord, coalesce(sum(cardinality(u.positions)), 0)::integer AS frequency
-    FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = ANY (a.lexemes)
-    GROUP BY a.ord
- ) AS f)
+-- How often a row has each word. Where all texts are of one language a word is one lexeme, and nothing is added up.
+CASE WHEN (SELECT bool_and(cardinality(q.lexemes) = 1) FROM asked q)
+    THEN (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
+          FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme)
+    ELSE (SELECT coalesce(array_agg(f.frequency ORDER BY f.ord), '{}')
+          FROM (
+              SELECT a.ord, coalesce(sum(cardinality(u.positions)), 0)::integer AS frequency
+              FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = ANY (a.lexemes)
+              GROUP BY a.ord
+          ) AS f) END
 
 -- totals --
 length(m.search) AS length,
@@ -585,7 +589,7 @@ SELECT
     'archival' AS kind, {hit}, w.session, CASE WHEN w.session IS NOT NULL THEN m.metadata ->> 'role' END AS role,
     CASE WHEN w.session IS NOT NULL THEN coalesce(
         m.metadata ->> 'speaker', m.metadata ->> 'name', m.metadata ->> 'author',
-        substring(m.text FROM '^([[:upper:]][^:.!?\n]{0,39}): ')) END AS name,
+        substring(m.text FROM E'^([[:upper:]][^:.!?\\n]{0,39}): ')) END AS name,
     NULL::text AS intent,
     c.candidate {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded)) AS candidate,

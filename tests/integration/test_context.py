@@ -45,6 +45,7 @@ def hit(kind: Any, id: int, text: str, score: float, **source: Any) -> Hit:
     given: dict[Any, dict[str, Any]] = {
         "message": {"role": "user", "name": None},
         "item": {"namespace": ["a"], "key": "k"},
+        "file": {"path": "/memories/a.md"},
     }
     return Hit(kind, id, score, text, {}, NOW, given.get(kind, {}) | source)
 
@@ -98,6 +99,7 @@ def test_sections_stand_in_order_with_their_sources() -> None:
             hit("chunk", 3, "Read me", 0.8, title="Guide", page=7, heading_path=["A", "B"]),
             hit("archival", 2, "Ann likes tea", 0.7),
             hit("item", 5, "Likes pizza", 0.65),
+            hit("file", 6, "Pack a tent", 0.63),
             hit("message", 9, "Earlier", 0.6),
         ],
         recent=[message(1, "Hello", "Ann"), message(2, "Bye")],
@@ -121,6 +123,9 @@ def test_sections_stand_in_order_with_their_sources() -> None:
         "",
         "# Documents",
         "[chunk 3, Guide, p. 7, A > B] Read me",
+        "",
+        "# Files",
+        "[file 6, /memories/a.md] Pack a tent",
         "",
         "# Conversation",
         "[message 9, 2024-05-01 09:30 UTC] user: Earlier",
@@ -179,7 +184,7 @@ def memory(dsn: str) -> Iterator[Memory]:
 
 def test_a_memory_composes_what_a_query_recalls(memory: Memory) -> None:
     context = memory.context("when does the Oslo flight leave?", budget_tokens=2000, summary="A trip.")
-    assert set(context.by_part()) == set(TITLES)
+    assert set(context.by_part()) == set(TITLES) - {"file"}, "files are recalled where they are asked for"
     assert context.tokens == scope_of(memory).count_tokens([context.text])[0]
     for item in context.items:
         assert item.text in context.text
