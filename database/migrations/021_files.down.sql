@@ -4,6 +4,17 @@ BEGIN;
 
 LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE;
 
+-- Its end needs every table with embeddings.
+DO $$
+BEGIN
+    IF to_regclass('embedding_switches') IS NOT NULL
+        AND EXISTS (SELECT FROM embedding_switches WHERE state IN ('running', 'switched')) THEN
+        RAISE EXCEPTION 'a change of the embedding model is under way'
+        USING HINT = 'memgpt reembed --finish keeps the new vectors, memgpt reembed --rollback the old ones.';
+    END IF;
+END
+$$;
+
 DROP FUNCTION IF EXISTS memory_matching_file(tsquery);
 
 DROP TABLE IF EXISTS file_chunks;

@@ -17,7 +17,9 @@ CREATE TABLE file_syncs (
 
 -- No samples of what somebody wrote, and none of agents, as in 015 and 017.
 ALTER TABLE file_syncs ALTER COLUMN agent_id SET STATISTICS 0;
+ALTER TABLE file_syncs ALTER COLUMN folder SET STATISTICS 0;
 ALTER TABLE file_syncs ALTER COLUMN path SET STATISTICS 0;
+ALTER TABLE file_syncs ALTER COLUMN sha256 SET STATISTICS 0;
 
 -- Isolated as in 013, and not exposed to anybody on Supabase.
 DO $$

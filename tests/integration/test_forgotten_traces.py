@@ -22,7 +22,7 @@ from memgpt.search.ranking import SoftMatcher
 from tests.traces import in_database
 
 SAMPLED = re.compile(
-    r"agent_id|(\w+_)?id|kind|type_of|status|role|action|actor|model|\w*embedding_model|media_type|languages?|runner"
+    r"agent_id|(\w+_)?id|kind|type_of|(\w+_)?type|status|role|action|actor|model|\w*embedding_model|media_type|languages?|runner"
     r"|requested_by|phase|undoes|shared_with|about|message_ids|recipe|provenance_kind|tokens_by_part|finish_reason|time_zone"
 )
 """Names of columns of texts, ids and lists in which nobody says anything: agents, roles, states, models, references."""
