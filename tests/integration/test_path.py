@@ -53,11 +53,11 @@ def rooms(modules: set[str]) -> set[str]:
 def test_a_search_passes_few_modules(memory: Memory) -> None:
     modules = passed(lambda: memory.search("what does Ann drink?"))
     assert rooms(modules) == {"database", "embeddings", "memory", "scope", "search", "telemetry", "validation"}
-    assert len(modules) <= 22, modules
+    assert len(modules) <= 30, modules
 
 
 def test_remembering_passes_few_modules(memory: Memory) -> None:
     texts = iter(["Bob lives in Graz.", "Bob plays chess.", "Bob sails."])
     modules = passed(lambda: memory.remember(next(texts)))
     assert rooms(modules) == {"archival", "database", "embeddings", "memory", "scope", "telemetry", "validation"}
-    assert len(modules) <= 16, modules
+    assert len(modules) <= 18, modules

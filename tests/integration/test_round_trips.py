@@ -32,7 +32,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     "search, nothing there": (1, lambda memory: memory.search("mill", tags=["no such tag"])),
     "search by days": (1, lambda memory: memory.search("what happened yesterday")),
     "search by a vector": (1, lambda memory: memory.search(vector=[0.1] * 256)),
-    "context": (4, lambda memory: memory.context("who built the mill")),
+    "context": (5, lambda memory: memory.context("who built the mill")),
     "remember": (1, lambda memory: memory.remember(f"note {next(numbers)}")),
     "remember what is there": (5, lambda memory: memory.remember("The mill was built of oak.")),
     "remember_many": (5, lambda memory: memory.remember_many(texts(20))),

@@ -32,6 +32,7 @@ TABLES: dict[Kind, str] = {
     "chunk": "document_chunks",
     "fact": "kg_relationships",
     "item": "store_items",
+    "file": "file_chunks",
 }
 
 
@@ -48,6 +49,7 @@ def fill(memory: Memory, topic: str = "flight to Oslo") -> None:
     memory.documents.create([{"text": f"Read: the {topic} leaves at 9:40", "metadata": {"a": 1}}], title="Plan")
     memory.graph.add_fact("Ann", "takes", topic, fact=f"Ann takes the {topic} at 9:40", properties={"a": 1})
     memory.items.put(("plans", "ann"), topic, {"plan": f"Stored: the {topic} leaves at 9:40", "a": 1})
+    memory.files.create(f"/memories/{topic}.md", f"Filed: the {topic} leaves at 9:40", metadata={"a": 1})
 
 
 def keys(hits: list[Hit]) -> list[tuple[Kind, int]]:
@@ -74,6 +76,7 @@ def test_every_kind_is_found_with_its_source(memory: Memory) -> None:
     assert (hits["chunk"].source["title"], hits["chunk"].source["chunk_index"]) == ("Plan", 0)
     assert (hits["fact"].source["source"], hits["fact"].source["type"]) == ("Ann", "takes")
     assert hits["item"].source == {"namespace": ["plans", "ann"], "key": "flight to Oslo"}
+    assert hits["file"].source["path"] == "/memories/flight to Oslo.md"
     assert {hit.metadata["a"] for hit in hits.values()} == {1}
     assert (hits["archival"].created_at, hits["message"].created_at) == (NOW, NOW)
     for kind in KINDS:
@@ -519,6 +522,15 @@ def load(memory: Memory, kind: Kind, count: int, agent: str, seed: int = 7) -> n
         )
         with scope.transaction() as connection:
             connection.execute(statement.encode(), (agent, texts, [scope_vector(v) for v in vectors]))
+    elif kind == "file":
+        file = memory.files.create("rows.md", "")
+        statement = (
+            "INSERT INTO file_chunks (agent_id, file_id, chunk_text, embedding_model, embedding)"
+            " SELECT %s, %s, i.text, 'wordllama-l2-supercat-256', i.embedding"
+            " FROM unnest(%b::text[], %b::vector[]) WITH ORDINALITY AS i (text, embedding, ord) ORDER BY ord"
+        )
+        with scope.transaction() as connection:
+            connection.execute(statement.encode(), (agent, file.id, texts, [scope_vector(v) for v in vectors]))
     else:
         ann, bob = memory.graph.add_entity("Ann"), memory.graph.add_entity("Bob")
         statement = (
@@ -626,8 +638,8 @@ def test_a_read_only_session_can_search(memory: Memory, dsn: str) -> None:
         name = sql.Identifier(direct.info.dbname)
         direct.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
     with Memory("ann", dsn=dsn) as standby:
-        assert len(standby.search("Oslo flight", recency=1.0, explain=True)) == 5
-        assert len(standby.search(vector=embedded(standby, "Oslo"))) == 5
+        assert len(standby.search("Oslo flight", recency=1.0, explain=True)) == len(KINDS)
+        assert len(standby.search(vector=embedded(standby, "Oslo"))) == len(KINDS)
         assert standby.search("") != []
 
 
