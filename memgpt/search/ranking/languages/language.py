@@ -136,7 +136,7 @@ def _dates(data: Mapping[str, Any], *, blanks: bool) -> DateWords:
         "{month}": _any_of(months),
         "{weekday}": _any_of(weekdays),
         "{unit}": _any_of(units),
-        "{count}": "|".join([r"\d+", _any_of(numbers)]),
+        "{count}": "|".join([r"(?<!\d)\d++", _any_of(numbers)]),
     }
 
     def pattern(text: str | None) -> re.Pattern[str]:
