@@ -45,48 +45,30 @@ def _database() -> Database:
     return open_database(options=options)
 
 
-class LocalMemoryTool(MemoryTool):
-    """The tool in the place of anthropic's, for a memory of its own."""
+class _OnDisk:
+    """A tool whose files are looked at on a disk, for a memory of its own."""
 
     def __init__(self, base_path: str = "./memory") -> None:
         memory = Memory(f"conformance-{uuid4().hex}", database=_database())
-        super().__init__(memory)
-        self.directory = OnDisk(memory, Path(base_path))
+        super().__init__(memory)  # type: ignore[call-arg]
+        self._files, self._directory = memory.files, Path(base_path)
 
     @property
     def base_path(self) -> Path:
-        """The directory the tests look at."""
-        return self.directory.written()
-
-
-class AsyncLocalMemoryTool(AsyncMemoryTool):
-    """The same for ``asyncio``."""
-
-    def __init__(self, base_path: str = "./memory") -> None:
-        memory = Memory(f"conformance-{uuid4().hex}", database=_database())
-        super().__init__(memory)
-        self.directory = OnDisk(memory, Path(base_path))
-
-    @property
-    def base_path(self) -> Path:
-        """The directory the tests look at."""
-        return self.directory.written()
-
-
-class OnDisk:
-    """The files of a memory in a directory, for whoever looks at a disk."""
-
-    def __init__(self, memory: Memory, directory: Path) -> None:
-        self._memory = memory
-        self._directory = directory
-
-    def written(self) -> Path:
-        """Write every file, and return the directory."""
-        for entry in self._memory.files.list():
+        """The directory the tests look at, with every file."""
+        for entry in self._files.list():
             target = self._directory / entry.path.removeprefix("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._memory.files.read(entry.path).content.encode())
+            target.write_bytes(self._files.read(entry.path).content.encode())
         return self._directory
+
+
+class LocalMemoryTool(_OnDisk, MemoryTool):
+    """The tool in the place of anthropic's."""
+
+
+class AsyncLocalMemoryTool(_OnDisk, AsyncMemoryTool):
+    """The same for ``asyncio``."""
 
 
 def pytest_configure() -> None:
