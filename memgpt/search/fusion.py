@@ -19,7 +19,6 @@ from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, ra
 from memgpt.search.ranking.dates import moment_in
 from memgpt.search.ranking.languages.language import language_of
 from memgpt.search.ranking.model import packaged_calibration
-from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.words import Texts, split
 from memgpt.search.store import Found, Nearest
 
@@ -73,16 +72,18 @@ def order(
     blend: Blend,
     explain: bool,
     matcher: SoftMatcher,
-    zone: tzinfo = UTC,
+    zone: tzinfo | None = None,
 ) -> list[Hit]:
-    """All kinds in one order: their rows are ranked together, by the statistics of all; days are those of ``zone``."""
+    """All kinds in one order: their rows are ranked together, by the statistics of all. Of a question that names days,
+    ``zone`` is where they are days."""
     if not matches:
         return []
+    dated, zone = zone is not None, zone or UTC
     by_key = {_key(f): f for f in matches}
     hops = {} if blend else {(f.kind, f.id): f.hops for f in matches if f.hops is not None}
     by_kind = collections(matches)
     totals = statistics(by_kind)
-    candidates = rows(matches, totals.terms, zone, dated=names_days(text))
+    candidates = rows(matches, totals.terms, zone, dated=dated)
     ranked = rank(
         text,
         candidates,
@@ -187,11 +188,12 @@ def statistics(collections: Mapping[Kind, _Collection]) -> Statistics:
 def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC, *, dated: bool = False) -> list[Candidate]:
     """Return what is ranked; where the question is ``dated``, memories are of the time that their metadata says."""
     before, after = _neighbours(matches)
+    keys = map(_key, matches)
     named = {name: [_in_name(term, name) for term in terms] for name in {f.name for f in matches if f.name}}
     sessions = {(f.kind, f.session): f.session_frequencies for f in matches if f.session_frequencies is not None}
     return [
         Candidate(
-            id=_key(f),
+            id=key,
             content=f.text,
             frequencies=_frequencies(f, len(terms)),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
@@ -201,13 +203,13 @@ def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC, *, 
             session=f.session,
             session_frequencies=sessions.get((f.kind, f.session)) or (),
             in_name=named[f.name] if f.name else (),
-            before=before.get(_key(f), ()),
-            after=after.get(_key(f), ()),
+            before=before.get(key, ()),
+            after=after.get(key, ()),
             cosine=f.similarity,
             candidate=f.candidate,
             of_the_user=f.role == "user" or (f.kind == "archival" and f.role is None),
         )
-        for f in matches
+        for key, f in zip(keys, matches, strict=True)
     ]
 
 

@@ -255,7 +255,7 @@ class Search:
         words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
         with span("search.rank"), words as matcher:
             depth = max(most, LOOKED_AT) if linking else most
-            zone = ZoneInfo(answer.zone) if answer.zone and names_days(asked.words) else UTC
+            zone = (ZoneInfo(answer.zone) if answer.zone else UTC) if names_days(asked.words) else None
             plain = ordered(asked.words, matches, depth, blend, explain, matcher, zone)
         if not linking:
             return plain
