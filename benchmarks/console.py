@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import psycopg
-import uvicorn
-from playwright.sync_api import Page, sync_playwright
-from pydantic import SecretStr
+from playwright.sync_api import Page
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks import fixtures
+from benchmarks import browser, fixtures
 from benchmarks.agents import SQL as AGENTS
-from memgpt import Settings
-from memgpt.cli.operator.serving import Face, compose
 from memgpt.database import queries
-from memgpt.server.api.protocol import PatientProtocol
-from memgpt.server.service import Service
 
 SQL = queries.beside("benchmarks.console")
 
@@ -35,23 +23,16 @@ PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 def main() -> None:
     options = fixtures.arguments(__doc__).parse_args()
     rows = TINY if options.tiny else FULL if options.full else QUICK
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        sys.exit("bench-console needs Chromium on PATH")
+    browser.need()
     result = fixtures.Result("console", "First contentful paint of the console's pages")
-    with fixtures.own_server() as server, sync_playwright() as playwright:
+    with fixtures.own_server() as server:
         dsn = fixtures.database(server, "console")
         with psycopg.connect(dsn, autocommit=True) as owner:
             owner.execute(AGENTS.fill, {"agents": rows})
             owner.execute(SQL.fill, {"memories": rows})
             owner.execute("VACUUM (ANALYZE)")
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])],
-        )
-        with served(dsn) as address:
-            measure(browser.new_context(base_url=address).new_page(), rows, 3 if options.tiny else 15, result)
-        browser.close()
+        with browser.browsing() as chromium, browser.served(dsn, _with_empty_page) as address:
+            measure(chromium.new_context(base_url=address).new_page(), rows, 3 if options.tiny else 15, result)
     result.publish(keep=not options.tiny)
 
 
@@ -85,28 +66,6 @@ def _visit(page: Page, path: str, seconds: list[float]) -> Callable[[int], objec
         seconds.append(paint / 1000)
 
     return visit
-
-
-@contextmanager
-def served(dsn: str) -> Iterator[str]:
-    """The service behind a real socket, without keys, and an empty page beside it."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        port = listening.getsockname()[1]
-        settings = Settings(database_url=SecretStr(dsn), embedding_model="none")
-        app, _ = compose(Service(settings, keys_required=False), Face(with_worker=False), port)
-        config = uvicorn.Config(
-            _with_empty_page(app), http=PatientProtocol, log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def _with_empty_page(app: ASGIApp) -> ASGIApp:

@@ -6,29 +6,18 @@ floor is a canvas of the same size on which nothing but its clearing happens. Ne
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-import uvicorn
-from playwright.sync_api import Page, sync_playwright
-from pydantic import SecretStr
+from playwright.sync_api import Page
 
-from benchmarks import fixtures
+from benchmarks import browser, fixtures
 from memgpt import Memory
-from memgpt.cli.operator.serving import Face, compose
 from memgpt.config import settings
 from memgpt.database import queries
 from memgpt.database.connection import connect
-from memgpt.server.console import assets
-from memgpt.server.service import Service
 
 SQL = queries.beside("benchmarks.graph_drawing")
 AGENT = "graph"
@@ -92,26 +81,6 @@ QUICK = Size(5_000, 3, 2_000)
 FULL = Size(5_000, 10, 4_000)
 
 
-@contextmanager
-def console(dsn: str) -> Iterator[str]:
-    """The console without keys, behind a real socket."""
-    options = settings().model_copy(update={"database_url": SecretStr(dsn), "embedding_model": "none"})
-    service = Service(options, keys_required=False)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        port = listening.getsockname()[1]
-        app, _ = compose(service, Face(with_worker=False), port)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 def per_second(frames: list[float]) -> tuple[float, float]:
     """Frames a second, and milliseconds of the longest wait for one."""
     waits = [after - before for before, after in pairwise(frames)]
@@ -121,9 +90,7 @@ def per_second(frames: list[float]) -> tuple[float, float]:
 def main() -> None:
     options = fixtures.arguments(__doc__.splitlines()[0]).parse_args()
     size = TINY if options.tiny else FULL if options.full else QUICK
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None or not assets.vendored():
-        raise SystemExit("this needs chromium on PATH, and the libraries of `make vendor`")
+    browser.need()
     with fixtures.own_server() as server:
         dsn = fixtures.database(server, "drawing")
         with Memory(AGENT, dsn=dsn, options=settings().model_copy(update={"embedding_model": "none"})) as memory:
@@ -131,12 +98,9 @@ def main() -> None:
         with connect(dsn) as connection:
             connection.execute(SQL.entities, {"agent_id": AGENT, "nodes": size.nodes})
             connection.execute(SQL.facts, {"agent_id": AGENT, "nodes": size.nodes})
-        with console(dsn) as address, sync_playwright() as playwright:
-            arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-            browser = playwright.chromium.launch(executable_path=program, args=arguments)
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+        with browser.browsing() as chromium, browser.served(dsn) as address:
+            page = chromium.new_page(viewport={"width": 1280, "height": 800})
             result = measured(page, f"{address}/agents/{AGENT}/graph?from=100001&hops=10", size)
-            browser.close()
     result.publish(keep=not options.tiny)
 
 
