@@ -215,7 +215,7 @@ def _facade(kind: Any) -> type[AsyncFacade]:
         if not name.startswith("_"):
             members[name] = _member(name, inspect.getattr_static(kind, name))
     if hasattr(kind, "__getitem__"):
-        members["__getitem__"] = lambda self, key: _wrapped(self._threads, lambda: self._find()[key])(CoreBlock)
+        members["__getitem__"] = lambda self, key: _facade(CoreBlock)(self._threads, lambda: self._find()[key])
     if hasattr(kind, "__iter__"):
         members["__aiter__"] = lambda self: _iterated(self._threads, lambda: iter(self._find()))
     return type(f"Async{kind.__name__}", (AsyncFacade,), members)
@@ -239,7 +239,8 @@ def _member(name: str, member: Any) -> Any:
     @wraps(member)
     async def call(self: AsyncFacade, *args: Any, **kwargs: Any) -> Any:
         result = await self._threads.run(lambda: getattr(self._find(), name)(*args, **kwargs))
-        return _wrapped(self._threads, lambda: result)(type(result)) if isinstance(result, _HANDLES) else result
+        kind: Any = type(result)
+        return _facade(kind)(self._threads, lambda: result) if issubclass(kind, _HANDLES) else result
 
     return call
 
@@ -253,10 +254,6 @@ def _entering(name: str, member: Any) -> Any:
             yield OpenTransaction(self._threads, value) if isinstance(value, Connection) else value
 
     return enter
-
-
-def _wrapped(threads: _CallThreads, find: Callable[[], Any]) -> Callable[[Any], AsyncFacade]:
-    return lambda kind: _facade(kind)(threads, find)
 
 
 async def _iterated(threads: _CallThreads, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:

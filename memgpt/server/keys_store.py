@@ -31,17 +31,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLine:
-    """One line of the audit log as it is read; the fields are those of :class:`Entry`."""
+class AuditLine(Entry):
+    """One line of the audit log as it is read."""
 
     id: int
-    logged_at: datetime
-    request_id: str
-    key_id: str | None
-    agent_id: str | None
-    action: str
-    status: int
-    client: str | None
 
 
 @dataclass(frozen=True, slots=True)
