@@ -25,7 +25,7 @@ SELECT
 -- Embedded rows of a kind: those that were known, and those with a later id than any of them.
 %({kind}_rows)s::bigint + (
     SELECT count(*) FROM {table} m
-    WHERE m.agent_id = %(agent_id)s::text AND m.id > %({kind}_last)s::bigint AND m.embedding_model IS NOT NULL {open})
+    WHERE m.agent_id = %(agent_id)s::text AND m.id > %({kind}_last)s::bigint AND m.embedding_model IS NOT NULL {living})
 
 -- counts --
 '{kind}', jsonb_build_array(
@@ -541,7 +541,7 @@ windows AS MATERIALIZED (
                 SELECT b.id
                 FROM (
                     SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
-                    WHERE m.agent_id = %(agent_id)s::text AND m.id < f.id {open}
+                    WHERE m.agent_id = %(agent_id)s::text AND m.id < f.id {living}
                     ORDER BY m.id DESC
                     LIMIT 8
                 ) AS b
@@ -552,7 +552,7 @@ windows AS MATERIALIZED (
                 SELECT b.id
                 FROM (
                     SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
-                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at < f.created_at {open}
+                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at < f.created_at {living}
                     ORDER BY m.created_at DESC
                     LIMIT 8
                 ) AS b
@@ -564,7 +564,7 @@ windows AS MATERIALIZED (
                 SELECT a.id
                 FROM (
                     SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
-                    WHERE m.agent_id = %(agent_id)s::text AND m.id > f.id {open}
+                    WHERE m.agent_id = %(agent_id)s::text AND m.id > f.id {living}
                     ORDER BY m.id
                     LIMIT 8
                 ) AS a
@@ -575,7 +575,7 @@ windows AS MATERIALIZED (
                 SELECT a.id
                 FROM (
                     SELECT m.id, m.created_at, {session_of} AS session FROM archival_memories m
-                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at > f.created_at {open}
+                    WHERE m.agent_id = %(agent_id)s::text AND m.created_at > f.created_at {living}
                     ORDER BY m.created_at
                     LIMIT 8
                 ) AS a
@@ -712,6 +712,17 @@ AND %(tags)s::text[] IS NULL
 -- tagged_looked_up --
 
 -- open --
+
+-- living --
+-- What is open, where rows are read in the order of their ids or times. An index of those that are not superseded cannot
+-- serve this form: before there are statistics it seems to hold next to nothing, and would be read whole for each row.
+{open}
+
+-- archival_living --
+AND (m.superseded_at IS NULL OR m.superseded_at > 'infinity'::timestamptz) AND (m.expires_at IS NULL OR m.expires_at > now())
+
+-- fact_living --
+AND (m.superseded_at IS NULL OR m.superseded_at > 'infinity'::timestamptz)
 
 -- said --
 

@@ -108,6 +108,21 @@ def test_the_thirtieth_call_of_a_connection_is_planned_as_the_first(
         assert explained["Plan"]["Plan Rows"] == pytest.approx(estimate, rel=0.3)
 
 
+def test_neighbours_of_fresh_memories_are_read_beside_them(skewed: tuple[Connection, CodeType, int]) -> None:
+    """Each memory of a session looks at a few rows around it, and never at all that the agent has."""
+    connection, code, dimensions = skewed
+    connection.execute("""UPDATE archival_memories SET metadata = '{"session": "s"}' WHERE agent_id = 'large'""")
+    ranked = forms(code)[1]
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        connection.execute(f"SET plan_cache_mode = {mode}")
+        [[[explained]]] = connection.execute(
+            b"EXPLAIN (ANALYZE, FORMAT JSON) " + ranked, given("large", dimensions), prepare=False
+        ).fetchall()
+        looked_at = [n for n in nodes(explained["Plan"]) if "Scan" in str(n["Node Type"]) and n["Actual Loops"] > 10]  # type: ignore[operator]
+        assert looked_at
+        assert max(n["Actual Rows"] for n in looked_at) < 50, mode  # type: ignore[type-var]
+
+
 def prepared(connection: Connection) -> tuple[int, int]:
     """How often the search was executed by the plan for all agents, and by one of its own."""
     rows = connection.execute(
