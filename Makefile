@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 STAMP := $(VENV)/.installed
 # What tests a client, a model or a file, and no statement of its own, runs on PostgreSQL 18 alone.
-NOT_ON_16 := agent agent_wire benchmarks bounded_answers chat_* cli* embedded embedding_* extraction fork ingest \
-	own_server server_command transcript*
+NOT_ON_16 := agent agent_wire async_memory benchmarks bounded_answers chat_* cli* embedded embedding_* extraction fork ingest \
+	memory_tool own_server path server_command transcript*
 # On a terminal pip shows its progress; elsewhere only what went wrong.
 PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.

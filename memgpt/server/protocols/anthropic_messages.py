@@ -15,8 +15,8 @@ from memgpt.server.protocols.reply import Reply, loaded
 from memgpt.server.protocols.said import Said
 from memgpt.server.protocols.sse import event
 
-_REMINDER: Final = re.compile(r"\s*+<system-reminder>.*</system-reminder>\s*", re.DOTALL)
-"""What coding agents write into the user's messages for the model: instructions, and other in each request."""
+_REMINDER: Final = ("<system-reminder>", "</system-reminder>")
+"""Between them is what coding agents write into the user's messages for the model: instructions, others each time."""
 _SESSION: Final = re.compile(r"_session_([A-Za-z0-9-]{8,64})$")
 
 
@@ -126,7 +126,8 @@ def _of_user(blocks: Sequence[Mapping[str, Any]]) -> list[Said]:
 
 def _is_reminder(block: Mapping[str, Any]) -> bool:
     text = block.get("text")
-    return isinstance(text, str) and _REMINDER.fullmatch(text) is not None
+    begin, end = _REMINDER
+    return isinstance(text, str) and text.strip().startswith(begin) and text.strip().endswith(end)
 
 
 def _session_in(user_id: Any) -> str | None:
