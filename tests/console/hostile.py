@@ -49,6 +49,9 @@ def fill(memory: Memory, texts: tuple[str, ...]) -> None:
         memory.graph.add_fact(near, short, texts[0][:200], fact=text[:5000], provenance=source, valid_to="2020-01-01")
         memory.core.create(f"{clean} {n}", text[:5000], description=short, limit=10_000)
         facts = [{"source": clean[:100] + str(n), "type": "says", "target": clean[:100], "fact": short}]
+        printable = "".join(c for c in short if c.isprintable())
+        memory.files.write(f"/{printable} {n}", f"{text} {n}", metadata={short: short})
+        memory.items.put((clean, "of"), f"{clean} {n}", {short: text[:50_000]})
         memory.proposals.propose_facts(facts, reason=short, evidence={short: text[:2000]})
     _talk(memory, texts)
     memory.archival.supersede(memory.archival.list(limit=1000)[-1].id, f"{texts[0]} now")

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
+from memgpt.items.items import NewItem
 from memgpt.memory import Memory
 from memgpt.server.console import Console
 from tests.console.conftest import Visitor
@@ -25,6 +26,13 @@ BUDGET = {
     "/agents/ann/search/context?q=flight": 7,
     "/agents/ann/documents": 2,
     "/agents/ann/documents/1": 4,
+    "/agents/ann/files": 2,
+    "/agents/ann/files/1": 2,
+    "/agents/ann/files/1/edit": 2,
+    "/agents/ann/files?at=2100-01-01T00:00:00": 2,
+    "/agents/ann/items": 2,
+    "/agents/ann/items?label=users&label=ann": 2,
+    "/agents/ann/items/value?label=users&label=ann&key=key%200": 2,
     "/agents/ann/conversations": 2,
     "/agents/ann/conversations/s1": 2,
     "/agents/ann/blocks": 2,
@@ -81,6 +89,10 @@ def fill(memory: Memory, start: int, end: int) -> None:
         memory.graph.add_fact("Ann", f"knows_{n % 5}", f"Thing {n}", provenance=("archival", 1))
         memory.graph.add_fact(f"Thing {n}", "near", f"Thing {n + 1}")
     memory.core["human"].append(f"Line {start}")
+    items = [NewItem(("users", f"ann{n % 60 or ''}"), f"key {n}", {"n": n}, text="") for n in range(start, end)]
+    memory.items.put_many(items)
+    for n in range(start, min(end, start + 60)):
+        memory.files.write(f"/notes/{n}.md", f"Note {n}")
     for n in range(start, min(end, start + 20)):
         memory.documents.add(f"# Title {n}\n\nText {n}", source=f"file {n}")
 

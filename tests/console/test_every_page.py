@@ -17,6 +17,10 @@ PAGES = (
     "/agents/ann/blocks",
     "/agents/ann/memories",
     "/agents/ann/documents",
+    "/agents/ann/files",
+    "/agents/ann/files/1",
+    "/agents/ann/items?label=users",
+    "/agents/ann/items/value?label=users&key=ann",
     "/agents/ann/conversations/montag",
     "/agents/ann/search?q=flight",
     "/agents/ann/graph",
@@ -46,6 +50,8 @@ def fill(memory: Memory) -> None:
     memory.graph.add_fact("אן", "גרה_ב", "חיפה", valid_to="2020-01-01")
     memory.graph.add_fact("אן", "visits", "A place whose name is long " * 6, valid_from="2021-01-01")
     memory.messages.append("user", "明日の列車は何時に出ますか。", session="montag")
+    memory.files.write("/memories/" + "a-long-name-without-any-space-" * 6, "明日の列車 " * 50)
+    memory.items.put(("users",), "ann", {"likes": "רכבות " * 40})
     memory.documents.add(
         "# Handbook\n\nThe hut opens at noon.", source="a-long-name-without-any-space-" * 8, title="手引き"
     )

@@ -54,6 +54,7 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
         "session": memory.messages.sessions(limit=1)[0].session,
         "memories": str(min(one.id for one in memory.archival.list(limit=1000, superseded=True))),
         "documents": str(memory.documents.list(limit=1)[0].id),
+        "files": str(memory.files.list(limit=1)[0].id),
         "entities": str(memory.graph.overview(limit=1).most_connected[0].id),
         "conversations": str(memory.messages.list(limit=1)[0].id),
         "chat": str(TurnRecord(memory, "default").steps(None, 1)[0].id),
@@ -66,12 +67,19 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
 
     routes = [route for router in application[1].routers for route in router.routes if isinstance(route, APIRoute)]
     pages = [filled(route.path) for route in routes if "GET" in (route.methods or ()) and "{agent}" in route.path]
+    item = memory.items.search(limit=1)[0].item
+    place = addresses.address(label=item.namespace, key=item.key)[1:]
     queries = {"expected": "?q=flight&kind=archival&id=1", "compare": "?a=flight&b=evil", "search": "?q=flight"}
-    asked = [path + queries.get(path.rpartition("/")[2], "") for path in pages if not path.endswith("/context/text")]
+    asked = [
+        path + (place if "/items/" in path else queries.get(path.rpartition("/")[2], ""))
+        for path in pages
+        if not path.endswith("/context/text")
+    ]
     searched = addresses.address("agents", memory.agent, "search")
     graph = f"{addresses.address('agents', memory.agent, 'graph')}?from={names['entities']}"
     drawn = [graph, f"{graph}&view=table&open={names['entities']}"]
-    return ["/", *asked, *drawn, f"{searched}?q=", f"{searched}/context?q=flight&budget=100000"]
+    namespace = addresses.address("agents", memory.agent, "items", label=item.namespace)
+    return ["/", namespace, *asked, *drawn, f"{searched}?q=", f"{searched}/context?q=flight&budget=100000"]
 
 
 def test_no_page_has_an_element_that_a_text_made(

@@ -27,6 +27,8 @@ def fill(dsn: str, agent: str, word: str) -> str:
         memory.messages.append("user", f"The flight of {word}", session="monday")
         memory.documents.add(f"# Flight\n\nThe flight of {word}", title=word)
         memory.core.create("human", f"The flight of {word}")
+        memory.files.write("/flight.md", f"The flight of {word}")
+        memory.items.put(("human",), "flight", {"of": word})
         memory.graph.add_fact(word, "flies_to", f"{word} town")
         return str(memory.history("block", limit=1)[0].change_id)
 
@@ -59,6 +61,9 @@ def test_no_page_tells_of_another_tenant(
         "theme": "dark",
         "q": "flight",
         "kind": "archival",
+        "content": "mine",
+        "to": "/mine.md",
+        "key": "flight",
         "id": "1",
         "a": JEWEL,
         "b": "flight",

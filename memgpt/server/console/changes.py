@@ -136,6 +136,21 @@ def row_address(kind: str, row: Mapping[str, Any] | None, id: int, url: Url) -> 
             return url("documents", id)
         case "chunk" if row["document_id"]:
             return url("documents", row["document_id"], chunk=id) + f"#c{id}"
+        case "file":
+            return url("files", id)
+        case "file_chunk":
+            return url("files", row["file_id"])
+        case "item":
+            return url("items", "value", label=row["namespace"], key=row["key"])
+    return None
+
+
+def text_of_version(changes: Sequence[Change], version: int) -> str | None:
+    """Return what a block or a file said in a version, if changes of it know that."""
+    for change in changes:
+        for row in (change.new, change.old):
+            if row and row.get("version") == version:
+                return _text(change.kind, row)
     return None
 
 

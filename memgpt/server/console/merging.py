@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Final, Literal
+
+from memgpt.errors import InputError
+from memgpt.server.console.texts import say
+
+BY_LINES: Final = 1_000_000
+"""Characters of three texts from which they are not compared by lines: that takes the square of their number."""
 
 Taken = Literal["same", "theirs", "mine", "conflict"]
 Choice = Literal["theirs", "mine", "both"]
@@ -32,7 +38,9 @@ Hunk = tuple[int, int, Sequence[str]]
 
 
 def merge(base: str, theirs: str, mine: str) -> list[Region]:
-    """Cut three texts into stretches that somebody changed, or nobody."""
+    """Cut three texts into stretches that somebody changed, or nobody; very long ones stay whole."""
+    if len(base) + len(theirs) + len(mine) > BY_LINES:
+        return [_region(base.split("\n"), theirs.split("\n"), mine.split("\n"))]
     old = base.split("\n")
     now, wanted = _hunks(old, theirs.split("\n")), _hunks(old, mine.split("\n"))
     regions: list[Region] = []
@@ -50,6 +58,14 @@ def merge(base: str, theirs: str, mine: str) -> list[Region]:
 def merged(regions: Sequence[Region], choices: Mapping[int, Choice]) -> str:
     """Return the text, with what was chosen for each stretch that both sides changed."""
     return "\n".join(line for n, region in enumerate(regions) for line in region.lines(choices.get(n, "mine")))
+
+
+def chosen(text: str) -> tuple[int, Choice]:
+    """Read what a form says of one stretch: ``3:both``."""
+    number, _, side = text.partition(":")
+    if not number.isdigit() or side not in ("theirs", "mine", "both"):
+        raise InputError(say("blocks.bad_choice"))
+    return int(number), side  # type: ignore[return-value]
 
 
 def _hunks(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:

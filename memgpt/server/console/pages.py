@@ -32,6 +32,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("blocks", ("blocks",), "b"),
     ("memories", ("memories",), "m"),
     ("documents", ("documents",), "d"),
+    ("files", ("files",), "f"),
+    ("items", ("items",), "i"),
     ("conversations", ("conversations",), "c"),
     ("search", ("search",), "s"),
     ("chat", ("chat",), "t"),

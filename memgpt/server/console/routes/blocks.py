@@ -14,8 +14,9 @@ from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Block, Change
 from memgpt.server.console import visits
 from memgpt.server.console.addresses import Name
+from memgpt.server.console.changes import text_of_version
 from memgpt.server.console.diff import difference
-from memgpt.server.console.merging import Choice, merge, merged
+from memgpt.server.console.merging import chosen, merge, merged
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Visit, Writing
@@ -97,7 +98,7 @@ def merge_block(
     if block.version != version:
         return _conflict(visit, label, base, wanted)
     regions = merge(_value_of(visit, block, base) or "", block.value, wanted)
-    text = merged(regions, dict(map(_choice, choice or ())))
+    text = merged(regions, dict(map(chosen, choice or ())))
     return _saved(visit, visit.memory.core[label].rethink(text, expected_version=version))
 
 
@@ -179,24 +180,22 @@ def _conflict(visit: Visit, label: str, base: int, wanted: str) -> Response:
     block = visit.memory.core[label].block
     changes = visit.memory.history(label=label, limit=1)
     regions = merge(_value_of(visit, block, base) or "", block.value, wanted)
-    values = _editor(visit, block, wanted) | {"base": base, "regions": regions, "by": changes[0] if changes else None}
-    return visit.page("block_conflict.html", values, status=409)
+    values = {
+        "section": "blocks",
+        "name": label,
+        "now": block.version,
+        "base": base,
+        "value": wanted,
+        "regions": regions,
+        "by": changes[0] if changes else None,
+        "up": visit.url("blocks", label),
+        "merge_at": visit.url("blocks", label, "merge"),
+    }
+    return visit.page("conflict.html", values, status=409)
 
 
 def _value_of(visit: Visit, block: Block, version: int) -> str | None:
     """Return the value of a version, as the history has it; nothing where that is too long ago."""
     if block.version == version:
         return block.value
-    for change in visit.memory.history(label=block.label, limit=LOOKED_BACK):
-        for row in (change.new, change.old):
-            if row and row.get("version") == version:
-                return _value(row)
-    return None
-
-
-def _choice(text: str) -> tuple[int, Choice]:
-    """Read what a form says of one stretch: ``3:both``."""
-    number, _, side = text.partition(":")
-    if not number.isdigit() or side not in ("theirs", "mine", "both"):
-        raise InputError(say("blocks.bad_choice"))
-    return int(number), side  # type: ignore[return-value]
+    return text_of_version(visit.memory.history(label=block.label, limit=LOOKED_BACK), version)

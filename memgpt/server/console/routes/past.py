@@ -15,7 +15,14 @@ from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Visit
 
 PAGE: Final = 50
-SECTION: Final = {"block": "blocks", "archival": "memories", "message": "conversations", "document": "documents"}
+SECTION: Final = {
+    "block": "blocks",
+    "archival": "memories",
+    "message": "conversations",
+    "document": "documents",
+    "file": "files",
+    "item": "items",
+}
 """Where each kind is shown; the others are beside them on the first page."""
 
 

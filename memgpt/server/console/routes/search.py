@@ -213,6 +213,10 @@ def _href(visit: Visit, kind: str, id: int, source: dict[str, Any]) -> str | Non
         return visit.url("documents", source["document_id"], chunk=id) + f"#c{id}"
     if kind == "fact" and source.get("source"):
         return visit.url("graph", q=source["source"])
+    if kind == "file":
+        return visit.url("files", id)
+    if kind == "item" and source.get("key"):
+        return visit.url("items", "value", label=source["namespace"], key=source["key"])
     return None
 
 
