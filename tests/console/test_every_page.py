@@ -19,6 +19,8 @@ PAGES = (
     "/agents/ann/documents",
     "/agents/ann/files",
     "/agents/ann/files/1",
+    "/agents/ann/files/1/edit",
+    "/agents/ann/items",
     "/agents/ann/items?label=users",
     "/agents/ann/items/value?label=users&key=ann",
     "/agents/ann/conversations/montag",
