@@ -51,7 +51,7 @@ class AsyncFacade:
     gives an asynchronous one.
     """
 
-    def __init__(self, threads: _CallThreads, find: Callable[[], Any]) -> None:
+    def __init__(self, threads: CallThreads, find: Callable[[], Any]) -> None:
         self._threads = threads
         self._find = find
 
@@ -59,7 +59,7 @@ class AsyncFacade:
 class OpenTransaction:
     """The transaction that is open in a task."""
 
-    def __init__(self, threads: _CallThreads, connection: Connection) -> None:
+    def __init__(self, threads: CallThreads, connection: Connection) -> None:
         self._threads = threads
         self._connection = connection
 
@@ -97,7 +97,7 @@ class AsyncMemory:
         most = options.pool_size if threads is None else validation.limit(threads, "threads", most=1000)
         given: dict[str, Any] = {"actor": actor, "options": options, "isolated": isolated, "embedder": embedder}
         self._memory = _Lazy(lambda: Memory(self.agent, dsn=dsn, database=database, **given))
-        self._threads = _CallThreads(most)
+        self._threads = CallThreads(most)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[OpenTransaction]:
@@ -151,8 +151,8 @@ class _Lazy(Generic[T]):
             closing.close()
 
 
-class _CallThreads:
-    """The threads in which the calls of one memory run."""
+class CallThreads:
+    """A few threads in which calls run, each as its task's: in the transaction the task has open, and in no other."""
 
     def __init__(self, most: int) -> None:
         self._executor = ThreadPoolExecutor(most, "memgpt")
@@ -256,7 +256,7 @@ def _entering(name: str, member: Any) -> Any:
     return enter
 
 
-async def _iterated(threads: _CallThreads, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:
+async def _iterated(threads: CallThreads, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:
     iterator = await threads.run(start)
     while (item := await threads.run(lambda: next(iterator, _END))) is not _END:
         yield item
