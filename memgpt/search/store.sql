@@ -309,7 +309,8 @@ LIMIT %(limit)s::integer
 
 -- arms --
 -- The best rows of the full-text arm (BM25 with the agent's own statistics), of the vector arm and, where asked, the
--- latest ones.
+-- latest ones. Which words a row has are the bits of one number: words that all rows have cost a row each, not one for each
+-- word, and what rows with the same words are worth is worked out once.
 {spoken},
 asked AS MATERIALIZED (
     SELECT
@@ -349,19 +350,24 @@ demanded AS MATERIALIZED (
     ) AS d (query)
 ),
 matched AS MATERIALIZED (
-    SELECT m.id, {session} a.ord, length(m.search) AS length
+    SELECT m.id, {session} length(m.search) AS length, w.words
     FROM {table} m
-    CROSS JOIN asked a
+    CROSS JOIN LATERAL (
+        SELECT bit_or(1::bigint << a.ord) AS words FROM asked a WHERE m.search @@ a.query
+    ) AS w
     WHERE {own}
         {match}
-        AND m.search @@ a.query
+        AND w.words IS NOT NULL
         {open} {filters}
         AND ((SELECT query FROM demanded) IS NULL OR m.search @@ (SELECT query FROM demanded))
 ),
+alike AS MATERIALIZED (
+    SELECT m.words, count(*) AS texts, sum(m.length) AS length FROM matched m GROUP BY m.words
+),
 frequencies AS MATERIALIZED (
-    SELECT a.ord, a.lexeme, count(m.ord) AS frequency
+    SELECT a.ord, a.lexeme, coalesce(sum(k.texts), 0)::bigint AS frequency, sum(k.length) AS length
     FROM asked a
-    LEFT JOIN matched m ON m.ord = a.ord
+    LEFT JOIN alike k ON k.words & (1::bigint << a.ord) <> 0
     GROUP BY a.ord, a.lexeme
 ),
 statistics AS MATERIALIZED (
@@ -369,18 +375,22 @@ statistics AS MATERIALIZED (
         coalesce(array_agg(f.lexeme ORDER BY f.ord), '{}') AS terms,
         coalesce(array_agg(f.frequency ORDER BY f.ord), '{}') AS document_frequencies,
         greatest({rows_now}, coalesce(max(f.frequency), 0)) AS total,
-        coalesce((SELECT avg(m.length) FROM matched m), 1)::double precision AS mean_length
+        coalesce(sum(f.length) / nullif(sum(f.frequency), 0), 1)::double precision AS mean_length
     FROM frequencies f
 ),
 lexical AS (
-    SELECT
-        m.id,
-        sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8))
-            / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length))) AS score
-    FROM matched m
-    JOIN frequencies f ON f.ord = m.ord
+    SELECT m.id, w.rarity / (1 + 0.9::float8 * (0.7::float8 + 0.3::float8 * m.length / s.mean_length)) AS score
+    FROM (
+        SELECT
+            k.words,
+            sum(ln(1 + (s.total - f.frequency + 0.5::float8) / (f.frequency + 0.5::float8)) ORDER BY f.ord) AS rarity
+        FROM alike k
+        JOIN frequencies f ON k.words & (1::bigint << f.ord) <> 0
+        CROSS JOIN statistics s
+        GROUP BY k.words
+    ) AS w
+    JOIN matched m ON m.words = w.words
     CROSS JOIN statistics s
-    GROUP BY m.id
     ORDER BY score DESC, m.id
     LIMIT %(lexical_seeds)s::integer
 ),
@@ -627,10 +637,10 @@ chosen AS MATERIALIZED (
 session_frequencies AS MATERIALIZED (
     SELECT counted.session, array_agg(counted.frequency ORDER BY counted.ord) AS frequencies
     FROM (
-        SELECT i.session, a.ord, count(m.ord) AS frequency
+        SELECT i.session, a.ord, count(m.id) AS frequency
         FROM (SELECT DISTINCT session FROM windows) i
         CROSS JOIN asked a
-        LEFT JOIN matched m ON m.session = i.session AND m.ord = a.ord
+        LEFT JOIN matched m ON m.session = i.session AND m.words & (1::bigint << a.ord) <> 0
         GROUP BY i.session, a.ord
     ) AS counted
     GROUP BY counted.session

@@ -93,13 +93,17 @@ def test_two_searches_side_by_side(visitor: Visitor, known: Memory) -> None:
 
 def test_searching_with_why(tab: Tab, known: Memory) -> None:
     page = tab.open("/agents/ann")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     tab.ready()
     page.keyboard.press("/")
     page.keyboard.type("flight to Oslo")
     page.keyboard.press("Enter")
     page.get_by_text("hits, best first").wait_for()
-    page.get_by_text("of 2,000 tokens").wait_for()
     tab.ready()
+    assert not any("/search/context" in address for address in asked), "it costs a search, and waits until it is opened"
+    page.locator("summary", has_text="What the model would see").click()
+    page.get_by_text("of 2,000 tokens").wait_for()
     page.locator("main h1").click()
     page.keyboard.press("w")
     page.get_by_text("sum", exact=True).first.wait_for()

@@ -125,6 +125,21 @@ def test_neighbours_of_fresh_memories_are_read_beside_them(skewed: tuple[Connect
         assert max(rows) < 50, mode
 
 
+def test_a_row_with_many_words_of_the_query_is_one_row(skewed: tuple[Connection, CodeType, int]) -> None:
+    """Words that all memories have are looked for in each; nothing after that grows with how many there are."""
+    connection, code, dimensions = skewed
+    connection.execute(
+        "UPDATE archival_memories SET text = 'every train to Linz leaves daily ' || id WHERE agent_id = 'large'"
+    )
+    [[rows]] = connection.execute("SELECT count(*) FROM archival_memories WHERE agent_id = 'large'").fetchall()
+    values = given("large", dimensions) | {"words": "every train Linz leaves daily"}
+    [[[explained]]] = connection.execute(
+        b"EXPLAIN (ANALYZE, FORMAT JSON) " + forms(code)[1], values, prepare=False
+    ).fetchall()
+    read: list[Any] = [node["Actual Rows"] for node in nodes(explained["Plan"])]
+    assert max(read) == rows
+
+
 def prepared(connection: Connection) -> tuple[int, int]:
     """How often the search was executed by the plan for all agents, and by one of its own."""
     rows = connection.execute(
