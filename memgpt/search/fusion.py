@@ -31,6 +31,8 @@ about what stands beside it. Nobody measured it: there are no questions with fac
 
 _TIMES: Final = ("time", "timestamp", "date", "datetime", "created_at", "session_time", "session_date_time", "when")
 _MOST_TIME: Final = 60
+_READ: Final = 20_000
+"""Characters of a text that are ranked: the words of its beginning, some four thousand, say what it is about."""
 _WORD = re.compile(r"\w+")
 _PLACES: Final = {kind: place for place, kind in enumerate(KINDS)}
 
@@ -110,10 +112,10 @@ def weak(hits: Sequence[Hit]) -> bool:
 def standing_of(query: str, matches: Sequence[Found], matcher: SoftMatcher) -> list[Hit]:
     """Return what is a preference or a standing instruction of the user, by how near its words come to the query's."""
     cues = language_of(query).standing
-    said = [f for f in matches if f.candidate and f.role in (None, "user") and cues.search(f.text)]
+    said = [f for f in matches if f.candidate and f.role in (None, "user") and cues.search(f.text[:_READ])]
     if not said:
         return []
-    texts = Texts.of([f.text for f in said], matcher.lexicon)
+    texts = Texts.of([f.text[:_READ] for f in said], matcher.lexicon)
     near, weights, _ = matcher.match(list(dict.fromkeys(split(query))), texts)
     scores = (near @ weights).tolist()
     order = sorted(range(len(said)), key=lambda n: (scores[n], said[n].created_at), reverse=True)
@@ -194,7 +196,7 @@ def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC, *, 
     return [
         Candidate(
             id=key,
-            content=f.text,
+            content=f.text[:_READ],
             frequencies=_frequencies(f, len(terms)),
             length=round(f.length * 10 / max(f.mean_length, 1e-9)),
             created_at=_time(f, zone, dated),

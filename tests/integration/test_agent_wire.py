@@ -98,7 +98,7 @@ def tells_of_a_harbour(request: dict[str, Any]) -> Say:
     return Say(f"I see. {FILLER}")
 
 
-@BOTH
+@pytest.mark.parametrize("provider", ["openai"])  # a minute of work; what differs by provider is tested below
 def test_500_turns_in_a_window_of_8k(memory: Memory, chat: ChatServer, provider: str) -> None:
     chat.script(otherwise=tells_of_a_harbour)
     agent = Agent(memory, model(provider, chat), window=8192)

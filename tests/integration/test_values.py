@@ -27,6 +27,8 @@ from memgpt.graph.extraction import schema
 from memgpt.memory import scope_of
 from memgpt.models import Json
 from memgpt.reembed import reembed
+from memgpt.search.fusion import new_matcher
+from memgpt.search.ranking import SoftMatcher
 from memgpt.server.keys import Keys
 from tests.chat_server import ChatServer, Say
 
@@ -124,6 +126,9 @@ def test_a_text_of_any_length_is_kept_and_found_by_its_beginning(memory: Memory,
     assert memory.messages.get(result.id).content == text
     assert memory.search('"zanzibar"', kinds=["archival"])[0].id == kept.id
     assert memory.search('"quagadugu"', kinds=["message"])[0].id == said.id
+    scope = scope_of(memory)
+    with scope.database.caches.using(scope.agent_id, SoftMatcher, new_matcher) as matcher:
+        assert len(matcher.lexicon.words) < 10_000, "what ranks reads the beginning"
 
 
 LONG = "".join(random.Random(5).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=4000))

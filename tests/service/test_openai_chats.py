@@ -198,7 +198,7 @@ TALKS = st.lists(KEYS.map(lambda key: (*key, "", "")), max_size=12)
 
 
 @given(TALKS, TALKS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_conversation_that_goes_on_adds_what_is_new(stored: list[Any], new: list[Any]) -> None:
     known, standing = align(stored, [*stored, *new])
     assert standing == len(stored)

@@ -32,15 +32,15 @@ from memgpt.search.ranking.languages import language as languages
 from memgpt.search.ranking.model import pick
 from memgpt.sleep import asking, memories
 
-SMALL, LARGE = 10_000, 100_000
+SMALL, LARGE = 4_000, 40_000
 MOST = 20.0
 """Times longer for ten times the text; linear is 10."""
 FLOOR = 0.002
 """Seconds below which a time says nothing."""
 NEGLIGIBLE = MOST * FLOOR / (LARGE / SMALL) ** 2
-"""Seconds for 10 kB that stay below what is allowed for ten times as much, even with the square of it."""
+"""Seconds for the small text that stay below what is allowed for ten times as much, even with the square of it."""
 HOPELESS = 1.0
-"""Seconds for 10 kB after which ten times as much is not tried."""
+"""Seconds for the small text after which ten times as much is not tried."""
 
 PACKAGE = Path(memgpt.__file__).parent
 PIECES = [
@@ -183,7 +183,7 @@ def test_texts_are_cut_in_time_with_their_length(media_type: str) -> None:
     pumps = ("#", "[", "`", "*", ">", "\n", " ", "- ", "|", "> - ", "a. ", "| - |\n")
     shapes = [Hostile("", pump, "") for pump in pumps]
     for hostile in (*shapes, Hostile("# a", " ", "x\n"), Hostile("a", "\n", "b"), Hostile("```\n", "`", "\n")):
-        in_time(lambda text: chunking.spans(text, media_type=media_type), hostile)
+        in_time(lambda text: chunking.spans(text, media_type=media_type), hostile, size=10_000)  # more than a chunk
 
 
 def test_hits_of_one_conversation_are_picked_in_time_with_their_number() -> None:
@@ -205,20 +205,20 @@ class Hostile:
         return f"{self.before!r} + {self.pump!r} * n + {self.after!r}"
 
 
-def in_time(use: Callable[[Any], object], hostile: Hostile, kind: type = str) -> None:
+def in_time(use: Callable[[Any], object], hostile: Hostile, kind: type = str, size: int = SMALL) -> None:
     """Fail where ten times the text takes over twenty times as long."""
-    small = seconds(use, hostile.of(SMALL), kind)
+    small = seconds(use, hostile.of(size), kind)
     if small >= HOPELESS:  # once may have been the machine's
-        small = seconds(use, hostile.of(SMALL), kind)
-    assert small < HOPELESS, f"{hostile}: {small:.1f} s for {SMALL:,} characters"
+        small = seconds(use, hostile.of(size), kind)
+    assert small < HOPELESS, f"{hostile}: {small:.1f} s for {size:,} characters"
     if small <= NEGLIGIBLE:
         return
-    large = seconds(use, hostile.of(LARGE), kind)
+    large = seconds(use, hostile.of(10 * size), kind)
     for _ in range(3):  # the machine may have been busy with something else
         if large <= MOST * max(small, FLOOR):
             return
-        small, large = seconds(use, hostile.of(SMALL), kind), min(large, seconds(use, hostile.of(LARGE), kind))
-    raise AssertionError(f"{hostile}: {small:.4f} s for {SMALL:,} characters, {large:.4f} s for ten times as many")
+        small, large = seconds(use, hostile.of(size), kind), min(large, seconds(use, hostile.of(10 * size), kind))
+    raise AssertionError(f"{hostile}: {small:.4f} s for {size:,} characters, {large:.4f} s for ten times as many")
 
 
 def seconds(use: Callable[[Any], object], text: str, kind: type) -> float:
