@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     statement_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds one call may wait for the server, enforced by the client too."""
 
+    api_key: SecretStr | None = None
+    """Key with which commands that connect to a running service are let in."""
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = None
     """Origins of web pages whose scripts may call the service, with commas between them."""
 

@@ -41,7 +41,7 @@ def app_of(service: Service, limits: ServerLimits | None = None, *, worker: bool
 
 
 @contextmanager
-def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol) -> Iterator[str]:
+def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol, port: int = 0) -> Iterator[str]:
     """The application behind a real socket, as `memgpt serve` speaks; its address."""
     config = uvicorn.Config(
         app,
@@ -53,8 +53,10 @@ def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol) -> Itera
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)
+    app.state.stopping = lambda: server.should_exit
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     listening.listen()  # who connects before the server is up waits
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
