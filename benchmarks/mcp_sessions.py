@@ -34,10 +34,8 @@ def main() -> None:
     table = result.table(f"{rounds} sessions each, medians", "", "ready (s)", "resident (MB)", "its own (MB)")
     for way, values in measured.items():
         table.rows.append([way, *(f"{statistics.median(column):.1f}" for column in zip(*values, strict=True))])
-    ready, resident, own = (
-        result.compare(name, [value[n] for value in measured["memgpt mcp"]], [value[n] for value in measured["--connect"]])
-        for n, name in enumerate(("ready", "resident", "own"))
-    )  # fmt: skip
+    inside, bridge = (list(zip(*values, strict=True)) for values in measured.values())
+    ready, resident, own = map(result.compare, ("ready", "resident", "own"), inside, bridge)
     result.ratios.append(
         f"a session with the memory in it takes {resident} times the memory of a bridge ({own} times of its own), "
         f"and {ready} times as long to be ready"
