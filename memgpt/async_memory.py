@@ -18,6 +18,7 @@ from functools import cache, cached_property, partial, wraps
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from memgpt import validation
 from memgpt.archival.archival import Archival
@@ -28,7 +29,7 @@ from memgpt.database.connection import Connection, Database
 from memgpt.documents.documents import Documents
 from memgpt.embeddings import EmbeddingModel
 from memgpt.history.history import AsOf
-from memgpt.memory import Memory
+from memgpt.memory import Memory, scope_of
 from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
 from memgpt.scope import units
@@ -130,6 +131,24 @@ class AsyncMemory:
         def __getattr__(self, name: str) -> Any: ...
 
 
+class ThreadedMemory:
+    """A memory for code that awaits and works on it by functions: the same threads, transactions and cancellation as
+    :class:`AsyncMemory`. Integrations with asynchronous kits are made of it.
+
+    Args:
+        memory: one that is open, whose threads all that work on it share; or one for ``asyncio``, with its own.
+    """
+
+    def __init__(self, memory: Memory | AsyncMemory) -> None:
+        self._memory = memory
+        self._threads = memory._threads if isinstance(memory, AsyncMemory) else _threads_of(memory)
+
+    async def run(self, work: Callable[[Memory], T]) -> T:
+        """Do something with the memory in one of its threads, in the open transaction of this task if there is one."""
+        memory = self._memory
+        return await self._threads.run(lambda: work(memory._find() if isinstance(memory, AsyncMemory) else memory))
+
+
 class _Lazy(Generic[T]):
     """A value that is made when it is first used, by one of several threads."""
 
@@ -196,6 +215,15 @@ class CallThreads:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False)
+
+
+_shared_threads: WeakKeyDictionary[Memory, CallThreads] = WeakKeyDictionary()
+
+
+def _threads_of(memory: Memory) -> CallThreads:
+    """Return the threads for a memory, as many as its pool has connections; they end with it."""
+    threads = _shared_threads.get(memory) or CallThreads(scope_of(memory).options.pool_size)
+    return _shared_threads.setdefault(memory, threads)
 
 
 async def _ended(future: asyncio.Future[Any]) -> None:

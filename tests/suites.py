@@ -39,6 +39,8 @@ class Suite:
     extras: str
     tests: Sequence[str]
     packages: Sequence[str] = ()
+    unpinned: Sequence[str] = ()
+    """Packages that the kit needs in other versions than constraints.txt has."""
     checkout: str | None = None
     """The option that names a checkout; the tests are in it."""
     folder: str = ""
@@ -106,7 +108,10 @@ def install(suite: Suite) -> Path:
     if not python.exists():
         venv.create(suite.environment, with_pip=True)
     packages = ["--editable", f"{ROOT}[{suite.extras}]", *suite.packages]
-    command = ["-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), *packages]
+    pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines(keepends=True)
+    constraints = suite.environment / "constraints.txt"
+    constraints.write_text("".join(pin for pin in pins if pin.partition("==")[0] not in suite.unpinned), "utf-8")
+    command = ["-m", "pip", "install", "--quiet", "--constraint", str(constraints), *packages]
     subprocess.run([str(python), *command], check=True)
     return python
 

@@ -29,10 +29,15 @@ WEAK = "(even the best of these is a weak match: what was asked for may not be r
 
 def memory_tools(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Tool]:
     """Return the tools on one memory. ``moment`` tells when the turn began: only what was said before is searched."""
-    return [tool(function) for function in [*_core(memory), *_archival(memory), *_recall(memory, moment)]]
+    return [tool(function) for function in memory_functions(memory, moment)]
 
 
-def _core(memory: Memory) -> Sequence[Callable[..., Any]]:
+def memory_functions(memory: Memory, moment: Callable[[], datetime | None]) -> Sequence[Callable[..., str]]:
+    """Return what the tools call, with the annotations and docstrings that other kits make their tools of."""
+    return [*_core(memory), *_archival(memory), *_recall(memory, moment)]
+
+
+def _core(memory: Memory) -> Sequence[Callable[..., str]]:
     def core_memory_append(label: str, content: str) -> str:
         """Append to a block of core memory, on a new line.
 
@@ -85,7 +90,7 @@ def _core(memory: Memory) -> Sequence[Callable[..., Any]]:
     return [core_memory_append, core_memory_replace, memory_insert, memory_replace, memory_rethink]
 
 
-def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
+def _archival(memory: Memory) -> Sequence[Callable[..., str]]:
     def archival_memory_insert(content: str, tags: list[str] | None = None) -> str:
         """Keep a text in archival memory for good.
 
@@ -143,7 +148,7 @@ def _archival(memory: Memory) -> Sequence[Callable[..., Any]]:
     return [archival_memory_insert, archival_memory_search, graph_search, document_search]
 
 
-def _recall(memory: Memory, moment: Callable[[], datetime]) -> Sequence[Callable[..., Any]]:
+def _recall(memory: Memory, moment: Callable[[], datetime | None]) -> Sequence[Callable[..., str]]:
     def conversation_search(
         query: str,
         roles: list[Literal["user", "assistant", "tool"]] | None = None,

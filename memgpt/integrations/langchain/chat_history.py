@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any, Final
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -17,11 +16,10 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from memgpt.errors import NotFoundError
+from memgpt.integrations.kept_conversation import KeptConversation
 from memgpt.memory import Memory
 from memgpt.models import Message
 
-PAGE: Final = 1000
 KEPT: Final = "langchain_message"
 """The key of a message's metadata under which the whole message is kept."""
 
@@ -43,23 +41,15 @@ class MemgptChatMessageHistory(BaseChatMessageHistory):
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """The whole conversation, in its order."""
-        return [_restored(message) for message in [*self._pages()][::-1]]
+        return [_restored(message) for message in KeptConversation(self.memory, self.session).messages()]
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Append messages, all or none."""
-        self.memory.messages.append_many([{**_row(message), "session": self.session} for message in messages])
+        KeptConversation(self.memory, self.session).append([_row(message) for message in messages])
 
     def clear(self) -> None:
         """Remove the conversation; the memory's history keeps it, and ``undo`` brings it back."""
-        with suppress(NotFoundError):  # it is clear already
-            self.memory.messages.delete_session(self.session)
-
-    def _pages(self) -> Iterator[Message]:
-        """Yield the messages, newest first."""
-        before: Message | None = None
-        while page := self.memory.messages.list(session=self.session, limit=PAGE, before=before):
-            yield from page[::-1]
-            before = page[0]
+        KeptConversation(self.memory, self.session).clear()
 
 
 def _row(message: BaseMessage) -> dict[str, Any]:

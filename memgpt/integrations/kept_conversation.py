@@ -1,0 +1,69 @@
+"""A conversation whose turns another kit made: each comes back as that kit wrote it, and is a message of the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from typing import Any, Final
+
+from memgpt.errors import NotFoundError
+from memgpt.memory import Memory, scope_of
+from memgpt.messages.store import MessageStore
+from memgpt.models import Message
+
+PAGE: Final = 1000
+
+EMPTY: Final = "(empty)"
+"""What a turn says that has no text: only the assistant and tools may say nothing."""
+
+
+class KeptConversation:
+    """The messages of one session, added to its end and taken from its end by one at a time.
+
+    Args:
+        memory: whose conversation it is.
+        session: its name.
+    """
+
+    def __init__(self, memory: Memory, session: str) -> None:
+        self._memory = memory
+        self._session = session
+
+    def messages(self, limit: int | None = None) -> list[Message]:
+        """Return the whole conversation in its order, or the newest messages of it."""
+        page = PAGE if limit is None else min(PAGE, limit)
+        return [*islice(self._newest_first(page), limit)][::-1] if page else []
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add messages to the end of the conversation, all or none; those of one call stand together."""
+        scope = scope_of(self._memory)
+        # before the session is locked: a slow provider holds nobody up
+        scope.warm_embedding_cache([row["content"] for row in rows if row["content"].strip()])
+        with scope.transaction() as connection:
+            now = MessageStore(connection, scope.author).lock_session(self._session)
+            for last in self._memory.messages.list(session=self._session, limit=1):
+                now = max(now, last.created_at + timedelta(microseconds=1))
+            self._memory.messages.append_many([{**row, "session": self._session, "created_at": now} for row in rows])
+
+    def pop(self) -> Message | None:
+        """Remove the last message and return it; ``memory.undo()`` brings it back."""
+        scope = scope_of(self._memory)
+        with scope.transaction() as connection:
+            MessageStore(connection, scope.author).lock_session(self._session)
+            for last in self._memory.messages.list(session=self._session, limit=1):
+                self._memory.messages.delete(last.id)
+                return last
+        return None
+
+    def clear(self) -> None:
+        """Remove the conversation; ``memory.undo()`` brings it back."""
+        with suppress(NotFoundError):  # it is clear already
+            self._memory.messages.delete_session(self._session)
+
+    def _newest_first(self, size: int) -> Iterator[Message]:
+        before: Message | None = None
+        while page := self._memory.messages.list(session=self._session, limit=size, before=before):
+            yield from page[::-1]
+            before = page[0]
