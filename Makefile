@@ -10,7 +10,7 @@ NOT_ON_16 := agent agent_wire async_memory benchmarks bounded_answers chat_* cli
 # On a terminal pip shows its progress; elsewhere only what went wrong.
 PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,onnx,graph,server,telemetry,mcp,langgraph,langchain,token-ids
+EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,onnx,graph,server,telemetry,mcp,langgraph,langchain,openai-agents,token-ids
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance mcp-suite vendor screenshots check lint types imports wheel schema clean bench bench-full bench-compare report constraints
@@ -39,11 +39,11 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 	@MEMGPT_TEST_POSTGRES=16 $(BIN)/python -m pytest -n 2 -q tests/migrations tests/integration \
 		$(NOT_ON_16:%=--ignore-glob 'tests/integration/test_%.py')
 
-# LANGGRAPH=… and ANTHROPIC=… name checkouts of langchain-ai/langgraph and anthropics/anthropic-sdk-python, whose suites are
-# left out without.
+# LANGGRAPH=…, ANTHROPIC=… and OPENAI_AGENTS=… name checkouts of langchain-ai/langgraph, anthropics/anthropic-sdk-python and
+# openai/openai-agents-python, whose suites are left out without.
 conformance: $(STAMP) ## Run other projects' own suites, each in an environment of its own, and write their table
 	@$(BIN)/python -m tests.suites $(if $(LANGGRAPH),--langgraph "$(LANGGRAPH)") \
-		$(if $(ANTHROPIC),--anthropic "$(ANTHROPIC)")
+		$(if $(ANTHROPIC),--anthropic "$(ANTHROPIC)") $(if $(OPENAI_AGENTS),--openai-agents "$(OPENAI_AGENTS)")
 
 # Where there is npm; its test is skipped without (in CI it fails).
 mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)

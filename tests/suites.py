@@ -76,6 +76,15 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.anthropic.testing", "--noconftest", "-c", os.devnull],
     ),
     Suite(
+        "The Agents SDK's tests of its SQLite session",
+        "openai-agents",
+        "openai-agents",
+        ["tests/memory/test_session.py", "tests/memory/test_session_limit.py"],
+        packages=["pytest", "pytest-asyncio"],
+        checkout="openai-agents",
+        options=["-p", "memgpt.integrations.openai_agents.testing"],
+    ),
+    Suite(
         "LangGraph's conformance suite for checkpointers",
         "langgraph-checkpoint-conformance",
         "langgraph",
@@ -171,7 +180,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     lines, unexpected = {}, []
     for suite in SUITES:
-        checkout = given[suite.checkout] if suite.checkout else None
+        checkout = given[suite.checkout.replace("-", "_")] if suite.checkout else None
         if (given["only"] or "").lower() not in suite.name.lower():
             continue
         if suite.checkout and checkout is None:

@@ -328,7 +328,7 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     tool_calls = _tool_calls(said.calls or None if calls is None else calls, where)
     # a tool may answer nothing, and an assistant may say nothing beside what it calls or shows
     content = validation.text(said.text, f"{where}content", empty=bool(tool_calls) or role in ("tool", "assistant"))
-    metadata = validation.json_object(value.get("metadata"), f"{where}metadata")
+    metadata = validation.json_object(value.get("metadata"), f"{where}metadata", most=validation.MAX_TEXT)
     confidence, tokens = value.get("intent_confidence"), value.get("tokens")
     if tokens is not None and tokens != 0:
         tokens = validation.limit(tokens, f"{where}tokens", most=MAX_TOKENS)

@@ -222,7 +222,7 @@ def nested(depth: int) -> Json:
         ({"a\ud83d": 1}, "metadata has a key with half of a surrogate pair"),
         ({"a": {1: 2}}, r"metadata\['a'\] has a key that is not a text: 1"),
         ({"a": 10**2000}, r"metadata\['a'\] is a number of more than 1,000 digits"),
-        ({"a": "x" * 1_000_001}, "the limit is 1,000,000"),
+        ({"a": ["x" * 5_000_001] * 2}, "characters as JSON; the limit is 10?,000,000"),
     ],
 )
 def test_metadata_that_cannot_be_kept_is_refused_with_its_path(memory: Memory, metadata: Json, problem: str) -> None:
@@ -232,6 +232,14 @@ def test_metadata_that_cannot_be_kept_is_refused_with_its_path(memory: Memory, m
         lambda: memory.search("x", metadata=metadata),
     ):
         with pytest.raises(InputError, match=problem):
+            call()
+
+
+def test_metadata_of_a_message_holds_a_whole_turn(memory: Memory) -> None:
+    metadata: Json = {"a": "x" * 1_000_001}
+    assert memory.messages.append("user", "x", metadata=metadata).metadata == metadata
+    for call in (lambda: memory.remember("x", metadata=metadata), lambda: memory.search("x", metadata=metadata)):
+        with pytest.raises(InputError, match="the limit is 1,000,000"):
             call()
 
 

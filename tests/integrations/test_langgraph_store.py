@@ -188,10 +188,16 @@ def test_an_isolated_memory_has_a_store_of_its_own(open_memory: Callable[..., Me
     assert theirs.get(("a",), "k") is not None
 
 
-@pytest.mark.parametrize("module", ["langgraph", "langchain"])
-def test_without_the_kit_the_error_names_the_extra(module: str) -> None:
-    kit = {"langgraph": "langgraph", "langchain": "langchain_core"}[module]
+@pytest.mark.parametrize(
+    ("module", "kit", "extra"),
+    [
+        ("langgraph", "langgraph", "langgraph"),
+        ("langchain", "langchain_core", "langchain"),
+        ("openai_agents", "agents", "openai-agents"),
+    ],
+)
+def test_without_the_kit_the_error_names_the_extra(module: str, kit: str, extra: str) -> None:
     code = f"import sys; sys.modules[{kit!r}] = None\nimport memgpt.integrations.{module}"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 1
-    assert f"pip install 'memgpt-postgres[{module}]'" in answer.stderr
+    assert f"pip install 'memgpt-postgres[{extra}]'" in answer.stderr
