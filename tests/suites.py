@@ -1,4 +1,5 @@
-"""Other projects' own suites against our integrations: ``make conformance``.
+"""Other projects' own suites against our integrations, and our tests against kits that are not beside the others:
+``make conformance``.
 
 Each runs in an environment of its own under ``build/suites``, on a PostgreSQL that is started for it. The table in
 docs/integrations.md is written from what they say. A suite more is an entry in ``SUITES``.
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "integrations.md"
 BUILD = ROOT / "build" / "suites"
 BEGIN, END = "<!-- suites: written by `make conformance` -->\n", "<!-- end of suites -->"
+EXAMPLES = "tests/docs/test_examples.py::test_examples_do_what_they_say"
 HEAD = "| suite | version | passed | not passed |\n|---|---|---|---|\n"
 
 
@@ -98,6 +100,14 @@ SUITES: Sequence[Suite] = (
         ["tests/integrations/test_langchain_standard.py"],
         packages=["pytest", "pytest-timeout", "langchain-tests"],
         options=["-p", "no:asyncio", "-p", "no:benchmark", "-p", "no:codspeed"],
+    ),
+    Suite(
+        "Our tests against Google ADK",
+        "google-adk",
+        "google-adk",
+        ["tests/integrations/test_google_adk.py", f"{EXAMPLES}[docs/google-adk.md]"],
+        packages=["pytest", "pytest-timeout"],
+        unpinned=["opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions", "websockets"],
     ),
 )
 

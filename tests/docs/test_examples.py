@@ -26,13 +26,14 @@ PAGES = [
     "docs/importing.md",
     "docs/embedding-models.md",
     "docs/agent.md",
+    "docs/google-adk.md",
     "docs/knowledge-graph.md",
     "docs/langchain.md",
     "docs/langgraph.md",
     "docs/openai-agents.md",
     "docs/sleep.md",
 ]
-KITS = {"docs/openai-agents.md": "agents"}
+KITS = {"docs/google-adk.md": "google.adk", "docs/openai-agents.md": "agents"}
 """Pages for users of a kit that is not installed everywhere."""
 INTEGRATION = re.compile(r"memgpt\.integrations\.\w+")
 """A module for users of another kit, which is loaded for them alone."""
