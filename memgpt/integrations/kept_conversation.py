@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
@@ -34,24 +34,38 @@ class KeptConversation:
     def messages(self, limit: int | None = None) -> list[Message]:
         """Return the whole conversation in its order, or the newest messages of it."""
         page = PAGE if limit is None else min(PAGE, limit)
-        return [*islice(self._newest_first(page), limit)][::-1] if page else []
+        return [*islice(self.newest_first(page), limit)][::-1] if page else []
+
+    def newest_first(self, page: int = PAGE) -> Iterator[Message]:
+        """Yield the messages from the last one on, reading a page at a time."""
+        before: Message | None = None
+        while messages := self._memory.messages.list(session=self._session, limit=page, before=before):
+            yield from messages[::-1]
+            before = messages[0]
+
+    def warm(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Embed what will be appended before a transaction is opened: a slow provider holds nobody up."""
+        scope_of(self._memory).warm_embedding_cache([row["content"] for row in rows if row["content"].strip()])
+
+    def lock(self) -> datetime:
+        """Let nobody else add to this conversation or take from it until the transaction ends; return the time then."""
+        scope = scope_of(self._memory)
+        with scope.transaction() as connection:
+            return MessageStore(connection, scope.author).lock_session(self._session)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add messages to the end of the conversation, all or none; those of one call stand together."""
-        scope = scope_of(self._memory)
-        # before the session is locked: a slow provider holds nobody up
-        scope.warm_embedding_cache([row["content"] for row in rows if row["content"].strip()])
-        with scope.transaction() as connection:
-            now = MessageStore(connection, scope.author).lock_session(self._session)
+        self.warm(rows)
+        with scope_of(self._memory).transaction():
+            now = self.lock()
             for last in self._memory.messages.list(session=self._session, limit=1):
                 now = max(now, last.created_at + timedelta(microseconds=1))
             self._memory.messages.append_many([{**row, "session": self._session, "created_at": now} for row in rows])
 
     def pop(self) -> Message | None:
         """Remove the last message and return it; ``memory.undo()`` brings it back."""
-        scope = scope_of(self._memory)
-        with scope.transaction() as connection:
-            MessageStore(connection, scope.author).lock_session(self._session)
+        with scope_of(self._memory).transaction():
+            self.lock()
             for last in self._memory.messages.list(session=self._session, limit=1):
                 self._memory.messages.delete(last.id)
                 return last
@@ -62,8 +76,8 @@ class KeptConversation:
         with suppress(NotFoundError):  # it is clear already
             self._memory.messages.delete_session(self._session)
 
-    def _newest_first(self, size: int) -> Iterator[Message]:
-        before: Message | None = None
-        while page := self._memory.messages.list(session=self._session, limit=size, before=before):
-            yield from page[::-1]
-            before = page[0]
+    def remove(self, ids: Sequence[int]) -> None:
+        """Remove some messages; ``memory.undo()`` brings them back."""
+        scope = scope_of(self._memory)
+        with scope.change() as (connection, change_id):
+            MessageStore(connection, scope.author).delete(ids, change_id=change_id)

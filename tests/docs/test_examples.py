@@ -31,6 +31,7 @@ PAGES = [
     "docs/langchain.md",
     "docs/langgraph.md",
     "docs/openai-agents.md",
+    "docs/pydantic-ai.md",
     "docs/sleep.md",
 ]
 KITS = {"docs/google-adk.md": "google.adk", "docs/openai-agents.md": "agents"}

@@ -195,6 +195,7 @@ def test_an_isolated_memory_has_a_store_of_its_own(open_memory: Callable[..., Me
         ("langchain", "langchain_core", "langchain"),
         ("openai_agents", "agents", "openai-agents"),
         ("google_adk", "google.adk", "google-adk"),
+        ("pydantic_ai", "pydantic_ai", "pydantic-ai"),
     ],
 )
 def test_without_the_kit_the_error_names_the_extra(module: str, kit: str, extra: str) -> None:
