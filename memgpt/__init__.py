@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
     from memgpt.models import ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact, File
     from memgpt.models import FileChunk, FileEntry, FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount
-    from memgpt.models import Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, Neighbourhood, Path
+    from memgpt.models import Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, NearDuplicate
+    from memgpt.models import Neighbourhood, Path
     from memgpt.models import Permission, Proposal, ProposalKind, ProposalStatus, RankedEntity, ReachedEntity
     from memgpt.models import ReachedFact, Remembered, Role, Session, Source, Stats, StoreItem
     from memgpt.models import SyncConflict, SyncedFile, SyncReport, SyncSide, TypeCount
@@ -73,14 +74,15 @@ __all__ = [
     "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents", "ItemSearchOptions",
     "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked",
     "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError",
-    "ModelMismatchError", "NamedTogether", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError", "OnError",
-    "OpenTransaction", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind",
-    "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan",
-    "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions",
-    "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem",
-    "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile", "Task", "TaskReport", "Text", "ToolCalled",
-    "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount", "UnavailableError", "Usage", "UsageTotals",
-    "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript", "open_database",
+    "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError",
+    "OnError", "OpenTransaction", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal",
+    "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError",
+    "ReembedPlan", "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema",
+    "SearchOptions", "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats",
+    "StoreItem", "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile", "Task", "TaskReport", "Text",
+    "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount", "UnavailableError", "Usage",
+    "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript",
+    "open_database",
 ]
 
 _HOMES = {
@@ -121,10 +123,10 @@ _HOMES = {
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
         "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity Document "
-        "Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit "
-        "Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message Neighbourhood "
-        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered "
-        "Role Session Source Stats StoreItem SyncConflict SyncReport SyncSide SyncedFile TypeCount",
+        "Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit Imported "
+        "Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message NearDuplicate Neighbourhood "
+        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role "
+        "Session Source Stats StoreItem SyncConflict SyncReport SyncSide SyncedFile TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

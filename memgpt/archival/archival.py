@@ -13,7 +13,7 @@ from memgpt import validation
 from memgpt.archival.store import ArchivalStore, NewMemory, Written
 from memgpt.database.connection import Connection
 from memgpt.errors import InputError
-from memgpt.models import ActiveModel, ArchivalMemory, Json, MemoryFields, Remembered
+from memgpt.models import ActiveModel, ArchivalMemory, Json, MemoryFields, NearDuplicate, Remembered
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
 from memgpt.scope.scope import AgentScope
@@ -215,19 +215,36 @@ class Archival:
                 self._store(connection).touch(wanted)
 
     def near_duplicates(
-        self, text: str, *, threshold: float = NEARLY_THE_SAME, limit: int = 10
-    ) -> Sequence[tuple[int, float]]:
-        """Memories that say nearly this, as (id, cosine similarity), nearest first."""
-        validation.text(text, "text")
-        if not self._scope.embeds:
-            raise InputError("near-duplicates are found by embeddings, and no embedding model is configured")
-        threshold, limit = validation.share(threshold, "threshold"), validation.limit(limit)
+        self, of: int | str, *, threshold: float = NEARLY_THE_SAME, limit: int = 10
+    ) -> Sequence[NearDuplicate]:
+        """Return living memories that say nearly what a memory, by its id, or a text says, nearest first.
 
-        def read() -> Sequence[tuple[int, float]]:
-            [vector] = self._scope.embed([text])
-            assert vector is not None  # noqa: S101 - there is a model
+        A memory is compared by the vector it has, so that no model is asked; one that is superseded has one, too.
+
+        Args:
+            threshold: least cosine similarity, 0 to 1.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: that memory has no vector.
+            InputError: it is a text, and there is no embedding model.
+        """
+        threshold, limit = validation.share(threshold, "threshold"), validation.limit(limit)
+        if isinstance(of, str):
+            validation.text(of, "text")
+            if not self._scope.embeds:
+                raise InputError("near-duplicates are found by embeddings, and no embedding model is configured")
+        else:
+            validation.row_id(of)
+
+        def read() -> Sequence[NearDuplicate]:
+            wanted = self._scope.embed([of])[0] if isinstance(of, str) else of
+            assert wanted is not None  # noqa: S101 - there is a model
+            dimensions = self._scope.model.dimensions
             return self._scope.read(
-                lambda connection: self._store(connection).near_duplicates(vector, threshold=threshold, limit=limit)
+                lambda connection: self._store(connection).near_duplicates(
+                    wanted, dimensions=dimensions, threshold=threshold, limit=limit
+                )
             )
 
         return self._scope.repeat_on_switch(read)

@@ -12,14 +12,14 @@ from uuid import UUID
 from pgvector import Vector
 from psycopg import Connection
 from psycopg.errors import UniqueViolation
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.driver import hidden_operators
 from memgpt.database.single_statement import guarded
 from memgpt.errors import ConflictError, NotFoundError
-from memgpt.models import ActiveModel, ArchivalMemory, Author, Json, Remembered
+from memgpt.models import ActiveModel, ArchivalMemory, Author, Json, NearDuplicate, Remembered
 
 SQL = queries.beside(__name__)
 
@@ -300,11 +300,26 @@ class ArchivalStore:
         """Record that memories were used; answers how many rows were written (each at most once a minute)."""
         return self._connection.execute(SQL.touch, self._parameters(ids=[*ids])).rowcount
 
-    def near_duplicates(self, embedding: Vector, *, threshold: float, limit: int) -> Sequence[tuple[int, float]]:
-        """Living memories at least that similar to a vector, as (id, cosine similarity), nearest first."""
-        parameters = self._parameters(embedding=embedding, threshold=threshold, limit=limit)
-        statement = codes.completed(SQL.near_duplicates, embedding.dimensions())
-        return self._connection.execute(statement, parameters).fetchall()
+    def near_duplicates(
+        self, of: int | Vector, *, dimensions: int, threshold: float, limit: int
+    ) -> Sequence[NearDuplicate]:
+        """Living memories that are at least that similar to a vector, or to the memory of an id, nearest first.
+
+        Raises:
+            NotFoundError: the agent has no archival memory of that id.
+            ConflictError: that one has no vector.
+        """
+        id, vector = (of, None) if isinstance(of, int) else (None, of)
+        parameters = self._parameters(id=id, embedding=vector, threshold=threshold, limit=limit + (id is not None))
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_alike(dimensions), parameters).fetchall()
+        if id is not None and not rows:
+            raise self._not_found(id)
+        if id is not None and not rows[0]["embedded"]:
+            raise ConflictError(
+                f"archival memory {id} has no vector yet: memgpt embeddings backfill adds those missing"
+            )
+        return [_near(row) for row in rows if row["id"] is not None][:limit]
 
     def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"agent_id": self._author.agent_id, "actor": self._author.actor, **values}
@@ -332,8 +347,23 @@ def _batches(memories: Sequence[tuple[str, NewMemory]]) -> Iterator[Sequence[tup
 
 
 def _remember(dimensions: int) -> bytes:
-    near = codes.completed(SQL.near_duplicates, dimensions)
-    return queries.compose_partly(SQL.remember, near_duplicates=near)
+    return queries.compose_partly(SQL.remember, near_duplicates=_nearest(dimensions, "%(embedding)s"))
+
+
+def _alike(dimensions: int) -> bytes:
+    return queries.compose(SQL.alike, near_duplicates=_nearest(dimensions, "(SELECT o.embedding FROM own o)"))
+
+
+def _nearest(dimensions: int, vector: str) -> bytes:
+    of_type = codes.code_type(dimensions)
+    distance, code = codes.distance(of_type), codes.code(of_type, vector)
+    return queries.compose(SQL.near_duplicates, vector=vector.encode(), distance=distance, code=code)
+
+
+def _near(row: dict[str, Any]) -> NearDuplicate:
+    similarity = row.pop("similarity")
+    del row["embedded"]
+    return NearDuplicate(ArchivalMemory(**row), similarity)
 
 
 def _list(hidden: frozenset[str]) -> bytes:

@@ -251,7 +251,7 @@ WHERE agent_id = %(agent_id)s::text AND id = ANY (%(ids)s::bigint[])
 -- near_duplicates --
 -- The nearest living memories of one vector: candidates by their codes, decided by the exact distance
 -- (a sum, which no approximate index serves).
-SELECT m.id, 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
+SELECT m.id, 1 - (m.embedding <=> {vector}::vector) AS similarity
 FROM archival_memories m
 WHERE m.agent_id = %(agent_id)s::text
     AND m.id = ANY (ARRAY(
@@ -259,7 +259,23 @@ WHERE m.agent_id = %(agent_id)s::text
         WHERE x.agent_id = %(agent_id)s::text AND x.embedding_code IS NOT NULL AND x.superseded_at IS NULL
             AND (x.expires_at IS NULL OR x.expires_at > now())
         ORDER BY x.embedding_code {distance} (SELECT {code})
-        LIMIT 50))
-    AND 1 - (m.embedding <=> %(embedding)s::vector) >= %(threshold)s::real
-ORDER BY (m.embedding <=> %(embedding)s::vector) + 0, m.id
+        LIMIT greatest(50, 2 * %(limit)s::integer)))
+    AND 1 - (m.embedding <=> {vector}::vector) >= %(threshold)s::real
+ORDER BY (m.embedding <=> {vector}::vector) + 0, m.id
 LIMIT %(limit)s::integer
+
+-- alike --
+-- The same with the memories themselves, of a vector or of the one that a memory has; there is a row also where none is
+-- near, which says whether that one has a vector. A memory is no duplicate of itself.
+WITH own AS MATERIALIZED (
+    SELECT m.embedding FROM archival_memories m WHERE m.agent_id = %(agent_id)s::text AND m.id = %(id)s::bigint
+    UNION ALL
+    SELECT %(embedding)s::vector WHERE %(id)s::bigint IS NULL
+)
+SELECT
+    m.id, m.text, m.tags, m.importance, m.source, m.metadata, m.language, m.created_at, m.expires_at, m.superseded_at,
+    m.superseded_by, m.accessed_at, m.access_count, n.similarity, o.embedding IS NOT NULL AS embedded
+FROM own o
+LEFT JOIN ({near_duplicates}) AS n ON n.id IS DISTINCT FROM %(id)s::bigint
+LEFT JOIN archival_memories m ON m.agent_id = %(agent_id)s::text AND m.id = n.id
+ORDER BY n.similarity DESC, n.id

@@ -48,6 +48,25 @@ def get(id: Id, agent: Agent = None, dsn: Dsn = None, as_json: Json = False) -> 
         output.show_fields(stored)
 
 
+@app.command("near-duplicates")
+def near_duplicates(
+    id: Id,
+    threshold: Annotated[float, typer.Option("--threshold", help="Least cosine similarity, 0 to 1.")] = 0.95,
+    limit: Limit = 10,
+    agent: Agent = None,
+    dsn: Dsn = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Show other memories that say nearly the same as one, nearest first."""
+    with opened(agent, dsn) as memory:
+        near = memory.archival.near_duplicates(id, threshold=threshold, limit=limit)
+    if as_json:
+        output.show_lines(near)
+        return
+    rows = [(n.memory.id, n.similarity, n.memory.text, ", ".join(n.memory.tags), n.memory.created_at) for n in near]
+    output.show_table(("id", "similarity", "text", "tags", "created"), rows)
+
+
 @app.command()
 def update(
     id: Id,

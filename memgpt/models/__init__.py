@@ -3,7 +3,7 @@
 from memgpt.models.active_model import ActiveModel
 from memgpt.models.agent_info import AgentInfo, AgentRow, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
-from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, Remembered
+from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, NearDuplicate, Remembered
 from memgpt.models.block import Block
 from memgpt.models.change import ACTIONS, Action, Author, Change
 from memgpt.models.document import Chunk, Document
@@ -68,6 +68,7 @@ __all__ = [
     "KindStats",
     "MemoryFields",
     "Message",
+    "NearDuplicate",
     "Neighbourhood",
     "Path",
     "Permission",

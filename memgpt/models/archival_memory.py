@@ -47,6 +47,15 @@ class ArchivalMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class NearDuplicate:
+    """A memory that says nearly the same as another one, or as a text."""
+
+    memory: ArchivalMemory
+    similarity: float
+    """Cosine similarity, 1 at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """Outcome of ``remember`` for one text."""
 

@@ -268,6 +268,8 @@ def test_a_merge_is_judged_and_taken_back(tab: Tab, known: Memory) -> None:
     tab.ready()
     page.keyboard.press("u")
     page.get_by_text("Undone").wait_for()
+    assert page.url.partition("?")[0].endswith(f"/entities/{beta}"), "the entity is still there"
+    page.get_by_role("heading", name="Beta", exact=True).wait_for()
     tab.shot("entity")
 
 

@@ -68,3 +68,35 @@ def test_a_filter_follows_what_is_typed(tab: Tab, memory: Memory) -> None:
     page.keyboard.press("u")
     page.get_by_text("Undone").wait_for()
     assert memory.archival.get(twin.id).superseded_by is None
+
+
+def test_a_near_duplicate_is_superseded_by_the_memory(tab: Tab, memory: Memory) -> None:
+    text = "The flight to Oslo leaves at 9:40 on 3 May"
+    kept = memory.remember(text, tags=["travel"], metadata={"sure": True})
+    twin = memory.remember(f"{text}!", tags=["plans"], importance=0.9, metadata={"sure": False, "seat": "12A"})
+    memory.remember("Bananas are rich in potassium.")
+    page = tab.open(f"/agents/ann/memories/{kept.id}")
+    page.get_by_text("% alike").wait_for()
+    assert page.get_by_role("link", name=f"Forget for good: memory {twin.id}").count() == 1
+    tab.is_accessible()
+    page.get_by_role("button", name=f"Supersede by this one: memory {twin.id}").click()
+    page.get_by_text(f"Superseded memory {twin.id} by {kept.id}.").wait_for()
+    assert memory.archival.get(twin.id).superseded_by == kept.id
+    merged = memory.archival.get(kept.id)
+    assert (merged.tags, merged.importance) == (["travel", "plans"], 0.9)
+    assert merged.metadata == {"sure": True, "seat": "12A"}
+    tab.ready()
+    page.keyboard.press("u")
+    page.get_by_text("Undone").wait_for()
+    assert memory.archival.get(twin.id).superseded_by is None
+    assert memory.archival.get(kept.id).tags == ["travel"]
+
+
+def test_what_was_superseded_supersedes_nothing(visitor: Visitor, memory: Memory) -> None:
+    old, other = memory.remember("Likes tea."), memory.remember("Likes tea!")
+    memory.archival.supersede(old.id, "Likes coffee.")
+    page = visitor.get(f"/agents/ann/memories/{old.id}/similar").text
+    assert f'href="/agents/ann/memories/{other.id}"' in page
+    assert "Supersede by this one" not in page
+    assert visitor.post(f"/agents/ann/memories/{old.id}/similar", duplicate=other.id).status_code == 409
+    assert memory.archival.get(other.id).superseded_by is None

@@ -221,9 +221,31 @@ def test_near_duplicates_are_reported_and_kept(memory: Memory) -> None:
     second = memory.remember("The flight to Oslo leaves at 9:40 in the morning!")
     assert (second.duplicate, list(second.similar)) == (False, [first.id])
     assert memory.remember("Bananas are rich in potassium.").similar == []
-    [(near, similarity), *_] = memory.archival.near_duplicates("the flight to Oslo leaves at 9:40 in the morning")
-    assert near in (first.id, second.id)
-    assert 0.95 <= similarity <= 1.0001
+    [near, *_] = memory.archival.near_duplicates("the flight to Oslo leaves at 9:40 in the morning")
+    assert near.memory.id in (first.id, second.id)
+    assert 0.95 <= near.similarity <= 1.0001
+
+
+def test_near_duplicates_of_a_memory_are_found_by_its_vector(memory: Memory, dsn: str) -> None:
+    text = "The flight to Oslo leaves at 9:40 in the morning"
+    kept, twin, *_ = memory.remember_many([{"text": text}, {"text": f"{text}!"}, {"text": "Bananas are healthy."}])
+    with Memory(memory.agent, dsn=dsn, options=Settings(embedding_model="none")) as unable:
+        [near] = unable.archival.near_duplicates(kept.id)  # no model is asked
+        unembedded = unable.remember("Nobody embeds this.").id
+    assert (near.memory, near.memory.text) == (memory.archival.get(twin.id), f"{text}!")
+    assert 0.95 <= near.similarity <= 1.0001
+    assert [near.memory.id for near in memory.archival.near_duplicates(twin.id, limit=1)] == [kept.id]
+    memory.archival.supersede(twin.id, "Bananas are yellow.")
+    assert memory.archival.near_duplicates(kept.id) == []
+    assert [near.memory.id for near in memory.archival.near_duplicates(twin.id)] == [kept.id]
+    with pytest.raises(NotFoundError):
+        memory.archival.near_duplicates(999)
+    with pytest.raises(ConflictError, match="has no vector yet"):
+        memory.archival.near_duplicates(unembedded)
+    many = memory.remember_many({"text": f"{text}{'!' * n}"} for n in range(2, 72))
+    assert len(memory.archival.near_duplicates(many[0].id, threshold=0.5, limit=100)) == 70, "as many as are asked for"
+    with Memory("bob", dsn=dsn) as bob, pytest.raises(NotFoundError):
+        bob.archival.near_duplicates(kept.id)
 
 
 def test_what_is_superseded_or_expired_is_no_near_duplicate(memory: Memory) -> None:

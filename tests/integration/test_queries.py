@@ -113,6 +113,7 @@ def completed() -> Iterator[object]:
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
     remember = store._remember(DIMENSIONS).replace(b"{guard}", single_statement.SQL.guard)
     yield pytest.param(remember.decode(), id="archival.remember_completed")
+    yield pytest.param(store._alike(DIMENSIONS).decode(), id="archival.alike_completed")
     for kind, linking in mentions_store._STATEMENTS.items():
         yield pytest.param(linking.decode(), id=f"mentions.link_{kind}_completed")
     for form in ("within", "around", "between"):

@@ -94,7 +94,7 @@ def lacking(look: Callable[..., Any], model: str) -> int:
 
 
 def near(memory: Memory, text: str) -> list[int]:
-    return [id for id, _ in memory.archival.near_duplicates(text, threshold=0.999)]
+    return [near.memory.id for near in memory.archival.near_duplicates(text, threshold=0.999)]
 
 
 def test_a_memory_is_switched_through_dimensions_and_types(options: Settings, look: Callable[..., Any]) -> None:

@@ -42,6 +42,7 @@ JSON_NULL: Final = "`null` says so"
 FINDS_BY_SEARCH: Final = "a model finds rows by search_memory, which shows all of them"
 PERSON: Final = "a person decides that, not a model"
 ONE_BY_ONE: Final = "a model calls the tool for one of them"
+ONE_MEMORY: Final = "a memory by its id; a text that is new is remembered, which reports its `similar`"
 AUTOMATIC: Final = "for programs that build on the library"
 ETAG: Final = "HTTP's own way: ETag and If-Match"
 
@@ -97,6 +98,12 @@ OPERATIONS: Final = (
         archival.Archival.list, "get /archival-memory", None, "archival list", {"MCP": FINDS_BY_SEARCH},
     ),
     Operation(archival.Archival.get, "get /archival-memory/{id}", None, "archival get", {"MCP": FINDS_BY_SEARCH}),
+    Operation(
+        archival.Archival.near_duplicates,
+        "get /archival-memory/{id}/near-duplicates", None, "archival near-duplicates",
+        {"MCP": "remember names them, and sleep proposes what to do with them"},
+        rest_other={"of": ONE_MEMORY, "id": ONE_MEMORY}, cli_other={"of": ONE_MEMORY, "id": ONE_MEMORY},
+    ),
     Operation(
         archival.Archival.update, "patch /archival-memory/{id}", None, "archival update",
         {"MCP": "a model replaces what is not true any more: correct_memory"},
@@ -220,7 +227,6 @@ PYTHON_ONLY: Final[Mapping[str, str]] = {
     "Memory.ingest_files": "files: REST /documents/files, memgpt ingest",
     "Memory.ingest_uploads": AUTOMATIC,
     "Archival.touch": AUTOMATIC,
-    "Archival.near_duplicates": "remember reports them as `similar`",
     "Messages.count": "stats, and sessions",
     "CoreBlock.rethink": "REST patch with a value, rewrite_block, memgpt block rethink",
     "CoreBlock.describe": "REST patch, memgpt block describe",

@@ -36,6 +36,8 @@ _NAME: Final[Mapping[str, str]] = {
     "item": "key",
     "file": "path",
 }
+_BY_ID: Final = {"archival": "memories", "document": "documents", "entity": "entities", "file": "files"}
+"""Sections in which a row has a page by its id."""
 _SILENT: Final = frozenset(
     {"agent_id", "id", "version", "updated_at", "accessed_at", "access_count", "embedding_model", "language"}
     | {"tokens", "content_hash"}
@@ -125,19 +127,15 @@ def row_address(kind: str, row: Mapping[str, Any] | None, id: int, url: Url) -> 
     """Return the page of a row; None where it has none, or is gone."""
     if row is None:
         return None
+    if kind in _BY_ID:
+        return url(_BY_ID[kind], id)
     match kind:
         case "block":
             return url("blocks", row["label"])
-        case "archival":
-            return url("memories", id)
         case "message":
             return url("conversations", row["session"], message=id) + f"#m{id}"
-        case "document":
-            return url("documents", id)
         case "chunk" if row["document_id"]:
             return url("documents", row["document_id"], chunk=id) + f"#c{id}"
-        case "file":
-            return url("files", id)
         case "file_chunk":
             return url("files", row["file_id"])
         case "item":

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.models import ArchivalMemory, Hit, Remembered
+from memgpt.models import ArchivalMemory, Hit, NearDuplicate, Remembered
 from memgpt.scope.batches import Problem
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
@@ -85,6 +85,17 @@ def search_archival(
 def get_archival(memory: Reading, id: RowId) -> ArchivalMemory:
     """One memory."""
     return memory.archival.get(id)
+
+
+@router.get("/{id}/near-duplicates")
+def near_duplicates(
+    memory: Reading,
+    id: RowId,
+    threshold: Annotated[float, Query(ge=0, le=1, description="Least cosine similarity.")] = 0.95,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+) -> Sequence[NearDuplicate]:
+    """Other memories that say nearly the same as this one, nearest first, by the vectors they have."""
+    return memory.archival.near_duplicates(id, threshold=threshold, limit=limit)
 
 
 @router.patch("/{id}")

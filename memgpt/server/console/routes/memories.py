@@ -10,7 +10,7 @@ from fastapi import Form, Query
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
-from memgpt.errors import InputError
+from memgpt.errors import ConflictError
 from memgpt.models import ArchivalMemory
 from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId
@@ -24,6 +24,7 @@ router: Final = visits.router("/agents/{agent}/memories")
 PAGE: Final = 50
 ALIKE: Final = 0.8
 """Cosine similarity from which memories are shown as nearly the same."""
+MOST_ALIKE: Final = 10
 
 Text = Annotated[str, Form(max_length=MAX_TEXT)]
 Tags = Annotated[str, Form(max_length=100_000)]
@@ -86,14 +87,33 @@ def show_text(visit: Reading, id: RowId) -> Response:
 
 @router.get("/{id}/similar")
 def show_similar(visit: Reading, id: RowId) -> Response:
-    """Show the memories that say nearly the same, which asks the embedding model: the page asks after its paint."""
+    """Show the memories that say nearly the same, and what can be done to them: the page asks after its paint."""
     memory = visit.memory.archival.get(id)
     try:
-        near = visit.memory.archival.near_duplicates(memory.text, threshold=ALIKE, limit=6)
-    except InputError:  # without an embedding model
-        near = ()
-    similar = [(visit.memory.archival.get(other), share) for other, share in near if other != id]
-    return visit.page("similar.html", {"section": "memories", "memory": memory, "similar": similar}, part="similar")
+        near = visit.memory.archival.near_duplicates(id, threshold=ALIKE, limit=MOST_ALIKE)
+    except ConflictError:  # it has no vector yet
+        near = None
+    return visit.page("similar.html", {"section": "memories", "memory": memory, "near": near}, part="similar")
+
+
+@router.post("/{id}/similar")
+def supersede_duplicate(visit: Writing, id: RowId, duplicate: Annotated[int, Form(ge=1, le=2**63 - 1)]) -> Response:
+    """Have this memory replace one that says the same: its tags, and what else is known of it, go to this one."""
+    with visit.memory.transaction():
+        other, kept = visit.memory.archival.get(duplicate), visit.memory.archival.get(id)
+        if kept.superseded_at is not None:
+            raise ConflictError(say("memories.is_gone", id=id))
+        visit.memory.archival.supersede(
+            duplicate,
+            kept.text,
+            tags=other.tags,
+            importance=other.importance,
+            source=other.source,
+            metadata={**other.metadata, **kept.metadata},
+            expires_at=other.expires_at,
+        )
+    said = say("memories.superseded", id=duplicate, by=id)
+    return visit.back(said, visit.last_change("archival", duplicate), "memories", id)
 
 
 @router.get("/{id}/edit")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from memgpt.errors import ConflictError
 from memgpt.server.api.callers import TheService
 from memgpt.server.console import addresses, visits
+from memgpt.server.console.changes import row_address
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import Reading, Writing
@@ -57,9 +58,16 @@ def undo(visit: Writing, change: Annotated[UUID, Form()], back: Annotated[str | 
         values = {"section": "history", "problem": str(error), "change": change, "rows": sorted(rows)}
         return visit.page("undo_conflict.html", values, status=409)
     page = addresses.own_page(back)
-    path = page.partition("?")[0].split("/")
-    if len(path) > IN_SECTION and any(
-        step.new is None for step in undone
-    ):  # the page may be of a row that is gone again
+    path = _path(page)
+    gone = [
+        _path(row_address(step.kind, step.old, step.row_id, visit.url) or "") for step in undone if step.new is None
+    ]
+    if any(
+        len(row) > IN_SECTION and path[: len(row)] == row for row in gone
+    ):  # the page is of a row that is gone again
         page = "/".join(path[:IN_SECTION])
     return visit.back_to(page, say("done.undone"), undone[0].change_id)
+
+
+def _path(address: str) -> list[str]:
+    return address.partition("?")[0].split("/")
