@@ -117,7 +117,7 @@ def visitor(visitor_with: Callable[..., Visitor]) -> Visitor:
 @contextmanager
 def served(service: Service, **face: Any) -> Iterator[tuple[str, Console]]:
     """The console behind a real socket: its address, and itself."""
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # as `bound` has it
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         port = listening.getsockname()[1]

@@ -54,7 +54,7 @@ def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol, port: in
     )
     server = uvicorn.Server(config)
     app.state.stopping = lambda: server.should_exit
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # without it asyncio holds answers back, see `bound`
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     listening.listen()  # who connects before the server is up waits

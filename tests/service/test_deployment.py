@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from memgpt.cli.operator.serving import bound
 from memgpt.config import Settings
 from memgpt.database.admin import backup, migrate
 from memgpt.jobs import queue
@@ -273,3 +276,22 @@ def test_a_server_that_refuses_is_not_waited_for(dsn: str, tmp_path: Path) -> No
         )
         assert done.returncode == 1
         assert done.stderr.startswith("error: cannot connect to PostgreSQL")
+
+
+def test_answers_are_sent_at_once() -> None:
+    """On a connection that is kept, the body of an answer does not wait for the acknowledgement of its head."""
+
+    async def accepted(listening: socket.socket) -> bool:
+        sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            sent.set_result(bool(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        async with await asyncio.start_server(answer, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.close()
+            return await sent
+
+    with bound("127.0.0.1", 0) as listening:
+        assert asyncio.run(accepted(listening))
