@@ -85,6 +85,9 @@ imports: $(STAMP) ## Layers: imports point down
 wheel: $(STAMP) ## Build sdist and wheel, install the wheel elsewhere, migrate an empty database with it
 	@$(BIN)/python tests/acceptance/check_wheel.py
 
+stub: $(STAMP) ## Write memgpt/async_facade.pyi anew, the types of AsyncMemory
+	@$(BIN)/python -m tests.async_stub
+
 schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
 

@@ -34,6 +34,11 @@ from memgpt.messages.intents import Intents
 from memgpt.messages.messages import Messages
 from memgpt.scope import units
 
+if TYPE_CHECKING:  # the verbs and the parts, which are added below
+    from memgpt.async_facade import AsyncVerbs as _Verbs
+else:
+    _Verbs = object
+
 T = TypeVar("T")
 
 _HANDLES: Final = (AsOf, CoreBlock)
@@ -69,7 +74,7 @@ class OpenTransaction:
         return await self._threads.run(lambda: work(self._connection))
 
 
-class AsyncMemory:
+class AsyncMemory(_Verbs):
     """The memory of one agent, for ``asyncio``: the verbs and the parts of :class:`memgpt.Memory`, awaited.
 
     Tasks may share it; an asynchronous context manager. It takes what ``Memory`` takes, and opens nothing before its
@@ -125,10 +130,6 @@ class AsyncMemory:
 
     def _find(self) -> Memory:
         return self._memory.get()
-
-    if TYPE_CHECKING:  # the verbs and the parts are added below
-
-        def __getattr__(self, name: str) -> Any: ...
 
 
 class ThreadedMemory:
