@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +24,13 @@ from memgpt.embeddings.base import UNLIMITED, Purpose, Usage, Vectors
 from memgpt.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _SHAPE = (32_000, 256)
 _UNKNOWN = 0  # the token of what has none
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
-_TEXTS_AT_ONCE = 1024  # bounds the memory held by encodings
+_PARTS_AT_ONCE = 1024  # bounds the memory held by encodings
 _LONG_TEXT = 2048  # tokens from which distinct ones are counted first: bounds the memory of one very long text
 
 _PART = 4096  # characters from which a text is cut: what merges tokens slows down with the length of what it reads
@@ -89,17 +91,23 @@ def count_tokens(texts: Sequence[str]) -> list[int]:
     With 32,000 entries it is smaller than the vocabularies of hosted models, so its counts are on the high
     side: the estimate used for models whose own tokenizer would have to be downloaded.
     """
-    return [len(ids) for ids in _ids(texts)]
+    counts = [0] * len(texts)
+    for n, encoding in _encodings(texts):
+        counts[n] += len(encoding)
+    return counts
 
 
-def _ids(texts: Sequence[str]) -> list[list[int]]:
-    encode = tokenizer().encode_batch_fast
-    ids: list[list[int]] = []
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        parts = [[*_parts(encodable(text))] for text in texts[start : start + _TEXTS_AT_ONCE]]
-        encodings = iter(encode([part for cut in parts for part in cut], add_special_tokens=False))
-        ids += [[id for _ in cut for id in next(encodings).ids] for cut in parts]
-    return ids
+def _ids(texts: Sequence[str]) -> Iterator[list[int]]:
+    for _, parts in groupby(_encodings(texts), key=itemgetter(0)):
+        yield [id for _, encoding in parts for id in encoding.ids]
+
+
+def _encodings(texts: Sequence[str]) -> Iterator[tuple[int, Encoding]]:
+    """Encode all parts of the texts, in order, each with the place of its text."""
+    parts = ((n, part) for n, text in enumerate(texts) for part in _parts(encodable(text)))
+    while batch := [*islice(parts, _PARTS_AT_ONCE)]:
+        encodings = tokenizer().encode_batch_fast([part for _, part in batch], add_special_tokens=False)
+        yield from zip([n for n, _ in batch], encodings, strict=True)
 
 
 def _parts(text: str) -> Iterator[str]:
