@@ -37,7 +37,7 @@ AND t.agent_id >= %(prefix)s::text AND t.agent_id <= %(prefix)s::text || %(last_
 AND starts_with(t.agent_id, %(prefix)s::text)
 
 -- describe --
--- These agents, with how many rows each has in each table: not counted beyond %(most)s. The bytes are its share, by rows, of those
+-- These agents, with how many rows each has in each table: not counted beyond %(most)s; proposals that wait, to 100. The bytes are its share, by rows, of those
 -- tables and their indexes. How many rows a table has is told from its pages, as the planner does: from rows a page when it was
 -- vacuumed or analyzed last, else from ten.
 WITH wide AS MATERIALIZED (
@@ -81,7 +81,9 @@ SELECT
     coalesce(
         (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = o.agent_id ORDER BY h.id DESC LIMIT 1), a.updated_at
     ) AS last_active_at,
-    coalesce(s.rows, '{}') AS rows, coalesce(s.more_rows, '{}') AS more_rows, coalesce(s.bytes, 0) AS bytes
+    coalesce(s.rows, '{}') AS rows, coalesce(s.more_rows, '{}') AS more_rows, coalesce(s.bytes, 0) AS bytes,
+    (SELECT count(*) FROM (
+        SELECT FROM proposals p WHERE p.agent_id = o.agent_id AND p.status = 'proposed' LIMIT 100) AS r) AS waiting
 FROM unnest(%(agent_ids)s::text[]) WITH ORDINALITY AS o (agent_id, place)
 LEFT JOIN agents a ON a.agent_id = o.agent_id
 LEFT JOIN sizes s ON s.agent_id = o.agent_id

@@ -42,6 +42,8 @@ class AgentInfo:
     """Tables with more rows than that: a list counts up to 10,000 of each."""
     bytes: int
     """About: the share of ``rows`` in the tables and their indexes."""
+    waiting: int
+    """Proposals that wait to be decided, counted to 100."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from psycopg.rows import class_row, dict_row
 
@@ -15,11 +15,11 @@ from memgpt.agents.store import AgentStore
 from memgpt.config import Settings, settings
 from memgpt.database import forks, queries
 from memgpt.database.connection import Connection
-from memgpt.database.isolation import Tenancy
+from memgpt.database.isolation import LAST_CHARACTER, Tenancy
 from memgpt.database.slow_queries import SlowStatements
 from memgpt.errors import AccessError, DatabaseError, ForbiddenError, NotFoundError
 from memgpt.memory import Memory
-from memgpt.models import PERMISSIONS, AgentRow, Json, Key, Permission
+from memgpt.models import PERMISSIONS, AgentInfo, AgentRow, Json, Key, Permission
 from memgpt.scope.opening import open_database
 from memgpt.server.audit import Audit
 from memgpt.server.keys import Keys
@@ -36,22 +36,19 @@ MOST_MEMORIES: Final = 1000
 
 
 COUNTED_TO: Final = 10_000
-"""Rows of a kind that are counted for a list of agents: more are "10,000+"."""
+"""Rows of a table that are counted for a list of agents: more are "10,000+"."""
 
 
 @dataclass(frozen=True, slots=True)
-class AgentSize:
-    """Size of an agent: at most one more than :data:`COUNTED_TO` of each kind."""
+class NamedThing:
+    """An agent, or a core memory block or an entity of one, by its name."""
 
-    agent_id: str
-    blocks: int
-    memories: int
-    messages: int
-    documents: int
-    facts: int
-    proposals: int
-    """Those that wait to be decided."""
-    last_change: datetime | None
+    kind: Literal["agent", "block", "entity"]
+    id: int | None
+    """Of an entity."""
+    name: str
+    type: str | None
+    """Of an entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,17 +220,38 @@ class Service:
         database = self.database.isolated(scope)
         return database.read(lambda connection: AgentStore(connection).page_of_key(ranges, after=after, limit=limit))
 
-    def agent_sizes(self, caller: Caller, agent_ids: Sequence[str]) -> dict[str, AgentSize]:
-        """Return how much some agents of the caller's key hold; counts stop at :data:`COUNTED_TO`."""
+    def described(self, caller: Caller, agent_ids: Sequence[str]) -> dict[str, AgentInfo]:
+        """Return some agents of the caller's key with what they hold; of each table :data:`COUNTED_TO` rows count."""
         caller.require("read")
         reached = [agent_id for agent_id in agent_ids if caller.may("read", agent_id)]
-        parameters = {"agents": reached, "most": COUNTED_TO + 1}
+        agents = self.database.read(lambda connection: AgentStore(connection).describe(reached, most=COUNTED_TO))
+        return {agent.agent_id: agent for agent in agents}
 
-        def work(connection: Connection) -> dict[str, AgentSize]:
-            with connection.cursor(row_factory=class_row(AgentSize)) as cursor:
-                return {row.agent_id: row for row in cursor.execute(SQL.agent_sizes, parameters)}
+    def named(self, caller: Caller, prefix: str, agent_id: str | None, *, limit: int) -> Sequence[NamedThing]:
+        """Return what begins with a text, in upper or lower case: agents of the caller's key, and blocks and entities
+        of one agent; at most so many of each kind, by name."""
+        caller.require("read", agent_id)
+        scope = Tenancy(caller.agents, agent_id or "")
+        by_code_point = self.database.server.by_code_point
+        spellings = sorted({prefix, prefix.lower(), prefix.upper(), prefix.capitalize(), prefix.title()})
+        ranges = [scope.narrowed(spelling).ranges(by_code_point=by_code_point) for spelling in spellings]
+        agents = [bounds for one in ranges for bounds in one.bounds]
+        parameters = {
+            "prefix": prefix,
+            "agent_id": scope.agent_id,
+            "limit": limit,
+            "firsts": spellings,
+            "lasts": [f"{spelling}{LAST_CHARACTER}" for spelling in spellings],
+            "first_agents": [first for first, _ in agents],
+            "last_agents": [last for _, last in agents],
+            "anywhere": not by_code_point,
+        }
 
-        return self.database.read(work)
+        def work(connection: Connection) -> Sequence[NamedThing]:
+            with connection.cursor(row_factory=class_row(NamedThing)) as cursor:
+                return cursor.execute(SQL.named, parameters).fetchall()
+
+        return self.database.isolated(scope).read(work)
 
     def growth(self, caller: Caller, agent_id: str) -> Sequence[Growth]:
         """Return how many memories and messages were added in each of the last 30 days."""
@@ -245,6 +263,15 @@ class Service:
                 return cursor.execute(SQL.growth, {"agent_id": agent_id}).fetchall()
 
         return database.read(work)
+
+    def changes_beside(self, caller: Caller, agent_id: str, at: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return when the last change that had begun by a moment began, and when the one after it did."""
+        caller.require("read", agent_id)
+        database = self.database.isolated(Tenancy(caller.agents, agent_id))
+        parameters = {"agent_id": agent_id, "at": at}
+        row = database.read(lambda connection: connection.execute(SQL.changes_beside, parameters).fetchone())
+        assert row is not None  # noqa: S101 - the statement always gives one row
+        return row[0], row[1]
 
     def agent(self, caller: Caller, agent_id: str) -> AgentRow:
         """Return one agent.

@@ -1,23 +1,3 @@
--- agent_sizes --
--- How much some agents hold, for a list: no count goes on for longer than its cap.
-SELECT
-    a.agent_id,
-    (SELECT count(*) FROM (SELECT FROM core_memories t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
-    AS blocks,
-    (SELECT count(*) FROM (SELECT FROM archival_memories t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
-    AS memories,
-    (SELECT count(*) FROM (SELECT FROM conversations t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
-    AS messages,
-    (SELECT count(*) FROM (SELECT FROM documents t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
-    AS documents,
-    (SELECT count(*) FROM (SELECT FROM kg_relationships t WHERE t.agent_id = a.agent_id LIMIT %(most)s::integer) AS c)
-    AS facts,
-    (SELECT count(*) FROM (
-        SELECT FROM proposals t WHERE t.agent_id = a.agent_id AND t.status = 'proposed' LIMIT %(most)s::integer) AS c)
-    AS proposals,
-    (SELECT h.changed_at FROM memory_history h WHERE h.agent_id = a.agent_id ORDER BY h.id DESC LIMIT 1) AS last_change
-FROM unnest(%(agents)s::text[]) AS a (agent_id)
-
 -- visited --
 -- An agent as it was described, and how many of its proposals wait, to a hundred: every page of it asks.
 SELECT
@@ -26,6 +6,73 @@ SELECT
         SELECT FROM proposals p WHERE p.agent_id = a.agent_id AND p.status = 'proposed' LIMIT 100) AS c) AS waiting
 FROM agents a
 WHERE a.agent_id = %(agent_id)s::text
+
+-- named --
+-- Agents of the key, and core memory blocks and entities of one agent, whose names begin so: the first of each in the order of
+-- names. Where names are ordered by code points each spelling is a range of their index; else the index is read in its order.
+-- The policies leave what the key may see.
+WITH spelled AS MATERIALIZED (SELECT r.first, r.last FROM unnest(%(firsts)s::text[], %(lasts)s::text[]) AS r (first, last)),
+reached AS MATERIALIZED (
+    SELECT a.agent_id
+    FROM unnest(%(first_agents)s::text[], %(last_agents)s::text[]) AS r (first, last)
+    CROSS JOIN LATERAL (
+        SELECT g.agent_id FROM agents g
+        WHERE g.agent_id >= r.first AND g.agent_id <= r.last
+            AND starts_with(lower(g.agent_id), lower(%(prefix)s::text))
+        ORDER BY g.agent_id
+        LIMIT %(limit)s::integer
+    ) AS a
+    UNION
+    (SELECT g.agent_id FROM agents g
+    WHERE %(anywhere)s::boolean AND starts_with(lower(g.agent_id), lower(%(prefix)s::text))
+    ORDER BY g.agent_id
+    LIMIT %(limit)s::integer)
+),
+things AS MATERIALIZED (
+    SELECT a.id, a.name, a.type
+    FROM spelled r
+    CROSS JOIN LATERAL (
+        SELECT e.id, e.name, e.type FROM kg_entities e
+        WHERE e.agent_id = %(agent_id)s::text AND e.name >= r.first AND e.name <= r.last AND e.merged_at IS NULL
+            AND starts_with(lower(e.name), lower(%(prefix)s::text))
+        ORDER BY e.name, e.id
+        LIMIT %(limit)s::integer
+    ) AS a
+    UNION
+    (SELECT e.id, e.name, e.type FROM kg_entities e
+    WHERE %(anywhere)s::boolean AND e.agent_id = %(agent_id)s::text AND e.merged_at IS NULL
+        AND starts_with(lower(e.name), lower(%(prefix)s::text))
+    ORDER BY e.name, e.id
+    LIMIT %(limit)s::integer)
+)
+(SELECT 'block' AS kind, NULL::bigint AS id, b.label AS name, NULL::text AS type
+FROM core_memories b
+WHERE (b.agent_id = %(agent_id)s::text OR b.shared_with @> ARRAY[%(agent_id)s::text])
+    AND starts_with(lower(b.label), lower(%(prefix)s::text))
+GROUP BY b.label
+ORDER BY b.label
+LIMIT %(limit)s::integer)
+UNION ALL
+(SELECT 'entity', t.id, t.name, t.type FROM things t ORDER BY t.name, t.id LIMIT %(limit)s::integer)
+UNION ALL
+(SELECT 'agent', NULL, r.agent_id, NULL FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer)
+
+-- changes_beside --
+-- When the last change that had begun by a moment began, and when the one after it did: a change counts as a whole.
+WITH last AS MATERIALIZED (
+    SELECT h.change_id FROM memory_history h
+    WHERE h.agent_id = %(agent_id)s::text AND h.changed_at <= %(at)s::timestamptz
+    ORDER BY h.id DESC
+    LIMIT 1
+)
+SELECT
+    (SELECT min(c.changed_at) FROM memory_history c
+     WHERE c.agent_id = %(agent_id)s::text AND c.change_id = (SELECT l.change_id FROM last l)) AS earlier,
+    (SELECT h.changed_at FROM memory_history h
+     WHERE h.agent_id = %(agent_id)s::text AND h.changed_at > %(at)s::timestamptz
+         AND h.change_id IS DISTINCT FROM (SELECT l.change_id FROM last l)
+     ORDER BY h.id
+     LIMIT 1) AS later
 
 -- growth --
 -- Days of UTC, oldest first; those on which nothing came are there.

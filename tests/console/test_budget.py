@@ -16,6 +16,8 @@ from tests.console.conftest import Visitor
 
 BUDGET = {
     "/": 2,
+    "/palette?q=th&agent=ann": 1,
+    "/agents/ann/moment?to=earlier": 2,
     "/agents/ann": 5,
     "/agents/ann/numbers": 4,
     "/agents/ann/memories": 2,
@@ -110,7 +112,7 @@ def test_pages_ask_little(
             visitor.get("/sign-in")
             application[1].sessions.find(next(iter(visitor.client.cookies.values())))
             statements.clear()
-            assert visitor.get(path).status_code == 200
+            assert visitor.get(path, follow_redirects=False).status_code in (200, 303)
             spent[-1][path] = len(statements)
     assert spent[0] == spent[1]
     assert {path: n for path, n in spent[1].items() if n > BUDGET[path]} == {}

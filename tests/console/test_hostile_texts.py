@@ -73,7 +73,7 @@ def addresses_of(application: tuple[FastAPI, Console], memory: Memory) -> list[s
     asked = [
         path + (place if "/items/" in path else queries.get(path.rpartition("/")[2], ""))
         for path in pages
-        if not path.endswith("/context/text")
+        if not path.endswith(("/context/text", "/moment"))
     ]
     searched = addresses.address("agents", memory.agent, "search")
     graph = f"{addresses.address('agents', memory.agent, 'graph')}?from={names['entities']}"

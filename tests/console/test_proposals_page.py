@@ -9,6 +9,7 @@ import pytest
 
 from memgpt import sleep
 from memgpt.memory import Memory
+from memgpt.server import service as counting
 from tests.console.conftest import Tab, Visitor
 
 PROPOSALS = "/agents/ann/proposals"
@@ -35,6 +36,15 @@ def test_a_proposal_shows_exactly_what_applying_changes(visitor: Visitor, propos
     page = visitor.get(f"{PROPOSALS}?id={proposal.id}").text
     assert set(re.findall(r'<strong dir="auto">([^<]+)</strong>', page)) == shown
     assert any(text.startswith("Superseded memory") for text in shown)
+
+
+def test_the_list_of_agents_says_what_waits_and_where_counting_stopped(
+    visitor: Visitor, proposed: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "1 proposals" in visitor.get("/").text
+    monkeypatch.setattr(counting, "COUNTED_TO", 1)
+    for path in ("/", "/agents/ann"):
+        assert '<bdi class="number">1+</bdi>' in visitor.get(path).text
 
 
 def test_what_was_applied_is_reverted_and_what_is_rejected_stays_away(visitor: Visitor, proposed: Memory) -> None:

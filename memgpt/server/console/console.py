@@ -30,6 +30,7 @@ from memgpt.server.console.routes import (
     memories,
     models,
     overview,
+    palette,
     proposals,
     search,
     session,
@@ -40,6 +41,7 @@ from memgpt.server.service import Service
 
 PAGES: Final = (
     agents,
+    palette,
     overview,
     blocks,
     memories,

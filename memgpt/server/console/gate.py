@@ -29,7 +29,7 @@ from memgpt.server.console.cookies import Cookies
 from memgpt.server.console.sessions import Sessions, SignIn
 from memgpt.server.service import Caller, Service
 
-_OURS: Final = re.compile(r"/|/(?:agents|operations)(?:/.*)?|/sign-out|/theme|/receipt")
+_OURS: Final = re.compile(r"/|/(?:agents|operations)(?:/.*)?|/sign-out|/theme|/receipt|/palette")
 _OPEN: Final = re.compile(r"/sign-in|/static/.*|/favicon\.ico")
 _UPLOAD: Final = re.compile(r"/agents/[^/]+/documents/files")
 _OF_AGENT: Final = re.compile(r"/agents/([^/]+)")

@@ -193,6 +193,7 @@ def environment() -> Environment:
         "tojson_text": lambda value: json.dumps(value, ensure_ascii=False),
         "utc": _utc,
         "local_utc": _local_utc,
+        "segment": addresses.segment,
         "encoded": lambda text: quote(text, safe=""),
         "shell": shlex.quote,
         "number": _number,

@@ -25,7 +25,7 @@ def list_agents(
     """Show the agents of the key, a page by id."""
     rows = service.agents(caller, prefix=prefix or None, after=after, limit=PAGE + 1)
     shown = rows[:PAGE]
-    sizes = service.agent_sizes(caller, [row.agent_id for row in shown])
+    sizes = service.described(caller, [row.agent_id for row in shown])
     following = shown[-1].agent_id if len(rows) > PAGE else None
     values = {"agents": shown, "sizes": sizes, "prefix": prefix, "after": after, "following": following}
     return pages.page(request, "agents.html", values, part="results")

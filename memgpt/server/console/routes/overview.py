@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import Form
-from starlette.responses import Response
+from fastapi import Form, Query
+from starlette.responses import RedirectResponse, Response
 
 from memgpt.errors import ConflictError
 from memgpt.server.api.callers import TheService
@@ -34,7 +35,7 @@ def overview(visit: Reading, service: TheService) -> Response:
         "blocks": visit.memory.core.list(),
         "memories": visit.memory.archival.list(limit=5, superseded=True),
         "sessions": visit.memory.messages.sessions(limit=5),
-        "size": service.agent_sizes(visit.caller, [agent_id])[agent_id],
+        "size": service.described(visit.caller, [agent_id])[agent_id],
     }
     return visit.page("overview.html", values)
 
@@ -46,6 +47,21 @@ def numbers(visit: Reading, service: TheService) -> Response:
     growth = service.growth(visit.caller, visit.agent.agent_id)
     values = {"section": "overview", "stats": stats, "growth": growth, "most": max([1, *(day.rows for day in growth)])}
     return visit.page("numbers.html", values, part="numbers")
+
+
+@router.get("/moment")
+def step_in_time(
+    visit: Reading,
+    service: TheService,
+    to: Literal["earlier", "later"],
+    back: Annotated[str | None, Query(max_length=4000)] = None,
+) -> Response:
+    """Lead to a page as it was before the last change by then, or after the next one; after the last, as it is now."""
+    at = visit.at
+    earlier, later = service.changes_beside(visit.caller, visit.agent.agent_id, at or datetime.now(UTC))
+    moment = later if to == "later" else earlier - timedelta(microseconds=1) if earlier else at
+    page = addresses.own_page(back).partition("?")[0]
+    return RedirectResponse(page + addresses.address(at=moment).lstrip("/"), 303)
 
 
 @router.post("/undo")

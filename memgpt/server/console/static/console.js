@@ -2,6 +2,7 @@
 import { showTimes } from "./time.js";
 import { listen } from "./keys.js";
 import { preparePalette } from "./palette.js";
+import { countSelected, listenToSelection } from "./select.js";
 
 document.documentElement.classList.add("with-script");
 
@@ -16,7 +17,7 @@ async function textOf(data) {
 
 function prepare(root) {
   showTimes(root);
-  for (const button of root.querySelectorAll(`${copied}, [data-print]`)) button.hidden = false;
+  for (const button of root.querySelectorAll(`${copied}, [data-print], input.select`)) button.hidden = false;
 }
 
 document.addEventListener("change", (event) => {
@@ -60,5 +61,9 @@ document.addEventListener("input", (event) => {
 signInOnce();
 prepare(document);
 listen(document);
+listenToSelection(document);
 preparePalette(document.getElementById("palette"));
-document.addEventListener("htmx:after:swap", () => prepare(document));
+document.addEventListener("htmx:after:swap", () => {
+  prepare(document);
+  countSelected();
+});

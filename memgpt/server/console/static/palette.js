@@ -1,42 +1,90 @@
-// The palette finds the commands of this page: they are its own links and buttons, so the two cannot differ.
-let dialog, input, list, shown = [], at = 0;
+// The palette finds the commands of this page, which are its own links and buttons, so the two cannot differ; and agents,
+// blocks and entities, which the server is asked for.
+export const typed = "input:not([type=checkbox]), textarea, select, [contenteditable]";
+const wait = 150; // milliseconds
+const most = 200; // commands that are shown
+let dialog, input, list, note, found = [], at = 0, asked = 0, asking;
 
-function commands() {
-  return [...document.querySelectorAll("[data-command]")].filter((element) => !element.hidden);
+function commands(words) {
+  const seen = new Set();
+  const fits = (name) => words.every((word) => name.toLowerCase().includes(word));
+  return [...document.querySelectorAll("[data-command]")].flatMap((element) => {
+    const { command, key } = element.dataset;
+    if (element.hidden || seen.has(command) || !fits(command)) return [];
+    seen.add(command);
+    return [{ name: command, key, run: () => perform(element) }];
+  }).slice(0, most);
+}
+
+export function perform(element) {
+  if (element.matches(typed)) element.focus();
+  else element.click();
+}
+
+async function names(text, signal) {
+  const query = new URLSearchParams({ q: text });
+  for (const name of ["agent", "at"]) if (dialog.dataset[name]) query.set(name, dialog.dataset[name]);
+  const answer = await fetch(`${dialog.dataset.names}?${query}`, { signal });
+  if (!answer.ok) return [];
+  return (await answer.json()).map(({ name, about, href }) => ({ name, about, run: () => location.assign(href) }));
 }
 
 function choose(n) {
-  at = Math.min(Math.max(n, 0), shown.length - 1);
+  at = Math.min(Math.max(n, 0), found.length - 1);
   [...list.children].forEach((item, index) => item.setAttribute("aria-selected", String(index === at)));
-  input.setAttribute("aria-activedescendant", shown.length ? `palette-${at}` : "");
+  if (found.length) input.setAttribute("aria-activedescendant", `palette-${at}`);
+  else input.removeAttribute("aria-activedescendant");
   list.children[at]?.scrollIntoView({ block: "nearest" });
 }
 
 function run(n) {
-  const command = shown[n];
+  if (!found[n]) return;
   dialog.close();
-  command?.click();
+  found[n].run();
 }
 
-function show() {
-  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  shown = commands().filter((element) => words.every((word) => element.dataset.command.toLowerCase().includes(word)));
-  list.replaceChildren(...shown.map((element, n) => {
-    const item = document.createElement("li");
-    item.id = `palette-${n}`;
-    item.setAttribute("role", "option");
-    const name = document.createElement("span");
-    name.textContent = element.dataset.command;
-    item.append(name);
-    if (element.dataset.key) {
-      const key = document.createElement("kbd");
-      key.textContent = element.dataset.key;
-      item.append(key);
-    }
-    item.addEventListener("click", () => run(n));
-    return item;
-  }));
-  choose(0);
+function part(name, text, fields = {}) {
+  const element = Object.assign(document.createElement(name), fields);
+  element.textContent = text;
+  return element;
+}
+
+function option({ name, about, key }, n) {
+  const item = Object.assign(document.createElement("li"), { id: `palette-${n}`, role: "option" });
+  item.append(part("span", name, { dir: "auto" }));
+  if (about) item.append(part("span", about, { className: "note" }));
+  if (key) item.append(part("kbd", key));
+  item.addEventListener("click", () => run(n));
+  return item;
+}
+
+// What was chosen stays chosen when the server's answer comes.
+function show(things, chosen = 0) {
+  found = things;
+  list.replaceChildren(...found.map(option));
+  input.setAttribute("aria-expanded", String(found.length > 0));
+  choose(chosen);
+}
+
+function say() {
+  note.textContent = found.length ? note.dataset.found.replace("{n}", found.length) : note.dataset.none;
+}
+
+async function find() {
+  const text = input.value.trim();
+  const own = commands(text.toLowerCase().split(/\s+/).filter(Boolean));
+  clearTimeout(asked);
+  asking?.abort();
+  show(own);
+  if (!text) return say();
+  asking = new AbortController();
+  const { signal } = asking;
+  asked = setTimeout(async () => {
+    const things = await names(text, signal).catch(() => []);
+    if (signal.aborted) return;
+    show([...own, ...things], at);
+    say();
+  }, wait);
 }
 
 function press(event) {
@@ -48,10 +96,10 @@ function press(event) {
 }
 
 export function openPalette() {
-  if (!dialog || dialog.open) return;
+  if (!dialog || document.querySelector("dialog[open]")) return;
   input.value = "";
   dialog.showModal();
-  show();
+  find();
   input.focus();
 }
 
@@ -60,7 +108,8 @@ export function preparePalette(element) {
   dialog = element;
   input = element.querySelector("input");
   list = element.querySelector("ul");
-  input.addEventListener("input", show);
+  note = element.querySelector("[role=status]");
+  input.addEventListener("input", find);
   input.addEventListener("keydown", press);
   for (const opener of document.querySelectorAll('[data-open="palette"]')) {
     opener.hidden = false;
