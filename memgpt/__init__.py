@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from memgpt.memory import Memory
     from memgpt.messages.intents import Intents
     from memgpt.messages.messages import Messages
-    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, Block, Change, Chunk
-    from memgpt.models import ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact, File
+    from memgpt.models import Action, ActiveModel, AgentInfo, AgentRow, ArchivalMemory, Author, BlameLine, Block, Change
+    from memgpt.models import Chunk, ConnectedEntity, Document, Entity, ExtractionFailure, ExtractionSpent, Fact, File
     from memgpt.models import FileChunk, FileEntry, FoundItem, GraphOverview, Hit, Imported, Intent, IntentCount
     from memgpt.models import Job, JobStatus, Json, Key, Kind, KindStats, MemoryFields, Message, NearDuplicate
     from memgpt.models import Neighbourhood, Path
@@ -64,25 +64,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError", "Action", "ActiveModel", "Agent", "AgentInfo", "AgentRow", "Agents", "Archival", "ArchivalMemory",
-    "AsOf", "AsyncFacade", "AsyncMemory", "Author", "Batch", "Block", "BusyError", "Change", "ChatError", "ChatModel",
-    "Chunk", "ConfigurationError", "ConflictError", "ConnectedEntity", "Connection", "ContentionError", "Context",
-    "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError", "Direction",
-    "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event", "Evicted",
-    "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan", "ExtractionSpent", "Fact",
-    "File", "FileChunk", "FileEntry", "Files", "ForbiddenError", "ForgottenError", "FoundItem", "Graph",
-    "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem", "ImportedTranscript",
-    "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents", "ItemSearchOptions",
-    "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats", "LeftOut", "Linked",
-    "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError", "MissingExtraError",
-    "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood", "NewItem", "NewProposal", "NotFoundError",
-    "OnError", "OpenTransaction", "Pair", "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal",
-    "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError",
-    "ReembedPlan", "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema",
-    "SearchOptions", "Sent", "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats",
-    "StoreItem", "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile", "Task", "TaskReport", "Text",
-    "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount", "UnavailableError", "Usage",
-    "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError", "import_memory", "import_transcript",
-    "open_database",
+    "AsOf", "AsyncFacade", "AsyncMemory", "Author", "Batch", "BlameLine", "Block", "BusyError", "Change", "ChatError",
+    "ChatModel", "Chunk", "ConfigurationError", "ConflictError", "ConnectedEntity", "Connection", "ContentionError",
+    "Context", "ContextItem", "Core", "CoreBlock", "CountTokens", "Cut", "Database", "DatabaseError", "DeniedError",
+    "Direction", "Document", "Documents", "EmbeddingError", "EmbeddingModel", "Ended", "Entity", "EntityRef", "Event",
+    "Evicted", "Extracted", "ExtractedEntity", "ExtractedFact", "ExtractionFailure", "ExtractionPlan",
+    "ExtractionSpent", "Fact", "File", "FileChunk", "FileEntry", "Files", "ForbiddenError", "ForgottenError",
+    "FoundItem", "Graph", "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem",
+    "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents",
+    "ItemSearchOptions", "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats",
+    "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError",
+    "MissingExtraError", "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood", "NewItem",
+    "NewProposal", "NotFoundError", "OnError", "OpenTransaction", "Pair", "Path", "Permission", "PlacedText",
+    "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity",
+    "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered",
+    "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session", "Settings", "SleepProgress",
+    "SleepReport", "Source", "Stats", "StoreItem", "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile",
+    "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
+    "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
+    "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -122,11 +122,11 @@ _HOMES = {
     "memgpt.messages.intents": "Intents",
     "memgpt.messages.messages": "Messages",
     "memgpt.models":
-        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author Block Change Chunk ConnectedEntity Document "
-        "Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit Imported "
-        "Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message NearDuplicate Neighbourhood "
-        "Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact Remembered Role "
-        "Session Source Stats StoreItem SyncConflict SyncReport SyncSide SyncedFile TypeCount",
+        "Action ActiveModel AgentInfo AgentRow ArchivalMemory Author BlameLine Block Change Chunk ConnectedEntity "
+        "Document Entity ExtractionFailure ExtractionSpent Fact File FileChunk FileEntry FoundItem GraphOverview Hit "
+        "Imported Intent IntentCount Job JobStatus Json Key Kind KindStats MemoryFields Message NearDuplicate "
+        "Neighbourhood Path Permission Proposal ProposalKind ProposalStatus RankedEntity ReachedEntity ReachedFact "
+        "Remembered Role Session Source Stats StoreItem SyncConflict SyncReport SyncSide SyncedFile TypeCount",
     "memgpt.proposals.proposals": "Proposals",
     "memgpt.reembed": "ReembedPlan ReembedProgress ReembedReport ReembedStatus Switch VectorComparison",
     "memgpt.scope.batches": "Batch OnError Problem",

@@ -12,10 +12,11 @@ import psycopg
 
 from memgpt import validation
 from memgpt.blocks import edits
+from memgpt.blocks.blame import MOST_CHANGES, MOST_REPLACED, blame
 from memgpt.blocks.store import BlockStore
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
-from memgpt.models import Block
+from memgpt.models import BlameLine, Block
 from memgpt.scope.scope import AgentScope
 
 DEFAULT_LIMIT: Final = 5000
@@ -136,6 +137,31 @@ class CoreBlock:
     def value(self) -> str:
         """The text as it is now; as :attr:`block`, NotFoundError where there is none."""
         return self.block.value
+
+    def blame(self) -> Sequence[BlameLine]:
+        """Return each line of the value with the change that wrote it: who, when, and the version it made.
+
+        What an undo brought back counts as written where it was written first. The latest 1,000 changes are looked
+        through, and 10 MB of what they replaced; lines that are older have no change.
+
+        Raises:
+            NotFoundError: the agent sees no block of that label.
+            InputError: the block is another agent's, and so is its history.
+        """
+
+        def read(connection: Connection) -> Sequence[BlameLine]:
+            store = BlockStore(connection, self._scope.author)
+            block = store.get(self.label)
+            if block is None:
+                raise self._absent()
+            if block.agent_id != self._scope.agent_id:
+                raise InputError(
+                    f"block {self.label!r} belongs to agent {block.agent_id!r}, which shares it: "
+                    f"only the owner has its history"
+                )
+            return blame(block, store.changes(block, most=MOST_CHANGES, replaced=MOST_REPLACED))
+
+        return self._scope.read(read)
 
     def append(self, text: str, *, expected_version: int | None = None, expected_sha256: str | None = None) -> Block:
         """Add a text on a new line at the end."""

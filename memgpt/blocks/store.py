@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -15,6 +16,17 @@ from memgpt.database.single_statement import with_agent
 from memgpt.models import Author, Block
 
 SQL = queries.beside(__name__)
+
+
+class BlockChange(NamedTuple):
+    """What was done to a block, with what it was before: None where the change made it."""
+
+    change_id: UUID
+    changed_at: datetime
+    actor: str
+    undoes: UUID | None
+    value: str | None
+    version: int | None
 
 
 class BlockStore:
@@ -30,6 +42,12 @@ class BlockStore:
         with self._connection.cursor(row_factory=class_row(Block)) as cursor:
             query = SQL.get_locked if lock else SQL.get
             return cursor.execute(query, {"agent_id": self._author.agent_id, "label": label}).fetchone()
+
+    def changes(self, block: Block, *, most: int, replaced: int) -> Sequence[BlockChange]:
+        """Return what was done to a block of the agent's own, newest first."""
+        parameters = {"agent_id": block.agent_id, "id": block.id, "most": most, "replaced": replaced}
+        with self._connection.cursor(row_factory=class_row(BlockChange)) as cursor:
+            return cursor.execute(SQL.changes, parameters).fetchall()
 
     def list(self) -> Sequence[Block]:
         """Every block the agent sees, oldest first."""

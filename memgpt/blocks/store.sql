@@ -31,6 +31,24 @@ FROM (
 ) AS seen
 ORDER BY created_at, id, label
 
+-- changes --
+-- What was done to a block, newest first: of the latest changes those whose earlier values are not too much to read together.
+SELECT h.change_id, h.changed_at, h.actor, h.undoes, h.value, h.version
+FROM (
+    SELECT h.*, sum(octet_length(h.value)) OVER (ORDER BY h.id DESC ROWS UNBOUNDED PRECEDING) AS so_far
+    FROM (
+        SELECT
+            h.id, h.change_id, h.changed_at, h.actor, h.undoes, h.old ->> 'value' AS value,
+            (h.old ->> 'version')::integer AS version
+        FROM memory_history h
+        WHERE h.agent_id = %(agent_id)s::text AND h.kind = 'block' AND h.row_id = %(id)s::bigint
+        ORDER BY h.id DESC
+        LIMIT %(most)s::integer
+    ) AS h
+) AS h
+WHERE coalesce(h.so_far, 0) <= %(replaced)s::bigint
+ORDER BY h.id DESC
+
 -- seen_by --
 -- Which of some agents see a block of that label already; one shared by this very owner does not count.
 SELECT a.agent_id

@@ -85,6 +85,18 @@ def get(
 
 
 @app.command()
+def blame(label: Label, agent: Agent = None, dsn: Dsn = None, as_json: JsonLines = False) -> None:
+    """Show who wrote each line of a block, when and in which version."""
+    with opened(agent, dsn) as memory:
+        lines = memory.core[label].blame()
+    if as_json:
+        output.show_lines(lines)
+        return
+    rows = [(one.version, one.actor, one.changed_at, one.line, one.text) for one in lines]
+    output.show_table(("version", "who", "when", "line", "text"), rows)
+
+
+@app.command()
 def create(
     label: Label,
     value: Annotated[str, typer.Argument(help="Its first text; - reads standard input.")] = "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from memgpt.models.json_object import Json
 
@@ -33,3 +34,17 @@ class Block:
     def sha256(self) -> str:
         """Hexadecimal digest of the value: what an editor expects to be replacing."""
         return hashlib.sha256(self.value.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BlameLine:
+    """A line of a block, and the change that wrote it: None where that is older than what is known of the block."""
+
+    line: int
+    """From 1."""
+    text: str
+    version: int | None = None
+    """Of the block after that change."""
+    change_id: UUID | None = None
+    actor: str | None = None
+    changed_at: datetime | None = None

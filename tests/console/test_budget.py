@@ -41,6 +41,7 @@ BUDGET = {
     "/agents/ann/blocks/human": 2,
     "/agents/ann/blocks/human/edit": 2,
     "/agents/ann/blocks/human/versions": 2,
+    "/agents/ann/blocks/human/blame": 3,
     "/agents/ann/graph": 2,
     "/agents/ann/graph?from=1&hops=3": 3,
     "/agents/ann/graph?from=1&open=2&open=1&path=3": 10,

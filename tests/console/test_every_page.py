@@ -15,6 +15,7 @@ PAGES = (
     "/",
     "/agents/ann",
     "/agents/ann/blocks",
+    "/agents/ann/blocks/human/blame",
     "/agents/ann/memories",
     "/agents/ann/documents",
     "/agents/ann/files",

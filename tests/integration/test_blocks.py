@@ -264,3 +264,58 @@ def test_bad_texts_are_refused(memory: Memory) -> None:
         with pytest.raises(InputError):
             memory.core[bad]  # type: ignore[index]
     assert list(memory.core) == []
+
+
+def test_blame_says_which_change_wrote_each_line(memory: Memory, dsn: str) -> None:
+    def blamed() -> list[tuple[str, int | None, str | None]]:
+        return [(one.text, one.version, one.actor) for one in memory.core["human"].blame()]
+
+    memory.core.create("human")
+    assert blamed() == [], "no lines, nobody"
+    memory.core["human"].rethink("Name: Ann\n\nLives in Graz")
+    with Memory("ann", dsn=dsn, actor="else", options=WITHOUT_MODEL) as somebody:
+        somebody.core["human"].replace("Graz", "Linz")
+        somebody.core["human"].describe("Who it is about.")
+    memory.core["human"].append("Likes trains")
+    written = [
+        ("Name: Ann", 2, "tester"),
+        ("", 2, "tester"),
+        ("Lives in Linz", 3, "else"),
+        ("Likes trains", 5, "tester"),
+    ]
+    assert blamed() == written
+    entries = memory.history(label="human")
+    for line in memory.core["human"].blame():
+        [entry] = [entry for entry in entries if entry.change_id == line.change_id]
+        assert (entry.actor, entry.changed_at) == (line.actor, line.changed_at)
+        assert entry.new is not None
+        assert entry.new["version"] == line.version
+    with Memory("ann", dsn=dsn, actor="vandal", options=WITHOUT_MODEL) as vandal:
+        vandal.core["human"].rethink("nothing")
+        assert blamed() == [("nothing", 6, "vandal")]
+        vandal.undo()
+        assert blamed() == written, "an undo gives the lines back to who wrote them"
+        vandal.undo(memory.history(label="human")[0].change_id)
+        assert blamed() == [("nothing", 6, "vandal")], "an undo of an undo, too"
+        vandal.undo()
+        vandal.core.delete("human")
+        vandal.undo()
+    assert blamed() == written
+    memory.core["human"].rethink("Likes trains\nName: Ann\nLives in Linz")
+    assert [version for _, version, _ in blamed()].count(memory.core["human"].block.version) == 1, "one line has moved"
+
+
+def test_blame_of_what_is_older_than_the_history_or_anothers(memory: Memory, other: Memory) -> None:
+    memory.core["project"].rethink("one\ntwo")
+    memory.core["project"].append("three")
+    with memory.transaction() as connection:
+        connection.execute("DELETE FROM memory_history WHERE action = 'insert'")
+    versions = [(one.line, one.version, one.actor, one.change_id is None) for one in memory.core["project"].blame()]
+    assert versions == [(1, None, None, True), (2, None, None, True), (3, 2, "tester", False)]
+    memory.core["project"].share_with("bob")
+    with pytest.raises(InputError, match="only the owner has its history"):
+        other.core["project"].blame()
+    other.core["project"].replace("two", "zwei")
+    assert [one.actor for one in memory.core["project"].blame()] == [None, "api@bob", "tester"]
+    with pytest.raises(NotFoundError):
+        memory.core["nothing"].blame()

@@ -207,6 +207,8 @@ OPERATIONS: Final = (
               cli_other={"as_of": "Python's memory.as_of(), REST's /as-of"}),
     Operation(blocks.Core.create, "post /core-memory/blocks", None, "block create",
               {"MCP": "append_to_block makes the block"}),
+    Operation(blocks.CoreBlock.blame, "get /core-memory/blocks/{label}/blame", None, "block blame",
+              {"MCP": "a person asks who wrote what; a model edits what is there"}),
     Operation(blocks.CoreBlock.append, "post /core-memory/blocks/{label}/append", "append_to_block", "block append",
               rest_other=_EXPECTED, mcp_other=_STALE_MODEL),
     Operation(blocks.CoreBlock.replace, "post /core-memory/blocks/{label}/replace", "replace_in_block", "block replace",

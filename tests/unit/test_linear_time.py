@@ -24,6 +24,7 @@ from memgpt.blocks import edits
 from memgpt.documents import chunking
 from memgpt.errors import InputError
 from memgpt.graph import name_similarity
+from memgpt.line_matching import LineMatcher
 from memgpt.llm import fences
 from memgpt.messages.speaker import prefix
 from memgpt.search import graph_arm, query_syntax
@@ -190,6 +191,19 @@ def test_hits_of_one_conversation_are_picked_in_time_with_their_number() -> None
     rows = [Candidate(id=n, content="a", frequencies=(), length=1, session="s") for n in range(LARGE)]
     scores = np.linspace(0.0, 1.0, LARGE)
     in_time(lambda text: pick(rows[: len(text)], scores[: len(text)], len(text), 0.1), Hostile("", "a", ""))
+
+
+def test_lines_are_matched_in_time_with_their_number() -> None:
+    def reversed_(text: str) -> object:
+        return LineMatcher([*text], [*text[::-1]]).get_opcodes()
+
+    def every_other(text: str) -> object:
+        lines = [f"{n}{c}" for n, c in enumerate(text)]
+        return LineMatcher(lines, [line if n % 2 else "new" for n, line in enumerate(lines)]).get_opcodes()
+
+    for use in (reversed_, every_other):
+        for pump in ("a", "ab", "aab", "abcdefgh"):
+            in_time(use, Hostile("", pump, ""))
 
 
 class Hostile:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
+from memgpt.line_matching import LineMatcher
+
 _PIECE = re.compile(r"\w+|\s+|[^\w\s]")
 
 BY_LINES_ONLY: Final = 200_000
@@ -33,8 +35,7 @@ def difference(old: str, new: str) -> list[DiffLine]:
     before, after = old.splitlines(), new.splitlines()
     by_words = len(old) + len(new) <= BY_LINES_ONLY
     lines: list[DiffLine] = []
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    for group in matcher.get_grouped_opcodes(AROUND):
+    for group in LineMatcher(before, after).get_grouped_opcodes(AROUND):
         skipped = group[0][1] - _end_of(lines)
         if skipped > 0:
             lines.append(DiffLine("left-out", (), skipped))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import Final, Literal
+from typing import Literal
 
 from memgpt.errors import InputError
+from memgpt.line_matching import LineMatcher
 from memgpt.server.console.texts import say
-
-BY_LINES: Final = 1_000_000
-"""Characters of three texts from which they are not compared by lines: that takes the square of their number."""
 
 Taken = Literal["same", "theirs", "mine", "conflict"]
 Choice = Literal["theirs", "mine", "both"]
@@ -38,9 +35,7 @@ Hunk = tuple[int, int, Sequence[str]]
 
 
 def merge(base: str, theirs: str, mine: str) -> list[Region]:
-    """Cut three texts into stretches that somebody changed, or nobody; very long ones stay whole."""
-    if len(base) + len(theirs) + len(mine) > BY_LINES:
-        return [_region(base.split("\n"), theirs.split("\n"), mine.split("\n"))]
+    """Cut three texts into stretches that somebody changed, or nobody."""
     old = base.split("\n")
     now, wanted = _hunks(old, theirs.split("\n")), _hunks(old, mine.split("\n"))
     regions: list[Region] = []
@@ -69,7 +64,7 @@ def chosen(text: str) -> tuple[int, Choice]:
 
 
 def _hunks(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
-    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    opcodes = LineMatcher(old, new).get_opcodes()
     return [(a, b, new[c:d]) for tag, a, b, c, d in opcodes if tag != "equal"]
 
 

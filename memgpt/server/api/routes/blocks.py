@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Header, Path, Response
 
 from memgpt.errors import ConflictError, InputError
-from memgpt.models import Block
+from memgpt.models import BlameLine, Block
 from memgpt.server.api import bodies
 from memgpt.server.api.callers import AnyCaller, Reading, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
@@ -47,6 +47,12 @@ def get_block(memory: Reading, label: Label, response: Response, if_none_match: 
         # An empty 304, not the block again.
         return Response(status_code=304, headers={"ETag": _etag(block)})  # type: ignore[return-value]
     return _tagged(response, block)
+
+
+@router.get("/{label}/blame")
+def blame_block(memory: Reading, label: Label) -> Sequence[BlameLine]:
+    """Each line of a block of the agent's own with the change that wrote it; nulls where its history does not say."""
+    return memory.core[label].blame()
 
 
 @router.patch("/{label}")

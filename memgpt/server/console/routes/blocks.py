@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Any, Final
 
 from fastapi import Form, Query
@@ -25,6 +26,8 @@ router: Final = visits.router("/agents/{agent}/blocks")
 PAGE: Final = 50
 LOOKED_BACK: Final = 200
 """Changes that are searched for the version an editor began with."""
+MOST_LINES: Final = 2000
+"""Lines that are shown with who wrote them."""
 
 Text = Annotated[str, Form(max_length=MOST_CHARACTERS)]
 Version = Annotated[int, Form(ge=0, le=2**31)]
@@ -146,6 +149,15 @@ def show_versions(visit: Reading, label: Name, before: Annotated[int | None, Que
     following = changes[PAGE - 1].id if len(changes) > PAGE else None
     values = {"section": "blocks", "label": label, "versions": versions, "following": following}
     return visit.page("block_versions.html", values)
+
+
+@router.get("/{label}/blame")
+def show_blame(visit: Reading, label: Name) -> Response:
+    """Show which change wrote each line, those of one change together."""
+    lines = visit.memory.core[label].blame()
+    shown = [list(together) for _, together in groupby(lines[:MOST_LINES], lambda line: line.change_id)]
+    values = {"section": "blocks", "label": label, "stretches": shown, "left_out": max(0, len(lines) - MOST_LINES)}
+    return visit.page("block_blame.html", values)
 
 
 def _value(row: Any) -> str:
