@@ -87,6 +87,17 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.openai_agents.testing"],
     ),
     Suite(
+        "AutoGen's tests of its memory over Chroma",
+        "autogen-ext",
+        "autogen",
+        ["tests/memory/test_chroma_memory.py"],
+        packages=["autogen-ext[chromadb]>=0.7.5,<0.8", "pytest", "pytest-asyncio"],
+        unpinned=["googleapis-common-protos", "protobuf"],
+        checkout="autogen",
+        folder="python/packages/autogen-ext",
+        options=["-p", "memgpt.integrations.autogen.testing"],
+    ),
+    Suite(
         "LangGraph's conformance suite for checkpointers",
         "langgraph-checkpoint-conformance",
         "langgraph",
@@ -100,6 +111,14 @@ SUITES: Sequence[Suite] = (
         ["tests/integrations/test_langchain_standard.py"],
         packages=["pytest", "pytest-timeout", "langchain-tests"],
         options=["-p", "no:asyncio", "-p", "no:benchmark", "-p", "no:codspeed"],
+    ),
+    Suite(
+        "Our tests against AutoGen",
+        "autogen-core",
+        "autogen",
+        ["tests/integrations/test_autogen.py", f"{EXAMPLES}[docs/autogen.md]"],
+        packages=["autogen-agentchat>=0.7.5,<0.8", "autogen-ext>=0.7.5,<0.8", "pytest", "pytest-timeout"],
+        unpinned=["googleapis-common-protos", "protobuf"],
     ),
     Suite(
         "Our tests against Google ADK",

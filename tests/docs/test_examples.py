@@ -26,6 +26,7 @@ PAGES = [
     "docs/importing.md",
     "docs/embedding-models.md",
     "docs/agent.md",
+    "docs/autogen.md",
     "docs/google-adk.md",
     "docs/knowledge-graph.md",
     "docs/langchain.md",
@@ -34,7 +35,11 @@ PAGES = [
     "docs/pydantic-ai.md",
     "docs/sleep.md",
 ]
-KITS = {"docs/google-adk.md": "google.adk", "docs/openai-agents.md": "agents"}
+KITS = {
+    "docs/autogen.md": "autogen_agentchat",
+    "docs/google-adk.md": "google.adk",
+    "docs/openai-agents.md": "agents",
+}
 """Pages for users of a kit that is not installed everywhere."""
 INTEGRATION = re.compile(r"memgpt\.integrations\.\w+")
 """A module for users of another kit, which is loaded for them alone."""
