@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+from memgpt.database.embedded_text import message_text
 from memgpt.errors import NotFoundError
 from memgpt.memory import Memory, scope_of
 from memgpt.messages.store import MessageStore
@@ -45,7 +46,8 @@ class KeptConversation:
 
     def warm(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Embed what will be appended before a transaction is opened: a slow provider holds nobody up."""
-        scope_of(self._memory).warm_embedding_cache([row["content"] for row in rows if row["content"].strip()])
+        texts = [message_text(row["content"], row.get("name")) for row in rows if row["content"].strip()]
+        scope_of(self._memory).warm_embedding_cache(texts)
 
     def lock(self) -> datetime:
         """Let nobody else add to this conversation or take from it until the transaction ends; return the time then."""

@@ -87,6 +87,8 @@ def test_sessions_and_agents_see_their_own(open_memory: Callable[..., Memory]) -
     assert run(MemgptSession("s", bob).get_items()) == []
     assert run(MemgptSession("s", bob).pop_item()) is None
     run(MemgptSession("s", bob).clear_session())
+    run(MemgptSession("s", bob).add_items([{"role": "user", "content": "Bob's"}]))
+    assert run(MemgptSession("s", bob).pop_item()) == {"role": "user", "content": "Bob's"}
     run(MemgptSession("t", ann).clear_session())
     assert [item["content"] for item in run(MemgptSession("s", ann).get_items())] == ["mine"]
     ann.undo()

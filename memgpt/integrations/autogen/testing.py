@@ -1,7 +1,7 @@
 """A pytest plug-in that lets AutoGen's own tests of its memory over Chroma run against this one, unmodified.
 
-Load it in a checkout of AutoGen, beside ``autogen-ext[chromadb]``; ``DATABASE_URL`` names a database, which is migrated;
-absent, the embedded server's is used::
+Load it in a checkout of AutoGen, beside ``autogen-ext[chromadb]``; ``DATABASE_URL`` names a database, which is
+migrated; absent, the embedded server's is used::
 
     cd autogen/python/packages/autogen-ext
     python -m pytest -p memgpt.integrations.autogen.testing tests/memory/test_chroma_memory.py
@@ -26,7 +26,7 @@ from memgpt.memory import Memory
 from memgpt.scope.opening import open_database, prepare_database
 
 ABOUT_CHROMA: Final = ("embedding_function", "http_config", "component_serialization")
-"""Parts of names of tests about embeddings and servers that a memory does not have, and about Chroma's configuration."""
+"""Parts of names of tests about Chroma's embeddings, servers and configuration."""
 
 
 @cache

@@ -3,8 +3,8 @@
 from memgpt.errors import MissingExtraError
 
 try:
-    from memgpt.integrations.pydantic_ai.conversation_store import MemgptConversationStore
     from memgpt.integrations.pydantic_ai.memory_toolset import MemgptToolset
+    from memgpt.integrations.pydantic_ai.stored_conversations import MemgptConversationStore
 except ModuleNotFoundError as error:
     raise MissingExtraError("pydantic-ai-slim", "pydantic-ai", "memgpt.integrations.pydantic_ai") from error
 
