@@ -67,7 +67,7 @@ vendor: ## Bring the libraries of others that the wheel carries, by npm: those o
 	@$(PYTHON) vendor.py
 
 # Where there is a Chromium; from the demo's data, with a scripted model.
-screenshots: $(STAMP) ## Take pictures of the console's screens into build/screenshots
+screenshots: $(STAMP) ## Take pictures of the console's screens into build/screenshots, those of the docs (text) into docs/console
 	@$(BIN)/python -m tests.console.screenshots
 
 check: lint types imports ## Everything that needs no database

@@ -1,4 +1,7 @@
-"""Pictures of every screen, from the demo's data: what ``make screenshots`` runs. They go to ``build/screenshots``."""
+"""Pictures of every screen, from the data of the demo: what ``make screenshots`` runs.
+
+They go to ``build/screenshots``; what the README and the docs show, which is text, to ``docs/console``.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ AGENT: Final = "tern-ridge"
 A: Final = f"/agents/{AGENT}"
 QUESTION: Final = "how+thick+must+the+sea+ice+be"
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
+DRAWN: Final = Path(__file__).parents[2] / "docs/console"
+AS_SVG: Final = Path(__file__).with_name("as_svg.js").read_text("utf-8")
 NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 
 
@@ -39,9 +44,11 @@ def main() -> int:
         context = browser.new_context(
             base_url=address, timezone_id="Europe/Vienna", locale="en-GB", reduced_motion="reduce"
         )
-        pictures(context, sign_in(context, service))
+        page = sign_in(context, service)
+        drawings(page)
+        pictures(context, page)
         browser.close()
-    print(f"{len(list(SHOTS.glob('*.png')))} pictures in {SHOTS}")
+    print(f"{len(list(SHOTS.glob('*.png')))} pictures in {SHOTS}, {len(list(DRAWN.glob('*.svg')))} drawings in {DRAWN}")
     return 0
 
 
@@ -79,6 +86,19 @@ def sign_in(context: BrowserContext, service: Service) -> Page:
     page.keyboard.press("Control+Enter")
     page.get_by_role("complementary", name="What it changed").wait_for()
     return page
+
+
+def drawings(page: Page) -> None:
+    """Write what the README and the docs show, as text: no binary file is kept in the repository."""
+    DRAWN.mkdir(exist_ok=True)
+    page.set_viewport_size({"width": 1120, "height": 760})
+    page.goto(f"{A}/search?q={QUESTION}")
+    page.locator("details.why summary").first.click()
+    (DRAWN / "search.svg").write_text(page.evaluate(AS_SVG), "utf-8")
+    page.goto(f"{A}/history")
+    (DRAWN / "history.svg").write_text(page.evaluate(AS_SVG), "utf-8")
+    page.goto(f"{A}/search/context?q={QUESTION}&budget=600")
+    (DRAWN / "context.svg").write_text(page.evaluate(AS_SVG), "utf-8")
 
 
 def pictures(context: BrowserContext, page: Page) -> None:

@@ -1,9 +1,10 @@
-"""The page that tries the API: its scripts are the wheel's own."""
+"""The page that tries the API, whose scripts are the wheel's own; and the pictures of the README and the docs."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from starlette.testclient import TestClient
@@ -34,3 +35,17 @@ def test_it_names_no_address_but_its_own() -> None:
     for page in documentation.HERE.glob("*.html"):
         text = page.read_text("utf-8")
         assert all(link.startswith(("/", "data:,")) for link in re.findall(r'(?:src|href)="([^"]*)"', text))
+
+
+def test_pictures_are_texts_of_boxes_and_words() -> None:
+    root = Path(__file__).parents[2]
+    pages = {"docs/": root / "README.md", "": root / "docs/console.md"}
+    shown = {root / "docs" / name for before, page in pages.items() for name in re.findall(
+        rf"\]\({before}(console/\w+\.svg)\)", page.read_text("utf-8"))}  # fmt: skip
+    assert shown == {*(root / "docs/console").iterdir()}
+    for picture in shown:
+        svg = ElementTree.fromstring(picture.read_text("utf-8"))  # noqa: S314 - ours
+        assert {element.tag.partition("}")[2] for element in svg.iter()} == {"svg", "title", "rect", "text"}
+        assert not [
+            name for element in svg.iter() for name in element.attrib if "href" in name or name.startswith("on")
+        ]

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from memgpt.memory import Memory
 from memgpt.models import Hit
+from memgpt.search.ranking.features import FEATURES
+from memgpt.server.console.texts import texts
 from memgpt.server.console.why import WIDTH, explained, score_parts
 from tests.console.conftest import Tab, Visitor
 
@@ -24,6 +26,10 @@ def known(memory: Memory) -> Memory:
     memory.documents.add("# Oslo\n\nFlights to Oslo leave from gate 4.", title="Travel guide")
     memory.graph.add_fact("Ann", "travels_to", "Oslo")
     return memory
+
+
+def test_every_part_of_a_score_has_words() -> None:
+    assert {f"part.{name}" for name in FEATURES} <= texts().keys()
 
 
 @pytest.mark.parametrize(
