@@ -10,7 +10,7 @@ NOT_ON_16 := agent agent_wire async_memory benchmarks bounded_answers chat_* cli
 # On a terminal pip shows its progress; elsewhere only what went wrong.
 PIP_INSTALL := [ -t 1 ] || export PIP_QUIET=1; $(BIN)/python -m pip install
 # What the tests exercise; sentence-transformers (torch) is left to those who want it.
-EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,onnx,graph,server,telemetry,mcp,langgraph,langchain,openai-agents,pydantic-ai,token-ids
+EXTRAS := documents,ocr,openai,anthropic,google,cohere,voyage,bedrock,model2vec,onnx,graph,server,telemetry,mcp,langgraph,langchain,llama-index,openai-agents,pydantic-ai,token-ids
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance mcp-suite vendor screenshots check lint types imports wheel schema clean bench bench-full bench-compare report constraints

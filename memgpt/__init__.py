@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from memgpt.integrations.importers import ImportItem, ImportReport, ImportedItem, import_memory
     from memgpt.integrations.transcripts import ImportedTranscript, import_transcript
     from memgpt.items.items import Items, ItemSearchOptions, NewItem
+    from memgpt.items.predicates import ItemCondition
     from memgpt.jobs import JobKind, Jobs
     from memgpt.jobs.store import JobFile
     from memgpt.llm.context import Context, ContextItem, CountTokens, LeftOut
@@ -72,17 +73,17 @@ __all__ = [
     "ExtractionSpent", "Fact", "File", "FileChunk", "FileEntry", "Files", "ForbiddenError", "ForgottenError",
     "FoundItem", "Graph", "GraphOverview", "Hit", "ImportItem", "ImportReport", "Imported", "ImportedItem",
     "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents",
-    "ItemSearchOptions", "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key", "Kind", "KindStats",
-    "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages", "MigrationError",
-    "MissingExtraError", "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood", "NewItem",
-    "NewProposal", "NotFoundError", "OnError", "OpenTransaction", "Pair", "Path", "Permission", "PlacedText",
-    "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity", "ReachedEntity",
-    "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport", "ReembedStatus", "Remembered",
-    "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session", "Settings", "SleepProgress",
-    "SleepReport", "Source", "Stats", "StoreItem", "Switch", "SyncConflict", "SyncReport", "SyncSide", "SyncedFile",
-    "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits", "TurnStep", "TypeCount",
-    "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters", "WindowExceededError",
-    "import_memory", "import_transcript", "open_database",
+    "ItemCondition", "ItemSearchOptions", "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key",
+    "Kind", "KindStats", "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages",
+    "MigrationError", "MissingExtraError", "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood",
+    "NewItem", "NewProposal", "NotFoundError", "OnError", "OpenTransaction", "Pair", "Path", "Permission",
+    "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity",
+    "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport",
+    "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session",
+    "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem", "Switch", "SyncConflict", "SyncReport",
+    "SyncSide", "SyncedFile", "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits",
+    "TurnStep", "TypeCount", "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters",
+    "WindowExceededError", "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -115,6 +116,7 @@ _HOMES = {
     "memgpt.integrations.importers": "ImportItem ImportReport ImportedItem import_memory",
     "memgpt.integrations.transcripts": "ImportedTranscript import_transcript",
     "memgpt.items.items": "ItemSearchOptions Items NewItem",
+    "memgpt.items.predicates": "ItemCondition",
     "memgpt.jobs": "JobKind Jobs",
     "memgpt.jobs.store": "JobFile",
     "memgpt.llm.context": "Context ContextItem CountTokens LeftOut",

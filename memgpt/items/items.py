@@ -14,6 +14,7 @@ from pgvector import Vector
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.errors import InputError, NotFoundError
+from memgpt.items.predicates import ItemCondition
 from memgpt.items.store import (
     DISTANCES,
     Condition,
@@ -68,6 +69,10 @@ class ItemSearchOptions(TypedDict, total=False):
     """How: cosine, inner_product or l2."""
     filter: Mapping[str, Any] | None
     """What fields of the value must be: a value, or operators such as ``{"$gte": 4}``."""
+    where: ItemCondition | None
+    """What the value must be beside, put together by the functions of :mod:`memgpt.items.predicates`."""
+    keys: Sequence[str] | None
+    """Only items with one of these keys."""
     limit: int
     offset: int
     refresh: bool
@@ -205,9 +210,12 @@ class Items:
         Raises:
             InputError: a value cannot be used.
         """
+        where, keys = options.get("where"), options.get("keys")
         page = Page(
             _namespace(prefix, "prefix", empty=True),
             [*_conditions(options.get("filter"))],
+            where.predicate() if where else None,
+            None if keys is None else validation.names(keys, "keys"),
             validation.limit(options.get("limit", 10)),
             validation.offset(options.get("offset", 0)),
             expired=options.get("expired", False),

@@ -66,6 +66,9 @@ class Page:
 
     prefix: Namespace
     conditions: Sequence[Condition]
+    predicate: tuple[str, Json] | None
+    """A predicate of the JSON path language, and the values of its variables."""
+    keys: Sequence[str] | None
     limit: int
     offset: int
     expired: bool
@@ -155,6 +158,7 @@ class ItemStore:
         return [tuple(namespace) for (namespace,) in rows]
 
     def _found(self, statement: bytes, page: Page, **more: Any) -> Sequence[FoundItem]:
+        predicate, values = page.predicate or (None, {})
         parameters = self._parameters(
             prefix=[*page.prefix],
             beyond=_beyond(page.prefix),
@@ -164,6 +168,9 @@ class ItemStore:
             fields=[condition.field for condition in page.conditions],
             operators=[condition.operator for condition in page.conditions],
             operands=[Jsonb(condition.operand) for condition in page.conditions],
+            predicate=predicate,
+            predicate_values=Jsonb(values),
+            keys=None if page.keys is None else [*page.keys],
             **more,
         )
         with self._connection.cursor(row_factory=dict_row) as cursor:
@@ -200,7 +207,8 @@ def _completed(template: bytes) -> bytes:
 
 
 def _search(template: bytes, page: Page, distance: Distance = "cosine") -> bytes:
-    return _searching(template, bool(page.prefix), bool(page.conditions), distance)
+    matching = bool(page.conditions) or page.predicate is not None or page.keys is not None
+    return _searching(template, bool(page.prefix), matching, distance)
 
 
 @cache

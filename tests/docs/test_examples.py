@@ -31,6 +31,7 @@ PAGES = [
     "docs/knowledge-graph.md",
     "docs/langchain.md",
     "docs/langgraph.md",
+    "docs/llama-index.md",
     "docs/openai-agents.md",
     "docs/pydantic-ai.md",
     "docs/sleep.md",

@@ -14,8 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt import Agents, Memory, NewItem
+from memgpt import Agents, ItemCondition, Memory, NewItem
 from memgpt.errors import InputError, NotFoundError
+from memgpt.items.predicates import (
+    all_of,
+    any_of,
+    compares,
+    contains,
+    equals,
+    has_text,
+    is_empty,
+    none_of,
+    one_of,
+)
 from memgpt.items.store import _beyond
 from memgpt.memory import scope_of
 
@@ -123,6 +134,57 @@ def test_filters_compare_numbers_as_numbers(memory: Memory, wanted: dict[str, An
     }
     memory.items.put_many(NewItem(("f",), key, value) for key, value in values.items())
     assert sorted(keys(memory, "f", filter=wanted)) == [*found]
+
+
+PREDICATES: list[tuple[ItemCondition, str]] = [
+    (equals("n", 9), "b"),
+    (equals("n", "10"), "d"),
+    (none_of([equals("n", 9)]), "acde"),
+    (compares("n", ">", 9.5), "ac"),
+    (none_of([compares("n", ">", 9.5)]), "bde"),
+    (compares("n", "<=", "2"), "d"),
+    (one_of("n", [9, 10, "10"]), "abd"),
+    (none_of([one_of("n", [9, 10])]), "cde"),
+    (one_of("n", []), ""),
+    (contains("tags", "x"), "ab"),
+    (contains("tags", 7), "b"),
+    (none_of([contains("tags", "x")]), "cde"),
+    (equals("tags", ["x"]), "a"),
+    (equals(["deep", "a"], [1, 2]), "e"),
+    (equals("deep", {"a": [1, 2]}), "e"),
+    (equals("flag", None), "e"),
+    (equals("yes", True), "c"),
+    (has_text("says", 'A.*"b'), "a"),
+    (has_text("says", "\N{GRINNING FACE} ü", ignore_case=True), "b"),
+    (has_text("says", "a.*", ignore_case=True), "a"),
+    (is_empty("says"), "cde"),
+    (is_empty("tags"), "cd"),
+    (equals('odd "key".$', 1), "e"),
+    (all_of([]), "abcde"),
+    (any_of([equals("n", 9), all_of([has_text("says", "A.*"), compares("n", ">=", 10)])]), "ab"),
+]
+
+
+def test_predicates_compare_each_type_with_its_own(memory: Memory) -> None:
+    values: dict[str, dict[str, Any]] = {
+        "a": {"n": 10, "tags": ["x"], "says": 'A.*"b'},
+        "b": {"n": 9, "tags": ["x", 7], "says": "\N{GRINNING FACE} Ü"},
+        "c": {"n": 100.5, "tags": [], "says": "", "yes": True},
+        "d": {"n": "10"},
+        "e": {"deep": {"a": [1, 2]}, "flag": None, "tags": "x", 'odd "key".$': 1, "says": None},
+    }
+    memory.items.put_many(NewItem(("p",), key, value) for key, value in values.items())
+    for number, (where, found) in enumerate(PREDICATES):
+        assert sorted(keys(memory, "p", where=where)) == [*found], number
+    assert keys(memory, "p", where=one_of("n", [9, 10]), keys=["b", "d"]) == ["b"]
+
+
+def test_what_no_predicate_compares_is_refused(memory: Memory) -> None:
+    for wrong, arguments in ((equals, ("n", b"x")), (compares, ("\0", ">", 1)), (one_of, ("n", [{}]))):
+        with pytest.raises(InputError):
+            wrong(*arguments)
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        memory.items.search(where=equals("n", math.nan))
 
 
 def test_an_unknown_operator_is_refused(memory: Memory) -> None:

@@ -194,6 +194,7 @@ def test_an_isolated_memory_has_a_store_of_its_own(open_memory: Callable[..., Me
         ("langgraph", "langgraph", "langgraph"),
         ("langchain", "langchain_core", "langchain"),
         ("autogen", "autogen_core", "autogen"),
+        ("llama_index", "llama_index", "llama-index"),
         ("openai_agents", "agents", "openai-agents"),
         ("google_adk", "google.adk", "google-adk"),
         ("pydantic_ai", "pydantic_ai", "pydantic-ai"),

@@ -12,10 +12,10 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from memgpt.embeddings import Purpose
 from memgpt.errors import InputError
+from memgpt.integrations.embedded_texts import embedded
 from memgpt.items.items import ItemSearchOptions, NewItem
-from memgpt.memory import Memory, scope_of
+from memgpt.memory import Memory
 from memgpt.models import FoundItem, StoreItem
 
 PAGE: Final = 1000
@@ -25,19 +25,13 @@ class MemoryEmbeddings(Embeddings):
     """The embedding model of a memory, as LangChain's interface."""
 
     def __init__(self, memory: Memory) -> None:
-        self._scope = scope_of(memory)
+        self._memory = memory
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return self._embed(texts, "document")
+        return embedded(self._memory, texts, "document")
 
     def embed_query(self, text: str) -> list[float]:
-        return self._embed([text], "query")[0]
-
-    def _embed(self, texts: list[str], purpose: Purpose) -> list[list[float]]:
-        vectors = self._scope.repeat_on_switch(lambda: self._scope.embed(texts, purpose=purpose))
-        if any(vector is None for vector in vectors):
-            raise InputError("no embedding model is configured: give the store an embedding of its own")
-        return [vector.to_list() for vector in vectors if vector is not None]
+        return embedded(self._memory, [text], "query")[0]
 
 
 class MemgptVectorStore(VectorStore):
