@@ -12,7 +12,7 @@ import psycopg
 
 from memgpt import validation
 from memgpt.blocks import edits
-from memgpt.blocks.blame import MOST_CHANGES, MOST_REPLACED, blame
+from memgpt.blocks.lines.blame import MOST_CHANGES, MOST_REPLACED, blame
 from memgpt.blocks.store import BlockStore
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError

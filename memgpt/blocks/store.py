@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,20 +12,9 @@ from psycopg.rows import class_row
 
 from memgpt.database import queries
 from memgpt.database.single_statement import with_agent
-from memgpt.models import Author, Block
+from memgpt.models import Author, Block, BlockChange
 
 SQL = queries.beside(__name__)
-
-
-class BlockChange(NamedTuple):
-    """What was done to a block, with what it was before: None where the change made it."""
-
-    change_id: UUID
-    changed_at: datetime
-    actor: str
-    undoes: UUID | None
-    value: str | None
-    version: int | None
 
 
 class BlockStore:

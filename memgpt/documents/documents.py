@@ -11,7 +11,7 @@ from psycopg.errors import UniqueViolation
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import chunk_text
-from memgpt.documents import chunking
+from memgpt.documents.formats import chunking
 from memgpt.documents.store import DocumentStore, NewChunk, NewDocument
 from memgpt.errors import ConflictError, InputError
 from memgpt.models import Chunk, Document, Json

@@ -16,9 +16,9 @@ from typing import Any
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import chunk_text
-from memgpt.documents import chunking, documents, files
+from memgpt.documents import documents, files
 from memgpt.documents.files import FileCandidate
-from memgpt.documents.formats import media_types
+from memgpt.documents.formats import chunking, media_types
 from memgpt.documents.prepare import Prepared, UnembeddedChunk, content_hash, prepare
 from memgpt.documents.report import Ingested, IngestReport, Outcome
 from memgpt.documents.store import DocumentStore, Fingerprint, NewChunk, NewDocument

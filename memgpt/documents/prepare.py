@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from memgpt.documents import chunking
+from memgpt.documents.formats import chunking
 from memgpt.documents.formats.extract import ExtractedDocument, extract
 from memgpt.models import Json
 

@@ -11,8 +11,8 @@ from typing import Final
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import chunk_text
-from memgpt.documents import chunking
 from memgpt.documents.documents import context_of
+from memgpt.documents.formats import chunking
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.files import paths
 from memgpt.files.folder import Folder

@@ -37,6 +37,18 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockChange:
+    """What was done to a block, with what it was before: None where the change made it."""
+
+    change_id: UUID
+    changed_at: datetime
+    actor: str
+    undoes: UUID | None
+    value: str | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class BlameLine:
     """A line of a block, and the change that wrote it: None where that is older than what is known of the block."""
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgpt import Memory
-from memgpt.documents import chunking
+from memgpt.documents.formats import chunking
 from memgpt.errors import ConflictError, InputError, NotFoundError
 
 GUIDE = """# Guide

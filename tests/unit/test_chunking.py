@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgpt.documents import chunking
+from memgpt.documents.formats import chunking
 from memgpt.embeddings.static import count_tokens
 
 VOCABULARY = ("harbour", "boat", "tide", "sail", "rope", "wind", "deck", "anchor", "chart", "buoy", "keel", "wave")

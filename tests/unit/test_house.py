@@ -40,6 +40,7 @@ ROOM_LINES = 4_000
 CORE = ("models", "blocks", "archival", "messages", "documents", "search", "history", "scope", "database/connection")
 """What a memory is without its graph: the nouns, their search and history, and the pool they run on."""
 SUBROOMS = (
+    "blocks/lines",
     "cli/operator",
     "database/admin",
     "database/embedded",

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgpt.line_matching import LineMatcher
+from memgpt.blocks.lines.line_matching import LineMatcher
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", "d", "e"]), max_size=30)
 

@@ -21,10 +21,10 @@ import pytest
 
 import memgpt
 from memgpt.blocks import edits
-from memgpt.documents import chunking
+from memgpt.blocks.lines.line_matching import LineMatcher
+from memgpt.documents.formats import chunking
 from memgpt.errors import InputError
 from memgpt.graph import name_similarity
-from memgpt.line_matching import LineMatcher
 from memgpt.llm import fences
 from memgpt.messages.speaker import prefix
 from memgpt.search import graph_arm, query_syntax

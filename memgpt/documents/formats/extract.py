@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import Final
 
-from memgpt.documents import chunking
-from memgpt.documents.chunking import MARKDOWN, PLAIN
 from memgpt.documents.formats import (
+    chunking,
     embedded,
     encodings,
     leftovers,
@@ -26,6 +25,7 @@ from memgpt.documents.formats import (
     subtitles,
     xml_formats,
 )
+from memgpt.documents.formats.chunking import MARKDOWN, PLAIN
 from memgpt.documents.formats.reading import FormatText, table, without_declaration
 from memgpt.errors import InputError
 from memgpt.models import Json

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from typing import Final
 
-from memgpt.documents.chunking import MARKDOWN, PLAIN
+from memgpt.documents.formats.chunking import MARKDOWN, PLAIN
 from memgpt.errors import InputError
 
 CSV: Final = "text/csv"

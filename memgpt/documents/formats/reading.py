@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from memgpt.documents.chunking import MARKDOWN
+from memgpt.documents.formats.chunking import MARKDOWN
 from memgpt.errors import InputError
 from memgpt.models import Json
 

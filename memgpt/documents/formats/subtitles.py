@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from memgpt.documents.chunking import PLAIN
+from memgpt.documents.formats.chunking import PLAIN
 from memgpt.documents.formats.reading import FormatText
 
 _TIMES = re.compile(r"\s{0,20}(?:\d{1,4}:)?\d{1,3}:\d{2}[.,]\d{1,3}\s{1,20}-->\s")

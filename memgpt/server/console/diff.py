@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
-from memgpt.line_matching import LineMatcher
+from memgpt.blocks.lines.line_matching import LineMatcher
 
 _PIECE = re.compile(r"\w+|\s+|[^\w\s]")
 

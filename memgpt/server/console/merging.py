@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from memgpt.blocks.lines.line_matching import LineMatcher
 from memgpt.errors import InputError
-from memgpt.line_matching import LineMatcher
 from memgpt.server.console.texts import say
 
 Taken = Literal["same", "theirs", "mine", "conflict"]

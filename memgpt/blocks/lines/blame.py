@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from memgpt.blocks.store import BlockChange
-from memgpt.line_matching import LineMatcher
-from memgpt.models import BlameLine, Block
+from memgpt.blocks.lines.line_matching import LineMatcher
+from memgpt.models import BlameLine, Block, BlockChange
 
 MOST_CHANGES: Final = 1000
 MOST_REPLACED: Final = 10_000_000

@@ -1,0 +1,1 @@
+"""Lines of texts: which two of them share, and who wrote which. No database."""
