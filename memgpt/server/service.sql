@@ -1,3 +1,14 @@
+-- blocks_seen --
+-- The blocks that some agents see, their own before one that is shared with them: which, and in which version.
+SELECT a.agent_id, b.label, b.owner, b.id, b.version, b.updated_at
+FROM unnest(%(agents)s::text[]) AS a (agent_id)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (m.label) m.label, m.agent_id AS owner, m.id, m.version, m.updated_at
+    FROM core_memories m
+    WHERE m.agent_id = a.agent_id OR m.shared_with @> ARRAY[a.agent_id]
+    ORDER BY m.label, m.agent_id <> a.agent_id, m.agent_id
+) AS b
+
 -- visited --
 -- An agent as it was described, and how many of its proposals wait, to a hundred: every page of it asks.
 SELECT

@@ -196,12 +196,21 @@ def _offer_schema(server: MCPServer) -> None:
 
     tool = server._tool_manager.get_tool("json_schema_2020_12_tool")
     assert tool is not None
-    street = {"type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}
+    texts = {name: {"type": "string"} for name in ("street", "city", "name", "phone", "email")}
+    street = {"type": "object", "properties": {name: texts[name] for name in ("street", "city")}}
     tool.parameters = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "$defs": {"address": street},
-        "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}},
+        "$defs": {"address": {"$anchor": "addressDef"} | street},
+        "properties": {
+            **{name: texts[name] for name in ("name", "phone", "email")},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
         "additionalProperties": False,
     }
 
@@ -259,8 +268,8 @@ def _offer_requests(server: MCPServer) -> None:
     low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, accepted)
 
 
-def keep_sessions(endpoint: Endpoint, server: MCPServer) -> None:
-    """Let the endpoint keep sessions and stream, as servers do whose tools speak to the client while they work."""
-    security = endpoint.manager.security_settings
+def resume_streams(endpoint: Endpoint, server: MCPServer) -> None:
+    """Let the endpoint keep events and close streams early, as servers do whose tools work for long."""
+    security = endpoint._sessions.security_settings
     server.streamable_http_app(event_store=Events(), retry_interval=100, transport_security=security)
-    endpoint._manager = server.session_manager
+    endpoint._sessions = server.session_manager

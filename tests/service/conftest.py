@@ -34,7 +34,7 @@ def app_of(service: Service, limits: ServerLimits | None = None, *, worker: bool
     """As `memgpt serve` composes it."""
     endpoint = Endpoint(create_server(service))
     made = Worker(service.database, service.embedder, service.options, grace=0.0) if worker else None
-    running = lambda: beside(endpoint.manager.run, made)  # noqa: E731
+    running = lambda: beside(endpoint.run, made)  # noqa: E731
     app = create_app(service, limits=limits, hosts=["testserver"], lifespan=running)
     app.router.routes.append(Route("/mcp", endpoint))
     return app

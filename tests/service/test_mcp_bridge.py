@@ -16,11 +16,12 @@ from anyio import to_thread
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, CreateMessageResult, TextContent
 
 from memgpt.server.service import Service
 from tests.conftest import free_port
 from tests.service.conftest import app_of, served, service_on
+from tests.service.test_conformance import app_for_the_suite
 
 PROGRAM = ["-c", "from memgpt.cli import main; main()", "mcp"]
 HELLO = {
@@ -92,6 +93,33 @@ def test_tools_resources_and_errors_pass_both_ways(with_keys: Service, era: str)
 
     with served(app_of(with_keys)) as address:
         talk(Client(bridged("--connect", address, "--agent", "zoë/1", key=key), mode=era), conversation)
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+def test_the_service_may_ask_and_report_while_it_works(dsn: str) -> None:
+    """With the diagnostic tools of the conformance suite, for ours do neither."""
+    reported: list[str] = []
+
+    async def sample(context: Any, params: Any) -> CreateMessageResult:
+        asked = params.messages[0].content.text
+        return CreateMessageResult(role="assistant", content=TextContent(type="text", text=asked[::-1]), model="test")
+
+    async def log(params: Any) -> None:
+        reported.append(str(params.data))
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        reported.append(f"{progress:g} of {total:g}")
+
+    async def conversation(client: Client) -> None:
+        assert words_of(await client.call_tool("test_sampling", {"prompt": "abc"})) == "LLM response: cba"
+        await client.call_tool("test_tool_with_progress", {}, progress_callback=report)
+        await client.call_tool("test_tool_with_logging", {})
+        assert reported[:3] == ["0 of 100", "50 of 100", "100 of 100"]
+        assert reported[3:] == ["Tool execution started", "Tool processing data", "Tool execution completed"]
+
+    with served(app_for_the_suite(dsn)) as address:
+        bridge = bridged("--connect", address)
+        talk(Client(bridge, mode="legacy", sampling_callback=sample, logging_callback=log), conversation)
 
 
 def test_a_service_that_comes_back_is_found_again(dsn: str) -> None:

@@ -92,7 +92,7 @@ def compose(service: Service, face: Face, port: int, traces: TracerProvider | No
         service,
         limits=face.limits,
         hosts=face.hosts,
-        lifespan=lambda: beside(endpoint.manager.run, worker),
+        lifespan=lambda: beside(endpoint.run, worker),
         traces=traces,
         console=console,
     )

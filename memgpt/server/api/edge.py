@@ -26,7 +26,7 @@ from memgpt.server.shares import Pool
 _PUBLIC: Final = documentation.ADDRESSES | {"/openapi.json"}
 _UPLOAD: Final = re.compile(r"(?:/v1)?/agents/[^/]+/(?:documents|jobs)/files")
 _CHAT: Final = re.compile(r"/v1/(?:chat/completions|responses|messages)|(?:/v1)?/agents/[^/]+/chat(?:/resume)?")
-_STREAM: Final = re.compile(r"(?:/v1)?/agents/[^/]+/jobs/[^/]+/events|/mcp")
+_STREAM: Final = re.compile(r"(?:/v1)?/agents/[^/]+/jobs/[^/]+/events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class ServerLimits:
     """Turns with a model at the same time."""
     streams: int = 32
     """Of a job's progress, at the same time."""
+    listeners: int = 512
+    """Clients of MCP that wait to be told of changes, at the same time: between two they cost nothing."""
 
 
 class EdgeMiddleware:
@@ -77,6 +79,7 @@ class EdgeMiddleware:
         self._uploads = Pool("uploads", limits.uploads)
         self._chats = Pool("turns with a model", limits.chats)
         self._streams = Pool("streams", limits.streams)
+        self._listeners = Pool("listeners", limits.listeners)
         self._arriving = Pool("bytes", max(limits.arriving_bytes, 4 * limits.body_bytes))
         self._bodies = Intake(most=limits.body_bytes, seconds=limits.body_seconds, quiet_seconds=limits.quiet_seconds)
         self._files = Intake(
@@ -136,6 +139,8 @@ class EdgeMiddleware:
             return self._chats, True
         if method == "GET" and _STREAM.fullmatch(path):
             return self._streams, False
+        if path == "/mcp" and (method == "GET" or Headers(scope=scope).get("mcp-method") == "subscriptions/listen"):
+            return self._listeners, False
         return self._work, False
 
     async def _read(

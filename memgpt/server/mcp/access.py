@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from memgpt.errors import DatabaseError, ForbiddenError, MemgptError
 from memgpt.memory import Memory
 from memgpt.models import Permission
-from memgpt.server.service import Caller, Service
+from memgpt.server.service import Caller, Service, token_of
 
 log = logging.getLogger("memgpt.server.mcp")
 
@@ -81,6 +81,27 @@ class Door:
                     status=status,
                     client=client,
                 )
+
+    def reader(self) -> tuple[str, Callable[[], bool]]:
+        """Return whose memory a call is to read, and what tells later whether its sender still may.
+
+        Raises:
+            MCPError: the sender may not.
+        """
+        request = _current.get().request
+        with self.memory("read") as memory:
+            agent_id = memory.agent
+        if not isinstance(request, Request) or request.state.caller.key is None:
+            return agent_id, lambda: True
+        token = token_of(request.headers.get("authorization"), request.headers.get("x-api-key"))
+
+        def allowed() -> bool:
+            try:
+                return self._service.caller(token).may("read", agent_id)
+            except MemgptError:
+                return False
+
+        return agent_id, allowed
 
     def _named(self, request: Request) -> str | None:
         return request.headers.get(AGENT_HEADER) or request.query_params.get(AGENT_PARAMETER) or self._agent

@@ -5,17 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 from anyio import to_thread
 from mcp.server.mcpserver import MCPServer, ResourceSecurity
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
-from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+from mcp.types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    Resource,
+    ResourceTemplateReference,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    UnsubscribeRequestParams,
+)
 
 from memgpt.errors import NotFoundError
 from memgpt.llm import fences
 from memgpt.models import Message
 from memgpt.server.mcp.access import Door
 from memgpt.server.mcp.reference_graph import Nodes
+from memgpt.server.mcp.strict import StrictServer
+from memgpt.server.mcp.subscriptions import BLOCKS, Subscribing
 
 _NAMES: Final = ResourceSecurity(exempt_params={"label", "session"})
 """These are names of rows, not paths of files: a conversation may be called ``/plans`` or ``a/../b``."""
@@ -24,11 +37,20 @@ _MOST_COMPLETED: Final = 100
 """The protocol's limit."""
 
 
-def offer(server: MCPServer, door: Door) -> None:
+def offer(server: StrictServer, door: Door) -> None:
     """Register the resources and the prompts."""
+    server.also_lists(lambda: _listed(door))
     _offer_resources(server, door)
     _offer_prompts(server, door)
     _offer_completion(server, door)
+
+
+def offer_subscriptions(server: StrictServer, subscribing: Subscribing) -> None:
+    """Register the requests of clients who want to know of changes; the SDK takes their handlers on its lower level."""
+    low = server._lowlevel_server
+    low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribing.subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, subscribing.unsubscribe)
+    low.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, subscribing.listen)
 
 
 def _offer_resources(server: MCPServer, door: Door) -> None:
@@ -114,6 +136,21 @@ def _offer_completion(server: MCPServer, door: Door) -> None:
         begun = argument.value.casefold()
         fitting = [name for name in await to_thread.run_sync(names, argument) if name.casefold().startswith(begun)]
         return Completion(values=fitting[:_MOST_COMPLETED], total=len(fitting), has_more=len(fitting) > _MOST_COMPLETED)
+
+
+def _listed(door: Door) -> Sequence[Resource]:
+    """Return each block as a resource of its own."""
+    with door.memory("read") as memory:
+        return [
+            Resource(
+                uri=f"{BLOCKS}/{quote(block.label, safe='')}",
+                name=block.label,
+                title=f"Block {block.label}",
+                description=block.description or None,
+                mime_type="text/plain",
+            )
+            for block in memory.core.list()
+        ]
 
 
 def _line(message: Message) -> str:

@@ -10,6 +10,7 @@ from memgpt import installation
 from memgpt.server.mcp import reference, resources, tools
 from memgpt.server.mcp.access import Door, note_request
 from memgpt.server.mcp.strict import StrictServer
+from memgpt.server.mcp.subscriptions import BlockWatch, Subscribing
 from memgpt.server.service import Service
 
 Mode = Literal["memory", "reference"]
@@ -26,6 +27,7 @@ INSTRUCTIONS = (
 def create_server(service: Service, *, mode: Mode = "memory", agent: str | None = None) -> MCPServer:
     """Create an MCP server. ``agent`` is whose memory it is where a call does not say."""
     door = Door(service, agent)
+    watch = BlockWatch(service)
     server = StrictServer(
         name="memgpt" if mode == "memory" else "memory-server",
         title="memgpt",
@@ -33,10 +35,13 @@ def create_server(service: Service, *, mode: Mode = "memory", agent: str | None 
         instructions=INSTRUCTIONS if mode == "memory" else None,
         log_level="WARNING",
         middleware=[note_request],
+        lifespan=watch.running,
+        subscriptions=False,  # those to blocks are ours
     )
     if mode == "reference":
         reference.offer(server, door)
     else:
         tools.offer(server, door)
         resources.offer(server, door)
+        resources.offer_subscriptions(server, Subscribing(door, watch))
     return server

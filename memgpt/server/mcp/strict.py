@@ -4,17 +4,28 @@ the list of tools before every conversation: its schemas are as short as they ca
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from anyio import to_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Tool
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Resource, Tool
 
 
 class StrictServer(MCPServer):
     """The SDK's server, as strict about names as the library is."""
+
+    _also_listed: Callable[[], Sequence[Resource]] | None = None
+
+    def also_lists(self, listed: Callable[[], Sequence[Resource]]) -> None:
+        """List resources beside those of fixed addresses, as they are at the moment; it may ask the database."""
+        self._also_listed = listed
+
+    async def list_resources(self) -> list[Resource]:
+        fixed = await super().list_resources()
+        return fixed if self._also_listed is None else [*fixed, *await to_thread.run_sync(self._also_listed)]
 
     async def list_tools(self) -> list[Tool]:
         return [
