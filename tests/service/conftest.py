@@ -53,7 +53,8 @@ def served(app: FastAPI, http: type[PatientProtocol] = PatientProtocol, port: in
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)
-    app.state.stopping = lambda: server.should_exit
+    if isinstance(app, FastAPI):
+        app.state.stopping = lambda: server.should_exit
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # without it asyncio holds answers back, see `bound`
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
