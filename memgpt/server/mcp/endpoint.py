@@ -66,9 +66,9 @@ class Endpoint:
         elif scope["method"] == "GET" or headers.get("mcp-method") == "subscriptions/listen":
             await _until_stopped(scope, lambda: self._sessions.handle_request(scope, receive, send))
         else:
-            attempt = _Attempt(send)
-            await self._sessions.handle_request(scope, receive, attempt.send)
-            if scope["method"] == "DELETE" and session is not None and attempt.status == 200:
+            reply = _Reply(send)
+            await self._sessions.handle_request(scope, receive, reply.send)
+            if scope["method"] == "DELETE" and session is not None and reply.status == 200:
                 self._ended.append(session)
 
     async def _answer(
@@ -76,14 +76,14 @@ class Endpoint:
     ) -> None:
         if session is not None or method == "initialize":
             final = method in _ONLY_IN_SESSIONS or session in self._ended
-            attempt = _Attempt(send, () if final else _ANSWERED_WITHOUT)
-            await self._sessions.handle_request(scope, receive(), attempt.send)
-            if attempt.passed_on:
+            reply = _Reply(send, () if final else _ANSWERED_WITHOUT)
+            await self._sessions.handle_request(scope, receive(), reply.send)
+            if reply.passed_on:
                 return
         await self._alone.handle_request(scope, receive(), send)
 
 
-class _Attempt:
+class _Reply:
     """An answer that is passed on, unless its status is one after which another way is tried."""
 
     def __init__(self, send: Send, unless: Collection[int] = ()) -> None:
