@@ -158,7 +158,7 @@ def _about(text: str, id_of: IdOf) -> str:
 
 def _change(kind: str, change: Json, id_of: IdOf) -> Json:
     """Renumber what a proposal would do."""
-    if kind == "tidying":
+    if kind in ("tidying", "standing"):
         return change
     if kind == "facts":
         return {**change, "facts": [_with_provenance(fact, id_of) for fact in change["facts"]]}
@@ -195,6 +195,8 @@ def _fingerprint(kind: Any, about: list[str], change: Json) -> UUID:
         same_as = [datetime.fromisoformat(change["since"]), change["memories"][0]["id"]]
     elif kind == "tidying":
         same_as = [int(about[0].partition(":")[2]), change["sha256"]]
+    elif kind == "standing":
+        same_as = [about[0], change["said"]]
     else:
         same_as = [change["facts"]]
     return NewProposal(kind=kind, reason="", change=change, about=about, same_as=same_as).fingerprint

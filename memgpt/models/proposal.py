@@ -9,9 +9,9 @@ from uuid import UUID
 
 from memgpt.models.json_object import Json
 
-ProposalKind = Literal["merge", "duplicates", "decay", "expiry", "consolidation", "tidying", "facts"]
+ProposalKind = Literal["merge", "duplicates", "decay", "expiry", "consolidation", "tidying", "facts", "standing"]
 """What is proposed: an entity merge, duplicate memories to set aside, less importance for unused memories, expired
-memories to set aside, several memories as one, a shorter block, facts from conversations."""
+memories to set aside, several memories as one, a shorter block, facts from conversations, standing instructions."""
 
 PROPOSAL_KINDS: tuple[ProposalKind, ...] = (
     "merge",
@@ -21,6 +21,7 @@ PROPOSAL_KINDS: tuple[ProposalKind, ...] = (
     "consolidation",
     "tidying",
     "facts",
+    "standing",
 )
 
 

@@ -54,6 +54,7 @@ class Proposals:
             "consolidation": self._consolidate,
             "tidying": self._tidy,
             "facts": self._add_facts,
+            "standing": self._add_line,
         }
 
     def list(
@@ -241,6 +242,15 @@ class Proposals:
     def _tidy(self, proposal: Proposal) -> None:
         change = proposal.change
         self._core[change["label"]].rethink(change["value"], expected_sha256=change["sha256"])
+
+    def _add_line(self, proposal: Proposal) -> None:
+        label, line, replaces = (proposal.change[name] for name in ("label", "line", "replaces"))
+        own = [block for block in self._core.list() if block.label == label and block.agent_id == self._scope.agent_id]
+        lines = own[0].value.rstrip("\n").split("\n") if own and own[0].value else []
+        if missing := [old for old in replaces if old not in lines]:
+            raise ConflictError(f"block {label!r} has no line {missing[0]!r} any more: reject this proposal")
+        value = "\n".join([*(old for old in lines if old not in replaces), line])
+        self._core[label].rethink(value, expected_sha256=own[0].sha256 if own else None)
 
     def _add_facts(self, proposal: Proposal) -> None:
         for fact in proposal.change["facts"]:

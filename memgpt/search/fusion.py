@@ -112,7 +112,7 @@ def weak(hits: Sequence[Hit]) -> bool:
 def standing_of(query: str, matches: Sequence[Found], matcher: SoftMatcher) -> list[Hit]:
     """Return what is a preference or a standing instruction of the user, by how near its words come to the query's."""
     cues = language_of(query).standing
-    said = [f for f in matches if f.candidate and f.role in (None, "user") and cues.search(f.text[:_READ])]
+    said = [f for f in said_by_user(matches) if cues.search(f.text[:_READ])]
     if not said:
         return []
     texts = Texts.of([f.text[:_READ] for f in said], matcher.lexicon)
@@ -120,6 +120,11 @@ def standing_of(query: str, matches: Sequence[Found], matcher: SoftMatcher) -> l
     scores = (near @ weights).tolist()
     order = sorted(range(len(said)), key=lambda n: (scores[n], said[n].created_at), reverse=True)
     return [hit(said[n], scores[n], None) for n in order]
+
+
+def said_by_user(matches: Sequence[Found]) -> list[Found]:
+    """Return what an arm found of what the user said, or is remembered."""
+    return [f for f in matches if f.candidate and f.role in (None, "user")]
 
 
 def _risen(hits: list[Hit], hops: Mapping[tuple[Kind, int], int], explain: bool) -> list[Hit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,14 +19,14 @@ from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.scope.scope import AgentScope
-from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, standing_of, statistics
+from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, said_by_user, standing_of, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
 from memgpt.search.options import filters_of, kinds_of
 from memgpt.search.paging import FIRST_DEPTH, paged
 from memgpt.search.query_syntax import parsed, plain
 from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
-from memgpt.search.ranking.languages.language import language_of
+from memgpt.search.ranking.languages.language import Language, language_of
 from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.requests import without_request
 from memgpt.search.ranking.spelling import respelled
@@ -143,12 +144,23 @@ class Search:
     def standing(self, query: str, kinds: Sequence[Kind] | None = None) -> list[Hit]:
         """Return preferences and standing instructions of the user, those that bear on the query first."""
         wanted = [kind for kind in kinds_of(kinds) if kind in STANDING]
-        asked, seeds = ParsedQuery(language_of(query).standing_words), Seeds(lexical=LOOKED_AT, vector=0, recent=0)
-        if not (wanted and asked.words):
+        matches = self._having(language_of(query).standing_words, wanted, LOOKED_AT)
+        with self.matcher() as matcher:
+            return standing_of(query, matches, matcher)
+
+    def standing_in(self, language: Language, most: int) -> list[Hit]:
+        """Return up to ``most`` texts of the user that may hold a standing instruction in a language."""
+        return [hit(f, 0.0, None) for f in said_by_user(self._having(language.standing_words, STANDING, most))]
+
+    def matcher(self) -> AbstractContextManager[SoftMatcher]:
+        """Compare words with those of the agent's texts."""
+        return self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
+
+    def _having(self, words: str, kinds: Sequence[Kind], most: int) -> Sequence[Found]:
+        if not (kinds and words):
             return []
-        answer = self._found(asked, None, wanted, seeds, Filters(), graph=False)
-        with self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher) as matcher:
-            return standing_of(query, answer.found, matcher)
+        seeds = Seeds(lexical=most, vector=0, recent=0)
+        return self._found(ParsedQuery(words), None, kinds, seeds, Filters(), graph=False).found
 
     def _asked(
         self,
@@ -252,8 +264,7 @@ class Search:
         connected = {(f.kind, f.id) for f in matches if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or answer.mentions)
-        words = self._scope.database.caches.using(self._scope.agent_id, SoftMatcher, new_matcher)
-        with span("search.rank"), words as matcher:
+        with span("search.rank"), self.matcher() as matcher:
             depth = max(most, LOOKED_AT) if linking else most
             zone = (ZoneInfo(answer.zone) if answer.zone else UTC) if names_days(asked.words) else None
             plain = ordered(asked.words, matches, depth, blend, explain, matcher, zone)

@@ -34,7 +34,7 @@ AT_ONCE: Final = 500
 
 _NOT = re.compile(r"n['’]t\b")
 _SIGN = re.compile(r"[^\w\s.,;:!'’\"“”()-]")
-_FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really", "very", "so", "s"})
+FILLERS: Final = frozenset({"a", "an", "the", "that", "also", "just", "really", "very", "so", "s"})
 """Words without which a sentence says the same."""
 
 
@@ -133,7 +133,7 @@ def seen(memory: ArchivalMemory) -> Json:
 def telling(text: str) -> str:
     """Return the words of a text in order, without those that carry no information. A question stays a question."""
     plain = _NOT.sub(" not", text)
-    words = [word for word in key(plain).split() if word not in _FILLERS]
+    words = [word for word in key(plain).split() if word not in FILLERS]
     signs = "".join(sorted({*_SIGN.findall(text)}))
     return f"{' '.join(words)} {signs}"
 

@@ -13,13 +13,16 @@ from memgpt.errors import ChatError, InputError
 from memgpt.graph.merging import SURE
 from memgpt.memory import Memory, scope_of
 from memgpt.models import Proposal, ProposalKind
-from memgpt.sleep import blocks, consolidation, conversations, memories
+from memgpt.sleep import blocks, consolidation, conversations, memories, standing
 from memgpt.sleep.judge import judge
 
-Task = Literal["expiry", "duplicates", "merges", "decay", "tidying", "consolidation", "facts"]
+Task = Literal["expiry", "duplicates", "merges", "decay", "tidying", "consolidation", "facts", "standing"]
 
-TASKS: Final[tuple[Task, ...]] = ("facts", "expiry", "duplicates", "merges", "decay", "tidying", "consolidation")
-"""In the order in which they are done: new facts may name old things, and what is there twice is not consolidated."""
+TASKS: Final[tuple[Task, ...]] = (
+    "facts", "expiry", "duplicates", "merges", "decay", "standing", "tidying", "consolidation",
+)  # fmt: skip
+"""In the order in which they are done: new facts may name old things, what is there twice is not consolidated, and a
+block is tidied with its new lines."""
 
 _KIND: Final[Mapping[Task, ProposalKind]] = {
     "expiry": "expiry",
@@ -29,6 +32,7 @@ _KIND: Final[Mapping[Task, ProposalKind]] = {
     "tidying": "tidying",
     "consolidation": "consolidation",
     "facts": "facts",
+    "standing": "standing",
 }
 _NEEDS_MODEL: Final[frozenset[Task]] = frozenset({"consolidation", "facts"})
 _PAGE: Final = 200
@@ -147,6 +151,8 @@ def _propose(memory: Memory, task: Task, chat: ChatModel | None) -> Sequence[Pro
             return memory.graph.propose_merges(judge=None if chat is None else judge(chat))
         case "tidying":
             return blocks.tidying(memory, chat)
+        case "standing":
+            return standing.standing(memory, chat)
         case "consolidation":
             assert chat is not None  # noqa: S101 - run() asked for one
             return consolidation.consolidation(memory, chat)

@@ -48,7 +48,8 @@ def fill(dsn: str) -> None:
         memory.graph.add_fact("Bob", "lives_in", "Ulm", provenance=("message", question.id))
         memory.graph.add_fact("Bob", "works_at", "Acme", provenance=("archival", gone.id))
         memory.graph.add_fact("bob", "likes", "tea")
-        sleep.run(memory, tasks=["duplicates", "merges"])
+        memory.messages.append("user", "Always show dates as ISO", session="s")
+        sleep.run(memory, tasks=["duplicates", "merges", "standing"])
         fact = {"source": "Bob", "type": "knows", "target": "Ann", "provenance": ["message", answer.id]}
         memory.proposals.propose_facts([fact], reason="said so")
     with psycopg.connect(dsn) as direct:

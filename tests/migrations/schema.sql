@@ -1139,7 +1139,7 @@ CREATE TABLE public.proposals (
     decided_at timestamp with time zone,
     CONSTRAINT proposals_change_id_check CHECK (((status = ANY (ARRAY['applied'::text, 'reverted'::text])) = (change_id IS NOT NULL))),
     CONSTRAINT proposals_decided_check CHECK (((status = 'proposed'::text) = (decided_at IS NULL))),
-    CONSTRAINT proposals_kind_check CHECK ((kind = ANY (ARRAY['merge'::text, 'duplicates'::text, 'decay'::text, 'expiry'::text, 'consolidation'::text, 'tidying'::text, 'facts'::text]))),
+    CONSTRAINT proposals_kind_check CHECK ((kind = ANY (ARRAY['merge'::text, 'duplicates'::text, 'decay'::text, 'expiry'::text, 'consolidation'::text, 'tidying'::text, 'facts'::text, 'standing'::text]))),
     CONSTRAINT proposals_status_check CHECK ((status = ANY (ARRAY['proposed'::text, 'applied'::text, 'rejected'::text, 'reverted'::text])))
 );
 ALTER TABLE ONLY public.proposals ALTER COLUMN agent_id SET STATISTICS 0;

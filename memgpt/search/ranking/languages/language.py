@@ -46,6 +46,7 @@ class Language:
     configuration: str
     """PostgreSQL's text search configuration."""
     alphabet: str
+    function_words: Set[str]
     dates: DateWords
     questions: Mapping[str, re.Pattern[str]]
     """By the kind of answer that is asked for."""
@@ -70,6 +71,12 @@ class Language:
     """A preference or a standing instruction."""
     standing_words: str
     """Words of which a text has one where it has such a cue."""
+    clause_ends: re.Pattern[str] | None
+    """Where what follows such a cue goes on to something else; None where a whole sentence is taken."""
+    only_one: re.Pattern[str]
+    """Asks for what there is only one of, a name to be called by."""
+    negative: re.Pattern[str]
+    """Says that something is not to be."""
 
 
 def codes() -> Sequence[str]:
@@ -95,6 +102,7 @@ def language(code: str) -> Language:
         code=code,
         configuration=data["language"],
         alphabet=data.get("alphabet", ""),
+        function_words=frozenset(data["function_words"].split()),
         dates=_dates(data.get("dates", {}), blanks="script" not in data),
         questions={kind: _pattern(text) for kind, text in data.get("questions", {}).items()},
         answers={kind: frozenset(words.split()) for kind, words in answers.items() if isinstance(words, str)},
@@ -108,6 +116,9 @@ def language(code: str) -> Language:
         request_tails=_pattern(requests.get("tails")),
         standing=_pattern(standing.get("cues")),
         standing_words=standing.get("words", ""),
+        clause_ends=_pattern(standing["ends"]) if "ends" in standing else None,
+        only_one=_pattern(standing.get("only")),
+        negative=_pattern(standing.get("negative")),
     )
 
 
