@@ -30,6 +30,7 @@ from memgpt.search.ranking.languages.language import Language, language_of
 from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.requests import without_request
 from memgpt.search.ranking.spelling import respelled
+from memgpt.search.ranking.words import unspaced
 from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
@@ -252,7 +253,7 @@ class Search:
             with span("search.collect"):
                 answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend, typed=typed)
         matches = answer.found
-        if self._scope.model.name == OFFLINE_MODEL and not language_of(asked.words).alphabet:
+        if self._scope.model.name == OFFLINE_MODEL and unspaced(asked.words):
             matches = [found._replace(similarity=None) for found in matches]  # that table knows none of these words
         if newest:
             there = (f for f in matches if f.candidate)

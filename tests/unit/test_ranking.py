@@ -330,3 +330,37 @@ def test_without_conversation_its_features_have_no_say(search: tuple[list[Candid
     for name in ("bm25_before1", "bm25_before2", "session_bm25", "session_coverage", "answers", "speaker", "opening"):
         assert not matrix[:, FEATURES.index(name)].any()
     assert not matrix[:, FEATURES.index("date")].any()
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("黑豹队的防守丢了多少分？", True),
+        ("パンサーズの守備は何点取られたか", True),
+        ("แพนเทอร์สเสียกี่แต้ม", True),
+        ("iPhone 15 的价格是多少", True),
+        ("What does 谢谢 mean in Chinese?", False),
+        ("Сколько очков?", False),
+        ("몇 점을 내주었나요?", False),
+        ("2019-05-01?", False),
+    ],
+)
+def test_scripts_without_blanks(question: str, expected: bool) -> None:
+    assert analyse(question).unspaced is expected
+
+
+@pytest.mark.parametrize("question", ["黑豹队的防守", "パンサーズの守備", "แพนเทอร์ส"])
+def test_without_blanks_pairs_of_characters_say_what_word_vectors_cannot(question: str) -> None:
+    terms = tuple(question[n : n + 2] for n in range(len(question) - 1))
+    statistics = Statistics(terms=terms, document_frequencies=(3,) * len(terms), total=50, mean_length=8.0)
+    half = [int(n < len(terms) / 2) for n in range(len(terms))]
+    rows = [
+        turn(1, f"{question[: len(question) // 2]}，他", frequencies=half, length=8, session="s", after=(2,)),
+        turn(2, question, frequencies=(1,) * len(terms), length=8, session="s", before=(1,)),
+    ]
+    matrix = features(analyse(question), rows, statistics, MATCHER)
+    columns = {name: matrix[:, FEATURES.index(name)] for name in ("bm25", "soft", "soft3", "idf_cosine")}
+    assert columns["soft"].tolist() == columns["bm25"].tolist()
+    assert 0.3 < columns["soft"][0] < columns["soft"][1] == 1.0
+    assert columns["soft3"].tolist() == [1.0, 1.0]
+    assert not columns["idf_cosine"].any()

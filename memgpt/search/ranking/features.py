@@ -116,7 +116,7 @@ def features(
     sizes = texts.sizes()
     columns = Columns.of(rows, len(statistics.terms), sizes)
     values = _lexical(columns, statistics)
-    values |= _soft(query, columns, texts, matcher)
+    values |= _soft(query, columns, texts, matcher, values["bm25"])
     values |= _vector(columns)
     values |= _question(query, columns, texts)
     values["opening"] = np.array([row.session is not None and not row.before for row in rows], float)
@@ -151,12 +151,17 @@ def _lexical(columns: Columns, statistics: Statistics) -> dict[str, Floats]:
     }
 
 
-def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | None) -> dict[str, Floats]:
+def _soft(
+    query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | None, exact: Floats
+) -> dict[str, Floats]:
+    """Of scripts without blanks what is ``exact`` says how much of the question a text has: of their words, which are
+    not told apart, the vectors say nothing."""
     if matcher is None:
         return {}
-    speakers = {word for name in {row.name for row in columns.rows if row.name} for word in split(name)}
-    asked = [word for word in query.words if word not in speakers]
-    near, weights, cosines = matcher.match(asked, texts)
+    if query.unspaced:
+        near, weights, cosines = exact[:, None], np.ones(1), np.zeros(len(exact))
+    else:
+        near, weights, cosines = _near(query, columns, texts, matcher)
     soft = near @ weights
     question = np.array([row.content.rstrip().endswith(("?", "？", "؟")) for row in columns.rows], float)
     return {
@@ -165,9 +170,13 @@ def _soft(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher | N
         "soft5": columns.around(near, 2) @ weights,
         "answers": columns.shifted(question * soft, -1),
         "question": question,
-        # the words of a script without blanks are no words to the table: their sums say nothing
-        "idf_cosine": _spread(cosines) if query.language.alphabet else np.zeros(len(columns.rows)),
+        "idf_cosine": _spread(cosines),
     }
+
+
+def _near(query: Query, columns: Columns, texts: Texts, matcher: SoftMatcher) -> tuple[Floats, Floats, Floats]:
+    speakers = {word for name in {row.name for row in columns.rows if row.name} for word in split(name)}
+    return matcher.match([word for word in query.words if word not in speakers], texts)
 
 
 def _vector(columns: Columns) -> dict[str, Floats]:

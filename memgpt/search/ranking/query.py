@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from memgpt.search.ranking.dates import Span, span_of
 from memgpt.search.ranking.languages.language import Language, language_of
-from memgpt.search.ranking.words import split
+from memgpt.search.ranking.words import split, unspaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Query:
     text: str
     language: Language
     words: tuple[str, ...]
+    unspaced: bool
+    """Whether words are not told apart by blanks, so that the table of words knows none of them."""
     kinds: frozenset[str]
     span: Span | None
     several: bool
@@ -37,6 +39,7 @@ def analyse(text: str, now: datetime | None = None) -> Query:
         text=text,
         language=language,
         words=tuple(dict.fromkeys(split(text))),
+        unspaced=unspaced(text),
         kinds=frozenset(kind for kind, pattern in language.questions.items() if pattern.search(text)),
         span=span_of(text, language.dates, now.date() if now else None),
         several=bool(language.several.search(text)),

@@ -32,6 +32,9 @@ class WordTable(Protocol):
 
 
 _WORD = re.compile(r"[\w]+")  # as a class: a fifth faster
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
 _MOST_BYTES: Final = 6_000_000  # of one agent's lexicon
 _BASE, _INTEGER, _HASH = 4_000, 32, 48  # bytes of an empty lexicon, of a number in a dictionary, and of a hash
 _ONE_THREAD = 250_000  # multiplications of one product: OpenBLAS takes another thread from 262,144 on
@@ -42,6 +45,12 @@ _SILENT, _WEIGHTY = 5.0, 12.0  # norms: function words are below the first, cont
 def split(text: str) -> list[str]:
     """Return the words of a text in lower case, without punctuation."""
     return _WORD.findall(normalize("NFC", text.lower()))
+
+
+def unspaced(text: str) -> bool:
+    """Tell whether a text is mostly in scripts that have no blanks between words: a character of those says as much as
+    two letters."""
+    return 2 * len(_UNSPACED.findall(text)) > sum(map(str.isalpha, _UNSPACED.sub("", text)))
 
 
 class _Lists:
