@@ -123,8 +123,8 @@ EXISTS (SELECT FROM {table} WHERE agent_id = %(agent_id)s::text)
 -- Copies a whole memory to another agent: the keys are (agent_id, id), so ids and references carry over. One statement,
 -- so that all tables are copied as they are at one moment.
 WITH {copies}
-INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone, languages, created_at)
-SELECT %(target)s::text, description, metadata, functional_types, time_zone, languages, created_at
+INSERT INTO agents (agent_id, description, metadata, functional_types, time_zone, languages, languages_read, created_at)
+SELECT %(target)s::text, description, metadata, functional_types, time_zone, languages, languages_read, created_at
 FROM agents WHERE agent_id = %(source)s::text
 
 -- copy_table --

@@ -16,6 +16,7 @@ from memgpt.config import NO_MODEL, Settings, settings
 from memgpt.database import isolation, queries
 from memgpt.database.admin.migration import discover
 from memgpt.database.dimensions import column, index_statements
+from memgpt.reembed.backfill import texts_unread
 from memgpt.reembed.record import Switch, at_work, current
 from memgpt.reembed.session import ReembedSession
 from memgpt.reembed.tables import EmbeddedTable, tables
@@ -133,6 +134,17 @@ def indexes(about: Examination) -> Iterator[Finding]:
     yield Finding("indexes", "ok", f"{len(wanted)} indexes over embeddings expected")
 
 
+def text_languages(about: Examination) -> Iterator[Finding]:
+    """Texts that were stemmed in English because nobody asked for their language yet."""
+    unread = {table.name: texts_unread(about.connection, table) for table in about.tables}
+    for name, texts in unread.items():
+        if texts:
+            what = f"{texts:,} texts of {name} were never looked at for their language: searches take them for English"
+            yield Finding("languages", "note", what, "memgpt db languages")
+    if not any(unread.values()):
+        yield Finding("languages", "ok", "each text was looked at for its language")
+
+
 def switch(about: Examination) -> Iterator[Finding]:
     """Is a change of the model under way, or waiting for somebody?"""
     current = about.switch
@@ -187,6 +199,7 @@ CHECKS: Final[tuple[Callable[[Examination], Iterator[Finding]], ...]] = (
     installed,
     configured_model,
     vectors,
+    text_languages,
     indexes,
     switch,
     cache,

@@ -32,6 +32,7 @@ CREATE TABLE public.agents (
     functional_types text[] DEFAULT '{}'::text[] NOT NULL,
     time_zone text,
     languages text[] DEFAULT '{}'::text[] NOT NULL,
+    languages_read boolean DEFAULT true NOT NULL,
     CONSTRAINT agents_agent_id_check CHECK (((agent_id <> ''::text) AND (char_length(agent_id) <= 255)))
 );
 ALTER TABLE ONLY public.agents ALTER COLUMN agent_id SET STATISTICS 0;

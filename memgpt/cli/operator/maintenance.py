@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,7 @@ from memgpt.cli import arguments, output
 from memgpt.cli.operator.db import Target, app, configured_model, progress_bar, show_report
 from memgpt.cli.options import Dsn, Json, Schema, chosen
 from memgpt.database.admin import backup, maintenance, rehearsal
+from memgpt.reembed import backfill
 
 File = Annotated[Path, typer.Argument(help="The dump (pg_dump's custom format).", show_default=False)]
 NewFile = Annotated[Path | None, typer.Argument(help="The dump; else memgpt-DATE.dump here.", show_default=False)]
@@ -102,3 +105,31 @@ def vacuum_command(dsn: Dsn = None, schema: Schema = None, as_json: Json = False
                 output.say(f"✓ {table} ({seconds:.1f} s)")
     if as_json:
         output.show_json(done)
+
+
+@app.command("languages")
+def languages_command(
+    agent: Annotated[
+        str | None, typer.Option("--agent", help="Only this one, also if it is done.", show_default=False)
+    ] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: Json = False,
+) -> None:
+    """Find the language of each text that was written before migration 023; searches go on meanwhile."""
+    with output.interruptible("what is done is kept; the same command goes on from there"), _reading(as_json) as told:
+        report = backfill.read_languages(agent=agent, options=chosen(dsn, schema), progress=told)
+    if as_json:
+        output.show_json(report)
+        return
+    output.say(f"✓ {report.texts:,} texts of {report.agents:,} agents read, {report.changed:,} are not in English")
+
+
+@contextmanager
+def _reading(quiet: bool) -> Iterator[backfill.Progress | None]:
+    """Live progress, on a terminal only."""
+    if quiet or not output.errors.is_terminal:
+        yield None
+        return
+    with output.errors.status("reading") as status:
+        yield lambda agent, r: status.update(f"{agent}: {r.texts:,} texts read, {r.changed:,} changed")
