@@ -20,6 +20,7 @@ from memgpt.agent.tools import Tool, parsed
 from memgpt.database.connection import Connection
 from memgpt.errors import ConflictError, ContentionError, InputError, MemgptError, NotFoundError, UnavailableError
 from memgpt.memory import Memory, scope_of
+from memgpt.messages.turns_before import turns_before
 from memgpt.models import Json, Message
 
 if TYPE_CHECKING:
@@ -249,7 +250,9 @@ class TurnRecord:
 
     def _vector(self, text: str) -> Any:
         """Embed a text before the transaction that keeps it: a slow provider holds no lock."""
-        return self._scope.embed([text])[0] if text.strip() else None
+        if not text.strip():
+            return None
+        return self._scope.embed([text], before=[turns_before(self._scope, self._session)])[0]
 
     def _store(self, connection: Connection) -> TurnStore:
         return TurnStore(connection, self._scope.author)

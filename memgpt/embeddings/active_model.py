@@ -25,6 +25,7 @@ from memgpt.config import NO_MODEL
 from memgpt.database import forks, queries
 from memgpt.database.connection import Connection, Database
 from memgpt.embeddings import EmbeddingModel, Purpose, Vectors, checked
+from memgpt.embeddings.base import ContextualModel
 from memgpt.embeddings.cache import Cached
 from memgpt.errors import ConfigurationError, MemgptError, ModelMismatchError
 from memgpt.models import ActiveModel
@@ -86,6 +87,11 @@ class ActiveModelTracker:
         """Whether the embedder keeps the vectors it was paid for."""
         return isinstance(self._embedder, Cached)
 
+    @property
+    def reads_context(self) -> bool:
+        """Whether the embedder reads a turn together with those before it."""
+        return isinstance(self._embedder, ContextualModel)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._embedder.count_tokens(texts)
 
@@ -118,8 +124,17 @@ class ActiveModelTracker:
                 _attempts.reset(entered)
         raise _switched_again()
 
-    def embed(self, texts: Sequence[str], purpose: Purpose, connection: Connection | None) -> Sequence[Vector]:
-        """Return the vectors of texts for the unit of work around the call, or for the open transaction."""
+    def embed(
+        self,
+        texts: Sequence[str],
+        purpose: Purpose,
+        connection: Connection | None,
+        before: Sequence[Sequence[str]] = (),
+    ) -> Sequence[Vector]:
+        """Return the vectors of texts for the unit of work around the call, or for the open transaction.
+
+        ``before`` has the texts before each, for a model that reads them together.
+        """
         with self._lock:
             model = self.active(connection)
             embedder = self._embedder
@@ -129,7 +144,7 @@ class ActiveModelTracker:
             self._compare(model)
         elif connection is None:
             raise RuntimeError("texts are embedded inside of a transaction, or of a unit of work that can be repeated")
-        return [Vector(row) for row in _embedded(embedder, texts, purpose)]
+        return [Vector(row) for row in _embedded(embedder, texts, purpose, before)]
 
     def warm(self, texts: Sequence[str]) -> None:
         """Have the vectors of texts in the embedder's cache."""
@@ -239,9 +254,15 @@ class ActiveModelTracker:
         return bool(row and row[0])
 
 
-def _embedded(embedder: EmbeddingModel, texts: Sequence[str], purpose: Purpose) -> Vectors:
+def _embedded(
+    embedder: EmbeddingModel, texts: Sequence[str], purpose: Purpose, before: Sequence[Sequence[str]] = ()
+) -> Vectors:
     """Return one comparable vector per text, whatever the model is and wherever it is from."""
-    return checked(embedder.name, embedder.embed(texts, purpose=purpose), count=len(texts), dimensions=None)
+    if before and isinstance(embedder, ContextualModel):
+        vectors = embedder.embed_in_context(texts, before)
+    else:
+        vectors = embedder.embed(texts, purpose=purpose)
+    return checked(embedder.name, vectors, count=len(texts), dimensions=None)
 
 
 def _tells_of_a_switch(error: MemgptError) -> bool:

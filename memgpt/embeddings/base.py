@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,17 @@ class EmbeddingModel(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text: exact for the offline model, an estimate on the high side for others."""
+
+
+@runtime_checkable
+class ContextualModel(Protocol):
+    """A model that reads a turn of a conversation together with the turns before it."""
+
+    def embed_in_context(self, texts: Sequence[str], before: Sequence[Sequence[str]]) -> Vectors:
+        """One vector per text as a document, of its own tokens alone, which have seen the texts ``before`` it.
+
+        Where there are none the vector is the one of ``embed``.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from memgpt.database import forks
 from memgpt.embeddings.base import Purpose, Usage, Vectors, checked
-from memgpt.embeddings.batching import batches, joined, pieces
+from memgpt.embeddings.batching import Piece, batches, joined, pieces
 from memgpt.embeddings.static import encodable, forgetful
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
 
@@ -33,6 +33,8 @@ ESTIMATE: Final = 0.9
 AT_ONCE: Final = 32
 _MODELS: Final = ("model.onnx", "onnx/model.onnx", "model_quantized.onnx", "onnx/model_quantized.onnx")
 _TOKENS: Final = ("token_embeddings", "last_hidden_state")
+_TOKEN_AXES: Final = 3
+"""Axes of an output that has a vector for each token: texts, tokens, numbers."""
 
 
 class OnnxModel:
@@ -84,6 +86,44 @@ class OnnxModel:
         self.usage.add(texts=len(texts), requests=len(found), tokens=sum(part.tokens for part in parts))
         return checked(self.name, vectors, count=len(texts), dimensions=self.dimensions)
 
+    def embed_in_context(self, texts: Sequence[str], before: Sequence[Sequence[str]]) -> Vectors:
+        """See the contract (late chunking): a text is read after as many of the texts before it as fit, the nearest
+        first, and its vector is the mean of its own tokens.
+
+        A text that is too long for that gets the vector it has alone, and so does each one of a model that makes its
+        vectors otherwise than by the mean.
+        """
+        read = [self._preceded(text, earlier) for text, earlier in zip(texts, before, strict=True)]
+        alone = [n for n, head in enumerate(read) if not head]
+        behind = [n for n, head in enumerate(read) if head]
+        vectors = np.empty((len(texts), self.dimensions), np.float32)
+        vectors[alone] = self.embed([texts[n] for n in alone])
+        parts = [Piece(n, read[n] + texts[n], sum(self.count_tokens([read[n], texts[n]]))) for n in behind]
+        for batch in batches(parts, max_texts=AT_ONCE, max_tokens=AT_ONCE * MOST_TOKENS):
+            starts = [len(read[part.owner]) for part in parts[batch]]
+            found = self._embedded([part.text for part in parts[batch]], starts)
+            vectors[[part.owner for part in parts[batch]]] = found[:, : self.dimensions]
+            self.usage.add(texts=len(starts), requests=1, tokens=sum(part.tokens for part in parts[batch]))
+        return checked(self.name, vectors, count=len(texts), dimensions=self.dimensions)
+
+    def _preceded(self, text: str, earlier: Sequence[str]) -> str:
+        """Return what is read before a text, "" for nothing."""
+        if not self._pools_the_mean or not encodable(text).strip():
+            return ""
+        room = self.max_tokens - sum(self.count_tokens([text]))
+        head = ""
+        for turn in reversed([encodable(turn) for turn in earlier if turn.strip()]):
+            room -= sum(self.count_tokens([turn])) + 1
+            if room < 0:
+                break
+            head = f"{turn}\n{head}"
+        return head and self._before("document") + head
+
+    @cached_property
+    def _pools_the_mean(self) -> bool:
+        shape = next(put.shape for put in self._session.get_outputs() if put.name == self._output)
+        return len(shape) == _TOKEN_AXES and not self._settings("1_Pooling/config.json").get("pooling_mode_cls_token")
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         clean = [encodable(text) for text in texts]
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(clean, add_special_tokens=False)]
@@ -94,7 +134,8 @@ class OnnxModel:
         names = ("query",) if purpose == "query" else ("document", "passage")
         return next((str(prompts[name]) for name in names if name in prompts), "")
 
-    def _embedded(self, texts: Sequence[str]) -> Vectors:
+    def _embedded(self, texts: Sequence[str], starts: Sequence[int] | None = None) -> Vectors:
+        """Return a unit vector for each text: of all its tokens or, with ``starts``, of those from a character on."""
         encodings = self._tokenizer.encode_batch(list(texts))
         width = max(1, *(len(encoding.ids) for encoding in encodings))
         ids, mask = (np.zeros((len(texts), width), np.int64) for _ in range(2))
@@ -104,6 +145,9 @@ class OnnxModel:
         wanted = {put.name for put in self._session.get_inputs()}
         output = self._output
         [states] = self._session.run([output], {name: value for name, value in given.items() if name in wanted})
+        for row, start in enumerate(starts or ()):
+            own = [end > begins >= start for begins, end in encodings[row].offsets]
+            mask[row, : len(own)] = own
         vectors = states if states.ndim == 2 else self._pooled(states, mask)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(norms, 1e-12), np.float32)

@@ -21,6 +21,7 @@ from memgpt.messages.content import Content
 from memgpt.messages.intents import Intents
 from memgpt.messages.speaker import LOOKED_AT, MAX_NAME, named, prefix, speakers
 from memgpt.messages.store import BATCH, MessageStore, NewMessage
+from memgpt.messages.turns_before import of_each, turns_before
 from memgpt.models import ROLES, ActiveModel, Json, Message, Session
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
@@ -190,9 +191,10 @@ class Messages:
         def write() -> Message:
             vector = None
             if content is not None:
-                speaker = name if name is not None else self.get(id).name
-                text = message_text(content, speaker)
-                vector = self._given_vector(embedding, "") or self._scope.embed([text])[0]
+                there = self.get(id)
+                text = message_text(content, there.name if name is None else name)
+                before = [turns_before(self._scope, there.session, before=there)]
+                vector = self._given_vector(embedding, "") or self._scope.embed([text], before=before)[0]
             with self._scope.change() as (connection, change_id):
                 return self._store(connection).update(
                     id, change_id=change_id, embedding=vector, embedding_model=self._scope.model.name, **fields
@@ -282,7 +284,8 @@ class Messages:
         self._name(checked)
         missing = [fields for fields in checked if fields["embedding"] is None and fields["content"].strip()]
         texts = [message_text(fields["content"], fields["name"]) for fields in missing]
-        for fields, vector in zip(missing, self._scope.embed(texts), strict=True):
+        before = of_each(self._scope, checked, missing)
+        for fields, vector in zip(missing, self._scope.embed(texts, before=before), strict=True):
             fields["embedding"] = vector
         return [NewMessage(**fields) for fields in checked]
 

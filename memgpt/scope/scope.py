@@ -263,15 +263,24 @@ class AgentScope:
         self._models.hold(connection)
         self._models.active(connection)  # here: another connection would wait for a switch that waits for this one
 
-    def embed(self, texts: Sequence[str], *, purpose: Purpose = "document") -> list[Vector | None]:
-        """Return one vector per text; all None when the caller brings the vectors.
+    @property
+    def reads_context(self) -> bool:
+        """Whether the embedding model reads a turn together with those before it."""
+        return self.embeds and self._models.reads_context
+
+    def embed(
+        self, texts: Sequence[str], *, purpose: Purpose = "document", before: Sequence[Sequence[str]] = ()
+    ) -> list[Vector | None]:
+        """Return one vector per text; all None when the caller brings the vectors. ``before`` has the texts before
+        each, for a model that reads them together.
 
         It is called in work for :meth:`repeat_on_switch`, before that opens a transaction, or in an open transaction.
         """
         if not self.embeds or not texts:
             return [None] * len(texts)
         with span("embed", purpose=purpose):
-            return [*self._models.embed([validation.normal(text) for text in texts], purpose, self._connection())]
+            normal = [validation.normal(text) for text in texts]
+            return [*self._models.embed(normal, purpose, self._connection(), before)]
 
     def warm_embedding_cache(self, texts: Sequence[str]) -> None:
         """Have the vectors of texts ready before a transaction embeds them, where a provider is asked for them: a slow

@@ -1,4 +1,4 @@
-"""A tiny ONNX model, made here byte by byte: a table of token vectors."""
+"""A tiny ONNX model: a table of token vectors, and one whose tokens see each other."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
 from memgpt import embeddings
+from memgpt.embeddings.base import ContextualModel
+from memgpt.embeddings.onnx import OnnxModel
 from memgpt.errors import ConfigurationError, EmbeddingError, MissingExtraError
-
-WORDS = {"[UNK]": 0, "[CLS]": 1, "cat": 2, "dog": 3, "sun": 4, "query": 5}
-TABLE = np.array([[9, 9, 9], [0, 3, 4], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 5]], dtype=np.float32)
+from tests import tiny_onnx
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tokenizer = Tokenizer(WordLevel(WORDS, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "model.onnx").write_bytes(_model(TABLE))
-    return tmp_path
+    return tiny_onnx.write(tmp_path)
 
 
 def test_the_vector_of_a_text_is_the_mean_of_its_tokens(folder: Path) -> None:
@@ -76,33 +70,44 @@ def test_onnxruntime_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         embeddings.load("onnx:somewhere")
 
 
-def _model(table: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
-    """ModelProto of one node, Gather(table, input_ids), as onnx.proto numbers its fields."""
-    tensor = b"".join(_number(1, size) for size in table.shape)
-    tensor += _number(2, 1) + _bytes(8, b"table") + _bytes(9, table.tobytes())
-    node = b"".join(_bytes(1, name) for name in (b"table", b"input_ids"))
-    node += _bytes(2, b"last_hidden_state") + _bytes(4, b"Gather")
-    inputs = b"".join(_bytes(11, _value(name, 7, 2)) for name in (b"input_ids", b"attention_mask"))
-    output = _bytes(12, _value(b"last_hidden_state", 1, 3))
-    graph = _bytes(1, node) + _bytes(2, b"tiny") + _bytes(5, tensor) + inputs + output
-    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _bytes(1, b"") + _number(2, 13))
+@pytest.fixture
+def seeing(tmp_path: Path) -> OnnxModel:
+    model = embeddings.load(f"onnx:{tiny_onnx.write(tmp_path, seeing=True)}")
+    assert isinstance(model, OnnxModel)
+    return model
 
 
-def _value(name: bytes, kind: int, axes: int) -> bytes:
-    shape = b"".join(_bytes(1, _bytes(2, b"n%d" % axis)) for axis in range(axes))
-    return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, shape)))
+def unit(*numbers: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.asarray(np.array(numbers) / np.linalg.norm(numbers))
 
 
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
+def test_a_turn_has_seen_those_before_it_and_counts_its_own_tokens_alone(seeing: OnnxModel) -> None:
+    assert isinstance(seeing, ContextualModel)
+    assert not isinstance(embeddings.load(), ContextualModel)
+    [plain] = seeing.embed(["sun"])
+    [behind_a_cat] = seeing.embed_in_context(["sun"], [["cat"]])
+    [behind_a_dog] = seeing.embed_in_context(["sun"], [["dog"]])
+    np.testing.assert_allclose(plain, [0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(behind_a_cat, unit(0.5, 0, 1.5), atol=1e-6)  # its token, and the mean of both
+    np.testing.assert_allclose(behind_a_dog, unit(0, 0.5, 1.5), atol=1e-6)
 
 
-def _bytes(field: int, value: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
+def test_without_turns_before_it_a_turn_has_the_vector_it_has_alone(seeing: OnnxModel, tmp_path: Path) -> None:
+    texts = ["cat dog", "sun " * 3000, "sun"]
+    context = [[], ["cat"], ["", " "]]
+    alone = [seeing.embed([text])[0] for text in texts]
+    seen = [seeing.embed_in_context([text], [before])[0] for text, before in zip(texts, context, strict=True)]
+    np.testing.assert_array_equal(seen, alone)
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    first = embeddings.load(f"onnx:{tmp_path}")
+    assert isinstance(first, OnnxModel)
+    np.testing.assert_array_equal(first.embed_in_context(["dog"], [["cat"]]), first.embed(["dog"]))
 
 
-def _varint(value: int) -> bytes:
-    head = b""
-    while value > 127:
-        head, value = head + bytes([value & 127 | 128]), value >> 7
-    return head + bytes([value])
+def test_the_nearest_turns_that_fit_are_read(seeing: OnnxModel) -> None:
+    long = "cat " * (seeing.max_tokens - 3)
+    nearest = seeing.embed_in_context(["sun"], [["dog"]])
+    np.testing.assert_array_equal(seeing.embed_in_context(["sun"], [[long, "dog"]]), nearest)
+    np.testing.assert_array_equal(seeing.embed_in_context(["sun"], [["dog", long * 2]]), seeing.embed(["sun"]))
+    assert seeing.embed_in_context([], []).shape == (0, 3)
