@@ -27,7 +27,7 @@ from memgpt.embeddings.static import StaticWords
 from memgpt.models import KINDS, Author
 from memgpt.scope.scope import AgentScope
 from memgpt.search import Search
-from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, analyse
+from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse
 from memgpt.search.ranking.features import features
 from memgpt.search.ranking.model import pick
 
@@ -41,6 +41,27 @@ CHATS_WEIGH = 2.0
 """What a question about a chat counts: there are fewer of them, and LoCoMo's count twice, with captions and without."""
 SEVERAL, SINGLE = 0.3, -0.1
 MATCHER = SoftMatcher(StaticWords())
+
+
+@dataclass(frozen=True)
+class Material:
+    """One question with its candidates as the search statement brings them."""
+
+    category: int
+    text: str
+    rows: list[Candidate]
+    statistics: Statistics
+    evidence: frozenset[int]
+    kind: str
+
+    def example(self) -> Example:
+        """Return it with features. An adversarial one names the wrong speaker: nothing is learned from names."""
+        query = analyse(self.text)
+        matrix = features(query, self.rows, self.statistics, MATCHER)
+        if self.category == locomo.ADVERSARIAL:
+            matrix[:, FEATURES.index("speaker")] = 0.0
+            matrix[:, FEATURES.index("bm25")] = matrix[:, FEATURES.index("bm25_topic")]
+        return Example(self.category, query.several, self.rows, matrix, self.evidence, self.kind)
 
 
 @dataclass(frozen=True)
@@ -78,22 +99,38 @@ def remember(dsn: str, agent: str, conversation: locomo.Conversation, **form: ob
 
 
 def examples(dsn: str, agent: str, conversation: locomo.Conversation, ids: dict[str, int]) -> list[Example]:
-    """Every question that has evidence. An adversarial one names the wrong speaker: nothing is learned from names."""
-    asked = [(q.category, q.text, q.evidence, "") for q in conversation.questions]
-    return _examples(dsn, agent, asked, ids)
+    """Every question that has evidence."""
+    return [material.example() for material in talk_material(dsn, agent, conversation, ids)]
 
 
-def chat_examples(dsn: str, chat: chats.Chat) -> list[Example]:
+def talk_material(dsn: str, agent: str, conversation: locomo.Conversation, ids: dict[str, int]) -> list[Material]:
+    """Every question that has evidence."""
+    return _material(dsn, agent, [(q.category, q.text, q.evidence, "") for q in conversation.questions], ids)
+
+
+def chat_material(dsn: str, chat: chats.Chat) -> list[Material]:
     """Every question about a chat, which is stored for it."""
     with Memory(chat.name, dsn=dsn) as memory:
         messages = memory.messages.append_many(chat.messages)
     ids = {message.metadata["turn"]: message.id * len(KINDS) + KINDS.index("message") for message in messages}
-    return _examples(dsn, chat.name, [(0, q.text, q.evidence, q.kind) for q in chat.questions], ids)
+    return _material(dsn, chat.name, [(0, q.text, q.evidence, q.kind) for q in chat.questions], ids)
 
 
-def _examples(
+def all_material(dsn: str, conversations: Sequence[locomo.Conversation], beam: Path) -> list[list[Material]]:
+    """What is left out together: each conversation in both its forms, and each chat."""
+    units: list[list[Material]] = []
+    for conversation in conversations:
+        units.append([])
+        for captions in (False, True):
+            agent = f"{conversation.name} {captions}"
+            ids = remember(dsn, agent, conversation, captions=captions)
+            units[-1] += talk_material(dsn, agent, conversation, ids)
+    return units + [chat_material(dsn, chat) for chat in chats.load(beam)]
+
+
+def _material(
     dsn: str, agent: str, asked: Sequence[tuple[int, str, frozenset[str], str]], ids: dict[str, int]
-) -> list[Example]:
+) -> list[Material]:
     options = Settings()
     database = Database(dsn, options=options)
     search = Search(AgentScope(database, Author(agent, "benchmark"), embeddings.from_settings(options), options))
@@ -103,13 +140,7 @@ def _examples(
         if material is None:
             continue
         rows, statistics = material
-        query = analyse(text)
-        matrix = features(query, rows, statistics, MATCHER)
-        if category == locomo.ADVERSARIAL:
-            matrix[:, FEATURES.index("speaker")] = 0.0
-            matrix[:, FEATURES.index("bm25")] = matrix[:, FEATURES.index("bm25_topic")]
-        evidence = frozenset(ids[turn] for turn in turns)
-        found.append(Example(category, query.several, rows, matrix, evidence, kind))
+        found.append(Material(category, text, rows, statistics, frozenset(ids[turn] for turn in turns), kind))
     database.close()
     return found
 
@@ -181,12 +212,18 @@ def held_out(units: Sequence[Sequence[Example]], penalty: float) -> list[tuple[E
     return found
 
 
-def _report(found: Sequence[tuple[Example, list[int]]]) -> None:
-    for title, kind in (("two people", ""), ("chats, facts", "fact"), ("chats, preferences", "preference")):
+KINDS_ASKED = {"two people": "", "chats, facts": "fact", "chats, preferences": "preference"}
+
+
+def figures(found: Sequence[tuple[Example, list[int]]]) -> dict[str, tuple[float, float, int]]:
+    """Recall@5 and @10 of each kind of question, and how many there are."""
+    table = {}
+    for title, kind in KINDS_ASKED.items():
         part = [(e, order) for e, order in found if e.kind == kind]
         if part:
-            five, ten = (100 * np.mean([recall(e, order, depth) for e, order in part]) for depth in (5, 10))
-            print(f"one left out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({len(part)} questions)")
+            five, ten = (100 * float(np.mean([recall(e, order, depth) for e, order in part])) for depth in (5, 10))
+            table[title] = (five, ten, len(part))
+    return table
 
 
 def main() -> None:
@@ -198,17 +235,12 @@ def main() -> None:
     conversations = locomo.load(options.data)
     if not options.chats.is_file():
         sys.exit(chats.ABSENT.format(path=options.chats))
-    units: list[list[Example]] = []
     with fixtures.own_server() as server:
         dsn = fixtures.database(server, "learn", model=OFFLINE_MODEL, dimensions=256)
-        for conversation in conversations:
-            units.append([])
-            for captions in (False, True):
-                agent = f"{conversation.name} {captions}"
-                ids = remember(dsn, agent, conversation, captions=captions)
-                units[-1] += examples(dsn, agent, conversation, ids)
-        units += [chat_examples(dsn, chat) for chat in chats.load(options.chats)]
-    _report(held_out(units, PENALTY))
+        material = all_material(dsn, conversations, options.chats)
+    units = [[one.example() for one in unit] for unit in material]
+    for title, (five, ten, count) in figures(held_out(units, PENALTY)).items():
+        print(f"one left out, {title}: recall@5 {five:.1f}, recall@10 {ten:.1f} ({count} questions)")
     model = learn([e for unit in units for e in unit])
     source = (
         f"learned by benchmarks/learn_ranking.py on {len(conversations)} conversations of LoCoMo and "

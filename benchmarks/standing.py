@@ -4,7 +4,8 @@
 
 Chats whose questions are about such turns say what the cues find; talks of two people hold next to none, so what is
 taken there is taken wrongly. Nobody contradicts oneself in these chats: what is joined there is said again, or joined
-wrongly, while each of ``PAIRS`` is to be. ``ONE_SUBJECT`` of ``memgpt/sleep/sayings.py`` is chosen from the last table.
+wrongly, while each of ``PAIRS`` is to be. ``ONE_SUBJECT`` of ``memgpt/sleep/sayings.py`` is chosen from that table, and
+``STANDING_SHARE`` of ``memgpt/llm/context.py``, what they may take of a prompt, from the last one.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
-from benchmarks import chats, locomo
+from benchmarks import chats, fixtures, locomo
+from memgpt import Memory
+from memgpt.config import OFFLINE_MODEL
+from memgpt.llm import context
 from memgpt.models import Hit
 from memgpt.search.fusion import new_matcher
 from memgpt.search.ranking.languages.language import language
@@ -33,6 +38,7 @@ PAIRS = (
     ("Don't suggest meat dishes", "Please always suggest meat dishes"),
 )
 """What contradicts each other, written for this."""
+SHARES = (0.05, 0.1, 0.2, 0.4)
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 
@@ -57,6 +63,27 @@ def main() -> None:
         joined = sum(_joined(said) for said in every)
         right = sum(_joined([s for text in pair for s in _sayings(text)]) for pair in PAIRS)
         print(f"{share:10} | {joined:4} of {sum(map(len, every))} | {right:4} of {len(PAIRS)}")
+
+    _carried(beam)
+
+
+def _carried(beam: Path) -> None:
+    """What ``context()`` carries of the evidence, beside the latest messages, for each share of its budget."""
+    shares: dict[float, list[float]] = {share: [] for share in SHARES}
+    with fixtures.own_server() as server:
+        dsn = fixtures.database(server, "standing", model=OFFLINE_MODEL, dimensions=256)
+        for chat in chats.load(beam):
+            with Memory(chat.name, dsn=dsn) as memory:
+                turns = {m.id: m.metadata["turn"] for m in memory.messages.append_many(chat.messages)}
+                for asked in (q for q in chat.questions if q.kind == "preference"):
+                    for share, recalls in shares.items():
+                        context.STANDING_SHARE = share  # type: ignore[misc]
+                        items = memory.context(asked.text, recent=0).items
+                        held = {turns[item.id] for item in items if item.part == "message"}
+                        recalls.append(len(asked.evidence & held) / len(asked.evidence))
+    print("share of a prompt | evidence of preferences and instructions that it carries")
+    for share, recalls in shares.items():
+        print(f"{share:17} | {100 * fmean(recalls):.1f}")
 
 
 def _sayings(text: str) -> list[sayings.Saying]:

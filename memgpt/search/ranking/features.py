@@ -50,6 +50,8 @@ _TYPICAL_LENGTH = 40.0  # distinct words of a turn that says something
 _BRIEF, _FADING = 20.0, 40.0  # distinct words of a turn that lends its words to its neighbours, and in which that fades
 _STANDING_LENGTH = 30.0  # distinct words of what is a standing instruction and little else
 _RAREST, _TYPICAL_RARITY = 5, 6.0
+_OFTEN = 3.0  # times that a session says a word, from which saying it again counts little
+_BESIDE = 0.7  # of the cosine of the turn before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _lexical(columns: Columns, statistics: Statistics) -> dict[str, Floats]:
     share = idf[topic] / max(float(idf[topic].sum()), 1e-9)
     present = (columns.frequencies[:, topic] > 0).astype(float)
     in_session = columns.session_frequencies[:, topic]
-    session = (idf[topic] * in_session / (in_session + 3.0)).sum(axis=1)
+    session = (idf[topic] * in_session / (in_session + _OFTEN)).sum(axis=1)
     return {
         "bm25": _scaled(whole),
         "bm25_topic": about / best,
@@ -183,7 +185,7 @@ def _vector(columns: Columns) -> dict[str, Floats]:
     if np.isnan(columns.cosines).all():
         return {}
     scaled = _spread(columns.cosines)
-    window = scaled + 0.7 * (columns.shifted(scaled, -1) + columns.shifted(scaled, 1))
+    window = scaled + _BESIDE * (columns.shifted(scaled, -1) + columns.shifted(scaled, 1))
     return {"cosine": _scaled(window).clip(-1.0, 1.0)}
 
 
