@@ -92,7 +92,7 @@ stub: $(STAMP) ## Write memgpt/async_facade.pyi anew, the types of AsyncMemory
 schema: $(STAMP) ## Write tests/migrations/schema.sql anew
 	@$(BIN)/python -m tests.migrations.schema
 
-# Benchmarks: each starts a PostgreSQL of its own. LOCOMO, BEAM, MUSIQUE and XQUAD name the data of bench-quality.
+# Benchmarks: each starts a PostgreSQL of its own. LOCOMO, BEAM, MUSIQUE, TWOWIKI, HOTPOT, XQUAD and SCIFACT name the data of bench-quality.
 BENCHMARKS := search agents writes claims migrations sizing graph ingest agent server memory reembed isolation
 BENCH_STAMP := $(VENV)/.bench
 

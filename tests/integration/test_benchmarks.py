@@ -56,8 +56,21 @@ def test_quality_is_measured_on_the_data_that_is_there_beside_plain_bm25(
     }
     asked = [{"question": "When do I write?", "kind": kind, "evidence": ["1"]} for kind in ("fact", "preference")]
     (tmp_path / "BEAM").write_text(json.dumps([{"turns": [turn], "questions": asked}]), "utf-8")
+    (tmp_path / "SCIFACT" / "qrels").mkdir(parents=True)
+    abstracts = [
+        {"_id": "7", "title": "Cats", "text": "They purr."},
+        {"_id": "8", "title": "Dogs", "text": "They bark."},
+    ]
+    (tmp_path / "SCIFACT" / "corpus.jsonl").write_text("\n".join(map(json.dumps, abstracts)), "utf-8")
+    (tmp_path / "SCIFACT" / "queries.jsonl").write_text(json.dumps({"_id": "1", "text": "Cats purr."}), "utf-8")
+    (tmp_path / "SCIFACT" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\t7\t1\n", "utf-8")
+    passages = [{"title": "Ulm", "text": "Ulm is a city."}, {"title": "Graz", "text": "Graz is a city too."}]
+    hops = {"passages": passages, "questions": [{"q": "Is Graz a city?", "gold": [1]}]}
+    (tmp_path / "HOTPOT").write_text(json.dumps(hops), "utf-8")
     quality.main()
     printed = capsys.readouterr().out
+    assert "| SciFact, archival memories | nDCG@10 | 1 | 100.0 | 100.0 | 70.4 |" in printed
+    assert "| HotpotQA | with the graph arm | 1 | 100.0 / 100.0 | 100.0 / 100.0 | 84 @5 |" in printed
     assert "| XQuAD de | language = german | 1 | 100.0 | 100.0 |" in printed
     assert "| chats with long replies | facts | 1 | 100.0 / 100.0 | 100.0 / 100.0 |" in printed
     assert "MuSiQue is not at" in printed
