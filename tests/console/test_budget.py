@@ -25,7 +25,7 @@ BUDGET = {
     "/agents/ann/memories/1": 3,
     "/agents/ann/memories/1/edit": 2,
     "/agents/ann/search?q=flight": 3,
-    "/agents/ann/search/context?q=flight": 7,
+    "/agents/ann/search/context?q=flight": 6,
     "/agents/ann/documents": 2,
     "/agents/ann/documents/1": 4,
     "/agents/ann/files": 2,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import ViewportSize
 
+from memgpt import Agents
 from memgpt.memory import Memory
 from tests.console.conftest import Tab
 
@@ -31,6 +32,8 @@ PAGES = (
     "/agents/ann/entities",
     "/agents/ann/entities/1",
     "/agents/ann/history",
+    "/agents/ann/proposals",
+    "/agents/ann/forget?kind=archival&id=1",
     "/agents/ann/chat?session=montag",
     "/operations/keys",
     "/operations/audit",
@@ -55,6 +58,7 @@ def fill(memory: Memory) -> None:
     memory.messages.append("user", "明日の列車は何時に出ますか。", session="montag")
     memory.files.write("/memories/" + "a-long-name-without-any-space-" * 6, "明日の列車 " * 50)
     memory.items.put(("users",), "ann", {"likes": "רכבות " * 40})
+    memory.proposals.propose_facts([{"source": "אן", "type": "visits", "target": "חיפה"}], reason="נאמר לו " * 20)
     memory.documents.add(
         "# Handbook\n\nThe hut opens at noon.", source="a-long-name-without-any-space-" * 8, title="手引き"
     )
@@ -78,6 +82,33 @@ def test_states_of_every_page(tab: Tab, memory: Memory) -> None:
             tab.is_accessible()
             assert not sideways(tab), (path, scheme, direction)
             tab.shot(f"{name}-{scheme}-{direction}-{size['width']}")
+
+
+SHOWN_EMPTY = ("", "/graph", "/proposals", "/forget", "/history", "/search?q=nothing", "/files", "/items")
+SHOWN_LONG = ("/graph?from=1&hops=2", "/graph?from=1&hops=2&view=table", "/proposals", "/forget", "/history")
+
+
+def test_pages_of_nothing_and_of_much(tab: Tab, memory: Memory, dsn: str) -> None:
+    """An agent that holds nothing, and one with more than a page of all; dark and narrow, where room is least."""
+    with Agents(dsn=dsn) as agents:
+        agents.create("new")
+    for n in range(60):
+        fact = {"source": f"Thing {n}", "type": "beside", "target": f"Thing {n + 1}"}
+        memory.proposals.propose_facts([fact], reason=f"because {n} " * 30)
+        memory.graph.add_fact("Hub", f"has_{n % 3}", f"Thing {n} {'x' * 80}")
+    page = tab.page
+    page.set_viewport_size(NARROW)
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    for agent, paths in (("new", SHOWN_EMPTY), ("ann", SHOWN_LONG)):
+        for path in paths:
+            tab.open(f"/agents/{agent}{path}")
+            tab.ready()
+            tab.is_accessible()
+            assert not sideways(tab), (agent, path)
+            if agent == "new":
+                assert page.locator("main :is(h1, h2)").count() >= 1, path
+    tab.open("/agents/ann/proposals").get_by_role("link", name="older").first.click()
+    page.locator("[data-row]").first.wait_for()
 
 
 def test_keys_are_listed_and_what_is_shown_is_copied(tab: Tab, memory: Memory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import psycopg
@@ -15,6 +16,7 @@ from memgpt.config import NO_MODEL, Settings
 from memgpt.database.admin import migrate
 from memgpt.database.codes import CodeType
 from memgpt.database.connection import Connection, connect
+from memgpt.history.store import SQL as HISTORY
 from memgpt.search.store import compose
 
 LARGE, SMALL = 3000, 400
@@ -138,6 +140,27 @@ def test_a_row_with_many_words_of_the_query_is_one_row(skewed: tuple[Connection,
     ).fetchall()
     read: list[Any] = [node["Actual Rows"] for node in nodes(explained["Plan"])]
     assert max(read) == rows
+
+
+def test_an_undo_reads_what_its_change_did_and_not_the_history(dsn: str) -> None:
+    """Whether or not there are statistics; neither by one change nor by what was taken back is all of it read."""
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("ALTER TABLE memory_history SET (autovacuum_enabled = off)")
+        owner.execute(
+            "INSERT INTO memory_history (agent_id, change_id, actor, kind, row_id, action, undoes) "
+            "SELECT 'ann', gen_random_uuid(), 'x', 'archival', n, 'insert', "
+            "CASE WHEN n % 1000 = 0 THEN gen_random_uuid() END FROM generate_series(1, 5000) n"
+        )
+        values = {"agent_id": "ann", "change_id": uuid4(), "undone": []}
+        page = dict.fromkeys(("kind", "row_id", "before", "actor", "action", "since", "until", "label"))
+        for _ in range(2):
+            for statement in (HISTORY.steps, HISTORY.undos, HISTORY.entries_page):
+                [[[explained]]] = owner.execute(
+                    b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, {**page, **values, "limit": 50}
+                ).fetchall()
+                scans: list[Any] = [node for node in nodes(explained["Plan"]) if "Scan" in str(node["Node Type"])]
+                assert max(scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) for scan in scans) <= 5, scans
+            owner.execute("ANALYZE memory_history")
 
 
 def prepared(connection: Connection) -> tuple[int, int]:

@@ -1537,7 +1537,11 @@ CREATE INDEX kg_relationships_target_idx ON public.kg_relationships USING btree 
 
 CREATE INDEX kg_relationships_type_idx ON public.kg_relationships USING btree (agent_id, type);
 
+CREATE INDEX memory_history_change_idx ON public.memory_history USING btree (agent_id, change_id);
+
 CREATE INDEX memory_history_row_idx ON public.memory_history USING btree (agent_id, kind, row_id, id DESC);
+
+CREATE INDEX memory_history_undoes_idx ON public.memory_history USING btree (agent_id, undoes) WHERE (undoes IS NOT NULL);
 
 CREATE INDEX proposals_status_idx ON public.proposals USING btree (agent_id, status, id DESC);
 

@@ -107,13 +107,11 @@ def preview_context(
 ) -> Response:
     """Show what a model would see, piece by piece, and what was left out."""
     context = visit.memory.context(q, budget_tokens=budget, session=session or None)
-    sessions = visit.memory.messages.sessions(limit=50)
     values = {
         "section": "search",
         "q": q,
         "budget": budget,
         "session": session,
-        "sessions": sessions,
         "context": context,
         "shares": _shares(context),
         "left_out": _left_out(context),
