@@ -16,8 +16,17 @@ from memgpt.models import Message
 
 PAGE: Final = 1000
 
+KIT_TURN: Final = "kit_turn"
+"""The key of a message's metadata under which the kit's own form of it is, by the kit's name. Searches leave it out."""
+
 EMPTY: Final = "(empty)"
 """What a turn says that has no text: only the assistant and tools may say nothing."""
+
+
+def kept_turn(message: Message, kit: str) -> Any:
+    """Return what a kit keeps of a message, None where that is nothing."""
+    turn = message.metadata.get(KIT_TURN)
+    return turn.get(kit) if isinstance(turn, dict) else None
 
 
 class KeptConversation:

@@ -518,7 +518,8 @@ windows AS MATERIALIZED (
 ),
 {in_sessions}
 SELECT
-    'message' AS kind, m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+    -- what a kit keeps of its turn may be megabytes, of hundreds of candidates
+    'message' AS kind, m.id, m.content AS text, (m.metadata - 'kit_turn')::text AS metadata, m.created_at AS created_at,
     NULL::text AS source,
     m.session, m.role, m.name, m.intent,
     c.candidate {filters}
@@ -773,7 +774,7 @@ AND (%(tags)s::text[] IS NULL OR m.id = ANY ((SELECT memory_matching_tags(%(tags
 conversations
 
 -- message_hit --
-m.id, m.content AS text, m.metadata::text AS metadata, m.created_at AS created_at,
+m.id, m.content AS text, (m.metadata - 'kit_turn')::text AS metadata, m.created_at AS created_at,
 jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent', m.intent)::text AS source
 
 -- message_said --

@@ -14,6 +14,7 @@ import pytest
 from memgpt import Memory
 from memgpt.database.connection import _Pool
 from memgpt.database.driver import Connection
+from memgpt.integrations.kept_conversation import KeptConversation
 
 numbers = itertools.count()
 
@@ -41,6 +42,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     "near_duplicates": (2, lambda memory: memory.archival.near_duplicates("The mill was built of oak.")),
     "append": (1, lambda memory: memory.messages.append("user", f"message {next(numbers)}")),
     "append_many": (1, lambda memory: memory.messages.append_many(contents(20))),
+    "a kit's turns": (7, lambda memory: KeptConversation(memory, "s").append(contents(2))),
     "a block's append": (2, lambda memory: memory.core["human"].append(f"Fact {next(numbers)}.")),
     "a block's creation": (2, lambda memory: memory.core[f"block {next(numbers)}"].append("New.")),
     "add_fact, known ends": (6, lambda memory: memory.graph.add_fact("Ann", "knows", "Bob", fact=f"{next(numbers)}")),

@@ -71,6 +71,8 @@ def test_items_come_back_exactly_and_are_found_as_messages(memory: Memory) -> No
     assert run(MemgptSession("trip", memory, session_settings={"limit": 3}).get_items()) == ITEMS[-3:]
     [hit] = memory.search('"my ticket"', kinds=["message"])
     assert (hit.text, hit.source["session"]) == ("This is my ticket\n[input_image]", "trip")
+    assert hit.metadata == {}  # and not the picture
+    assert memory.search("ticket", kinds=["message"], vector=None)[0].metadata == {}
     stored = memory.messages.list(session="trip")
     call, output = stored[4], stored[5]
     assert call.tool_calls == [{"id": "c1", "name": "trains", "arguments": '{"to":"Lisbon"}'}]

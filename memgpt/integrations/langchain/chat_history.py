@@ -16,12 +16,12 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from memgpt.integrations.kept_conversation import KeptConversation
+from memgpt.integrations.kept_conversation import KIT_TURN, KeptConversation, kept_turn
 from memgpt.memory import Memory
 from memgpt.models import Message
 
-KEPT: Final = "langchain_message"
-"""The key of a message's metadata under which the whole message is kept."""
+KIT: Final = "langchain"
+"""The name under which the whole message is kept."""
 
 ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}
 
@@ -58,7 +58,7 @@ def _row(message: BaseMessage) -> dict[str, Any]:
         "role": ROLES.get(message.type, "user"),
         "content": str(message.text),
         "name": message.name,
-        "metadata": {KEPT: message_to_dict(message)},
+        "metadata": {KIT_TURN: {KIT: message_to_dict(message)}},
     }
     if isinstance(message, AIMessage) and message.tool_calls:
         row["tool_calls"] = [
@@ -71,8 +71,8 @@ def _row(message: BaseMessage) -> dict[str, Any]:
 
 def _restored(message: Message) -> BaseMessage:
     """Return a message as it was added; one that was changed since, or comes from elsewhere, from its columns."""
-    if KEPT in message.metadata:
-        [kept] = messages_from_dict([message.metadata[KEPT]])
+    if (turn := kept_turn(message, KIT)) is not None:
+        [kept] = messages_from_dict([turn])
         if str(kept.text) == message.content:
             return kept
     match message.role:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from memgpt import validation
-from memgpt.integrations.kept_conversation import EMPTY
+from memgpt.integrations.kept_conversation import EMPTY, KIT_TURN, kept_turn
 from memgpt.messages import content as contents
 from memgpt.models import Json, Message
 
-KEPT: Final = "openai_agents_item"
-"""The key of a message's metadata under which the whole item is kept, as JSON text: no character of it changes."""
+KIT: Final = "openai_agents"
+"""The name under which the whole item is kept, as JSON text: no character of it changes."""
 
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
@@ -20,7 +20,7 @@ _ROLES: Final = ("user", "assistant", "system", "developer")
 def row(item: Mapping[str, Any]) -> Json:
     """Return an item as a memory keeps it: what it says, and all of it beside."""
     kind = str(item.get("type") or "message")
-    fields: Json = {"metadata": {KEPT: json.dumps(item)}}
+    fields: Json = {"metadata": {KIT_TURN: {KIT: json.dumps(item)}}}
     if item.get("role") in _ROLES:
         text = validation.replaced(contents.read(item.get("content")).text)
         silent = item["role"] != "assistant" and not text.strip()
@@ -34,8 +34,8 @@ def row(item: Mapping[str, Any]) -> Json:
 
 def items(message: Message) -> list[Json]:
     """Return a message as the item it was; one that was changed since, or comes from elsewhere, from its columns."""
-    if KEPT in message.metadata:
-        kept: Json = json.loads(message.metadata[KEPT])
+    if (written := kept_turn(message, KIT)) is not None:
+        kept: Json = json.loads(written)
         if row(kept)["content"] == message.content:
             return [kept]
         return [_edited(kept, message.content)]

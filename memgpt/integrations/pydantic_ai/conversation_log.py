@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_ai.conversation_store import ConversationConflict, ConversationEntry, ConversationRecord
 
 from memgpt import validation
-from memgpt.integrations.kept_conversation import PAGE, KeptConversation
+from memgpt.integrations.kept_conversation import PAGE, KeptConversation, kept_turn
 from memgpt.integrations.pydantic_ai import model_messages
 from memgpt.items.items import NewItem
 from memgpt.memory import Memory, scope_of
@@ -169,9 +169,8 @@ class ConversationLog:
 
     def _of_session(self, session: str) -> dict[str, _Place]:
         """Return the places of entries whose messages are in a session."""
-        kept = [
-            message.metadata.get(model_messages.KEPT) for message in KeptConversation(self._memory, session).messages()
-        ]
+        messages = KeptConversation(self._memory, session).messages()
+        kept = [kept_turn(message, model_messages.KIT) for message in messages]
         return {each["id"]: _Place(session, each["parent"]) for each in kept if each}
 
     def _all_records(self) -> Iterator[StoreItem]:

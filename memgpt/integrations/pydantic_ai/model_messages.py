@@ -23,18 +23,18 @@ from pydantic_ai.messages import (
 )
 
 from memgpt import validation
-from memgpt.integrations.kept_conversation import EMPTY
+from memgpt.integrations.kept_conversation import EMPTY, KIT_TURN, kept_turn
 from memgpt.models import Json, Message
 
-KEPT: Final = "pydantic_ai"
-"""The key of a message's metadata with the entry's id, its parent's, and the whole message as JSON text."""
+KIT: Final = "pydantic_ai"
+"""The name under which the entry's id, its parent's, and the whole message as JSON text are kept."""
 
 
 def row(entry: ConversationEntry) -> Json:
     """Return an entry as a memory keeps it: what its message says, and all of it beside."""
     message = entry.message
     whole = ModelMessagesTypeAdapter.dump_json([message]).decode()
-    kept: Json = {"metadata": {KEPT: {"id": entry.id, "parent": entry.parent_id, "messages": whole}}}
+    kept: Json = {"metadata": {KIT_TURN: {KIT: {"id": entry.id, "parent": entry.parent_id, "messages": whole}}}}
     if isinstance(message, ModelResponse):
         said = "\n".join(filter(None, map(_spoken, message.parts)))
         calls = [
@@ -52,13 +52,13 @@ def row(entry: ConversationEntry) -> Json:
 
 def entry_id(message: Message) -> str | None:
     """Return the id of the entry that a message is, None where it is none."""
-    kept = message.metadata.get(KEPT)
-    return kept["id"] if isinstance(kept, dict) else None
+    kept = kept_turn(message, KIT)
+    return None if kept is None else str(kept["id"])
 
 
 def entry(message: Message) -> ConversationEntry:
     """Return the entry that a message is."""
-    kept = message.metadata[KEPT]
+    kept = kept_turn(message, KIT)
     [whole] = ModelMessagesTypeAdapter.validate_json(kept["messages"])
     return ConversationEntry(id=kept["id"], parent_id=kept["parent"], message=whole)
 
