@@ -33,6 +33,10 @@ COMMANDS: Final = {
     "worker": ("memgpt.cli.operator.worker", "Do the jobs on the queue, several at a time, until Ctrl-C."),
     "jobs": ("memgpt.cli.operator.jobs", "Long work in the background."),
     "mcp": ("memgpt.cli.operator.mcp", "Serve the memory to an assistant on this machine, over stdio."),
+    "hook": (
+        "memgpt.cli.hook",
+        "Serve an event of a coding agent: give it context, or keep its transcript.",
+    ),
     "reembed": (
         "memgpt.cli.operator.reembed",
         "Switch to another embedding model while the memory is in use; resumable and reversible.",
@@ -59,7 +63,7 @@ PANELS: Final = {
     "Changes": ("history", "undo", "forget"),
     "Whole agents": ("agent", "export", "import"),
     "In the background": ("sleep", "proposals", "jobs", "worker"),
-    "For other programs": ("serve", "mcp", "key"),
+    "For other programs": ("serve", "mcp", "hook", "key"),
     "The database": ("db", "server", "doctor", "reembed", "embeddings"),
 }
 """How the help groups the commands, and in which order."""
@@ -90,6 +94,8 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except USAGE as error:
+            if ctx.invoked_subcommand == "hook":
+                error.exit_code = 1  # 2 would keep the coding agent from going on
             if hasattr(error, "option_name"):
                 _hint_at_texts(error)
             raise

@@ -111,8 +111,23 @@ SHAPES: dict[str, tuple[Any, Kept]] = {
                 "uuid": "u2",
                 "message": {"role": "assistant", "content": [part("Done")]},
             },
+            {
+                "type": "assistant",
+                "sessionId": "s1",
+                "uuid": "u3",
+                "message": {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm", "signature": "x"}]},
+            },
         ],
         [("user", None, "Fix it"), ("assistant", None, "Done")],
+    ),
+    "one line of claude code": (
+        {
+            "type": "user",
+            "sessionId": "s1",
+            "uuid": "u1",
+            "message": {"role": "user", "content": [part("<system-reminder>Be.</system-reminder>"), part("Fix it")]},
+        },
+        [("user", None, "Fix it")],
     ),
     "codex": (
         [

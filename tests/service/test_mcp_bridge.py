@@ -154,7 +154,7 @@ def test_what_cannot_be_reached_is_named_with_what_to_do(with_keys: Service) -> 
             (away, None, "no service answers at"),
             (address, None, "set MEMGPT_API_KEY to one of `memgpt key create`"),
             (address, revoked.token, "was revoked at"),
-            (f"{address}/v1/agents", other, "is no MCP endpoint of memgpt"),
+            (f"{address}/v1/agents", other, "does not answer as memgpt does"),
         ):
             variables = environment(key, MEMGPT_CONNECT_TIMEOUT="0.5")
             done = started("--connect", connect, "--agent", "ann", says=json.dumps(HELLO), variables=variables)

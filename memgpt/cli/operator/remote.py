@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx2
 
@@ -37,8 +37,12 @@ _PARTING: Final = 5.0
 """Seconds for ending a session."""
 
 
-def endpoint(url: str, agent: str | None) -> str:
-    """Return the address of a service's MCP endpoint for one agent."""
+def address(url: str) -> SplitResult:
+    """Return the parts of the address of a service.
+
+    Raises:
+        InputError: it is none, or has a password in it.
+    """
     try:
         parts = urlsplit(url)
         named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -48,8 +52,19 @@ def endpoint(url: str, agent: str | None) -> str:
         raise InputError(f"--connect takes the address of `memgpt serve`, such as http://127.0.0.1:8283, not {url!r}")
     if parts.username or parts.password:
         raise InputError("--connect takes no name or password, which others could read: set MEMGPT_API_KEY")
+    return parts
+
+
+def endpoint(url: str, agent: str | None) -> str:
+    """Return the address of a service's MCP endpoint for one agent."""
+    parts = address(url)
     query = dict(parse_qsl(parts.query)) | ({"agent": agent} if agent else {})
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/mcp", urlencode(query), ""))
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Tell whether an address is of this machine, which no proxy leads to."""
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 class Remote:
@@ -70,7 +85,7 @@ class Remote:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=4),
             timeout=httpx2.Timeout(_ANSWER, connect=patience),
-            trust_env=urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"),  # no proxy leads to this machine
+            trust_env=not is_of_this_machine(url),
         )
 
     async def exchange(self, message: Message) -> AsyncIterator[Message]:
@@ -191,7 +206,7 @@ class Remote:
             return
         answer = parsed(body) if _kind(response) == "application/json" else None
         if not isinstance(answer, dict) or "jsonrpc" not in answer:
-            raise self._refused(response.status_code, parsed(body))
+            raise refusal(self._url, self._key, response.status_code, parsed(body))
         self.reached = True
         yield answer
 
@@ -221,24 +236,24 @@ class Remote:
             f"the connection to {self._url} broke before the answer came: what was asked may have been done"
         )
 
-    def _refused(self, status: int, body: Any) -> MemgptError:
-        detail = body.get("detail") if isinstance(body, dict) else None
-        says = f" ({detail})" if detail else ""
-        match status:
-            case 401 if not self._key:
-                return AccessError(f"{self._url} needs a key: set MEMGPT_API_KEY to one of `memgpt key create`")
-            case 401:
-                return AccessError(
-                    f"{self._url} refused the key{says}: set MEMGPT_API_KEY to a valid one of `memgpt key create`"
-                )
-            case 403 | 421:
-                return AccessError(f"{self._url} refused the request{says or f' with status {status}'}")
-            case 429 | 503:
-                return UnavailableError(f"the service at {self._url} is busy{says}: try again in a moment")
-        return InputError(
-            f"{self._url} is no MCP endpoint of memgpt (status {status}){says}: --connect takes the address of "
-            "`memgpt serve`, such as http://127.0.0.1:8283"
-        )
+
+def refusal(url: str, key: str | None, status: int, body: Any) -> MemgptError:
+    """Return the error of an answer that is none of memgpt's, or a refusal."""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    says = f" ({detail})" if detail else ""
+    match status:
+        case 401 if not key:
+            return AccessError(f"{url} needs a key: set MEMGPT_API_KEY to one of `memgpt key create`")
+        case 401:
+            return AccessError(f"{url} refused the key{says}: set MEMGPT_API_KEY to a valid one of `memgpt key create`")
+        case 403 | 421:
+            return AccessError(f"{url} refused the request{says or f' with status {status}'}")
+        case 429 | 503:
+            return UnavailableError(f"the service at {url} is busy{says}: try again in a moment")
+    return InputError(
+        f"{url} does not answer as memgpt does (status {status}){says}: --connect takes the address of `memgpt serve`, "
+        "such as http://127.0.0.1:8283"
+    )
 
 
 def version_of(message: Message | None) -> str | None:

@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from memgpt.documents.formats.leftovers import text_of_page
 from memgpt.integrations.transcripts import attachments
-from memgpt.integrations.transcripts.turns import Conversation, TranscriptTurn, mapping, objects, role_of, text_of
+from memgpt.integrations.transcripts.turns import (
+    Conversation,
+    TranscriptTurn,
+    is_reminder,
+    mapping,
+    objects,
+    role_of,
+    text_of,
+)
 from memgpt.messages.content import Content, call
 from memgpt.models import Json
 
@@ -169,11 +177,19 @@ def _claude_code_turns(row: Item) -> Iterator[TranscriptTurn]:
     message = mapping(row.get("message"))
     if row.get("type") not in ("user", "assistant") or not message or row.get("isMeta"):
         return  # summaries, snapshots, and what the program says to itself
-    content = attachments.read(message.get("content"))
+    content = attachments.read(_said(message.get("content")))
     role = role_of(message.get("role")) or str(row["type"])
     about = {"sidechain": True} if row.get("isSidechain") else {}
     turn = TranscriptTurn(role, content.text, when=row.get("timestamp"), id=text_of(row.get("uuid")), about=about)
     yield from _with_results(turn, content)
+
+
+def _said(content: Any) -> Any:
+    """Return a content without what nobody said: thoughts, and reminders that the program adds."""
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(blocks, list):
+        return content
+    return [block for block in blocks if mapping(block).get("type") != "thinking" and not is_reminder(mapping(block))]
 
 
 def codex(rows: Iterable[Item]) -> Iterator[Conversation]:

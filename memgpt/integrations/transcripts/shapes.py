@@ -67,18 +67,15 @@ def _chat(root: Mapping[str, Any], items: Iterable[Any]) -> Conversation:
 
 
 def _of_object(root: Mapping[str, Any], branches: bool) -> Iterator[Conversation]:
-    if "mapping" in root:
-        return iter([assistants.chatgpt(root, branches)])
-    if "chat_messages" in root:
-        return iter([assistants.claude_ai(root)])
+    for is_shape, read in _LISTS:
+        if is_shape(root):  # one of a list, or a list of one line
+            return iter(read([root], branches))
     if "chunkedPrompt" in root:
         return iter([assistants.ai_studio(root)])
     if isinstance(root.get("chats"), Mapping):
         return (messengers.telegram(chat, objects(chat.get("messages"))) for chat in objects(root["chats"].get("list")))
     if isinstance(root.get("agents"), list):
         return (assistants.letta(agent) for agent in objects(root["agents"]))
-    if isinstance(root.get("conversations"), list):
-        return iter([assistants.sharegpt(root, 1)])
     for key in ("output", "contents", "data", "messages", "input"):
         if isinstance(root.get(key), list):
             return _of_object_with(root, key)

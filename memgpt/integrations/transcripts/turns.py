@@ -17,6 +17,10 @@ _ROLES: Final[dict[str, str]] = {
 }
 
 
+_REMINDER: Final = ("<system-reminder>", "</system-reminder>")
+"""Between them is what coding agents write into the user's messages for the model: instructions, others each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class TranscriptTurn:
     """One message of a transcript."""
@@ -62,3 +66,10 @@ def objects(value: Any) -> list[Mapping[str, Any]]:
 
 def text_of(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
+
+
+def is_reminder(block: Mapping[str, Any]) -> bool:
+    """Tell whether a block of a message is a reminder of a coding agent to its model, which nobody said."""
+    text = block.get("text")
+    begin, end = _REMINDER
+    return isinstance(text, str) and text.strip().startswith(begin) and text.strip().endswith(end)

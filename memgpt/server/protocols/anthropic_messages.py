@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from memgpt.integrations.transcripts.turns import is_reminder
 from memgpt.models import Json
 from memgpt.server.protocols import anthropic_errors
 from memgpt.server.protocols import said as said_of
@@ -15,8 +16,6 @@ from memgpt.server.protocols.reply import Reply, loaded
 from memgpt.server.protocols.said import Said
 from memgpt.server.protocols.sse import event
 
-_REMINDER: Final = ("<system-reminder>", "</system-reminder>")
-"""Between them is what coding agents write into the user's messages for the model: instructions, others each time."""
 _SESSION: Final = re.compile(r"_session_([A-Za-z0-9-]{8,64})$")
 
 
@@ -118,16 +117,10 @@ def _reply(blocks: Iterable[Mapping[str, Any]]) -> Said | None:
 def _of_user(blocks: Sequence[Mapping[str, Any]]) -> list[Said]:
     """Return the results of tools, then what the user says beside them."""
     results = [block for block in blocks if block.get("type") == "tool_result"]
-    others = [block for block in blocks if block.get("type") != "tool_result" and not _is_reminder(block)]
+    others = [block for block in blocks if block.get("type") != "tool_result" and not is_reminder(block)]
     content = said_of.storable(said_of.text_of(others))
     user = [Said("user", content)] if content.strip() else []
     return [*(said_of.tool_result(block.get("tool_use_id"), block.get("content")) for block in results), *user]
-
-
-def _is_reminder(block: Mapping[str, Any]) -> bool:
-    text = block.get("text")
-    begin, end = _REMINDER
-    return isinstance(text, str) and text.strip().startswith(begin) and text.strip().endswith(end)
 
 
 def _session_in(user_id: Any) -> str | None:
