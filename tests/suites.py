@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "integrations.md"
 BUILD = ROOT / "build" / "suites"
 BEGIN, END = "<!-- suites: written by `make conformance` -->\n", "<!-- end of suites -->"
+EVERY_PIN = [pin.partition("==")[0] for pin in (ROOT / "constraints.txt").read_text("utf-8").splitlines()]
 EXAMPLES = "tests/docs/test_examples.py::test_examples_do_what_they_say"
 HEAD = "| suite | version | passed | not passed |\n|---|---|---|---|\n"
 
@@ -98,6 +99,21 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.autogen.testing"],
     ),
     Suite(
+        "CrewAI's tests of its LanceDB storage",
+        "crewai",
+        "crewai",
+        ["tests/memory"],
+        packages=["pytest", "pytest-timeout"],
+        unpinned=EVERY_PIN,
+        checkout="crewai",
+        options=["-p", "memgpt.integrations.crewai.testing", "--timeout=600"],
+        expected={
+            "test_percent_underscore_and_backslash_in_scope_names_match_literally": "compares scopes by how they begin",
+            "test_update_serialization_failure_preserves_existing_record[datetime]": "is kept, as CrewAI's JSON has it",
+            "test_update_serialization_failure_preserves_existing_record[set]": "is kept, as CrewAI's JSON has it",
+        },
+    ),
+    Suite(
         "LangGraph's conformance suite for checkpointers",
         "langgraph-checkpoint-conformance",
         "langgraph",
@@ -119,6 +135,14 @@ SUITES: Sequence[Suite] = (
         ["tests/integrations/test_autogen.py", f"{EXAMPLES}[docs/autogen.md]"],
         packages=["autogen-agentchat>=0.7.5,<0.8", "autogen-ext>=0.7.5,<0.8", "pytest", "pytest-timeout"],
         unpinned=["googleapis-common-protos", "protobuf"],
+    ),
+    Suite(
+        "Our tests against CrewAI",
+        "crewai",
+        "crewai",
+        ["tests/integrations/test_crewai.py", f"{EXAMPLES}[docs/crewai.md]"],
+        packages=["pytest", "pytest-timeout"],
+        unpinned=EVERY_PIN,
     ),
     Suite(
         "Our tests against Google ADK",

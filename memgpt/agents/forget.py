@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import get_args
 from uuid import uuid4
@@ -28,6 +28,17 @@ def forget(
         counts, texts = store.rows(chosen, [id], keep_history=keep_history)
         if not any(counts.values()):
             raise NotFoundError(f"agent {scope.agent_id!r} has no {kind} {id}, and nothing of it in the history")
+        _forget_vectors(store, texts)
+    return counts
+
+
+def forget_many(scope: AgentScope, ids: Sequence[int], kind: str) -> dict[str, int]:
+    """Remove rows of one kind, what is derived from them, and their history, in one transaction; what is not there is
+    forgotten already."""
+    if not ids:
+        return {}
+    with _removal(scope) as store:
+        counts, texts = store.rows(row_kind(kind), [*ids], keep_history=False)
         _forget_vectors(store, texts)
     return counts
 

@@ -97,6 +97,12 @@ def has_text(field: Field, text: str, *, ignore_case: bool = False) -> ItemCondi
     return all_of([_of_type(place, "string"), ItemCondition(lambda _: f'{place} like_regex {literal} flag "{flag}"')])
 
 
+def begins_with(field: Field, text: str) -> ItemCondition:
+    """Require a text that begins with another one."""
+    place = _place(field)
+    return all_of([_of_type(place, "string"), ItemCondition(lambda bind: f"{place} starts with {bind(text)}")])
+
+
 def exists(field: Field) -> ItemCondition:
     """Require that a field is there, null or not."""
     return ItemCondition(lambda _: f"exists({_place(field)})")

@@ -21,6 +21,7 @@ PAGES = [
     "README.md",
     "docs/memory.md",
     "docs/async.md",
+    "docs/crewai.md",
     "docs/documents.md",
     "docs/files.md",
     "docs/importing.md",
@@ -37,6 +38,7 @@ PAGES = [
     "docs/sleep.md",
 ]
 KITS = {
+    "docs/crewai.md": "crewai",
     "docs/autogen.md": "autogen_agentchat",
     "docs/google-adk.md": "google.adk",
     "docs/openai-agents.md": "agents",

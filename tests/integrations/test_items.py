@@ -19,6 +19,7 @@ from memgpt.errors import InputError, NotFoundError
 from memgpt.items.predicates import (
     all_of,
     any_of,
+    begins_with,
     compares,
     contains,
     equals,
@@ -157,6 +158,7 @@ PREDICATES: list[tuple[ItemCondition, str]] = [
     (has_text("says", 'A.*"b'), "a"),
     (has_text("says", "\N{GRINNING FACE} ü", ignore_case=True), "b"),
     (has_text("says", "a.*", ignore_case=True), "a"),
+    (begins_with("says", "A"), "a"),
     (is_empty("says"), "cde"),
     (is_empty("tags"), "cd"),
     (equals('odd "key".$', 1), "e"),

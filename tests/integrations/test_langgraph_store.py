@@ -197,6 +197,7 @@ def test_an_isolated_memory_has_a_store_of_its_own(open_memory: Callable[..., Me
         ("llama_index", "llama_index", "llama-index"),
         ("openai_agents", "agents", "openai-agents"),
         ("google_adk", "google.adk", "google-adk"),
+        ("crewai", "crewai", "crewai"),
         ("pydantic_ai", "pydantic_ai", "pydantic-ai"),
     ],
 )
