@@ -187,8 +187,16 @@ def test_wrong_addresses_are_refused(arguments: list[str], says: str) -> None:
     assert "secret" not in done.stderr
 
 
-def test_the_bridge_loads_nothing_of_the_memory() -> None:
-    program = "import sys, memgpt.cli.operator.mcp, memgpt.cli.operator.bridge; print(*sys.modules)"
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "memgpt.cli.operator.mcp, memgpt.cli.operator.bridge",
+        "memgpt.cli.hook, memgpt.cli.captures, memgpt.cli.operator.rest",
+    ],
+    ids=["bridge", "hook"],
+)
+def test_what_connects_loads_nothing_of_the_memory(modules: str) -> None:
+    program = f"import sys, {modules}; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     loaded = {name.partition(".")[0] for name in shown.split()} | {*shown.split()}
     heavy = {"numpy", "psycopg", "mcp", "fastapi", "starlette", "tokenizers", "wordllama"}

@@ -21,6 +21,7 @@ from mcp.types import ResourceUpdatedNotification
 from starlette.testclient import TestClient
 
 from memgpt import Memory
+from memgpt.server.mcp import endpoint
 from memgpt.server.mcp.subscriptions import MOST_OF_A_CLIENT, BlockWatch, Subscription
 from memgpt.server.service import Service
 from tests.conftest import free_port
@@ -252,7 +253,7 @@ def test_only_who_may_read_an_agent_is_told(dsn: str, ann: Memory) -> None:
         anyio.run(run, address)
 
 
-def test_any_process_answers_but_a_session_is_its_keys(dsn: str) -> None:
+def test_any_process_answers_but_a_session_is_its_keys(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that this process does not know, or that is another key's: asked in it is as without."""
     service = service_on(dsn)
     keys = [service.keys.create(agents=["ann"]).token for _ in range(2)]
@@ -264,6 +265,7 @@ def test_any_process_answers_but_a_session_is_its_keys(dsn: str) -> None:
     hello = request(
         "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"}
     )
+    monkeypatch.setattr(endpoint, "MOST_SESSIONS", 1)
     with TestClient(app_of(service)) as http:
 
         def post(key: str, session: str | None, body: dict[str, Any]) -> Any:
@@ -279,6 +281,12 @@ def test_any_process_answers_but_a_session_is_its_keys(dsn: str) -> None:
             if name:
                 headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": name, "Accept": "text/event-stream"}
                 assert http.get("/mcp", headers=headers).status_code == 404
+        another = post(keys[1], None, hello)
+        assert another.status_code == 200
+        assert "mcp-session-id" not in another.headers, "there is no room for a second"
+        headers = {"Authorization": f"Bearer {keys[0]}", "Mcp-Session-Id": session}
+        assert http.delete("/mcp", headers=headers).status_code == 200
+        assert post(keys[0], session, request("tools/list")).status_code == 404, "its client has ended it"
         plain = http.post(
             "/mcp", json=hello, headers={"Authorization": f"Bearer {keys[0]}", "Accept": "application/json"}
         )

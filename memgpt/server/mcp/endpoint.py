@@ -64,7 +64,7 @@ class Endpoint:
             words = "a stream belongs to a session, which begins with `initialize`"
             await PlainTextResponse(words, 405, {"Allow": "POST"})(scope, receive, send)
         elif scope["method"] == "GET" or headers.get("mcp-method") == "subscriptions/listen":
-            await _until_stopped(scope, lambda: self._sessions.handle_request(scope, receive, send))
+            await _until_stopped(scope, lambda send: self._sessions.handle_request(scope, receive, send), send)
         else:
             reply = _Reply(send)
             await self._sessions.handle_request(scope, receive, reply.send)
@@ -90,6 +90,8 @@ class _Reply:
         self._send = send
         self._unless = unless
         self.status: int | None = None
+        self.goes_on = False
+        """Whether its body has begun, and not ended."""
 
     @property
     def passed_on(self) -> bool:
@@ -98,6 +100,7 @@ class _Reply:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+        self.goes_on = message.get("more_body", message["type"] == "http.response.start")
         if self.passed_on:
             await self._send(message)
 
@@ -128,9 +131,10 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _until_stopped(scope: Scope, answer: Callable[[], Awaitable[None]]) -> None:
+async def _until_stopped(scope: Scope, answer: Callable[[Send], Awaitable[None]], send: Send) -> None:
     """Answer by a stream, which has no end of its own, until the service stops."""
     stopping: Callable[[], bool] = scope["app"].state.stopping
+    reply = _Reply(send)
 
     async def watch() -> None:
         while not stopping():
@@ -139,5 +143,7 @@ async def _until_stopped(scope: Scope, answer: Callable[[], Awaitable[None]]) ->
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
-        await answer()
+        await answer(reply.send)
         group.cancel_scope.cancel()
+    if stopping() and reply.goes_on:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
