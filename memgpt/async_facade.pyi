@@ -28,6 +28,7 @@ from memgpt.llm.context import Context, CountTokens
 from memgpt.messages.intents import Classifier, Examples
 from memgpt.models import (
     ArchivalMemory,
+    BlameLine,
     Block,
     Change,
     Chunk,
@@ -219,6 +220,7 @@ class AsyncCoreBlock(AsyncFacade):
     async def append(
         self, text: str, *, expected_version: int | None = ..., expected_sha256: str | None = ...
     ) -> Block: ...
+    async def blame(self) -> Sequence[BlameLine]: ...
     @property
     def block(self) -> Coroutine[Any, Any, Block]: ...
     async def describe(

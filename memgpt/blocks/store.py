@@ -12,7 +12,8 @@ from psycopg.rows import class_row
 
 from memgpt.database import queries
 from memgpt.database.single_statement import with_agent
-from memgpt.models import Author, Block, BlockChange
+from memgpt.models import Author, Block
+from memgpt.models.block import BlockChange
 
 SQL = queries.beside(__name__)
 

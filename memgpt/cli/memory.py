@@ -51,6 +51,7 @@ RowKind = Annotated[
         autocompletion=arguments.completing(ROW_KINDS),
     ),
 ]
+Graph = Annotated[bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")]
 
 
 def remember(
@@ -123,10 +124,9 @@ def search(
     importance: Annotated[float, typer.Option("--importance", help="Weight of what is important.")] = 0.0,
     half_life: Annotated[str, typer.Option("--half-life", help="Age that halves recency: 12h, 30d.")] = "30d",
     now: Now = None,
-    graph: Annotated[
-        bool, typer.Option("--graph/--no-graph", help="Whether facts about what the query names rise.")
-    ] = True,
+    graph: Graph = True,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each score came about.")] = False,
+    spans: Annotated[bool, typer.Option("--spans", help="Show which words of each text match.")] = False,
     operators: Annotated[
         bool, typer.Option("--operators/--plain", help='Whether "phrases", -words and OR mean something.')
     ] = True,
@@ -155,6 +155,7 @@ def search(
         "now": now,
         "graph": graph,
         "explain": explain,
+        "spans": spans,
         "operators": operators,
     }
     with opened(agent, dsn) as memory:
@@ -162,23 +163,25 @@ def search(
     if as_json:
         output.show_lines(hits)
     else:
-        _show_hits(hits, explain=explain, first_page=offset == 0)
+        _show_hits(hits, explain=explain, spans=spans, first_page=offset == 0)
 
 
-def _show_hits(hits: Sequence[Hit], *, explain: bool, first_page: bool) -> None:
+def _show_hits(hits: Sequence[Hit], *, explain: bool, spans: bool, first_page: bool) -> None:
     from memgpt.search import weak  # with NumPy, which help does without
 
     if not hits:
         output.note("nothing found")
         return
-    explained = ("explanation",) if explain else ()
-    output.show_table(("kind", "id", "score", "text", "created", *explained), [_hit_row(hit) for hit in hits])
+    more = [name for name, wanted in (("matches", spans), ("explanation", explain)) if wanted]
+    output.show_table(("kind", "id", "score", "text", "created", *more), [_hit_row(hit) for hit in hits])
     if first_page and weak(hits):
         output.note("the best of these is a weak match: what was asked for may not be remembered")
 
 
 def _hit_row(hit: Hit) -> list[object]:
     row: list[object] = [hit.kind, hit.id, hit.score, hit.text, hit.created_at]
+    if hit.spans is not None:
+        row.append(", ".join(dict.fromkeys(hit.text[start:end] for start, end in hit.spans)))
     return row if hit.explain is None else [*row, ", ".join(_reasons(hit.explain))]
 
 

@@ -4,7 +4,7 @@ from memgpt.models.active_model import ActiveModel
 from memgpt.models.agent_info import AgentInfo, AgentRow, Imported, KindStats, Stats
 from memgpt.models.api_key import PERMISSIONS, Key, Permission
 from memgpt.models.archival_memory import ArchivalMemory, MemoryFields, NearDuplicate, Remembered
-from memgpt.models.block import BlameLine, Block, BlockChange
+from memgpt.models.block import BlameLine, Block
 from memgpt.models.change import ACTIONS, Action, Author, Change
 from memgpt.models.document import Chunk, Document
 from memgpt.models.fact import SOURCES, Entity, ExtractionFailure, ExtractionSpent, Fact, Source
@@ -44,7 +44,6 @@ __all__ = [
     "Author",
     "BlameLine",
     "Block",
-    "BlockChange",
     "Change",
     "Chunk",
     "ConnectedEntity",

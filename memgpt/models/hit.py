@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -37,3 +38,6 @@ class Hit:
     confidence: float | None = None
     """Chance, 0 to 1, that a best hit like this one answers the question; comparable between searches. None where it is
     not known: of a search by vector, of what is newest, of what links alone found, in other scripts than Latin."""
+    spans: Sequence[tuple[int, int]] | None = None
+    """Where ``text`` has words and phrases of the query, if the search was asked for that: (start, end) in characters,
+    in order and apart. Empty where the hit was found by its meaning alone."""

@@ -54,6 +54,9 @@ class SearchOptions(TypedDict, total=False):
     explain: bool
     """Tells for each hit its rank and score in each arm, what each feature added and, where the query had operators,
     how they were understood: phrases demanded, phrases that occur nowhere, words excluded."""
+    spans: bool
+    """Tells for each hit which characters of its text match the words and phrases of the query, in ``Hit.spans``: one
+    more statement and round trip."""
     operators: bool
     """Whether quotation marks, minus signs and ``OR`` in the query mean something; False for a text that nobody wrote
     as a query."""

@@ -31,6 +31,7 @@ from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.requests import without_request
 from memgpt.search.ranking.spelling import respelled
 from memgpt.search.ranking.words import unspaced
+from memgpt.search.spans.spans import with_spans
 from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
 from memgpt.telemetry import span
 
@@ -102,6 +103,7 @@ class Search:
         now: datetime | str | None = None,
         graph: bool = True,
         explain: bool = False,
+        spans: bool = False,
         operators: bool = True,
     ) -> list[Hit]:
         """Return what matches best, best first; :class:`SearchOptions` says what each keyword means.
@@ -132,15 +134,14 @@ class Search:
                 hits = paged(
                     limit,
                     offset,
-                    lambda most: self._nearest(
-                        vector, wanted, most, most if "file" in wanted else min(most, offset + limit), filters, explain
-                    ),
+                    lambda depth: self._nearest(vector, wanted, depth, offset + limit, filters, explain),
                     first=NEAREST_DEPTH,
                 )
             else:
                 ask = partial(self._asked, asked, wanted, limit, offset, filters, blend, explain, graph)
-                hits = self._scope.repeat_on_switch(ask)
-        return [hit for hit in hits if min_score is None or hit.score >= min_score]
+                hits, asked = self._scope.repeat_on_switch(ask)
+            hits = [hit for hit in hits if min_score is None or hit.score >= min_score]
+            return with_spans(self._scope, hits, asked) if spans else hits
 
     def standing(self, query: str, kinds: Sequence[Kind] | None = None) -> list[Hit]:
         """Return preferences and standing instructions of the user, those that bear on the query first."""
@@ -173,17 +174,20 @@ class Search:
         blend: Blend,
         explain: bool,
         graph: bool,
-    ) -> Sequence[Hit]:
-        """Return a page of what is asked for; if nothing has its phrases, of what has its words."""
+    ) -> tuple[Sequence[Hit], ParsedQuery]:
+        """Return a page of what is asked for; if nothing has its phrases, of what has its words. With it, what it was
+        read as."""
         asked = replace(asked, words=without_request(asked.words))
         embedded = self._embedded(asked.words)
+        words = asked.words
 
         def page(asked: ParsedQuery) -> Sequence[Hit]:
-            return paged(
-                limit,
-                offset,
-                lambda most: self._ranked(asked, embedded, kinds, most, filters, blend, explain, graph),
-            )
+            def ranked(most: int) -> Sequence[Hit]:
+                nonlocal words
+                hits, words = self._ranked(asked, embedded, kinds, most, filters, blend, explain, graph)
+                return hits
+
+            return paged(limit, offset, ranked)
 
         hits, demanded = page(asked), asked.phrases
         if demanded and not hits:
@@ -196,15 +200,17 @@ class Search:
             if not hits:  # each occurs somewhere, and never with the others
                 demanded = []
                 hits = page(replace(asked, phrases=demanded))
+        read = replace(asked, words=words, phrases=demanded)
         if not (explain and (asked.phrases or asked.excluded)):
-            return hits
+            return hits, read
         nowhere = [phrase for phrase in asked.phrases if phrase not in demanded]
         query = {"phrases": [*demanded], "nowhere": nowhere, "excluded": [*asked.excluded]}
-        return [replace(hit, explain={**(hit.explain or {}), "query": query}) for hit in hits]
+        return [replace(hit, explain={**(hit.explain or {}), "query": query}) for hit in hits], read
 
     def _nearest(
-        self, vector: Any, kinds: Sequence[Kind], depth: int, most: int, filters: Filters, explain: bool
+        self, vector: Any, kinds: Sequence[Kind], depth: int, last: int, filters: Filters, explain: bool
     ) -> Sequence[Hit]:
+        most = depth if "file" in kinds else min(depth, last)
         dimensions = self._scope.model.dimensions
         wanted = validation.vector(vector, "vector", dimensions=dimensions)
         looked_at: dict[Kind, int] = {}
@@ -241,7 +247,8 @@ class Search:
         blend: Blend,
         explain: bool,
         graph: bool,
-    ) -> Sequence[Hit]:
+    ) -> tuple[Sequence[Hit], str]:
+        """Return what is found for a query, and the words it was read as."""
         newest = not asked.words
         seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
         with span("search.collect"):
@@ -258,10 +265,11 @@ class Search:
         if newest:
             there = (f for f in matches if f.candidate)
             latest = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
-            return [
+            hits = [
                 hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(latest, start=1)
             ]
+            return hits, asked.words
         connected = {(f.kind, f.id) for f in matches if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or answer.mentions)
@@ -270,11 +278,11 @@ class Search:
             zone = (ZoneInfo(answer.zone) if answer.zone else UTC) if names_days(asked.words) else None
             plain = ordered(asked.words, matches, depth, blend, explain, matcher, zone)
         if not linking:
-            return plain
+            return plain, asked.words
         sources = sources_of(plain, connected, kinds) if connected else []
         if not (answer.mentions or sources):
-            return plain[:most]
-        return self._linked(asked.words, plain, answer.counts, sources, kinds, filters, explain)[:most]
+            return plain[:most], asked.words
+        return self._linked(asked.words, plain, answer.counts, sources, kinds, filters, explain)[:most], asked.words
 
     def _linked(
         self,

@@ -57,6 +57,22 @@ def test_whatever_adds_to_a_score_has_a_bar_inside_the_drawing(features: dict[st
         assert all(bar.x >= -0.2 and bar.x + bar.width <= WIDTH + 1.2 for bar in why.bars)
 
 
+def test_what_matches_is_marked_in_hits_and_in_documents(tab: Tab, memory: Memory) -> None:
+    memory.remember("<img src=x onerror=pwned()> Trains were \u202e running; a trainer is none.")
+    chunk = memory.documents.add("# Guide\n\nAll <b>trains</b> run at night.", title="Guide")
+    page = tab.open("/agents/ann/search?q=a+running+train")
+    tab.ready()
+    hit = page.locator(".hit").filter(has_text="Trains were")
+    assert hit.locator("mark").all_inner_texts() == ["Trains", "running"]
+    assert "<img src=x onerror=pwned()>" in hit.inner_text()
+    tab.is_accessible()
+    page.locator(".hit").filter(has_text="at night").get_by_role("link").first.click()
+    page.locator(".cited mark").first.wait_for()
+    assert page.locator(".cited mark").all_inner_texts() == ["trains", "run"]
+    assert page.url.partition("?")[0].endswith(f"/documents/{chunk.id}")
+    tab.is_accessible()
+
+
 def test_filters_and_settings(visitor: Visitor, known: Memory) -> None:
     only = visitor.get("/agents/ann/search?q=Oslo&kinds=chunk").text
     assert set(re.findall(r'class="kind kind-(\w+)"', only.split('id="results"')[1])) == {"chunk"}

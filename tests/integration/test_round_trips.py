@@ -30,6 +30,7 @@ def contents(count: int) -> list[dict[str, str]]:
 BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     # statements, BEGIN and COMMIT included, which are two of every number from 4 on
     "search": (1, lambda memory: memory.search("who built the mill")),
+    "search with spans": (2, lambda memory: memory.search("who built the mill", spans=True)),
     "search, nothing there": (1, lambda memory: memory.search("mill", tags=["no such tag"])),
     "search by days": (1, lambda memory: memory.search("what happened yesterday")),
     "search by a vector": (1, lambda memory: memory.search(vector=[0.1] * 256)),
@@ -39,11 +40,13 @@ BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     "remember_many": (5, lambda memory: memory.remember_many(texts(20))),
     "archival.update": (4, lambda memory: memory.archival.update(1, importance=0.9)),
     "archival.get": (1, lambda memory: memory.archival.get(1)),
+    "near_duplicates of a memory": (1, lambda memory: memory.archival.near_duplicates(1)),
     "near_duplicates": (2, lambda memory: memory.archival.near_duplicates("The mill was built of oak.")),
     "append": (1, lambda memory: memory.messages.append("user", f"message {next(numbers)}")),
     "append_many": (1, lambda memory: memory.messages.append_many(contents(20))),
     "a kit's turns": (7, lambda memory: KeptConversation(memory, "s").append(contents(2))),
     "a block's append": (2, lambda memory: memory.core["human"].append(f"Fact {next(numbers)}.")),
+    "a block's blame": (2, lambda memory: memory.core["human"].blame()),
     "a block's creation": (2, lambda memory: memory.core[f"block {next(numbers)}"].append("New.")),
     "add_fact, known ends": (6, lambda memory: memory.graph.add_fact("Ann", "knows", "Bob", fact=f"{next(numbers)}")),
     "add_fact, new ends": (

@@ -112,7 +112,10 @@ OPERATIONS: Final = (
     Operation(archival.Archival.delete, "delete /archival-memory/{id}", "delete_memory", "archival delete"),
     Operation(
         search.Search.search, "post /search", "search_memory", "search",
-        mcp_other={"vector": NO_VECTORS_OF_MODELS, "operators": "what a model asks is plain text"},
+        mcp_other={
+            "vector": NO_VECTORS_OF_MODELS, "operators": "what a model asks is plain text",
+            "spans": "a model reads the text",
+        },
         cli_other={"vector": NO_VECTORS},
     ),
     Operation(

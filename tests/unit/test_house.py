@@ -50,6 +50,7 @@ SUBROOMS = (
     "integrations/importers",
     "integrations/transcripts",
     "search/ranking",
+    "search/spans",
     "server/api",
     "server/api/routes",
     "server/console",

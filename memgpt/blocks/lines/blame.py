@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from memgpt.blocks.lines.line_matching import LineMatcher
-from memgpt.models import BlameLine, Block, BlockChange
+from memgpt.models import BlameLine, Block
+from memgpt.models.block import BlockChange
 
 MOST_CHANGES: Final = 1000
 MOST_REPLACED: Final = 10_000_000

@@ -309,6 +309,9 @@ class SearchRequest(Body):
     graph: Flag = True
     """Whether facts about what the query names rise, and bring their texts."""
     explain: Flag = False
+    spans: Annotated[Flag, Field(description="Whether hits tell which characters of their texts match the words.")] = (
+        False
+    )
     operators: Annotated[Flag, Field(description='Whether "phrases", -words and OR mean something.')] = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +17,9 @@ _HIDDEN: Final = re.compile(
 """Controls but tab and line feed, marks of direction, and what has no width but the joiners that scripts need."""
 
 
-_WORD: Final = re.compile(r"(\w+)")
-
-
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A stretch of a text: of the text itself, a label of a hidden character, or one that a search matched."""
+    """A stretch of a text: of the text itself, or a label of a hidden character."""
 
     text: str
     hidden: bool = False
@@ -58,8 +55,13 @@ def beginning(text: str, most: int = FIRST) -> str:
     return text[:end]
 
 
-def split_words(text: str, words: Collection[str]) -> Iterator[tuple[str, bool]]:
-    """Cut a text into what is one of some words, in lower case, and what is not."""
-    for part in _WORD.split(text):
-        if part:
-            yield part, part.casefold() in words
+def matched_pieces(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[TextPiece, bool]]:
+    """Cut a text as :func:`pieces` does, and at the ends of spans of it; tell of each piece whether it is in one."""
+    at = 0
+    for start, end in spans:
+        if end > len(text):  # only the beginning is shown
+            break
+        yield from ((piece, False) for piece in pieces(text[at:start]))
+        yield from ((piece, True) for piece in pieces(text[start:end]))
+        at = end
+    yield from ((piece, False) for piece in pieces(text[at:]))

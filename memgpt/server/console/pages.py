@@ -184,7 +184,7 @@ def environment() -> Environment:
         "vendored": assets.vendored,
         "now": lambda: datetime.now(UTC),
         "pieces": escape.pieces,
-        "split_words": escape.split_words,
+        "matched_pieces": escape.matched_pieces,
         "FIRST": escape.FIRST,
     }
     filters: dict[str, Callable[..., Any]] = {

@@ -7,7 +7,10 @@ from typing import Annotated, Final
 from fastapi import File, Form, Query, UploadFile
 from starlette.responses import Response
 
+from memgpt.memory import scope_of
 from memgpt.models import Chunk, Document
+from memgpt.search.query_syntax import parsed
+from memgpt.search.spans.spans import Row, spans_of
 from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId, TheService
 from memgpt.server.api.routes.jobs import MOST_FILES, read_files
@@ -74,8 +77,9 @@ def show_document(
     id: RowId,
     chunk: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     after: cursors.After = None,
+    q: Annotated[str, Query(max_length=20_000)] = "",
 ) -> Response:
-    """Show the text in its order, a page of chunks; one that is cited is marked."""
+    """Show the text in its order, a page of chunks; one that is cited is marked, or the words of a query are."""
     if visit.at is not None:
         return past.show(visit, "chunk", parent=id)
     document = visit.memory.documents.get(id)
@@ -85,8 +89,12 @@ def show_document(
         last = cursors.after(cursors.written(chunk_index=max(0, index - BEFORE)), Chunk)
     chunks = visit.memory.documents.chunks(id, limit=PAGE + 1, after=last)
     end = chunks[PAGE - 1] if len(chunks) > PAGE else None
+    rows: list[Row] = [("chunk", one.id, one.chunk_text) for one in chunks[:PAGE]]
+    spans = spans_of(scope_of(visit.memory), parsed(q, operators=True), rows)
     values = {
         "section": "documents",
+        "q": q,
+        "spans": spans,
         "document": document,
         "chunks": chunks[:PAGE],
         "cited": chunk,

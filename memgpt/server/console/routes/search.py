@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,11 +19,11 @@ from memgpt.server.console.token_bar import BAR, Share, bar
 from memgpt.server.console.visits import Reading, Visit, aware
 from memgpt.server.console.why import Why, explained
 
-_WORD = re.compile(r"\w+")
-
 router: Final = visits.router("/agents/{agent}/search")
 PAGE: Final = 10
 MOST_OFFSET: Final = 9000
+MOST_LINKED: Final = 500
+"""Characters of a query in the address of a document."""
 DEEP: Final = 200
 """Hits among which one is looked for that somebody expected."""
 
@@ -73,8 +72,7 @@ def search(visit: Reading, form: Annotated[SearchForm, Query()]) -> Response:
         **form.model_dump(),
         "asked": asked,
         "all_kinds": KINDS,
-        "results": _found(visit, hits, form.offset),
-        "words": _words(form.q),
+        "results": _found(visit, hits, form.offset, form.q),
         "following": following if len(hits) == PAGE and following <= MOST_OFFSET else None,
         "query": {"q": form.q, "tag": form.tag, "recency": form.recency, "importance": form.importance},
     }
@@ -93,9 +91,9 @@ def expected(
     """Say where a row is that somebody expected among the hits, and why."""
     hits = visit.memory.search(q, limit=DEEP, **_options(recency, importance))
     place = next((n for n, hit in enumerate(hits) if (hit.kind, hit.id) == (kind, id)), None)
-    around = [] if place is None else _found(visit, hits, 0)[max(place - 1, 0) : place + 2]
+    around = [] if place is None else _found(visit, hits, 0, q)[max(place - 1, 0) : place + 2]
     values = {"section": "search", "q": q, "kind": kind, "id": id, "place": place, "results": around, "deep": DEEP}
-    return visit.page("expected.html", {**values, "words": _words(q)})
+    return visit.page("expected.html", values)
 
 
 @router.get("/context")
@@ -179,7 +177,7 @@ def compare(
 ) -> Response:
     """Show two searches side by side."""
     sides = [
-        _found(visit, visit.memory.search(q, limit=PAGE, **_options(recency, importance)), 0) if q else []
+        _found(visit, visit.memory.search(q, limit=PAGE, **_options(recency, importance)), 0, q) if q else []
         for q, recency, importance in ((a, a_recency, a_importance), (b, b_recency, b_importance))
     ]
     ranks = [{(one.hit.kind, one.hit.id): one.rank for one in side} for side in sides]
@@ -191,24 +189,25 @@ def compare(
 
 
 def _options(recency: float, importance: float) -> Any:
-    return {"recency": recency, "importance": importance, "explain": True}
+    return {"recency": recency, "importance": importance, "explain": True, "spans": True}
 
 
-def _found(visit: Visit, hits: Sequence[Hit], offset: int) -> list[ShownHit]:
+def _found(visit: Visit, hits: Sequence[Hit], offset: int, q: str) -> list[ShownHit]:
     whys = explained(hits)
     return [
-        ShownHit(offset + n + 1, hit, _href(visit, hit.kind, hit.id, hit.source), whys[n]) for n, hit in enumerate(hits)
+        ShownHit(offset + n + 1, hit, _href(visit, hit.kind, hit.id, hit.source, q), whys[n])
+        for n, hit in enumerate(hits)
     ]
 
 
-def _href(visit: Visit, kind: str, id: int, source: dict[str, Any]) -> str | None:
-    """Return the page that shows a hit in its place."""
+def _href(visit: Visit, kind: str, id: int, source: dict[str, Any], q: str = "") -> str | None:
+    """Return the page that shows a hit in its place, a document's with the words of the query."""
     if kind == "archival":
         return visit.url("memories", id)
     if kind == "message" and source.get("session"):
         return visit.url("conversations", source["session"], message=id) + f"#m{id}"
     if kind == "chunk" and source.get("document_id"):
-        return visit.url("documents", source["document_id"], chunk=id) + f"#c{id}"
+        return visit.url("documents", source["document_id"], chunk=id, q=q[:MOST_LINKED]) + f"#c{id}"
     if kind == "fact" and source.get("source"):
         return visit.url("graph", q=source["source"])
     if kind == "file":
@@ -216,8 +215,3 @@ def _href(visit: Visit, kind: str, id: int, source: dict[str, Any]) -> str | Non
     if kind == "item" and source.get("key"):
         return visit.url("items", "value", label=source["namespace"], key=source["key"])
     return None
-
-
-def _words(q: str) -> set[str]:
-    """Return the words of a query that are marked in its hits."""
-    return {word for word in _WORD.findall(q.casefold()) if len(word) > 2}
