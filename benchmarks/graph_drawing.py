@@ -1,7 +1,8 @@
 """How fluid is the console's drawing of 5,000 things and 10,000 facts, against an empty canvas in the same browser?
 
-Headless Chromium without a GPU. Frames are those of the browser's own clock while a pointer drags the picture; the
-floor is a canvas of the same size on which nothing but its clearing happens. Needs chromium on PATH, and `make vendor`.
+Headless Chromium without a GPU. Frames are those of the browser's own clock while a pointer drags the picture, or a
+wheel zooms it; the floor is a canvas of the same size on which nothing but its clearing happens. Needs chromium on
+PATH, and `make vendor`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,26 @@ async ([selector, milliseconds]) => {
     requestAnimationFrame(next);
   });
   send("pointercancel", box.left + 200);
+  return frames;
+}
+"""
+ZOOM = """
+async ([selector, milliseconds]) => {
+  const canvas = document.querySelector(selector);
+  const box = canvas.getBoundingClientRect();
+  const [clientX, clientY] = [box.left + box.width / 2, box.top + box.height / 2];
+  const frames = [];
+  const began = performance.now();
+  await new Promise((done) => {
+    const next = (at) => {
+      frames.push(at);
+      const deltaY = 25 * Math.sign(Math.sin((at - began) / 400));
+      const at_centre = {bubbles: true, cancelable: true, ctrlKey: true, deltaY, clientX, clientY};
+      canvas.dispatchEvent(new WheelEvent("wheel", at_centre));
+      if (at - began < milliseconds) requestAnimationFrame(next); else done();
+    };
+    requestAnimationFrame(next);
+  });
   return frames;
 }
 """
@@ -109,23 +130,32 @@ def measured(page: Page, address: str, size: Size) -> fixtures.Result:
     pictures: list[float] = []
     settled: list[float] = []
     ours: list[tuple[float, float]] = []
+    zoomed: list[tuple[float, float]] = []
+    settling: list[tuple[float, float]] = []
     floor: list[tuple[float, float]] = []
     drawn = ""
     for _ in range(size.rounds):
         page.goto(address)
         view = page.locator("#graph-view[data-state=settled]")
+        page.locator("#graph-view[data-state=drawn]").wait_for(timeout=120_000)
+        asked: list[Any] = ["#graph-canvas canvas", size.milliseconds]
+        settling.append(per_second(page.evaluate(DRAG, asked)))
         view.wait_for(timeout=120_000)
         settled.append(page.evaluate("performance.now()"))
         drawn = view.get_attribute("data-drawn") or ""
         pictures.append(page.evaluate(MARKS))
-        asked: list[Any] = ["#graph-canvas canvas", size.milliseconds]
         ours.append(per_second(page.evaluate(DRAG, asked)))
+        page.wait_for_timeout(500)  # at rest it is drawn sharp
+        zoomed.append(per_second(page.evaluate(ZOOM, asked)))
         floor.append(per_second(page.evaluate(FLOOR, asked)))
     nodes, facts = (f"{int(n):,}" for n in drawn.split())
     question = f"How fluid is the drawing of {nodes} things and {facts} facts in the console?"
     result = fixtures.Result("graph_drawing", question)
     table = result.table("Headless Chromium, no GPU", "", "frames a second", "longest wait in ms")
-    for name, runs in (("the drawing, dragged", ours), ("an empty canvas", floor)):
+    kinds = {"dragged": ours, "zoomed": zoomed, "dragged while it is laid out": settling}
+    for name, runs in (
+        {f"the drawing, {how}": runs for how, runs in kinds.items()} | {"an empty canvas": floor}
+    ).items():
         table.rows.append([name, f"{median(r for r, _ in runs):.0f}", f"{median(w for _, w in runs):.0f}"])
     share = median(r for r, _ in ours) / median(r for r, _ in floor)
     result.numbers |= {"frames": median(r for r, _ in ours), "floor": median(r for r, _ in floor), "share": share}

@@ -18,7 +18,7 @@ export class Drawing {
     this.view = { x: 0, y: 0, k: 1 };
     this.drawnAt = this.view;
     this.frames = 0;
-    this.resting = 0;
+    this.resting = 0; // the timer of the sharp drawing that follows a movement; 0 while nothing moves
     this.asked = 0;
   }
 
@@ -126,6 +126,7 @@ export class Drawing {
 
   draw() {
     clearTimeout(this.resting);
+    this.resting = 0;
     if (!this.width || !this.height) return;
     this.drawnAt = { ...this.view };
     const pen = this.picture.getContext("2d");

@@ -87,6 +87,7 @@ function place({ data: answer }) {
   drawing.nodes.forEach((node, n) => Object.assign(node, { x: answer.positions[2 * n], y: answer.positions[2 * n + 1] }));
   if (answer.done) view.dataset.state = "settled";
   if (calm && !answer.done) return;
+  if (drawing.resting) return; // it is being moved, and drawn where things are now once it rests
   if (moved) drawing.draw();
   else drawing.fit();
 }
