@@ -242,6 +242,27 @@ def test_a_walk_reads_nothing_but_the_covering_indexes(dsn: str) -> None:
             }, json.dumps(sorted(map(str, scans)))
 
 
+def test_a_fresh_graph_is_walked_as_one_that_is_known(dsn: str) -> None:
+    """Before there are statistics facts are not compared with things one by one either."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for table in ("kg_entities", "kg_relationships"):
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        fill(dsn, [(n, 1 + (n * m + 1) % 5000) for n in range(1, 5001) for m in (7, 13)])
+        walk = Walk([1], [], hops=10, limit=5000, fan_out=25)
+        for form in ("within", "around", "between"):
+            given = {"agent_id": "ann", **walk.parameters(), "facts": 20_000, "counted": 100}
+            walked = traversal_store._statement(form, of_types=False, strongest=True, counted=form == "around")
+            statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + walked
+            [[plan]] = connection.execute(statement, given, prepare=False).fetchall()
+            assert max(map(_touched, _scans(plan[0]["Plan"]))) < 20 * 10_000, form
+
+
+def _touched(node: dict[str, Any]) -> float:
+    """Rows that a part of a plan gave or left out, in all."""
+    left_out = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    return float(node["Actual Loops"] * (node["Actual Rows"] + left_out))
+
+
 def _scans(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield node
     for child in node.get("Plans", []):
