@@ -17,7 +17,7 @@ from starlette.routing import Route
 from memgpt.server.api import create_app
 from memgpt.server.mcp import create_server
 from memgpt.server.mcp.endpoint import Endpoint
-from tests.service import conformance
+from tests.service import conformance, conformance_input
 from tests.service.conftest import served, service_on
 
 INSTALLED = Path(__file__).parents[2] / "build" / "conformance" / "node_modules"
@@ -38,6 +38,7 @@ def app_for_the_suite(dsn: str, *, resumes: bool = False) -> FastAPI:
     service = service_on(dsn, keys_required=False)
     server = create_server(service, agent="ann")
     conformance.offer(server)
+    conformance_input.offer(server)
     endpoint = Endpoint(server)
     if resumes:
         conformance.resume_streams(endpoint, server)
