@@ -40,12 +40,13 @@ test: $(STAMP) ## Run the tests on PostgreSQL 18, then what touches the database
 		$(NOT_ON_16:%=--ignore-glob 'tests/integration/test_%.py')
 
 # LANGGRAPH=…, ANTHROPIC=…, OPENAI_AGENTS=… and AUTOGEN=… name checkouts of langchain-ai/langgraph, anthropics/anthropic-sdk-python,
-# openai/openai-agents-python and microsoft/autogen, and CREWAI the folder lib/crewai of crewAIInc/crewAI: their suites are left
-# out without.
+# openai/openai-agents-python and microsoft/autogen, LLAMA_INDEX one of run-llama/llama_index, and CREWAI the folder lib/crewai of
+# crewAIInc/crewAI: their suites are left out without.
 conformance: $(STAMP) ## Run other projects' own suites, each in an environment of its own, and write their table
 	@$(BIN)/python -m tests.suites $(if $(LANGGRAPH),--langgraph "$(LANGGRAPH)") \
 		$(if $(ANTHROPIC),--anthropic "$(ANTHROPIC)") $(if $(OPENAI_AGENTS),--openai-agents "$(OPENAI_AGENTS)") \
-		$(if $(AUTOGEN),--autogen "$(AUTOGEN)") $(if $(CREWAI),--crewai "$(CREWAI)")
+		$(if $(AUTOGEN),--autogen "$(AUTOGEN)") $(if $(CREWAI),--crewai "$(CREWAI)") \
+		$(if $(LLAMA_INDEX),--llama-index "$(LLAMA_INDEX)")
 
 # Where there is npm; its test is skipped without (in CI it fails).
 mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)

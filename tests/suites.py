@@ -99,6 +99,16 @@ SUITES: Sequence[Suite] = (
         options=["-p", "memgpt.integrations.autogen.testing"],
     ),
     Suite(
+        "LlamaIndex's tests of its vector store in memory",
+        "llama-index-core",
+        "llama-index",
+        ["tests/vector_stores/test_simple.py"],
+        packages=["pytest"],
+        checkout="llama-index",
+        folder="llama-index-core",
+        options=["-p", "memgpt.integrations.llama_index.testing", "--noconftest", "-c", os.devnull],
+    ),
+    Suite(
         "CrewAI's tests of its LanceDB storage",
         "crewai",
         "crewai",

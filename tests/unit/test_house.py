@@ -48,6 +48,7 @@ SUBROOMS = (
     "graph/extraction",
     "integrations/anthropic",
     "integrations/importers",
+    "integrations/langgraph",
     "integrations/transcripts",
     "search/ranking",
     "search/spans",
