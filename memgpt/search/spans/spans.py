@@ -8,7 +8,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
 from memgpt import validation
@@ -77,11 +77,13 @@ def spans(rows: Sequence[Row], phrases: Sequence[str], mark: Mark) -> list[list[
     if not marked:
         return [[] for _ in rows]
     unspaced = [lexeme for lexeme in lexemes if _UNSPACED.fullmatch(lexeme)]
-    quoted = [_phrase(words) for phrase in phrases for words in _QUOTED.findall(phrase)]
+    quoted = [
+        words.casefold() for phrase in phrases for words in _QUOTED.findall(phrase) if not _UNSPACED.search(words)
+    ]
+    written = [words for words in map(_WORD.findall, quoted) if words]
     found: list[list[Span]] = []
     for text, line in zip(texts, marked, strict=True):
-        words = [*_marked(line, marks), *_characters(text.normal, unspaced)]
-        words += [match.span() for pattern in quoted if pattern for match in pattern.finditer(text.normal)]
+        words = [*_marked(line, marks), *_characters(text.normal, unspaced), *_phrases(text.normal, written)]
         found.append(_apart([text.original(start, end) for start, end in words]))
     return found
 
@@ -143,11 +145,20 @@ def _characters(text: str, lexemes: Sequence[str]) -> Iterator[Span]:
                 place = text.find(lexeme, place + 1)
 
 
-def _phrase(words: str) -> re.Pattern[str] | None:
-    """Return the pattern of a phrase as it was written, with what may stand between its words."""
-    if _UNSPACED.search(words) or not (parts := _WORD.findall(words)):
-        return None
-    return re.compile(r"(?<!\w)" + r"\W{1,20}".join(map(re.escape, parts)) + r"(?!\w)", re.IGNORECASE)
+def _phrases(text: str, phrases: Sequence[Sequence[str]]) -> Iterator[Span]:
+    """Yield where phrases stand as they were written, whatever is between their words."""
+    if not phrases:
+        return
+    words = [(match[0].casefold(), *match.span()) for match in _WORD.finditer(text)]
+    line = "".join(f" {word}" for word, _, _ in words) + " "
+    numbers = {place: n for n, place in enumerate(accumulate((len(word) + 1 for word, _, _ in words), initial=0))}
+    for phrase in phrases:
+        wanted = f" {' '.join(phrase)} "
+        place = line.find(wanted)
+        while place >= 0:
+            first = numbers[place]
+            yield words[first][1], words[first + len(phrase) - 1][2]
+            place = line.find(wanted, place + 1)
 
 
 def _apart(found: Sequence[Span]) -> list[Span]:
