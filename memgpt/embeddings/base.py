@@ -60,6 +60,10 @@ class EmbeddingModel(Protocol):
         """Tokens of each text: exact for the offline model, an estimate on the high side for others."""
 
 
+TURNS_BEFORE = 2
+"""Turns that a model which reads a turn in context is given: as many as the ranking looks at on each side."""
+
+
 @runtime_checkable
 class ContextualModel(Protocol):
     """A model that reads a turn of a conversation together with the turns before it."""

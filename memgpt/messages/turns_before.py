@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from memgpt.database.embedded_text import message_text
+from memgpt.embeddings.base import TURNS_BEFORE
 from memgpt.messages.store import MessageStore
 from memgpt.models import Message
 from memgpt.scope.scope import AgentScope
-
-TURNS: Final = 2
-"""As many as the ranking looks at on each side of a turn."""
 
 
 def turns_before(
@@ -24,7 +22,7 @@ def turns_before(
         return []
     earlier = scope.read(
         lambda connection: MessageStore(connection, scope.author).list(
-            limit=TURNS, session=session, until=until, before=before
+            limit=TURNS_BEFORE, session=session, until=until, before=before
         )
     )
     return [message_text(message.content, message.name) for message in earlier]
@@ -40,6 +38,6 @@ def of_each(
         session = message["session"]
         if session not in said:
             said[session] = turns_before(scope, session, until=message["created_at"])
-        before[id(message)] = said[session][-TURNS:]
+        before[id(message)] = said[session][-TURNS_BEFORE:]
         said[session].append(message_text(message["content"], message["name"]))
     return [before.get(id(message), []) for message in wanted]

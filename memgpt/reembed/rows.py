@@ -16,6 +16,7 @@ from memgpt import validation
 from memgpt.database import codes, queries
 from memgpt.database.dimensions import column
 from memgpt.embeddings import EmbeddingModel, checked
+from memgpt.embeddings.base import TURNS_BEFORE, ContextualModel
 from memgpt.errors import EmbeddingError
 from memgpt.reembed.tables import EmbeddedTable, is_generated
 
@@ -32,6 +33,8 @@ class PendingRow:
     id: int
     text: str
     hash: UUID
+    before: Sequence[str] = ()
+    """Of a message, the turns before it, for a model that reads them along."""
 
 
 class Batches:
@@ -42,18 +45,24 @@ class Batches:
         self.table = table
         self._model = model
         self._select = table.compose(SQL.unmended if mending else SQL.missing)
+        if table.name == "conversations" and isinstance(model, ContextualModel):
+            self._select = table.compose(SQL.in_context, rows=self._select)
         self._statement: Any = table.compose(SQL.mend, held=table.compose(SQL.held)) if mending else None
 
     def after(self, connection: psycopg.Connection[Any], last: PendingRow | None, limit: int) -> Sequence[PendingRow]:
         """Return the next rows in key order."""
         agent_id, id = (last.agent_id, last.id) if last else _FIRST
-        parameters = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name}
+        parameters = {"agent_id": agent_id, "id": id, "limit": limit, "model": self._model.name, "turns": TURNS_BEFORE}
         with connection.cursor(row_factory=class_row(PendingRow)) as cursor:
             return cursor.execute(self._select, parameters, binary=True).fetchall()
 
     def embed(self, rows: Sequence[PendingRow]) -> Sequence[Vector]:
         try:
-            vectors = self._model.embed([validation.normal(row.text) for row in rows])
+            texts = [validation.normal(row.text) for row in rows]
+            if isinstance(self._model, ContextualModel) and any(row.before for row in rows):
+                vectors = self._model.embed_in_context(texts, [row.before for row in rows])
+            else:
+                vectors = self._model.embed(texts)
             return [Vector(vector) for vector in checked(self._model.name, vectors, count=len(rows), dimensions=None)]
         except EmbeddingError as error:
             raise EmbeddingError(

@@ -7,6 +7,22 @@ WHERE embedding IS NOT NULL AND embedding_next_hash IS DISTINCT FROM md5({text})
 ORDER BY agent_id, id
 LIMIT %(limit)s::integer
 
+-- in_context --
+-- Messages with the turns before them in their session, the nearest last.
+SELECT r.agent_id, r.id, r.text, r.hash, ARRAY(
+    SELECT b.text
+    FROM (
+        SELECT {text} AS text, p.created_at, p.id
+        FROM {table} p
+        WHERE p.agent_id = r.agent_id AND p.session = t.session AND (p.created_at, p.id) < (t.created_at, t.id)
+        ORDER BY p.created_at DESC, p.id DESC
+        LIMIT %(turns)s::integer
+    ) AS b
+    ORDER BY b.created_at, b.id) AS before
+FROM ({rows}) AS r
+JOIN {table} t ON t.agent_id = r.agent_id AND t.id = r.id
+ORDER BY r.agent_id, r.id
+
 -- store --
 WITH {held}
 UPDATE {table} m SET
