@@ -53,6 +53,17 @@ def test_one_address_tries_ten_times_a_minute(anonymous: TestClient) -> None:
     assert answers == [401] * 10 + [429] * 2
 
 
+def test_who_asks_too_often_is_told_when_to_ask_again(
+    visitor_with: Callable[..., Visitor],
+) -> None:
+    somebody = visitor_with(agents=["*"], permissions=["read"], requests_per_minute=2)
+    answers = [somebody.get("/?prefix=a&x=%2F") for _ in range(4)]
+    refused = answers[-1]
+    wait = refused.headers["retry-after"]
+    assert (refused.status_code, f'data-wait="{wait}"' in refused.text) == (429, True)
+    assert 'href="/?prefix=a&amp;x=%2F"' in refused.text
+
+
 def test_a_revoked_key_ends_its_sessions(
     application: tuple[FastAPI, Console], service: Service, visitor: Visitor
 ) -> None:

@@ -170,7 +170,6 @@ class _PageAnswer:
     async def _page(self, status: int, headers: MutableHeaders) -> None:
         self._problem = None
         detail = json.loads(self._body)["detail"]
-        page = pages.failure(Request(self._scope), status, detail)
-        if (seconds := headers.get("retry-after")) is not None:
-            page.headers["retry-after"] = seconds
+        seconds = headers.get("retry-after", "")
+        page = pages.failure(Request(self._scope), status, detail, wait=int(seconds) if seconds.isdecimal() else None)
         await page(self._scope, self._receive, self.send)

@@ -153,15 +153,22 @@ def page(
     return HTMLResponse(html, status, {"Vary": "HX-Request"} if part else None)
 
 
-def failure(request: Request, status: int, detail: str) -> HTMLResponse:
-    """Say what went wrong, and what can be done."""
+def failure(request: Request, status: int, detail: str, *, wait: int | None = None) -> HTMLResponse:
+    """Say what went wrong, and what can be done; ``wait`` is in how many seconds it can be asked again."""
+    query = request.scope["query_string"].decode("latin-1")
+    asked = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
     values = {
+        "wait": wait,
+        "again": addresses.own_page(asked) if request.method == "GET" else None,
         "status": status,
         "title": HTTPStatus(status).phrase,
         "detail": detail,
         "request_id": getattr(request.state, "request_id", None),
     }
-    return page(request, "failure.html", values, status=status, part="failure")
+    answer = page(request, "failure.html", values, status=status, part="failure")
+    if wait is not None:
+        answer.headers["Retry-After"] = str(wait)
+    return answer
 
 
 @cache

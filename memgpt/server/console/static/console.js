@@ -15,8 +15,23 @@ async function textOf(data) {
   return data.copy ? (await fetch(data.copy)).text() : location.href;
 }
 
+// When something that was refused for a while can be asked again.
+function countDown(note) {
+  const until = Date.now() + 1000 * Number(note.dataset.wait);
+  const timer = setInterval(() => {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    note.textContent = left > 0 ? note.dataset.text.replace("{n}", left) : note.dataset.over;
+    if (left <= 0 || !note.isConnected) clearInterval(timer);
+  }, 1000);
+}
+
+function unreached(is) {
+  document.getElementById("unreached")?.toggleAttribute("hidden", !is);
+}
+
 function prepare(root) {
   showTimes(root);
+  root.querySelectorAll("[data-wait]").forEach(countDown);
   for (const button of root.querySelectorAll(`${copied}, [data-print], input.select`)) button.hidden = false;
 }
 
@@ -63,6 +78,8 @@ prepare(document);
 listen(document);
 listenToSelection(document);
 preparePalette(document.getElementById("palette"));
+document.addEventListener("htmx:error", () => unreached(true));
+document.addEventListener("htmx:after:request", () => unreached(false));
 document.addEventListener("htmx:after:swap", () => {
   prepare(document);
   countSelected();
