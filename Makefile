@@ -115,6 +115,9 @@ bench-compare: $(BENCH_STAMP) ## Do two runs agree? A and B are directories of r
 
 bench-async: bench-async_memory ## Concurrent searches beside a fast event loop, in threads and in an asynchronous colour
 
+bench-cost: $(BENCH_STAMP) ## What a search costs, beside another checkout: AGAINST is its directory
+	@$(BIN)/python -m benchmarks.cost --against "$(AGAINST)"
+
 bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, console, peers, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 

@@ -19,8 +19,8 @@ from memgpt.config import OFFLINE_MODEL
 from memgpt.database import queries
 from memgpt.database.connection import Database
 from memgpt.embeddings.static import StaticModel
+from memgpt.search.paging import candidates
 from memgpt.search.ranking import FEATURES
-from memgpt.search.store import candidates
 
 SQL = queries.beside("benchmarks.ablation")
 FORMS = {

@@ -26,7 +26,8 @@ from memgpt.database import queries
 from memgpt.database.admin import migrate
 from memgpt.database.connection import Connection, connect
 from memgpt.database.embedded import EmbeddedServer
-from memgpt.search.store import candidates, compose
+from memgpt.search.paging import candidates
+from memgpt.search.store import compose
 
 SQL = queries.beside("benchmarks.claims")
 AGENTS = 1000

@@ -19,7 +19,8 @@ from pgvector import Vector
 from benchmarks import fixtures, vectors
 from memgpt.database import queries
 from memgpt.database.connection import Connection, connect
-from memgpt.search.store import candidates, compose
+from memgpt.search.paging import candidates
+from memgpt.search.store import compose
 
 SQL = queries.beside("benchmarks.curves")
 DIMENSIONS = 256

@@ -18,7 +18,8 @@ from memgpt import Memory
 from memgpt.config import NO_MODEL, Settings
 from memgpt.database import queries
 from memgpt.database.connection import Connection, connect
-from memgpt.search.store import candidates, compose
+from memgpt.search.paging import candidates
+from memgpt.search.store import compose
 
 SQL = queries.beside("benchmarks.search")
 PROBES = (1, 3, 10, 20, 30, 40, 50, 60, 80, 100)

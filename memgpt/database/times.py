@@ -38,7 +38,9 @@ class MomentLoader(Loader):
 
     def load(self, data: Buffer) -> datetime:
         microseconds = int.from_bytes(data, "big", signed=True)
-        return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
+        if not _FIRST <= microseconds <= _LAST:
+            microseconds = min(max(microseconds, _FIRST), _LAST)
+        return _EPOCH + timedelta(0, 0, microseconds)
 
 
 class PlainMomentLoader(MomentLoader):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Final
 
 from memgpt import validation
@@ -15,7 +16,7 @@ from memgpt.database import times
 from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
-from memgpt.search.ranking import Candidate, Ranked, SoftMatcher, Statistics, rank
+from memgpt.search.ranking import Candidate, Query, Ranked, SoftMatcher, Statistics, rank
 from memgpt.search.ranking.dates import moment_in
 from memgpt.search.ranking.languages.language import language_of
 from memgpt.search.ranking.model import packaged_calibration
@@ -68,7 +69,7 @@ def new_matcher() -> SoftMatcher:
 
 
 def order(
-    text: str,
+    query: Query,
     matches: Sequence[Found],
     most: int,
     blend: Blend,
@@ -81,18 +82,17 @@ def order(
     if not matches:
         return []
     dated, zone = zone is not None, zone or UTC
-    by_key = {_key(f): f for f in matches}
     hops = {} if blend else {(f.kind, f.id): f.hops for f in matches if f.hops is not None}
     by_kind = collections(matches)
     totals = statistics(by_kind)
     candidates = rows(matches, totals.terms, zone, dated=dated)
+    by_key = {candidate.id: f for candidate, f in zip(candidates, matches, strict=True)}
     ranked = rank(
-        text,
+        query.seen_from((blend.now or datetime.now(UTC)).astimezone(zone)) if dated else query,
         candidates,
         totals,
         limit=len(matches) if blend or hops else most,
         matcher=matcher,
-        now=(blend.now or datetime.now(UTC)).astimezone(zone),
     )
     if blend:
         return _blended(ranked, by_key, blend, explain)[:most]
@@ -210,8 +210,8 @@ def rows(matches: Sequence[Found], terms: Sequence[str], zone: tzinfo = UTC, *, 
             session=f.session,
             session_frequencies=sessions.get((f.kind, f.session)) or (),
             in_name=named[f.name] if f.name else (),
-            before=before.get(key, ()),
-            after=after.get(key, ()),
+            before=before.get(key),
+            after=after.get(key),
             cosine=f.similarity,
             candidate=f.candidate,
             of_the_user=f.role == "user" or (f.kind == "archival" and f.role is None),
@@ -241,21 +241,15 @@ def _frequencies(row: Found, terms: int) -> Sequence[int]:
     return counts
 
 
-def _neighbours(matches: Sequence[Found]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """Return the (up to two) neighbours of each row by its key, read off the windows around those the arms found."""
-    before: dict[int, list[int]] = {}
-    after: dict[int, list[int]] = {}
+def _neighbours(matches: Sequence[Found]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the neighbours of each row by its key, read off the windows around those the arms found."""
+    after: dict[int, int] = {}
     for row in matches:
-        if row.before is None or row.after is None:
-            continue
-        place = _PLACES[row.kind]
-        keys = [id * len(KINDS) + place for id in (*reversed(row.before), row.id, *row.after)]
-        for n, key in enumerate(keys):
-            if len(before.get(key, ())) < min(n, 2):
-                before[key] = keys[max(0, n - 2) : n][::-1]
-            if len(after.get(key, ())) < min(len(keys) - 1 - n, 2):
-                after[key] = keys[n + 1 : n + 3]
-    return before, after
+        if row.before is not None and row.after is not None:
+            place = _PLACES[row.kind]
+            keys = [id * len(KINDS) + place for id in (*reversed(row.before), row.id, *row.after)]
+            after.update(pairwise(keys))
+    return {later: key for key, later in after.items()}, after
 
 
 def _in_name(term: str, name: str) -> bool:

@@ -15,24 +15,22 @@ from pgvector import Vector
 from memgpt import validation
 from memgpt.config import OFFLINE_MODEL
 from memgpt.database.connection import Connection
-from memgpt.embeddings.static import StaticWords
 from memgpt.errors import InputError
 from memgpt.models import KINDS, Hit, Json, Kind
 from memgpt.scope.scope import AgentScope
 from memgpt.search.fusion import Blend, collections, hit, new_matcher, rows, said_by_user, standing_of, statistics
 from memgpt.search.fusion import order as ordered
 from memgpt.search.graph_arm import LINKED, LOOKED_AT, links_of, names_in, sources_of, with_linked
+from memgpt.search.known_counts import KnownCounts
 from memgpt.search.options import filters_of, kinds_of
-from memgpt.search.paging import FIRST_DEPTH, paged
+from memgpt.search.paging import FIRST_DEPTH, candidates, paged
 from memgpt.search.query_syntax import parsed, plain
-from memgpt.search.ranking import Candidate, SoftMatcher, Statistics
+from memgpt.search.ranking import Candidate, SoftMatcher, Statistics, analyse
 from memgpt.search.ranking.languages.language import Language, language_of
-from memgpt.search.ranking.query import names_days
 from memgpt.search.ranking.requests import without_request
 from memgpt.search.ranking.spelling import respelled
-from memgpt.search.ranking.words import unspaced
 from memgpt.search.spans.spans import with_spans
-from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds, candidates
+from memgpt.search.store import Answer, Counts, Filters, Found, Nearest, ParsedQuery, SearchStore, Seeds
 from memgpt.telemetry import span
 
 F = TypeVar("F")
@@ -43,9 +41,6 @@ MUCH_MORE: Final = 2
 
 FEW: Final = 500
 """... beside these: as many candidates are looked at in any case."""
-
-OUTGROWN: Final = 1.1
-"""All are counted anew when there are so many times as many, and a hundred: rows that are gone go unnoticed before."""
 
 STANDING: Final[tuple[Kind, ...]] = ("archival", "message")
 """Kinds in which preferences and standing instructions are."""
@@ -58,22 +53,14 @@ NEAREST_DEPTH: Final = 10
 
 
 @dataclass
-class _Known:
-    """Row counts of an agent, as far as this process knows them."""
+class _Reading:
+    """A query as all depths of its pages search for it: the first of them decides how it is spelled."""
 
-    counts: Counts | None = None
-    at_first: Counts | None = None
-    """When all were counted."""
-
-    @property
-    def nbytes(self) -> int:
-        return 1000
-
-    def take(self, before: Counts, now: Counts) -> None:
-        """Know them ``now``; where none were known, all were counted ``before``."""
-        first = self.at_first if self.counts and self.at_first else before
-        outgrown = any(rows > OUTGROWN * first.rows[kind] + 100 for kind, rows in now.rows.items())
-        self.counts, self.at_first = None if outgrown else now, first
+    asked: ParsedQuery
+    embedded: Vector | None
+    typed: str = ""
+    """Its words, where others are searched for."""
+    decided: bool = False
 
 
 class Search:
@@ -179,15 +166,12 @@ class Search:
         read as."""
         asked = replace(asked, words=without_request(asked.words))
         embedded = self._embedded(asked.words)
-        words = asked.words
+        reading = _Reading(asked, embedded)
 
         def page(asked: ParsedQuery) -> Sequence[Hit]:
-            def ranked(most: int) -> Sequence[Hit]:
-                nonlocal words
-                hits, words = self._ranked(asked, embedded, kinds, most, filters, blend, explain, graph)
-                return hits
-
-            return paged(limit, offset, ranked)
+            nonlocal reading
+            reading = _Reading(asked, embedded)
+            return paged(limit, offset, lambda most: self._ranked(reading, kinds, most, filters, blend, explain, graph))
 
         hits, demanded = page(asked), asked.phrases
         if demanded and not hits:
@@ -200,7 +184,7 @@ class Search:
             if not hits:  # each occurs somewhere, and never with the others
                 demanded = []
                 hits = page(replace(asked, phrases=demanded))
-        read = replace(asked, words=words, phrases=demanded)
+        read = replace(asked, words=reading.asked.words, phrases=demanded)
         if not (explain and (asked.phrases or asked.excluded)):
             return hits, read
         nowhere = [phrase for phrase in asked.phrases if phrase not in demanded]
@@ -239,28 +223,20 @@ class Search:
 
     def _ranked(
         self,
-        asked: ParsedQuery,
-        embedded: Vector | None,
+        reading: _Reading,
         kinds: Sequence[Kind],
         most: int,
         filters: Filters,
         blend: Blend,
         explain: bool,
         graph: bool,
-    ) -> tuple[Sequence[Hit], str]:
-        """Return what is found for a query, and the words it was read as."""
-        newest = not asked.words
-        seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=most if newest else 2 * most if blend else 0)
-        with span("search.collect"):
-            answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend)
-        if spelled := self._spelled(asked, answer.found, kinds):
-            typed, asked = asked.words, replace(asked, words=spelled)
-            if self._scope.model.name == OFFLINE_MODEL:
-                embedded = self._embedded(spelled)  # other models cost a request, and read mistyped words
-            with span("search.collect"):
-                answer = self._found(asked, embedded, kinds, seeds, filters, graph=graph and not blend, typed=typed)
-        matches = answer.found
-        if self._scope.model.name == OFFLINE_MODEL and unspaced(asked.words):
+    ) -> Sequence[Hit]:
+        answer = self._collected(reading, kinds, most, filters, blend, graph)
+        if not reading.decided and self._respelled(reading, answer.found, kinds):
+            answer = self._collected(reading, kinds, most, filters, blend, graph)
+        asked, matches, newest = reading.asked, answer.found, not reading.asked.words
+        query = analyse(asked.words)
+        if self._scope.model.name == OFFLINE_MODEL and query.unspaced:
             matches = [found._replace(similarity=None) for found in matches]  # that table knows none of these words
         if newest:
             there = (f for f in matches if f.candidate)
@@ -269,20 +245,29 @@ class Search:
                 hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(latest, start=1)
             ]
-            return hits, asked.words
+            return hits
         connected = {(f.kind, f.id) for f in matches if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or answer.mentions)
         with span("search.rank"), self.matcher() as matcher:
             depth = max(most, LOOKED_AT) if linking else most
-            zone = (ZoneInfo(answer.zone) if answer.zone else UTC) if names_days(asked.words) else None
-            plain = ordered(asked.words, matches, depth, blend, explain, matcher, zone)
+            zone = (ZoneInfo(answer.zone) if answer.zone else UTC) if query.names_days else None
+            plain = ordered(query, matches, depth, blend, explain, matcher, zone)
         if not linking:
-            return plain, asked.words
+            return plain
         sources = sources_of(plain, connected, kinds) if connected else []
         if not (answer.mentions or sources):
-            return plain[:most], asked.words
-        return self._linked(asked.words, plain, answer.counts, sources, kinds, filters, explain)[:most], asked.words
+            return plain[:most]
+        return self._linked(asked.words, plain, answer.counts, sources, kinds, filters, explain)[:most]
+
+    def _collected(
+        self, reading: _Reading, kinds: Sequence[Kind], most: int, filters: Filters, blend: Blend, graph: bool
+    ) -> Answer[Found]:
+        recent = 2 * most if blend else 0 if reading.asked.words else most
+        seeds = Seeds(lexical=2 * most, vector=3 * most // 2, recent=recent)
+        graph = graph and not blend
+        with span("search.collect"):
+            return self._found(reading.asked, reading.embedded, kinds, seeds, filters, graph=graph, typed=reading.typed)
 
     def _linked(
         self,
@@ -347,17 +332,25 @@ class Search:
 
         return self._counted(search)
 
-    def _spelled(self, asked: ParsedQuery, matches: Sequence[Found], kinds: Sequence[Kind]) -> str | None:
-        """Return the words of a query as the texts spell them; None if none is mistyped."""
+    def _respelled(self, reading: _Reading, matches: Sequence[Found], kinds: Sequence[Kind]) -> bool:
+        """Read a query as the texts spell it; tell whether that is another way than it was typed."""
+        asked, reading.decided = reading.asked, True
         if not matches or asked.phrases or asked.excluded:
-            return None
+            return False
         language = self._scope.language
-        return respelled(
-            asked.words,
-            statistics(collections(matches)),
-            StaticWords(),
-            lambda words: self._read(lambda c: self._store(c).vocabulary(words, kinds=kinds, language=language)),
-        )
+        with self.matcher() as matcher:
+            spelled = respelled(
+                asked.words,
+                statistics(collections(matches)),
+                matcher.lexicon,
+                lambda words: self._read(lambda c: self._store(c).vocabulary(words, kinds=kinds, language=language)),
+            )
+        if spelled is None:
+            return False
+        reading.asked, reading.typed = replace(asked, words=spelled), asked.words
+        if self._scope.model.name == OFFLINE_MODEL:
+            reading.embedded = self._embedded(spelled)  # other models cost a request, and read mistyped words
+        return True
 
     def _embedded(self, text: str) -> Vector | None:
         return self._scope.embed([text], purpose="query")[0] if text else None
@@ -368,15 +361,22 @@ class Search:
         The statement counts what has come since, so that it is known for the next search. Where there is much more than
         the search was made for, all is counted anew, and the search repeated.
         """
-        with self._scope.database.caches.using(self._scope.agent_id, _Known, _Known) as cached:
-            before = cached.counts or self._read(lambda connection: self._store(connection).counts())
+        with self._scope.database.caches.using(self._scope.agent_id, KnownCounts, KnownCounts) as cached:
+            before = cached.counts or self._recounted(cached.sessions)
             answer = search(before)
-            now = Counts({**before.rows, **answer.counts.rows}, {**before.last, **answer.counts.last})
+            counts = answer.counts
+            rows, last = {**before.rows, **counts.rows}, {**before.last, **counts.last}
+            now = Counts(rows, last, counts.languages, before.sessions or counts.sessions)
             if not self._scope.in_transaction:  # or what was counted may be rolled back
                 cached.take(before, now)
-            if any(rows > MUCH_MORE * before.rows[kind] + FEW for kind, rows in now.rows.items()):
-                answer = search(self._read(lambda connection: self._store(connection).counts()))
+            outgrown = any(count > MUCH_MORE * before.rows[kind] + FEW for kind, count in rows.items())
+            unforeseen = (now.languages and not before.languages) or (now.sessions and not before.sessions)
+            if outgrown or unforeseen:
+                answer = search(self._recounted(now.sessions))
         return answer
+
+    def _recounted(self, sessions: bool) -> Counts:
+        return replace(self._read(lambda connection: self._store(connection).counts()), sessions=sessions)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         """Read what compares no vectors: the model need not be looked at."""

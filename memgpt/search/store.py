@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -25,9 +24,6 @@ SQL = queries.beside(__name__)
 
 F = TypeVar("F")
 
-NEARLY_THE_SAME: Final = 10
-"""Rows beyond the last one wanted whose vectors may differ from its by less than two bytes a number tell."""
-
 MOST_TEXTS_SHARE: Final = 0.02
 MOST_TEXTS_FLOOR: Final = 10
 MOST_TEXTS: Final = 500
@@ -37,9 +33,9 @@ LINKED: Final[Sequence[Kind]] = ("archival", "chunk")
 """What names are taken from."""
 
 _HOLE: Final = re.compile(rb"\{(\w+)\}")
-_LOOKED_UP: Final = {"match": "&&", "named": "@@", "tagged": "@>"}
+_LOOKED_UP: Final = {"match": "&&", "match_any": "&&", "named": "@@", "tagged": "@>"}
 """Pieces with a form for requests, by the operator whose place a function takes there."""
-_KEYS: Final = ("match", "occurs_match")
+_KEYS: Final = ("match", "match_any", "occurs_match")
 """Pieces that ask the index of words. Where it may not be asked, the keys of every row would only cost."""
 
 
@@ -80,6 +76,8 @@ class Nearest(NamedTuple):
     source: str
     similarity: float
     """Cosine similarity, from -1 to 1."""
+    head: str | None = None
+    """In the first row what the statement says of the memory."""
 
 
 class Found(NamedTuple):
@@ -116,6 +114,8 @@ class Found(NamedTuple):
     document_frequencies: list[int] | None
     total: int
     mean_length: float
+    head: str | None
+    """In the first row what the statement says of the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,10 @@ class Counts:
 
     rows: Mapping[Kind, int]
     last: Mapping[Kind, int]
+    languages: int = 0
+    """In how many languages beside the default one it has texts."""
+    sessions: bool = False
+    """Whether memories were found that are of a session or source, and so have neighbours."""
 
     def parameters(self, kinds: Sequence[Kind]) -> dict[str, int]:
         rows = {f"{kind}_rows": self.rows[kind] for kind in kinds}
@@ -181,23 +185,6 @@ class Answer(Generic[F]):
     """Of the kinds searched."""
 
 
-def candidates(rows: int, dimensions: int, limit: int, *, narrowed: bool = False) -> int:
-    """Return how many rows the codes must propose for the exact distances to hold the true nearest at recall 0.99.
-
-    Codes with two bytes a number order rows as the vectors do, but for the last digits. Fewer bits say less, and the
-    order of more rows needs more of them. The constants of bits are measured on real sentence vectors of 256 dimensions
-    (5,000 and 18,000 rows) and on vectors of 1,536 without structure (to 100,000 rows); ``benchmarks/search.py``
-    measures them again. ``narrowed``: words that are demanded or excluded leave only a part of the rows, so the pool is
-    the same for both.
-    """
-    if code_type(dimensions) == "halfvec" and not narrowed:
-        return limit + NEARLY_THE_SAME
-    if rows <= 500:
-        return max(500, limit)
-    spread = 11.0 * math.pow(256 / dimensions, 0.4)
-    return max(math.ceil(spread * math.sqrt(rows) * max(1.0, math.sqrt(limit / 10))), 5 * limit)
-
-
 class SearchStore:
     """Searches the rows of one agent on a connection of the caller."""
 
@@ -210,7 +197,8 @@ class SearchStore:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             sizes = cursor.execute(SQL.sizes, {"agent_id": self._agent_id}).fetchone()
         assert sizes is not None  # noqa: S101 - the statement always gives one row
-        return Counts({kind: sizes[kind] for kind in KINDS}, {kind: sizes[f"{kind}_last"] or 0 for kind in KINDS})
+        last = {kind: sizes[f"{kind}_last"] or 0 for kind in KINDS}
+        return Counts({kind: sizes[kind] for kind in KINDS}, last, sizes["languages"] or 0)
 
     def nearest(
         self,
@@ -234,7 +222,7 @@ class SearchStore:
         code = code_type(vector.dimensions())
         form = "nearest" if code == "halfvec" else "nearest_by_bits"
         statement = compose(form, tuple(kinds), bool(filters), hidden_operators(self._connection), code)
-        return _answer(Nearest, execute_long(self._connection, statement, parameters))
+        return _answer(Nearest._make, execute_long(self._connection, statement, parameters))
 
     def ranked(
         self,
@@ -257,7 +245,7 @@ class SearchStore:
             "phrases": [*asked.phrases],
             "excluded": [*asked.excluded],
             "language": language,
-            "asked_in": languages.detected(asked.words),
+            "asked_in": languages.detected(asked.words) if counts.languages else None,  # of one language it is that
             "names": [*names],
             "embedding": vector,
             "lexical_seeds": seeds.lexical,
@@ -268,8 +256,11 @@ class SearchStore:
             **filters.parameters(),
         }
         code = None if vector is None else code_type(vector.dimensions())
-        statement = compose("ranked", tuple(candidates), bool(filters), hidden_operators(self._connection), code)
-        return _answer(Found, execute_long(self._connection, statement, parameters))
+        hidden, sessions = hidden_operators(self._connection), counts.sessions
+        statement = compose("ranked", tuple(candidates), bool(filters), hidden, code, sessions=sessions)
+        answer = _answer(Found._make, execute_long(self._connection, statement, parameters))
+        sessions = any(row.session is not None for row in answer.found if row.kind == "archival")
+        return replace(answer, counts=replace(answer.counts, sessions=sessions))
 
     def occurring(
         self, phrases: Sequence[str], *, kinds: Sequence[Kind], filters: Filters, language: str
@@ -282,7 +273,7 @@ class SearchStore:
 
     def vocabulary(self, words: Sequence[str], *, kinds: Sequence[Kind], language: str) -> Sequence[str]:
         """Return those of these words that most of the agent's rows have: all of one stem, or none."""
-        parameters = {"words": [*words], "tags": None, **self._spoken(language)}
+        parameters = {"words": " ".join(words), "tags": None, **self._spoken(language)}
         statement = _vocabulary(tuple(kinds), hidden_operators(self._connection))
         row = self._connection.execute(statement, parameters, binary=True).fetchone()
         return row[0] if row else ()
@@ -311,15 +302,19 @@ class SearchStore:
             return cursor.execute(_linked(), parameters, binary=True).fetchall()
 
 
-def _answer(kind: Callable[..., F], rows: Sequence[tuple[Any, ...]]) -> Answer[F]:
+def _answer(made: Callable[[Iterable[Any]], F], rows: Sequence[tuple[Any, ...]]) -> Answer[F]:
     head = json.loads(rows[0][-1])
     counts = head["counts"]
     return Answer(
-        [kind(*row[:-1]) for row in rows if row[0] is not None],
+        [made(row) for row in rows if row[0] is not None],
         ActiveModel(head["model"], head["dimensions"]),
         head["time_zone"],
         head["mentions"],
-        Counts({kind: rows for kind, (rows, _) in counts.items()}, {kind: last for kind, (_, last) in counts.items()}),
+        Counts(
+            {kind: rows for kind, (rows, _) in counts.items()},
+            {kind: last for kind, (_, last) in counts.items()},
+            head["languages"] or 0,
+        ),
     )
 
 
@@ -330,12 +325,15 @@ def compose(
     filtered: bool,
     hidden: frozenset[str] = frozenset(),
     code: CodeType | None = None,
+    *,
+    sessions: bool = False,
 ) -> bytes:
     """Return the statements of several kinds as one, for codes of this type; without one, no vector is searched.
 
-    Functions of the owner look up what the ``hidden`` operators would.
+    Functions of the owner look up what the ``hidden`` operators would. With ``sessions`` memories have neighbours.
     """
-    parts = [b"(" + _completed(_piece(form, kind), kind, filtered, hidden, code) + b")" for kind in kinds]
+    template = b"({" + form.encode() + b"})"
+    parts = [_completed(template, kind, filtered, hidden, code, sessions) for kind in kinds]
     counts = [_completed(SQL.counts, kind, filtered, hidden, code) for kind in kinds]
     return queries.compose(SQL.found, counts=b",\n".join(counts), found=b"\nUNION ALL\n".join(parts))
 
@@ -365,6 +363,7 @@ def _completed(
     filtered: bool,
     hidden: frozenset[str] = frozenset(),
     code: CodeType | None = None,
+    sessions: bool = False,
 ) -> bytes:
     """Return a statement for one kind: what stands in braces is what the file says of that kind, or of all."""
 
@@ -385,15 +384,17 @@ def _completed(
             piece = "own_by_key"
         if filtered and f"{piece}_filtered" in SQL:
             piece = f"{piece}_filtered"
-        template = _piece(piece, kind)
+        template = _piece(piece, kind, sessions)
         if name == "near_again":
             template = queries.compose_partly(template, most=SQL.most_needed)
-        return _completed(template, kind, filtered, hidden, code)
+        return _completed(template, kind, filtered, hidden, code, sessions)
 
     return queries.fill(template, part)
 
 
-def _piece(name: str, kind: Kind) -> bytes:
-    own = f"{kind}_{name}"
+def _piece(name: str, kind: Kind, sessions: bool) -> bytes:
+    """Return what the file says of a kind, with neighbours where they are wanted, or of all."""
+    own = f"{kind}_{name}_beside" if sessions else ""
+    own = own if own in SQL else f"{kind}_{name}"
     piece: bytes = getattr(SQL, own if own in SQL else name)
     return piece

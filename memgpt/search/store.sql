@@ -19,7 +19,8 @@ SELECT
     (SELECT max(id) FROM document_chunks WHERE agent_id = %(agent_id)s::text) AS chunk_last,
     (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last,
     (SELECT max(id) FROM store_items WHERE agent_id = %(agent_id)s::text) AS item_last,
-    (SELECT max(id) FROM file_chunks WHERE agent_id = %(agent_id)s::text) AS file_last
+    (SELECT max(id) FROM file_chunks WHERE agent_id = %(agent_id)s::text) AS file_last,
+    (SELECT cardinality(languages) FROM agents WHERE agent_id = %(agent_id)s::text) AS languages
 
 -- rows_now --
 -- Embedded rows of a kind: those that were known, and those with a later id than any of them.
@@ -164,36 +165,50 @@ coalesce((
 
 -- vocabulary --
 -- Which of these words, all of them one edit away from a word that no row has, most rows of the agent have: those of one
--- stem. The first rows that have any are looked at.
+-- stem. The first rows that have any are looked at. They are one text, in which each has its place.
 WITH {spoken},
+readings AS MATERIALIZED (
+    SELECT to_tsvector(s.language, %(words)s::text) AS vector FROM spoken s
+),
 asked AS MATERIALIZED (
-    SELECT
-        v.lexeme, ARRAY[v.lexeme] AS lexemes, array_agg(DISTINCT v.word) AS words,
-        ('''' || replace(replace(v.lexeme, E'\\', E'\\\\'), '''', '''''') || '''')::tsquery AS query
-    FROM (
-        SELECT w.word, unnest(tsvector_to_array(to_tsvector(s.language, memory_bigrams(w.word)))) AS lexeme
-        FROM spoken s
-        CROSS JOIN unnest(%(words)s::text[]) AS w (word)
-    ) AS v
-    GROUP BY v.lexeme
+    SELECT DISTINCT l.lexeme FROM readings r CROSS JOIN unnest(tsvector_to_array(r.vector)) AS l (lexeme)
 )
-SELECT a.words
-FROM ({texts}) AS t (lexeme)
-JOIN asked a ON a.lexeme = t.lexeme
-GROUP BY a.words
-ORDER BY count(*) DESC, a.words
-LIMIT 1
+SELECT ARRAY(
+    SELECT DISTINCT (string_to_array(%(words)s::text, ' '))[p.place]
+    FROM readings r
+    CROSS JOIN LATERAL unnest(r.vector) AS u
+    CROSS JOIN LATERAL unnest(u.positions) AS p (place)
+    WHERE u.lexeme = best.lexeme)
+FROM (
+    SELECT a.lexeme
+    FROM ({texts}) AS t (lexeme)
+    JOIN asked a ON a.lexeme = t.lexeme
+    GROUP BY a.lexeme
+    ORDER BY count(*) DESC, a.lexeme
+    LIMIT 1
+) AS best
 
 -- words_of --
 (SELECT unnest(tsvector_to_array(m.search))
  FROM (
     SELECT m.search FROM {table} m
     WHERE {own}
-        {match}
-        AND m.search @@ (SELECT string_agg(a.query::text, ' | ')::tsquery FROM asked a)
+        {match_any}
+        AND m.search @@ ({any_word})
         {open}
     LIMIT 300
  ) AS m)
+
+-- any_word --
+SELECT string_agg('''' || replace(replace(a.lexeme, E'\\', E'\\\\'), '''', '''''') || '''', ' | ')::tsquery FROM asked a
+
+-- match_any --
+-- Once, other than in match: an index scan compares each of hundreds of keys with each other one.
+AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
+    && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(a.lexeme)) FROM asked a)
+
+-- match_any_looked_up --
+AND m.id = ANY ((SELECT memory_matching_{kind}(({any_word})))::bigint[])
 
 -- linked_text --
 -- What names bring to a text that begins with them, and so is about them, counts several times.
@@ -225,6 +240,7 @@ SELECT
     CASE WHEN row_number() OVER () = 1 THEN jsonb_build_object(
         'model', a.name, 'dimensions', a.dimensions,
         'time_zone', (SELECT g.time_zone FROM agents g WHERE g.agent_id = %(agent_id)s::text LIMIT 1),
+        'languages', (SELECT cardinality(g.languages) FROM agents g WHERE g.agent_id = %(agent_id)s::text LIMIT 1),
         'mentions', EXISTS (SELECT FROM kg_mentions k WHERE k.agent_id = %(agent_id)s::text AND k.name > ''),
         'counts', jsonb_build_object({counts}))::text END AS head
 FROM embedding_models a
@@ -350,7 +366,7 @@ demanded AS MATERIALIZED (
     ) AS d (query)
 ),
 matched AS MATERIALIZED (
-    SELECT m.id, {session} length(m.search) AS length, w.words
+    SELECT m.id, {said_in} length(m.search) AS length, w.words
     FROM {table} m
     CROSS JOIN LATERAL (
         SELECT bit_or(1::bigint << a.ord) AS words FROM asked a WHERE m.search @@ a.query
@@ -456,6 +472,9 @@ e.name_keys @@ memory_name_query(%(names)s::text[])
 e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[])))::bigint[])
 
 -- ranked --
+{ranked_alone}
+
+-- ranked_alone --
 -- Hybrid search: what the arms find, with everything the ranking needs to know about each, in one statement.
 WITH {arms}
 SELECT '{kind}' AS kind, {hit}, {alone}, NULL::integer AS hops, {terms}, {totals}
@@ -467,7 +486,7 @@ WHERE m.agent_id = %(agent_id)s::text
 
 -- alone --
 -- What only messages have, and the similarity.
-NULL::text AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
+{own_session} AS session, NULL::text AS role, NULL::text AS name, NULL::text AS intent, true AS candidate,
 NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_frequencies,
 1 - (m.embedding <=> %(embedding)s::vector) AS similarity
 
@@ -476,16 +495,12 @@ NULL::bigint[] AS before, NULL::bigint[] AS after, NULL::bigint[] AS session_fre
 NULL::integer[] AS matches
 
 -- frequencies_in --
--- How often a row has each word. Where all texts are of one language a word is one lexeme, and nothing is added up.
-CASE WHEN (SELECT bool_and(cardinality(q.lexemes) = 1) FROM asked q)
-    THEN (SELECT coalesce(array_agg(coalesce(cardinality(u.positions), 0) ORDER BY a.ord), '{}')
-          FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = a.lexeme)
-    ELSE (SELECT coalesce(array_agg(f.frequency ORDER BY f.ord), '{}')
-          FROM (
-              SELECT a.ord, coalesce(sum(cardinality(u.positions)), 0)::integer AS frequency
-              FROM asked a LEFT JOIN unnest(m.search) u ON u.lexeme = ANY (a.lexemes)
-              GROUP BY a.ord
-          ) AS f) END
+-- How often a row has each word. Of most words it has none, which is cheap to tell: no join, which hashes anew for every row.
+ARRAY(
+    SELECT CASE WHEN m.search @@ a.query THEN (
+        SELECT coalesce(sum(cardinality(u.positions)), 0)::integer
+        FROM unnest(m.search) AS u WHERE u.lexeme = ANY (a.lexemes)) ELSE 0 END
+    FROM asked a ORDER BY a.ord)
 
 -- totals --
 length(m.search) AS length,
@@ -534,6 +549,10 @@ LEFT JOIN session_frequencies f_ ON f_.session = m.session
 CROSS JOIN statistics s_
 
 -- archival_ranked --
+-- As for most kinds, with the session of each: where any is of one, the search is made anew with neighbours.
+{ranked_alone}
+
+-- archival_ranked_beside --
 -- The same for archival memories, of which many were turns: those that say of which session or source they are have
 -- neighbours, the memories of the same one that were remembered beside them or, where that was not in the order of their
 -- times, lie beside them in time.
@@ -597,8 +616,8 @@ windows AS MATERIALIZED (
 ),
 {in_sessions}
 SELECT
-    'archival' AS kind, {hit}, w.session, CASE WHEN w.session IS NOT NULL THEN m.metadata ->> 'role' END AS role,
-    CASE WHEN w.session IS NOT NULL THEN coalesce(
+    'archival' AS kind, {hit}, c.session, CASE WHEN c.session IS NOT NULL THEN m.metadata ->> 'role' END AS role,
+    CASE WHEN c.session IS NOT NULL THEN coalesce(
         m.metadata ->> 'speaker', m.metadata ->> 'name', m.metadata ->> 'author',
         substring(m.text FROM E'^([[:upper:]][^:.!?\\n]{0,39}): ')) END AS name,
     NULL::text AS intent,
@@ -611,8 +630,7 @@ SELECT
     {totals}
 FROM chosen c
 JOIN archival_memories m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
-CROSS JOIN LATERAL (SELECT {session_of} AS session) AS w
-LEFT JOIN session_frequencies f_ ON f_.session = w.session
+LEFT JOIN session_frequencies f_ ON f_.session = c.session
 CROSS JOIN statistics s_
 
 -- session_of --
@@ -625,8 +643,7 @@ coalesce(
 -- The neighbours of what the arms find are candidates up to two turns away; the words of whole sessions.
 chosen AS MATERIALIZED (
     SELECT
-        u.id, min(u.distance) <= 2 AS candidate, min(u.distance) = 0 AS found,
-        max(u.before) AS before, max(u.after) AS after
+        u.id, min(u.distance) <= 2 AS candidate, {windowed} max(u.before) AS before, max(u.after) AS after
     FROM windows w
     CROSS JOIN LATERAL (
         SELECT w.id, 0 AS distance, w.before, w.after
@@ -639,9 +656,12 @@ session_frequencies AS MATERIALIZED (
     SELECT counted.session, array_agg(counted.frequency ORDER BY counted.ord) AS frequencies
     FROM (
         SELECT i.session, a.ord, count(m.id) AS frequency
-        FROM (SELECT DISTINCT session FROM windows) i
+        FROM (SELECT DISTINCT session FROM windows WHERE session IS NOT NULL) i
         CROSS JOIN asked a
-        LEFT JOIN matched m ON m.session = i.session AND m.words & (1::bigint << a.ord) <> 0
+        LEFT JOIN (
+            SELECT {session} AS session, m.id, m.words FROM matched m
+            WHERE EXISTS (SELECT FROM windows WHERE session IS NOT NULL)
+        ) AS m ON m.session = i.session AND m.words & (1::bigint << a.ord) <> 0
         GROUP BY i.session, a.ord
     ) AS counted
     GROUP BY counted.session
@@ -737,7 +757,18 @@ AND (m.superseded_at IS NULL OR m.superseded_at > 'infinity'::timestamptz)
 
 -- said --
 
--- session --
+-- said_in --
+
+-- windowed --
+
+-- archival_windowed --
+min(u.distance) = 0 AS found, min(w.session) AS session,
+
+-- own_session --
+NULL::text
+
+-- archival_own_session --
+{session_of}
 
 -- joins --
 
@@ -750,8 +781,12 @@ m.created_at
 -- metadata --
 m.metadata
 
+-- archival_said_in_beside --
+-- What tells the session, which only the few rows of the sessions that are found are asked for.
+m.metadata, m.source,
+
 -- archival_session --
-{session_of} AS session,
+{session_of}
 
 -- archival_table --
 archival_memories
@@ -781,8 +816,11 @@ jsonb_build_object('session', m.session, 'role', m.role, 'name', m.name, 'intent
 AND (%(roles)s::text[] IS NULL OR m.role = ANY (%(roles)s::text[]))
 AND (%(intents)s::text[] IS NULL OR m.intent = ANY (%(intents)s::text[]))
 
--- message_session --
+-- message_said_in --
 m.session,
+
+-- message_session --
+m.session
 
 -- chunk_table --
 document_chunks

@@ -32,6 +32,25 @@ def test_a_benchmark_runs_at_its_smallest_size(
     assert printed.splitlines()[-1].endswith(".")
 
 
+def test_the_cost_of_a_search_is_measured_beside_another_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import cost
+
+    turns = [{"dia_id": f"D1:{n}", "speaker": "Ann", "text": f"The mill has {n} wheels"} for n in range(9)]
+    talk = {"session_1": turns, "session_1_date_time": "1:56 pm on 8 May, 2023"}
+    asked = [{"question": f"How many wheels has mill {n}?", "category": 1, "evidence": ["D1:1"]} for n in range(5)]
+    (tmp_path / "locomo.json").write_text(json.dumps([{"sample_id": "one", "conversation": talk, "qa": asked}]))
+    monkeypatch.setenv("LOCOMO", str(tmp_path / "locomo.json"))
+    monkeypatch.setattr("sys.argv", ["cost", "--tiny", "--against", str(tmp_path)])
+    with pytest.raises(SystemExit, match="AGAINST names no checkout"):
+        cost.main()
+    root = Path(__file__).parents[2]
+    monkeypatch.setattr("sys.argv", ["cost", "--tiny", "--against", str(root), "--shapes", "messages"])
+    cost.main()
+    assert "| 100 | messages | " in capsys.readouterr().out
+
+
 def test_quality_is_measured_on_the_data_that_is_there_beside_plain_bm25(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

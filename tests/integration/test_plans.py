@@ -58,7 +58,8 @@ def given(agent: str, dimensions: int) -> dict[str, object]:
 
 def forms(code: CodeType) -> list[bytes]:
     nearest = "nearest" if code == "halfvec" else "nearest_by_bits"
-    return [compose(form, ("archival",), False, code=code) for form in (nearest, "ranked")]
+    forms = [(nearest, False), ("ranked", False), ("ranked", True)]
+    return [compose(form, ("archival",), False, code=code, sessions=sessions) for form, sessions in forms]
 
 
 def nodes(plan: Node) -> Iterator[Node]:
@@ -115,7 +116,7 @@ def test_neighbours_of_fresh_memories_are_read_beside_them(skewed: tuple[Connect
     """Each memory of a session looks at a few rows around it, and never at all that the agent has."""
     connection, code, dimensions = skewed
     connection.execute("""UPDATE archival_memories SET metadata = '{"session": "s"}' WHERE agent_id = 'large'""")
-    ranked = forms(code)[1]
+    ranked = forms(code)[2]
     for mode in ("force_custom_plan", "force_generic_plan"):
         connection.execute(f"SET plan_cache_mode = {mode}")
         [[[explained]]] = connection.execute(

@@ -90,9 +90,15 @@ def completed() -> Iterator[object]:
             for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
                 statement = search.compose(form, (kind,), filtered, hidden, "halfvec").decode()
                 yield pytest.param(statement, id=f"search.{form}_{kind}_{filtered}_{len(hidden)}")
+    for filtered, hidden in itertools.product((False, True), (frozenset[str](), TEXTS_AND_ARRAYS)):
+        statement = search.compose("ranked", ("archival",), filtered, hidden, "halfvec", sessions=True).decode()
+        yield pytest.param(statement, id=f"search.ranked_in_sessions_{filtered}_{len(hidden)}")
     for hidden in (frozenset[str](), TEXTS_AND_ARRAYS):
         yield pytest.param(
             search._occurring(typing.get_args(Kind), hidden).decode(), id=f"search.occurring_{len(hidden)}"
+        )
+        yield pytest.param(
+            search._vocabulary(typing.get_args(Kind), hidden).decode(), id=f"search.vocabulary_{len(hidden)}"
         )
         yield pytest.param(graph._find_entities(hidden).decode(), id=f"graph.find_entities_{len(hidden)}")
         yield pytest.param(graph._find_each(2, hidden).decode(), id=f"graph.find_each_{len(hidden)}")

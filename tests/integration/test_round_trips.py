@@ -145,6 +145,30 @@ def test_a_deep_page_takes_few_searches(memory: Memory, wire: Wire) -> None:
         assert wire.count(lambda offset=offset: memory.search("note", offset=offset)) == (searches, searches)  # type: ignore[misc]
 
 
+def test_how_a_query_is_spelled_is_decided_at_the_first_depth(memory: Memory, wire: Wire) -> None:
+    memory.remember_many({"text": f"pelican {next(numbers)}"} for _ in range(300))
+    for _ in range(2):
+        memory.search("pelican")  # counts the rows
+    for offset, deeper in ((0, 0), (70, 1), (250, 2)):
+        searches = 3 + deeper  # as it was typed, its words at one edit, as they are spelled, and deeper like that
+        assert wire.count(lambda offset=offset: memory.search("pelxican", offset=offset)) == (searches, searches)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "later", [{"text": "The mill burnt", "source": "a talk"}, {"text": "Мельница сгорела в прошлом году на рассвете"}]
+)
+def test_what_a_search_did_not_foresee_is_known_to_the_next(
+    memory: Memory, dsn: str, wire: Wire, later: dict[str, Any]
+) -> None:
+    """Neighbours of memories and other languages cost only agents that have them."""
+    with Memory("ann", dsn=dsn) as other:
+        other.remember(**later)
+        found = other.search("mill")
+    assert wire.count(lambda: memory.search("mill")) == (3, 3)  # as it was known, all rows counted, as there are
+    assert wire.count(lambda: memory.search("mill")) == (1, 1)
+    assert memory.search("mill") == found
+
+
 def test_rows_that_come_in_between_are_counted_by_the_search(memory: Memory, dsn: str, wire: Wire) -> None:
     def total() -> Any:
         [hit] = memory.search("mill", kinds=["archival"], limit=1)

@@ -24,6 +24,7 @@ from memgpt.models import KINDS, Hit, Kind
 from memgpt.scope.scope import AgentScope
 from memgpt.search import store as store
 from memgpt.search import weak
+from memgpt.search.store import Filters
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 TABLES: dict[Kind, str] = {
@@ -607,7 +608,7 @@ def test_plans_use_the_covering_index_and_the_words_index(memory: Memory, dsn: s
         "vector_seeds": 30,
         "recent_seeds": 0,
         "names": ["ann"],
-        **store.Filters().parameters(),
+        **Filters().parameters(),
     }
     prefix = {"fact": "kg_relationships"}.get(kind, TABLES[kind])
     with (

@@ -81,14 +81,14 @@ def test_these_are_the_languages() -> None:
 
 @pytest.mark.parametrize("code", DAYS)
 def test_days_are_understood(code: str) -> None:
-    found = [analyse(question, NOW) for question in DAYS[code]]
+    found = [analyse(question).seen_from(NOW) for question in DAYS[code]]
     assert {query.language.code for query in found} == {code}
     assert [query.span for query in found] == [YESTERDAY, LAST_WEEK, LAST_YEAR, MARCH, TUESDAY, TWO_WEEKS]
 
 
 @pytest.mark.parametrize("code", KINDS)
 def test_the_kind_of_answer_is_understood(code: str) -> None:
-    found = [analyse(question, NOW) for question in KINDS[code]]
+    found = [analyse(question).seen_from(NOW) for question in KINDS[code]]
     assert [query.language.code for query in found] == [code] * 5
     for query, kind in zip(found, ("when", "how_many", "who", "where", "why"), strict=True):
         assert kind in query.kinds, query.text

@@ -29,7 +29,7 @@ class Candidate:
 
     Rows with ``candidate = False`` are there only as neighbours: they lend context and are not ranked.
     `frequencies`, `session_frequencies` and `in_name` have one value per query term; `before` and `after` are the
-    ids of up to two turns next to this one in its session, the nearest first.
+    ids of the turns next to this one in its session.
     """
 
     id: int
@@ -42,8 +42,8 @@ class Candidate:
     session: str | None = None
     session_frequencies: Sequence[int] = ()
     in_name: Sequence[bool] = ()
-    before: Sequence[int] = ()
-    after: Sequence[int] = ()
+    before: int | None = None
+    after: int | None = None
     cosine: float | None = None
     candidate: bool = True
     of_the_user: bool = False

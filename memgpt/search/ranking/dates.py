@@ -14,17 +14,12 @@ _MOST_DIGITS = 4
 _ANY_YEAR = 1
 
 
-def span_of(text: str, words: DateWords, today: date | None = None) -> Span | None:
-    """Return the days a question names; what is relative ("yesterday", "two weeks ago") only with a ``today``."""
-    return _absolute(text, words) or (_relative(text, words, today) if today else None)
-
-
 def moment_in(text: str) -> datetime | None:
     """Return the time that a text gives, as ISO 8601 or as a day in words; None if it gives none, or no year."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        span = span_of(text, language_of(text).dates)
+        span = absolute_span(text, language_of(text).dates)
     return datetime.combine(span[0], time(), UTC) if span and span[0].year > _ANY_YEAR else None
 
 
@@ -42,7 +37,8 @@ def days_from(span: Span, when: date) -> int:
     return min(distances, key=abs, default=0)
 
 
-def _absolute(text: str, words: DateWords) -> Span | None:
+def absolute_span(text: str, words: DateWords) -> Span | None:
+    """Return the days a text names, whenever it was written."""
     for pattern in words.absolute:
         if match := pattern.search(text):
             parts = {key: value for key, value in match.groupdict().items() if value}
@@ -65,7 +61,8 @@ def _span(year: int, month: int, day: int) -> Span | None:
         return None
 
 
-def _relative(text: str, words: DateWords, today: date) -> Span | None:
+def relative_span(text: str, words: DateWords, today: date) -> Span | None:
+    """Return the days a text names as seen from its own: "yesterday", "two weeks ago"."""
     try:
         return (
             _counted(words.ago.search(text), words, today)

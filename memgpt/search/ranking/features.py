@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,8 @@ class Columns:
     """The rows as arrays. `neighbours[k]` holds for each row the index of its neighbour, or -1."""
 
     rows: Sequence[Candidate]
+    alone: bool
+    """Whether no row has a neighbour."""
     frequencies: Floats
     session_frequencies: Floats
     lengths: Floats
@@ -66,48 +69,59 @@ class Columns:
     speaker_terms: NDArray[np.bool_]
     fading: Floats
     """How much of what a turn says it lends to its neighbours: a long reply speaks of everything."""
-    neighbours: dict[int, Indexes] = field(default_factory=dict)
+    neighbours: dict[int, Indexes]
 
     @classmethod
     def of(cls, rows: Sequence[Candidate], terms: int, sizes: Floats) -> Columns:
-        count = len(rows)
-        in_session = [row.session_frequencies or (0,) * terms for row in rows]
-        named = [row.in_name for row in rows if len(row.in_name)]
+        count, nothing = len(rows), (0,) * terms
+        named = [*{id(row.in_name): row.in_name for row in rows if row.in_name}.values()]  # rows of a name share it
         speaker_terms = np.array(named, bool).any(axis=0) if named else np.zeros(terms, bool)
+        neighbours = _neighbours(rows)
         return cls(
             rows=rows,
-            frequencies=np.array([row.frequencies for row in rows], float).reshape(count, terms),
-            session_frequencies=np.array(in_session, float).reshape(count, terms),
+            alone=all((index < 0).all() for index in neighbours.values()),
+            frequencies=_matrix([row.frequencies for row in rows], count, terms),
+            session_frequencies=_matrix([row.session_frequencies or nothing for row in rows], count, terms),
             lengths=np.array([row.length for row in rows], float),
             cosines=np.array([np.nan if row.cosine is None else row.cosine for row in rows], float),
             speaker_terms=speaker_terms.reshape(terms),
             fading=np.exp((_BRIEF - sizes).clip(max=0.0) / _FADING),
-            neighbours=_neighbours(rows),
+            neighbours=neighbours,
         )
 
     def shifted(self, values: Floats, distance: int) -> Floats:
         """Return what the turn at `distance` (negative: before) lends to every row; zero where there is none."""
-        index = self.neighbours[distance]
-        moved = (values.T * self.fading).T[index]
-        moved[index < 0] = 0.0
-        return moved
+        return np.zeros_like(values) if self.alone else self._lent(values).take(self.neighbours[distance], axis=0)
 
-    def around(self, values: Floats, reach: int) -> Floats:
-        """Return the largest value among the turn and its neighbours up to `reach` turns away."""
-        best = values
-        for distance in range(1, reach + 1):
-            best = np.maximum(best, np.maximum(self.shifted(values, -distance), self.shifted(values, distance)))
-        return best
+    def around(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the largest value among the turn and its neighbours, up to one turn and up to two turns away."""
+        if self.alone:
+            return values, values
+        lent = self._lent(values)
+        before1, after1, before2, after2 = (lent.take(self.neighbours[n], axis=0) for n in (-1, 1, -2, 2))
+        nearest = np.maximum(values, np.maximum(before1, after1))
+        return nearest, np.maximum(nearest, np.maximum(before2, after2))
+
+    def _lent(self, values: Floats) -> Floats:
+        """Return what every row lends and, last, what a neighbour that is not there does: nothing."""
+        lent = np.zeros((len(values) + 1, *values.shape[1:]))
+        np.multiply(values.T, self.fading, out=lent[:-1].T)
+        return lent
+
+
+def _matrix(rows: Sequence[Sequence[int]], count: int, terms: int) -> Floats:
+    return np.fromiter(chain.from_iterable(rows), float, count * terms).reshape(count, terms)
 
 
 def _neighbours(rows: Sequence[Candidate]) -> dict[int, Indexes]:
+    """Return for each distance the index of each row's neighbour; that of one that is not there is the last."""
     position = {row.id: index for index, row in enumerate(rows)}
-    neighbours: dict[int, Indexes] = {}
-    for distance in (1, 2):
-        before = [position.get(row.before[distance - 1], -1) if len(row.before) >= distance else -1 for row in rows]
-        after = [position.get(row.after[distance - 1], -1) if len(row.after) >= distance else -1 for row in rows]
-        neighbours[-distance], neighbours[distance] = np.array(before, np.intp), np.array(after, np.intp)
-    return neighbours
+    before, after = (
+        np.array([*(position.get(id, -1) for id in ids), -1], np.intp)  # type: ignore[arg-type]  # there is no None
+        for ids in ([row.before for row in rows], [row.after for row in rows])
+    )
+    steps = {-1: before, 1: after, -2: before.take(before), 2: after.take(after)}
+    return {distance: index[:-1] for distance, index in steps.items()}
 
 
 def features(
@@ -115,15 +129,15 @@ def features(
 ) -> Floats:
     """One line per row, one column per name in `FEATURES`, all within about -1..2."""
     texts = Texts.of([row.content for row in rows], matcher.lexicon if matcher else None)
-    sizes = texts.sizes()
+    sizes = texts.sizes.astype(float)
     columns = Columns.of(rows, len(statistics.terms), sizes)
     values = _lexical(columns, statistics)
     values |= _soft(query, columns, texts, matcher, values["bm25"])
     values |= _vector(columns)
     values |= _question(query, columns, texts)
-    values["opening"] = np.array([row.session is not None and not row.before for row in rows], float)
+    values["opening"] = np.array([row.session is not None and row.before is None for row in rows], float)
     values["long"] = (np.log1p(sizes) / math.log1p(_TYPICAL_LENGTH) - 1.0).clip(min=0.0)
-    values["informative"] = (texts.mean_of_largest(texts.rarity(), _RAREST) / _TYPICAL_RARITY).clip(max=1.0)
+    values["informative"] = (texts.rarest(_RAREST) / _TYPICAL_RARITY).clip(max=1.0)
     if query.advice:
         values["standing"] = _standing(query, rows) * np.minimum(1.0, _STANDING_LENGTH / sizes.clip(min=1.0))
     nothing = np.zeros(len(rows))
@@ -147,7 +161,7 @@ def _lexical(columns: Columns, statistics: Statistics) -> dict[str, Floats]:
         "bm25_topic": about / best,
         "bm25_before1": columns.shifted(about, -1) / best,
         "bm25_before2": columns.shifted(about, -2) / best,
-        "coverage": columns.around(present, 2) @ share,
+        "coverage": columns.around(present)[1] @ share,
         "session_bm25": _scaled(session),
         "session_coverage": (in_session > 0) @ share,
     }
@@ -164,12 +178,12 @@ def _soft(
         near, weights, cosines = exact[:, None], np.ones(1), np.zeros(len(exact))
     else:
         near, weights, cosines = _near(query, columns, texts, matcher)
-    soft = near @ weights
+    soft, (near3, near5) = near @ weights, columns.around(near)
     question = np.array([row.content.rstrip().endswith(("?", "？", "؟")) for row in columns.rows], float)
     return {
         "soft": soft,
-        "soft3": columns.around(near, 1) @ weights,
-        "soft5": columns.around(near, 2) @ weights,
+        "soft3": near3 @ weights,
+        "soft5": near5 @ weights,
         "answers": columns.shifted(question * soft, -1),
         "question": question,
         "idf_cosine": _spread(cosines),
@@ -238,7 +252,8 @@ def _named_speakers(query: Query, rows: Sequence[Candidate]) -> set[str]:
 def _spread(cosines: Floats) -> Floats:
     """Return cosines from their middle (0) to the best of them (1), whatever a model's habits; 0 for absent ones."""
     present = ~np.isnan(cosines)
-    middle, best = float(np.median(cosines[present])), float(cosines[present].max())
+    values = np.sort(cosines[present])
+    middle, best = float(values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2, float(values[-1])
     return ((np.where(present, cosines, middle) - middle) / max(best - middle, 1e-9)).clip(-1.0, 1.0)
 
 

@@ -6,7 +6,6 @@ import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from heapq import heapify, heappop, heappush
 from importlib import resources
@@ -17,7 +16,7 @@ import numpy as np
 from memgpt.errors import ConfigurationError
 from memgpt.search.ranking.candidates import Candidate, Floats, Statistics
 from memgpt.search.ranking.features import FEATURES, features
-from memgpt.search.ranking.query import analyse
+from memgpt.search.ranking.query import Query
 from memgpt.search.ranking.words import SoftMatcher
 
 
@@ -82,26 +81,24 @@ def packaged_model() -> Model:
 
 
 def rank(
-    text: str,
+    query: Query,
     rows: Sequence[Candidate],
     statistics: Statistics,
     *,
     limit: int = 10,
     matcher: SoftMatcher | None = None,
-    now: datetime | None = None,
     model: Model | None = None,
 ) -> list[Ranked]:
-    """Return the best `limit` candidates for the question `text`, best first."""
+    """Return the best `limit` candidates for a question, best first."""
     if not rows or limit < 1:
         return []
     model = model or packaged_model()
-    query = analyse(text, now)
     matrix = features(query, rows, statistics, matcher)
     parts = matrix * model.vector()
     scores = parts.sum(axis=1)
     chosen = pick(rows, scores, limit, model.several if query.several else model.single)
     confidence: list[float | None] = [None] * len(chosen)
-    if matcher is not None and measured(text):
+    if matcher is not None and measured(query.text):
         confidence = [*packaged_calibration().of(matrix[[i for i, _ in chosen]]).tolist()]
     return [Ranked(rows[i], score, parts[i], sure) for (i, score), sure in zip(chosen, confidence, strict=True)]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from memgpt.search.ranking.dates import Span, span_of
+from memgpt.search.ranking.dates import Span, absolute_span, relative_span
 from memgpt.search.ranking.languages.language import Language, language_of
 from memgpt.search.ranking.words import split, unspaced
 
@@ -26,9 +26,18 @@ class Query:
     role: str | None
     advice: bool
 
+    @property
+    def names_days(self) -> bool:
+        """Whether it speaks of days, which are other hours in other time zones."""
+        return (self.span or relative_span(self.text, self.language.dates, date(2000, 1, 1))) is not None
 
-def analyse(text: str, now: datetime | None = None) -> Query:
-    """`now` lets relative dates ("yesterday", "two weeks ago") be understood; without it they are ignored."""
+    def seen_from(self, now: datetime) -> Query:
+        """Return the same with relative dates ("yesterday", "two weeks ago") understood."""
+        return replace(self, span=self.span or relative_span(self.text, self.language.dates, now.date()))
+
+
+def analyse(text: str) -> Query:
+    """Analyse a question; days are those that it names absolutely."""
     language = language_of(text)
     role = None
     if language.of_the_assistant.search(text):
@@ -41,13 +50,8 @@ def analyse(text: str, now: datetime | None = None) -> Query:
         words=tuple(dict.fromkeys(split(text))),
         unspaced=unspaced(text),
         kinds=frozenset(kind for kind, pattern in language.questions.items() if pattern.search(text)),
-        span=span_of(text, language.dates, now.date() if now else None),
+        span=absolute_span(text, language.dates),
         several=bool(language.several.search(text)),
         role=role,
         advice=bool(language.advice.search(text)) and not language.recall.search(text),
     )
-
-
-def names_days(text: str) -> bool:
-    """Tell whether a question speaks of days, which are other hours in other time zones."""
-    return span_of(text, language_of(text).dates, date(2000, 1, 1)) is not None

@@ -8,11 +8,13 @@ from typing import Final
 
 from memgpt.search.ranking.candidates import Statistics
 from memgpt.search.ranking.languages.language import language_of
-from memgpt.search.ranking.words import WordTable
+from memgpt.search.ranking.words import Lexicon
 
 SHORTEST: Final = 5
 """Letters of a word that may be mistyped: shorter ones are one edit from too many others."""
 LONGEST: Final = 24
+PIECE: Final = 4
+"""Letters that the pieces of a word have on average: of mistyped words 5% have as many, of others three in four."""
 MOST: Final = 3
 """Words of a query that are looked for."""
 
@@ -20,7 +22,7 @@ _WORD = re.compile(r"\w+")
 
 
 def respelled(
-    text: str, statistics: Statistics, table: WordTable, look_up: Callable[[Sequence[str]], Sequence[str]]
+    text: str, statistics: Statistics, lexicon: Lexicon, look_up: Callable[[Sequence[str]], Sequence[str]]
 ) -> str | None:
     """Return a query with the words that no row has as the rows spell them; None where there are none at one edit.
 
@@ -28,22 +30,24 @@ def respelled(
     """
     counted = zip(statistics.terms, statistics.document_frequencies, strict=True)
     unknown = [term for term, rows in counted if not rows]
-    mistyped = suspects(text, unknown, table) if unknown else []
+    mistyped = suspects(text, unknown, lexicon) if unknown else []
+    if not mistyped:
+        return None
     alphabet = language_of(text).alphabet
     found = {word: look_up(edits(word, alphabet)) for word in mistyped}
-    corrections = {word: _plainest(near, table) for word, near in found.items() if near}
+    corrections = {word: _plainest(near, lexicon) for word, near in found.items() if near}
     return corrected(text, corrections) if corrections else None
 
 
-def suspects(text: str, unknown: Sequence[str], table: WordTable) -> list[str]:
-    """Return the words of a text whose stems (`unknown`) no row has, and which may be mistyped: a word that is one
-    piece in the vocabulary of the offline model is a word as it is."""
+def suspects(text: str, unknown: Sequence[str], lexicon: Lexicon) -> list[str]:
+    """Return the words of a text whose stems (`unknown`) no row has, and which may be mistyped: those that the
+    vocabulary of the offline model cuts into small pieces."""
     words = dict.fromkeys(word.lower() for word in _WORD.findall(text) if word.isalpha())
     candidates = [
         word for word in words if SHORTEST <= len(word) <= LONGEST and any(_may_be_of(term, word) for term in unknown)
     ]
-    pieces = table.pieces(candidates) if candidates else []
-    return [word for word, parts in zip(candidates, pieces, strict=True) if len(parts) > 1][:MOST]
+    pieces = lexicon.pieces(candidates) if candidates else []
+    return [word for word, count in zip(candidates, pieces, strict=True) if len(word) < PIECE * count][:MOST]
 
 
 def edits(word: str, alphabet: str) -> list[str]:
@@ -62,10 +66,10 @@ def corrected(text: str, words: Mapping[str, str]) -> str:
     return _WORD.sub(lambda match: _written_like(match, words), text)
 
 
-def _plainest(words: Sequence[str], table: WordTable) -> str:
+def _plainest(words: Sequence[str], lexicon: Lexicon) -> str:
     """Return the word of fewest pieces: of "readding" and "reading" the one that is a word."""
-    pieces = table.pieces(words)
-    return min(zip(words, pieces, strict=True), key=lambda pair: (len(pair[1]), -len(pair[0]), pair[0]))[0]
+    pieces = lexicon.pieces(words)
+    return min(zip(words, pieces, strict=True), key=lambda pair: (pair[1], -len(pair[0]), pair[0]))[0]
 
 
 def _written_like(match: re.Match[str], words: Mapping[str, str]) -> str:

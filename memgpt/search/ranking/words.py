@@ -70,11 +70,11 @@ class _Lists:
     def take(self, rows: Indexes) -> tuple[Indexes, Indexes]:
         """Return the values of the lists in these places, and how many each has."""
         starts = _view(self._starts)
-        first = starts[rows].astype(np.intp)
-        lengths = starts[rows + 1] - first
+        first = starts.take(rows).astype(np.intp)
+        lengths = starts.take(rows + 1) - first
         before = np.cumsum(lengths) - lengths
         places = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
-        return _view(self._values)[places].astype(np.intp), lengths
+        return _view(self._values).take(places).astype(np.intp), lengths
 
     @property
     def nbytes(self) -> int:
@@ -117,31 +117,41 @@ class Lexicon:
     def of(self, texts: Sequence[str]) -> tuple[Indexes, Indexes]:
         """Return the numbers of the distinct words of all texts, text by text, and how many each text has."""
         with self._lock:
-            return self._of_texts.take(np.array([self._row(text) for text in texts], np.intp))
+            rows = [self._texts.get(hash(text)) for text in texts]
+            if None in rows:
+                rows = [self._row(text) if row is None else row for text, row in zip(texts, rows, strict=True)]
+            return self._of_texts.take(np.array(rows, np.intp))
 
-    def vectors(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return unit vectors and norms of these words, at least one."""
+    def numbers(self, words: Sequence[str]) -> Indexes:
+        """Return the numbers of these words."""
         with self._lock:
-            numbers = np.array([self._number(word) for word in words], np.intp)
+            return np.array([self._number(word) for word in words], np.intp)
+
+    def pieces(self, words: Sequence[str]) -> list[int]:
+        """Count the pieces that each of these words, at least one, is made of."""
+        numbers = self.numbers(words)
+        with self._lock:
+            pieces, starts, _ = self._made_of(numbers)
+        counts: list[int] = np.diff(starts, append=len(pieces)).tolist()
+        return counts
+
+    def vectors(self, numbers: Indexes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return unit vectors and norms of the words of these numbers, at least one."""
+        with self._lock:
             pieces, starts, norms = self._made_of(numbers)
         sums = np.add.reduceat(self._compared.vectors(pieces), starts, axis=0)
         return np.asarray(sums / norms[:, None]), norms
 
-    def norms(self, numbers: Indexes) -> NDArray[np.float32]:
-        """Return the norms of the words of these numbers."""
-        with self._lock:
-            return self._made_of(numbers)[2]
-
-    def nearness(self, numbers: Indexes, asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return cosines of the words of these numbers, at least one, with every row of ``asked``."""
+    def nearness(self, numbers: Indexes, asked: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return cosines of the words of these numbers, at least one, with every row of ``asked``, and their norms."""
         with self._lock:
             pieces, starts, norms = self._made_of(numbers)
         present = np.flatnonzero(np.bincount(pieces))
         place = np.zeros(int(present[-1]) + 1, np.intp)
         place[present] = np.arange(len(present))
         near = _product(self._compared.vectors(present), asked.T)  # of each distinct piece, then added up
-        sums = np.add.reduceat(near[place[pieces]], starts, axis=0)
-        return np.asarray(sums / norms[:, None])
+        sums = np.add.reduceat(near.take(place.take(pieces), axis=0), starts, axis=0)
+        return np.asarray(sums / norms[:, None]), norms
 
     @property
     def _compared(self) -> WordTable:
@@ -169,7 +179,7 @@ class Lexicon:
         if len(self._norms) < len(self.words):
             self._learn(self.words[len(self._norms) :])
         pieces, lengths = self._pieces.take(numbers)
-        return pieces, np.cumsum(lengths) - lengths, _view(self._norms)[numbers]
+        return pieces, np.cumsum(lengths) - lengths, _view(self._norms).take(numbers)
 
     def _learn(self, fresh: Sequence[str]) -> None:
         split_words = self._compared.pieces(fresh)
@@ -187,68 +197,70 @@ def _rounded(size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Texts as distinct (text, word) pairs: `words` are indexes into `vocabulary`, `owners` the texts, ascending."""
+    """Texts as distinct (text, word) pairs: `words` are indexes into the vocabulary, `owners` the texts, ascending."""
 
     count: int
     lexicon: Lexicon
     numbers: Indexes
-    """Of the vocabulary's words in the lexicon."""
-    vocabulary: list[str]
+    """Of the vocabulary's words in the lexicon, ascending."""
     words: Indexes
     owners: Indexes
+    sizes: Indexes
+    """Numbers of distinct words of the texts."""
+    frequencies: Indexes
+    """Of how many texts each word of the vocabulary is."""
 
     @classmethod
     def of(cls, texts: Sequence[str], lexicon: Lexicon | None = None) -> Texts:
         lexicon = lexicon or Lexicon()
-        words, lengths = lexicon.of(texts)
-        owners = np.repeat(np.arange(len(texts)), lengths)
-        numbers = np.flatnonzero(np.bincount(words))
-        place = np.zeros(int(words.max(initial=-1)) + 1, np.intp)
+        words, sizes = lexicon.of(texts)
+        owners = np.repeat(np.arange(len(texts)), sizes)
+        frequencies = np.bincount(words)
+        numbers = np.flatnonzero(frequencies)
+        place = np.zeros(len(frequencies), np.intp)
         place[numbers] = np.arange(len(numbers))
-        vocabulary = [lexicon.words[number] for number in numbers.tolist()]
-        return cls(len(texts), lexicon, numbers, vocabulary, place[words], owners)
+        return cls(len(texts), lexicon, numbers, place.take(words), owners, sizes, frequencies.take(numbers))
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """The words of all texts."""
+        return [self.lexicon.words[number] for number in self.numbers.tolist()]
 
     def rarity(self) -> Floats:
         """For every word of the vocabulary the logarithm of one over the share of texts it is in."""
-        return np.log(self.count / np.bincount(self.words, minlength=len(self.vocabulary)))
+        return np.log(self.count / self.frequencies)
 
-    def rarity_of(self, words: Sequence[str], rarity: Floats) -> Floats:
-        """Return the rarity of these words; one that no text has is rarer than all."""
-        places = {word: place for place, word in enumerate(self.vocabulary)}
-        none = math.log(self.count + 1)
-        return np.array([rarity[places[word]] if word in places else none for word in words])
+    def rarity_of(self, numbers: Indexes, rarity: Floats) -> Floats:
+        """Return the rarity of the lexicon's words of these numbers; one that no text has is rarer than all."""
+        places = np.searchsorted(self.numbers, numbers).clip(max=len(self.numbers) - 1)
+        return np.where(self.numbers[places] == numbers, rarity[places], math.log(self.count + 1))
 
     def weighed(self, weights: Floats, cosines: Floats) -> Floats:
         """For every text the cosine of the sum of its words' vectors: ``weights`` are their lengths, ``cosines`` those
         of each alone. Words of one text are taken for orthogonal to each other, which spares their vectors."""
-        own = weights[self.words]
-        sums = np.bincount(self.owners, own * cosines[self.words], minlength=self.count)
+        own = weights.take(self.words)
+        sums = np.bincount(self.owners, own * cosines.take(self.words), minlength=self.count)
         squares = np.bincount(self.owners, own * own, minlength=self.count)
         return np.asarray(sums / np.sqrt(np.maximum(squares, 1e-9)))
-
-    def sizes(self) -> Floats:
-        """Count the distinct words of each text."""
-        return np.bincount(self.owners, minlength=self.count).astype(float)
 
     def best(self, values: Floats) -> Floats:
         """For every text the largest value among its words, where `values` has one line per word; never below 0."""
         best = np.zeros((self.count, values.shape[1]))
         if len(self.owners):
             starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            best[self.owners[starts]] = np.maximum.reduceat(values[self.words], starts, axis=0)
+            best[self.owners.take(starts)] = np.maximum.reduceat(values.take(self.words, axis=0), starts, axis=0)
         return best.clip(0.0)
 
     def count_of(self, telling: NDArray[np.bool_]) -> Floats:
         """Count in each text the words for which `telling` is true."""
         return np.bincount(self.owners[telling[self.words]], minlength=self.count).astype(float)
 
-    def mean_of_largest(self, values: Floats, count: int) -> Floats:
-        """For every text the sum of the `count` largest values of its words, over `count`."""
-        own = values[self.words]
-        order = np.argsort(self.owners * (float(own.max(initial=0.0)) + 1.0) - own)
-        first = np.searchsorted(self.owners, self.owners)
-        largest = order[np.arange(len(order)) - first < count]
-        return np.bincount(self.owners[largest], own[largest], minlength=self.count) / count
+    def rarest(self, count: int) -> Floats:
+        """For every text the sum of the rarity of its `count` rarest words, over `count`."""
+        keys = np.sort(self.owners * (self.count + 1) + self.frequencies.take(self.words))  # numbers sort fastest
+        place = np.arange(len(keys)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
+        owners, frequencies = np.divmod(keys[place < count], self.count + 1)
+        return np.bincount(owners, np.log(self.count / frequencies), minlength=self.count) / count
 
 
 def _product(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -287,13 +299,15 @@ class SoftMatcher:
         """For every text and every word of the question the nearness of the best word in the text, 0 to 1; the weight
         of each question word: rare here and weighty in general (weights sum to one, or to zero); and for every text
         the cosine with the question, of words' vectors that weigh more the rarer they are."""
-        if not question or not texts.vocabulary:
+        if not question or not len(texts.numbers):
             return np.zeros((texts.count, len(question))), np.zeros(len(question)), np.zeros(texts.count)
-        asked, norms = texts.lexicon.vectors(question)
+        words = texts.lexicon.numbers(question)
+        asked, norms = texts.lexicon.vectors(words)
         rarity = texts.rarity()
-        whole = (texts.rarity_of(question, rarity) * norms).astype(np.float32) @ asked
+        whole = (texts.rarity_of(words, rarity) * norms).astype(np.float32) @ asked
         whole /= max(float(np.linalg.norm(whole)), 1e-9)
-        cosines = texts.lexicon.nearness(texts.numbers, np.vstack([asked, whole])).astype(float)
+        nearness, lengths = texts.lexicon.nearness(texts.numbers, np.vstack([asked, whole]))
+        cosines = nearness.astype(float)
         near = np.clip((cosines[:, :-1] - _UNRELATED) / (1.0 - _UNRELATED), 0.0, 1.0)
         best = texts.best(near)
         soft_frequency = best.sum(axis=0)
@@ -301,4 +315,4 @@ class SoftMatcher:
         weights = soft_rarity * np.clip((norms - _SILENT) / (_WEIGHTY - _SILENT), 0.0, 1.0)
         total = float(weights.sum())
         weights = weights / total if total > 0 else np.zeros(len(question))
-        return best, weights, texts.weighed(rarity * texts.lexicon.norms(texts.numbers), cosines[:, -1])
+        return best, weights, texts.weighed(rarity * lengths, cosines[:, -1])
