@@ -360,8 +360,8 @@ def test_without_blanks_pairs_of_characters_say_what_word_vectors_cannot(questio
     statistics = Statistics(terms=terms, document_frequencies=(3,) * len(terms), total=50, mean_length=8.0)
     half = [int(n < len(terms) / 2) for n in range(len(terms))]
     rows = [
-        turn(1, f"{question[: len(question) // 2]}，他", frequencies=half, length=8, session="s", after=(2,)),
-        turn(2, question, frequencies=(1,) * len(terms), length=8, session="s", before=(1,)),
+        turn(1, f"{question[: len(question) // 2]}，他", frequencies=half, length=8, session="s", after=2),
+        turn(2, question, frequencies=(1,) * len(terms), length=8, session="s", before=1),
     ]
     matrix = features(analyse(question), rows, statistics, MATCHER)
     columns = {name: matrix[:, FEATURES.index(name)] for name in ("bm25", "soft", "soft3", "idf_cosine")}
