@@ -194,13 +194,13 @@ FROM (
     SELECT m.search FROM {table} m
     WHERE {own}
         {match_any}
-        AND m.search @@ ({any_word})
+        AND m.search @@ {any_word}
         {open}
     LIMIT 300
  ) AS m)
 
 -- any_word --
-SELECT string_agg('''' || replace(replace(a.lexeme, E'\\', E'\\\\'), '''', '''''') || '''', ' | ')::tsquery FROM asked a
+(SELECT string_agg('''' || replace(replace(a.lexeme, E'\\', E'\\\\'), '''', '''''') || '''', ' | ')::tsquery FROM asked a)
 
 -- match_any --
 -- Once, other than in match: an index scan compares each of hundreds of keys with each other one.
@@ -208,7 +208,7 @@ AND memory_word_keys(m.agent_id, tsvector_to_array(m.search))
     && (SELECT memory_word_keys(%(agent_id)s::text, array_agg(a.lexeme)) FROM asked a)
 
 -- match_any_looked_up --
-AND m.id = ANY ((SELECT memory_matching_{kind}(({any_word})))::bigint[])
+AND m.id = ANY ((SELECT memory_matching_{kind}({any_word}))::bigint[])
 
 -- linked_text --
 -- What names bring to a text that begins with them, and so is about them, counts several times.
