@@ -241,11 +241,10 @@ class Search:
         if newest:
             there = (f for f in matches if f.candidate)
             latest = sorted(there, key=lambda f: (f.created_at, f.id, f.kind), reverse=True)[:most]
-            hits = [
+            return [
                 hit(f, 1 / place, {"newest": {"rank": place}} if explain else None)
                 for place, f in enumerate(latest, start=1)
             ]
-            return hits
         connected = {(f.kind, f.id) for f in matches if f.hops is not None}
         linking = graph and not (blend or asked.phrases or asked.excluded) and bool(set(kinds) & set(LINKED))
         linking = linking and (bool(connected) or answer.mentions)
