@@ -53,7 +53,7 @@ class Archival:
             return self._store(connection).remember(
                 memory,
                 change_id=change_id,
-                language=self._scope.languages_of(connection, [memory.text])[0],
+                language=self._scope.languages_of(connection, [memory.text], guarded=True)[0],
                 model=model,
                 threshold=NEARLY_THE_SAME,
                 limit=MOST_SIMILAR,

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from memgpt.database import codes, queries
 from memgpt.database.driver import hidden_operators
+from memgpt.database.languages import noted
 from memgpt.database.single_statement import guarded
 from memgpt.errors import ConflictError, NotFoundError
 from memgpt.models import ActiveModel, ArchivalMemory, Author, Json, NearDuplicate, Remembered
@@ -146,12 +147,15 @@ class ArchivalStore:
             embedding=memory.embedding,
             change_id=change_id,
             language=language,
+            noted=noted([language]),
             embedding_model=model.name,
             embedding_dimensions=model.dimensions,
             threshold=threshold,
             limit=limit,
         )
-        row = self._connection.execute(guarded(_remember(model.dimensions), self._connection), parameters).fetchone()
+        noting = bool(parameters["noted"])
+        statement = guarded(_remember(model.dimensions), self._connection, noting=noting)
+        row = self._connection.execute(statement, parameters).fetchone()
         assert row is not None  # noqa: S101 - a migrated database has an active model
         name, dimensions, id, similar = row
         return ActiveModel(name, dimensions), Written(id, similar)

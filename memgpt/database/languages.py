@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,6 +90,11 @@ def configurations(texts: Sequence[str], setting: str = AUTOMATIC) -> list[str]:
     told = Counter(name for name in own if name is not None)
     usual = told.most_common(1)[0][0] if told else DEFAULT
     return [usual if name is None else name for name in own]
+
+
+def noted(names: Iterable[str]) -> list[str]:
+    """Return the configurations that an agent's searches have to be made in beside the default one."""
+    return sorted({*names} - {DEFAULT})
 
 
 def detected(text: str) -> str | None:

@@ -12,10 +12,12 @@ from memgpt.database.driver import Connection
 SQL = queries.beside(__name__)
 
 
-def guarded(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:
+def guarded(statement: bytes, connection: psycopg.Connection[Any], *, noting: bool = False) -> bytes:
     """Return the statement with its ``{guard}``: CTEs ``model`` (the active one) and ``current``, which is empty where
-    the statement names another."""
-    return queries.compose_partly(statement, guard=SQL.guarded_before if _distributed(connection) else SQL.guard)
+    the statement names another. ``noting`` notes languages of the agent, unless agents' rows are distributed."""
+    own_row = SQL.own_row_noting if noting else SQL.own_row
+    guard = SQL.guarded_before if _distributed(connection) else queries.compose_partly(SQL.guard, own_row=own_row)
+    return queries.compose_partly(statement, guard=guard)
 
 
 def with_agent(statement: bytes, connection: psycopg.Connection[Any]) -> bytes:

@@ -266,7 +266,7 @@ class Messages:
         def write(connection: Connection, change_id: UUID, model: ActiveModel) -> tuple[ActiveModel, Sequence[Message]]:
             store = self._store(connection)
             self._scope.new_rows.add("conversations", len(batch))
-            languages = self._scope.languages_of(connection, [message.content for message in batch])
+            languages = self._scope.languages_of(connection, [message.content for message in batch], guarded=True)
             return store.insert(batch, change_id=change_id, languages=languages, model=model, examples=examples)
 
         return self._scope.write(write)

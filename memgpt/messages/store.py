@@ -14,6 +14,7 @@ from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
+from memgpt.database.languages import noted
 from memgpt.database.single_statement import guarded
 from memgpt.errors import NotFoundError
 from memgpt.models import ActiveModel, Author, Json, Message, Session
@@ -82,13 +83,15 @@ class MessageStore:
         parameters = self._parameters(
             change_id=change_id,
             language=[*languages],
+            noted=noted(languages),
             embedding_model=model.name,
             embedding_dimensions=model.dimensions,
             examples=examples,
             **_columns(messages),
         )
         with self._connection.cursor(row_factory=kwargs_row(_inserted)) as cursor:
-            rows = cursor.execute(guarded(SQL.insert, self._connection), parameters).fetchall()
+            statement = guarded(SQL.insert, self._connection, noting=bool(parameters["noted"]))
+            rows = cursor.execute(statement, parameters).fetchall()
         return rows[0][0], [message for _, message in rows if message is not None]
 
     def get(self, id: int) -> Message:

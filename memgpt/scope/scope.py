@@ -47,16 +47,17 @@ class AgentScope:
         setting = self.options.language
         return languages.DEFAULT if setting == AUTOMATIC else setting
 
-    def languages_of(self, connection: Connection, texts: Sequence[str]) -> Sequence[str]:
+    def languages_of(self, connection: Connection, texts: Sequence[str], *, guarded: bool = False) -> Sequence[str]:
         """Return the text search configuration of each text that is to be written, and note it for the agent's
-        searches."""
+        searches; a ``guarded`` statement notes it itself, where it makes the agent's row."""
         names = languages.configurations(texts, self.options.language)
-        self.note_languages(connection, names)
+        if not guarded or self.database.server.citus:
+            self.note_languages(connection, names)
         return names
 
     def note_languages(self, connection: Connection, names: Iterable[str]) -> None:
         """Have the agent's searches look for texts in these, beside those in the default one."""
-        if others := sorted({*names} - {languages.DEFAULT}):
+        if others := languages.noted(names):
             connection.execute(SQL.note_languages, {"agent_id": self.agent_id, "languages": others})
 
     @property

@@ -271,12 +271,11 @@ class SearchStore:
         rows = self._connection.execute(statement, parameters, binary=True).fetchall()
         return [phrases[ord - 1] for (ord,) in rows]
 
-    def vocabulary(self, words: Sequence[str], *, kinds: Sequence[Kind], language: str) -> Sequence[str]:
-        """Return those of these words that most of the agent's rows have: all of one stem, or none."""
+    def vocabulary(self, words: Sequence[str], *, kinds: Sequence[Kind], language: str) -> Sequence[Sequence[str]]:
+        """Return those of these words that the agent's rows have, those of one stem together, of most rows first."""
         parameters = {"words": " ".join(words), "tags": None, **self._spoken(language)}
         statement = _vocabulary(tuple(kinds), hidden_operators(self._connection))
-        row = self._connection.execute(statement, parameters, binary=True).fetchone()
-        return row[0] if row else ()
+        return [words for (words,) in self._connection.execute(statement, parameters, binary=True).fetchall()]
 
     def _spoken(self, language: str) -> dict[str, Any]:
         return {"agent_id": self._agent_id, "language": language, "asked_in": None}

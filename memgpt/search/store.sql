@@ -164,8 +164,8 @@ coalesce((
     LIMIT 1), false)
 
 -- vocabulary --
--- Which of these words, all of them one edit away from a word that no row has, most rows of the agent have: those of one
--- stem. The first rows that have any are looked at. They are one text, in which each has its place.
+-- Which of these words, all of them one edit away from a word that no row has, the rows of the agent have: those of each
+-- stem, of most rows first. The first rows that have any are looked at. They are one text, in which each has its place.
 WITH {spoken},
 readings AS MATERIALIZED (
     SELECT to_tsvector(s.language, %(words)s::text) AS vector FROM spoken s
@@ -180,13 +180,14 @@ SELECT ARRAY(
     CROSS JOIN LATERAL unnest(u.positions) AS p (place)
     WHERE u.lexeme = best.lexeme)
 FROM (
-    SELECT a.lexeme
+    SELECT a.lexeme, count(*) AS rows
     FROM ({texts}) AS t (lexeme)
     JOIN asked a ON a.lexeme = t.lexeme
     GROUP BY a.lexeme
     ORDER BY count(*) DESC, a.lexeme
-    LIMIT 1
+    LIMIT 8
 ) AS best
+ORDER BY best.rows DESC, best.lexeme
 
 -- words_of --
 (SELECT unnest(tsvector_to_array(m.search))

@@ -27,6 +27,10 @@ def contents(count: int) -> list[dict[str, str]]:
     return [{"content": f"message {next(numbers)}"} for _ in range(count)]
 
 
+def russian() -> str:
+    return f"Мельница номер {next(numbers)} сгорела на рассвете"
+
+
 BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     # statements, BEGIN and COMMIT included, which are two of every number from 4 on
     "search": (1, lambda memory: memory.search("who built the mill")),
@@ -36,6 +40,8 @@ BUDGETS: dict[str, tuple[int, Callable[[Memory], object]]] = {
     "search by a vector": (1, lambda memory: memory.search(vector=[0.1] * 256)),
     "context": (5, lambda memory: memory.context("who built the mill")),
     "remember": (1, lambda memory: memory.remember(f"note {next(numbers)}")),
+    "remember in another language": (1, lambda memory: memory.remember(russian())),
+    "append in another language": (1, lambda memory: memory.messages.append("user", russian())),
     "remember what is there": (5, lambda memory: memory.remember("The mill was built of oak.")),
     "remember_many": (5, lambda memory: memory.remember_many(texts(20))),
     "archival.update": (4, lambda memory: memory.archival.update(1, importance=0.9)),

@@ -12,11 +12,22 @@ from hypothesis import strategies as st
 
 from memgpt.embeddings.static import StaticWords
 from memgpt.errors import ConfigurationError
-from memgpt.search.ranking import FEATURES, Candidate, Model, SoftMatcher, Statistics, analyse, packaged_model, rank
+from memgpt.search.ranking import (
+    FEATURES,
+    Candidate,
+    Model,
+    SoftMatcher,
+    Statistics,
+    analyse,
+    packaged_model,
+    rank,
+    spelling,
+)
 from memgpt.search.ranking.dates import days_from
 from memgpt.search.ranking.features import features
 from memgpt.search.ranking.languages.language import language
 from memgpt.search.ranking.model import Calibration, packaged_calibration, pick
+from memgpt.search.ranking.words import Lexicon
 
 MATCHER = SoftMatcher(StaticWords())
 NO_TERMS = Statistics(terms=(), document_frequencies=(), total=10, mean_length=8.0)
@@ -369,3 +380,17 @@ def test_without_blanks_pairs_of_characters_say_what_word_vectors_cannot(questio
     assert 0.3 < columns["soft"][0] < columns["soft"][1] == 1.0
     assert columns["soft3"].tolist() == [1.0, 1.0]
     assert not columns["idf_cosine"].any()
+
+
+def test_only_words_in_small_pieces_may_be_mistyped() -> None:
+    lexicon = Lexicon(StaticWords())
+    assert spelling.suspects("Is participating in the commumity fun?", ["particip", "commum"], lexicon) == ["commumity"]
+    assert spelling.suspects("Is participating fun?", ["particip"], lexicon) == []
+
+
+def test_of_words_at_one_edit_the_plainest_is_meant() -> None:
+    """Not "motivity", whose stem more rows have."""
+    statistics = Statistics(terms=("aotiv",), document_frequencies=(0,), total=9, mean_length=5.0)
+    near = [["motivity"], ["activity"]]
+    lexicon = Lexicon(StaticWords())
+    assert spelling.respelled("the aotivity", statistics, lexicon, lambda _: near) == "the activity"
