@@ -118,7 +118,7 @@ bench-async: bench-async_memory ## Concurrent searches beside a fast event loop,
 bench-cost: $(BENCH_STAMP) ## What a search costs, beside another checkout: AGAINST is its directory
 	@$(BIN)/python -m benchmarks.cost --against "$(AGAINST)"
 
-bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, console, peers, resolution
+bench-%: $(BENCH_STAMP) ## One of them: quality, ablation, search, agents, writes, claims, migrations, sizing, graph, graph_drawing, ingest, agent, server, memory, reembed, isolation, console, files, peers, langgraph_store, resolution
 	@$(BIN)/python -m benchmarks.$* $(FULL)
 
 report: $(BENCH_STAMP) ## Write docs/benchmarks.md from the last results

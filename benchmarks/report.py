@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 ORDER = (
     *("quality", "ablation", "search", "agents", "writes", "peers", "claims", "migrations", "sizing"),
     *("graph", "graph_drawing", "graph_retrieval", "resolution", "ingest", "agent", "server", "memory", "reembed"),
+    *("files", "langgraph_store"),
     "isolation",
     "console",
 )
