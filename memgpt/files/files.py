@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import chunk_text
 from memgpt.documents.documents import context_of
 from memgpt.documents.formats import chunking
-from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.errors import ConflictError, InputError, MismatchError, NotFoundError
 from memgpt.files import paths
 from memgpt.files.folder import Folder
 from memgpt.files.paths import MAX_BYTES
@@ -27,6 +27,8 @@ _ATTEMPTS: Final = 5
 _MARKDOWN: Final = (".md", ".markdown", ".mdx")
 _LINES: Final = 10
 """Places of a text that an error names."""
+_Key: TypeAlias = tuple[str | None, str]
+"""What distinguishes a passage: where it stands, and what it says."""
 
 
 class Files:
@@ -138,7 +140,7 @@ class Files:
         if self._scope.read(lambda connection: self._store(connection).find(source)) is not None:
             return [self._changed(source, lambda before: replace(_state(before), path=target), expected_version).path]
         if target.startswith(f"{source}/"):
-            raise InputError(f"directory {source!r} cannot be moved into itself, to {target!r}")
+            raise MismatchError(f"directory {source!r} cannot be moved into itself, to {target!r}")
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             self._make_room(store, target)
@@ -231,10 +233,10 @@ class Files:
     def _replace(self, before: File, state: FileState) -> File | None:
         """Return None where somebody else has changed the file since it was read."""
         there = self._scope.read(lambda connection: self._store(connection).passages(before.id))
-        wanted = _passages(state)
-        known = {(passage.context, passage.chunk_text) for passage in there}
-        gone = [passage.id for passage in there if (passage.context, passage.chunk_text) not in wanted]
-        fresh = self._embedded([passage for key, passage in wanted.items() if key not in known])
+        gone, made = _difference(
+            before, state, {(passage.context, passage.chunk_text): passage.id for passage in there}
+        )
+        fresh = self._embedded(made)
         with self._scope.change() as (connection, change_id):
             store = self._store(connection)
             if state.path != before.path:
@@ -279,12 +281,35 @@ def _content(value: object) -> str:
     return content
 
 
-def _passages(state: FileState) -> dict[tuple[str | None, str], NewPassage]:
+def _passages(state: FileState) -> dict[_Key, NewPassage]:
     """Cut a content into the passages that search finds, by what distinguishes them."""
-    kind = chunking.MARKDOWN if state.path.lower().endswith(_MARKDOWN) else chunking.PLAIN
-    title = paths.name(state.path)
-    passages: dict[tuple[str | None, str], NewPassage] = {}
-    for span in chunking.spans(state.content, media_type=kind):
+    return _of(paths.name(state.path), chunking.spans(state.content, media_type=_kind(state.path)))
+
+
+def _difference(
+    before: File, state: FileState, known: Mapping[_Key, int]
+) -> tuple[Sequence[int], Sequence[NewPassage]]:
+    """Return the passages of a file that are to be removed, and those to be added, by cutting what an edit touched."""
+    title, kind = paths.name(state.path), _kind(state.path)
+    if (paths.name(before.path), _kind(before.path)) == (title, kind):
+        spans = chunking.difference(before.content, state.content, media_type=kind)
+        old, new = (_of(title, each) for each in spans)
+        if old.keys() <= known.keys():
+            return [known[key] for key in old.keys() - new.keys()], [
+                each for key, each in new.items() if key not in known
+            ]
+    wanted = _passages(state)  # another title, or passages that were cut by other rules
+    gone = [id for key, id in known.items() if key not in wanted]
+    return gone, [passage for key, passage in wanted.items() if key not in known]
+
+
+def _kind(path: str) -> str:
+    return chunking.MARKDOWN if path.lower().endswith(_MARKDOWN) else chunking.PLAIN
+
+
+def _of(title: str, spans: Sequence[chunking.Span]) -> dict[_Key, NewPassage]:
+    passages: dict[_Key, NewPassage] = {}
+    for span in spans:
         context = context_of(title, span.heading_path, span.table_header)
         passage = NewPassage(span.chunk_text, span.heading_path, 0, context, None, "")
         passages.setdefault((context.get("context"), span.chunk_text), passage)
@@ -298,10 +323,10 @@ def _replaced(file: File, old: str, new: str) -> str:
         places.append(file.content.count("\n", 0, start) + 1)
         start = file.content.find(old, start + 1)
     if not places:
-        raise InputError(f"{old!r} does not occur in file {file.path!r}")
+        raise MismatchError(f"{old!r} does not occur in file {file.path!r}")
     if len(places) > 1:
         lines = ", ".join(map(str, places[:_LINES])) + (", …" if len(places) > _LINES else "")
-        raise InputError(
+        raise MismatchError(
             f"{old!r} occurs several times in file {file.path!r}, in lines {lines}: give more of the text around it"
         )
     return file.content.replace(old, new)

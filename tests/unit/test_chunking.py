@@ -130,3 +130,40 @@ def test_texts_without_structure(text: str) -> None:
     spans = chunking.spans(text, media_type=chunking.MARKDOWN)
     assert sum(len(span.chunk_text) for span in spans) >= len(text.replace("\n", "").replace(" ", ""))
     assert all(text[span.char_start : span.char_end] == span.chunk_text for span in spans)
+
+
+PIECES = [
+    "# Boats", "## The red boat", "Title\n===", "```\ncode\n```", "~~~", "The boat is red.",
+    "| a | b |\n|---|---|\n| 1 | 2 |", "| " + "wide " * 300 + "|", "word " * 400, "- item\n- item",
+    "A night train to Lisbon leaves at ten. " * 20, "x" * 3000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [chunking.MARKDOWN, chunking.PLAIN])
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_what_differs_after_an_edit_is_what_cutting_both_texts_gives(kind: str, data: st.DataObject) -> None:
+    pieces = st.lists(st.sampled_from(PIECES), max_size=25)
+    first, old, new, last = (data.draw(pieces) for _ in range(4))
+    before, after = ("\n\n".join([*first, *middle, *last]) for middle in (old, new))
+    gone, made = (
+        {(tuple(s.heading_path), s.table_header, s.chunk_text) for s in spans}
+        for spans in chunking.difference(before, after, media_type=kind)
+    )
+    was, now = (
+        {(tuple(s.heading_path), s.table_header, s.chunk_text) for s in chunking.spans(text, media_type=kind)}
+        for text in (before, after)
+    )
+    assert (gone <= was, made <= now) == (True, True)
+    assert (was - (gone - made)) | made == now
+
+
+@pytest.mark.parametrize("headings", [True, False])
+def test_an_edit_of_a_large_text_cuts_what_is_around_it(headings: bool) -> None:
+    kind = chunking.MARKDOWN if headings else chunking.PLAIN
+    small, large = (prose(1, paragraphs, headings=headings) for paragraphs in (300, 6000))
+    for text in (small, large):
+        at = text.index(".", len(text) // 2)
+        gone, made = chunking.difference(text, text[:at] + " and a word" + text[at:], media_type=kind)
+        assert 0 < len(gone) <= 60  # of thousands in the large one
+        assert 0 < len(made) <= 60

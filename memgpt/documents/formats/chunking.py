@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +26,9 @@ SMALLEST_SECTION: Final = 200
 
 LARGEST_SECTION: Final = 6000
 """Characters; a longer one is cut between paragraphs, else between lines or words."""
+
+_LOOKED_FOR: Final = 200
+"""Chunks that are looked for in what stayed: with more, cutting it anew is quicker."""
 
 MARKDOWN: Final = "text/markdown"
 PLAIN: Final = "text/plain"
@@ -81,26 +84,72 @@ def spans(text: str, *, media_type: str, tokens: int = CHUNK_TOKENS, overlap: in
     The text falls into sections first, and no chunk crosses from one into the next. Where a section begins depends
     on the words around that place only, so an edit moves the chunks of its own section and leaves the others alone.
     """
-    markdown = media_type == MARKDOWN
-    splitter = _splitter(markdown, tokens, overlap)
-    outline = headings(text) if markdown else ()
-    tables = _tables(text) if markdown else ()
-    rows = dict(_wide_rows(text, tables, tokens))
-    bodies = _Bodies(text, outline)
-    result: list[Span] = []
-    for first, last in pairwise([*_around(rows, _sections(text, bodies, outline)), len(text)]):
-        if first in rows:
-            pieces = _cells(text, first, last, rows[first], tokens)
-        else:
-            chunks = [
-                (begin + offset, begin + offset + len(chunk))
-                for begin, stretch in _stretches(text, first, last)
-                for offset, chunk in splitter.chunk_indices(stretch)
-            ]
-            joined = _joined(text, chunks, bodies, tokens, overlap)
-            pieces = ((start, end, _header(tables, start)) for start, end in joined)
-        result += (Span(text[start:end], start, end, _path(outline, text, start, end), h) for start, end, h in pieces)
-    return result
+    cut = _Cut(text, media_type == MARKDOWN, tokens, overlap)
+    return [span for section in cut.sections for span in cut.spans(*section)]
+
+
+def difference(before: str, after: str, *, media_type: str) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Return the chunks of the sections that an edit took away or changed, and those of the sections it made.
+
+    What is in the first and not in the second is nowhere in ``after``. Sections that stayed are not cut, which is what
+    takes the time, unless one has the words of a chunk that is gone elsewhere.
+    """
+    old, new = (_Cut(text, media_type == MARKDOWN, CHUNK_TOKENS, OVERLAP_TOKENS) for text in (before, after))
+    was, now = ({cut.identity(*section): section for section in cut.sections} for cut in (old, new))
+    gone = [span for identity in was.keys() - now.keys() for span in old.spans(*was[identity])]
+    texts = [span.chunk_text for span in gone]
+    made = [
+        section
+        for identity, section in now.items()
+        if identity not in was or len(texts) > _LOOKED_FOR or any(text in after[slice(*section)] for text in texts)
+    ]
+    return gone, [span for section in made for span in new.spans(*section)]
+
+
+class _Cut:
+    """A text in sections, each of which is cut by itself."""
+
+    def __init__(self, text: str, markdown: bool, tokens: int, overlap: int) -> None:
+        self._text = text
+        self._markdown = markdown
+        self._tokens = tokens
+        self._overlap = overlap
+        self._outline = headings(text) if markdown else ()
+        self._tables = _tables(text) if markdown else ()
+        self._rows = dict(_wide_rows(text, self._tables, tokens))
+        self._bodies = _Bodies(text, self._outline)
+        starts = _around(self._rows, _sections(text, self._bodies, self._outline))
+        self.sections = [*pairwise([*starts, len(text)])]
+
+    def identity(self, first: int, last: int) -> Hashable:
+        """Return all that the chunks of a section are made of: two of the same identity have the same chunks."""
+        above = bisect_left(self._outline, first, key=lambda heading: heading.start)
+        inside = bisect_left(self._outline, last, key=lambda heading: heading.start)
+        titles = tuple((h.start - first, h.end - first, h.path) for h in self._outline[above:inside])
+        at = max(bisect_right(self._tables, first, key=lambda table: table[0]) - 1, 0)
+        tables = takewhile(lambda table: table[0] < last, self._tables[at:])
+        spread = tuple((max(t[0] - first, -1), min(t[1], last) - first, t[2]) for t in tables if t[1] > first)
+        over = self._outline[above - 1].path if above else ()
+        return self._text[first:last], first in self._rows and self._rows[first][1], titles, over, spread
+
+    def spans(self, first: int, last: int) -> Iterator[Span]:
+        """Yield the chunks of a section."""
+        text, pieces = self._text, self._pieces(first, last)
+        return (
+            Span(text[start:end], start, end, _path(self._outline, text, start, end), h) for start, end, h in pieces
+        )
+
+    def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int, str | None]]:
+        if first in self._rows:
+            return _cells(self._text, first, last, self._rows[first], self._tokens)
+        splitter = _splitter(self._markdown, self._tokens, self._overlap)
+        chunks = [
+            (begin + offset, begin + offset + len(chunk))
+            for begin, stretch in _stretches(self._text, first, last)
+            for offset, chunk in splitter.chunk_indices(stretch)
+        ]
+        joined = _joined(self._text, chunks, self._bodies, self._tokens, self._overlap)
+        return ((start, end, _header(self._tables, start)) for start, end in joined)
 
 
 def _stretches(text: str, first: int, last: int) -> Iterator[tuple[int, str]]:
