@@ -48,6 +48,10 @@ conformance: $(STAMP) ## Run other projects' own suites, each in an environment 
 		$(if $(AUTOGEN),--autogen "$(AUTOGEN)") $(if $(CREWAI),--crewai "$(CREWAI)") \
 		$(if $(LLAMA_INDEX),--llama-index "$(LLAMA_INDEX)")
 
+# All phases and checks, a quarter of an hour a seed: SEEDS="1 2 3".
+schemathesis: $(STAMP) ## Ask a running service whatever its document allows, and what it does not, with Schemathesis
+	@$(BIN)/python -m tests.service.schemathesis_run --seeds $(or $(SEEDS),1 2 3)
+
 # Where there is npm; its test is skipped without (in CI it fails).
 mcp-suite: ## Install the official MCP conformance suite and the Node.js it needs, for the tests (npm, Linux)
 	@npm install --silent --no-audit --no-fund --prefix build/conformance \

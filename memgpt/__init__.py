@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from memgpt.embeddings import EmbeddingModel, Usage, UsageTotals
     from memgpt.errors import AccessError, BusyError, ChatError, ConfigurationError, ConflictError, ContentionError
     from memgpt.errors import DatabaseError, DeniedError, EmbeddingError, ForbiddenError, ForgottenError, InputError
-    from memgpt.errors import MemgptError, MigrationError, MissingExtraError, ModelMismatchError, NotFoundError
-    from memgpt.errors import ReadOnlyError, ServerError, UnavailableError, WindowExceededError
+    from memgpt.errors import MemgptError, MigrationError, MismatchError, MissingExtraError, ModelMismatchError
+    from memgpt.errors import NoModelError, NotFoundError, ReadOnlyError, ServerError, UnavailableError
+    from memgpt.errors import WindowExceededError
     from memgpt.files.files import Files
     from memgpt.graph import Direction, EntityRef, Extracted, ExtractionPlan, Graph, Linked, NamedTogether
     from memgpt.graph import PlacedText
@@ -75,15 +76,15 @@ __all__ = [
     "ImportedTranscript", "IngestReport", "Ingested", "InputError", "Inspection", "Intent", "IntentCount", "Intents",
     "ItemCondition", "ItemSearchOptions", "Items", "Job", "JobFile", "JobKind", "JobStatus", "Jobs", "Json", "Key",
     "Kind", "KindStats", "LeftOut", "Linked", "MemgptError", "Memory", "MemoryFields", "Message", "Messages",
-    "MigrationError", "MissingExtraError", "ModelMismatchError", "NamedTogether", "NearDuplicate", "Neighbourhood",
-    "NewItem", "NewProposal", "NotFoundError", "OnError", "OpenTransaction", "Pair", "Path", "Permission",
-    "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus", "Proposals", "RankedEntity",
-    "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress", "ReembedReport",
-    "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent", "ServerError", "Session",
-    "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem", "Switch", "SyncConflict", "SyncReport",
-    "SyncSide", "SyncedFile", "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned", "Turn", "TurnLimits",
-    "TurnStep", "TypeCount", "UnavailableError", "Usage", "UsageTotals", "VectorComparison", "WalkFilters",
-    "WindowExceededError", "import_memory", "import_transcript", "open_database",
+    "MigrationError", "MismatchError", "MissingExtraError", "ModelMismatchError", "NamedTogether", "NearDuplicate",
+    "Neighbourhood", "NewItem", "NewProposal", "NoModelError", "NotFoundError", "OnError", "OpenTransaction", "Pair",
+    "Path", "Permission", "PlacedText", "Pressure", "Problem", "Proposal", "ProposalKind", "ProposalStatus",
+    "Proposals", "RankedEntity", "ReachedEntity", "ReachedFact", "ReadOnlyError", "ReembedPlan", "ReembedProgress",
+    "ReembedReport", "ReembedStatus", "Remembered", "Restarted", "Role", "Schema", "SearchOptions", "Sent",
+    "ServerError", "Session", "Settings", "SleepProgress", "SleepReport", "Source", "Stats", "StoreItem", "Switch",
+    "SyncConflict", "SyncReport", "SyncSide", "SyncedFile", "Task", "TaskReport", "Text", "ToolCalled", "ToolReturned",
+    "Turn", "TurnLimits", "TurnStep", "TypeCount", "UnavailableError", "Usage", "UsageTotals", "VectorComparison",
+    "WalkFilters", "WindowExceededError", "import_memory", "import_transcript", "open_database",
 ]
 
 _HOMES = {
@@ -104,8 +105,8 @@ _HOMES = {
     "memgpt.errors":
         "AccessError BusyError ChatError ConfigurationError ConflictError ContentionError DatabaseError "
         "DeniedError EmbeddingError ForbiddenError ForgottenError InputError MemgptError MigrationError "
-        "MissingExtraError ModelMismatchError NotFoundError ReadOnlyError ServerError UnavailableError "
-        "WindowExceededError",
+        "MismatchError MissingExtraError ModelMismatchError NoModelError NotFoundError ReadOnlyError ServerError "
+        "UnavailableError WindowExceededError",
     "memgpt.files.files": "Files",
     "memgpt.graph": "Direction EntityRef Extracted ExtractionPlan Graph Linked NamedTogether PlacedText",
     "memgpt.graph.extraction.schema": "ExtractedEntity ExtractedFact Schema",

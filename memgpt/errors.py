@@ -4,9 +4,11 @@
 
     MemgptError
     ├── ConfigurationError          a setting is missing or has a bad value
-    │   └── MissingExtraError       an optional package is not installed
+    │   ├── MissingExtraError       an optional package is not installed
+    │   └── NoModelError            no model is configured for this
     ├── InputError                  a value given by the caller cannot be used
     │   ├── NotFoundError           nothing has that id, label or name
+    │   ├── MismatchError           good values that do not go together, or with what is stored
     │   └── ConflictError           somebody else changed it, or it exists already
     │       └── ForgottenError      it was done once, and forgotten since
     ├── AccessError                 a key is missing, unknown or expired
@@ -51,12 +53,20 @@ class MissingExtraError(ConfigurationError):
         self.purpose = purpose
 
 
+class NoModelError(ConfigurationError):
+    """No chat model, embedding model or upstream is configured for this."""
+
+
 class InputError(MemgptError, ValueError):
     """A value given by the caller cannot be used; nothing was written."""
 
 
 class NotFoundError(InputError, LookupError):
     """Nothing has that id, label or name."""
+
+
+class MismatchError(InputError):
+    """Each value is good, but they do not go together, or not with what is stored; nothing was written."""
 
 
 class ConflictError(InputError):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import Vector
 
-from memgpt.errors import InputError
+from memgpt.errors import InputError, MismatchError, NotFoundError
 from memgpt.models import Json
 
 MAX_TEXT = 10_000_000
@@ -170,7 +170,8 @@ def agent_id(value: object, what: str = "agent_id", *, or_every: bool = False) -
     if odd := next((c for c in checked if unicodedata.category(c) in _BREAKS), None):
         raise InputError(f"{what} has the control character {odd!r}: {_shown(checked)}; an id is one line of text")
     if "*" in checked:
-        raise InputError(f"{what} has a *: {_shown(checked)}; in the patterns of keys that stands for any ending")
+        kind = NotFoundError if checked == EVERY_AGENT else InputError
+        raise kind(f"{what} has a *: {_shown(checked)}; in the patterns of keys that stands for any ending")
     return checked
 
 
@@ -358,13 +359,13 @@ def vector(value: object, what: str, *, dimensions: int) -> Vector:
     except (TypeError, ValueError):
         raise InputError(f"{what} is not an array of numbers") from None
     if array.shape != (dimensions,):
-        raise InputError(
+        raise MismatchError(
             f"{what} has shape {array.shape}; this memory's embeddings have {dimensions} dimensions. "
             f"Set MEMGPT_EMBEDDING_DIMENSIONS before the first migration, or change the model with `memgpt reembed`"
         )
     if fault := uncomparable(array[np.newaxis]):
         reason = "is all zeros" if fault[1] == "zeros" else f"has {fault[1]}"
-        raise InputError(f"{what} {reason}: it has no direction to compare")
+        raise MismatchError(f"{what} {reason}: it has no direction to compare")
     return Vector(array)
 
 

@@ -20,7 +20,7 @@ from memgpt.agent.toolbox import memory_tools
 from memgpt.agent.tools import Tool, by_name, parsed, tool
 from memgpt.config import Settings
 from memgpt.database import forks
-from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, WindowExceededError
+from memgpt.errors import ChatError, ConfigurationError, ConflictError, InputError, NoModelError, WindowExceededError
 from memgpt.memory import Memory, scope_of
 from memgpt.models import Block, Message
 
@@ -375,13 +375,14 @@ def chat_model(model: ChatModel | str | None, options: Settings) -> ChatModel:
     """Return the chat model that was passed, or named, or else configured.
 
     Raises:
-        ConfigurationError: there is none, or it cannot be used.
+        NoModelError: there is none.
+        ConfigurationError: it cannot be used.
     """
     if isinstance(model, ChatModel):
         return model
     name = model or options.chat_model
     if name is None:
-        raise ConfigurationError("no chat model is configured: set MEMGPT_CHAT_MODEL, such as openai:gpt-5")
+        raise NoModelError("no chat model is configured: set MEMGPT_CHAT_MODEL, such as openai:gpt-5")
     key = options.chat_api_key
     return ChatModel(name, base_url=options.chat_base_url, api_key=key.get_secret_value() if key else None)
 

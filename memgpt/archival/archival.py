@@ -12,7 +12,7 @@ from pgvector import Vector
 from memgpt import validation
 from memgpt.archival.store import ArchivalStore, NewMemory, Written
 from memgpt.database.connection import Connection
-from memgpt.errors import InputError
+from memgpt.errors import InputError, MismatchError
 from memgpt.models import ActiveModel, ArchivalMemory, Json, MemoryFields, NearDuplicate, Remembered
 from memgpt.scope import batches
 from memgpt.scope.batches import Batch, OnError
@@ -188,7 +188,7 @@ class Archival:
                 store = self._store(connection)
                 store.lock_texts()  # two that supersede by each other's texts would wait for each other
                 if validation.normal(store.hold(id).text) == validation.normal(memory.text):
-                    raise InputError(f"archival memory {id} says this already")
+                    raise MismatchError(f"archival memory {id} says this already")
                 [replacement] = store.insert([memory], change_id=change_id, **self._how(connection, [memory]))
                 store.update(id, change_id=change_id, superseded_by=replacement.id)
             return replacement

@@ -15,7 +15,7 @@ from memgpt.blocks import edits
 from memgpt.blocks.lines.blame import MOST_CHANGES, MOST_REPLACED, blame
 from memgpt.blocks.store import BlockStore
 from memgpt.database.connection import Connection
-from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from memgpt.errors import ConflictError, ForbiddenError, InputError, MismatchError, NotFoundError
 from memgpt.models import BlameLine, Block
 from memgpt.scope.scope import AgentScope
 
@@ -248,7 +248,7 @@ class CoreBlock:
         """
         others = [validation.agent_id(agent, "agents") for agent in validation.texts(agents, "agents")]
         if self._scope.agent_id in others:
-            raise InputError(
+            raise MismatchError(
                 f"agent {self._scope.agent_id!r} owns block {self.label!r} and need not share it with itself"
             )
         with self._scope.change() as (connection, change_id):
@@ -341,7 +341,7 @@ class CoreBlock:
         if block is None:
             raise self._absent()
         if block.agent_id != self._scope.agent_id:
-            raise InputError(
+            raise MismatchError(
                 f"block {self.label!r} belongs to agent {block.agent_id!r}, which shares it: only the owner may do this"
             )
         expected.check(block)
@@ -384,7 +384,7 @@ class _Expected:
 
 def _refuse_read_only(block: Block) -> None:
     if block.read_only:
-        raise InputError(
+        raise MismatchError(
             f"block {block.label!r} is read-only: its owner, agent {block.agent_id!r}, can change that with "
             "describe(read_only=False)"
         )
@@ -392,7 +392,7 @@ def _refuse_read_only(block: Block) -> None:
 
 def _within(label: str, value: str, limit: int) -> None:
     if len(value) > limit:
-        raise InputError(
+        raise MismatchError(
             f"block {label!r} would have {len(value):,} characters, {len(value) - limit:,} over its limit of "
             f"{limit:,}: shorten it, or raise the limit"
         )

@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from typing import Final
 
 from memgpt import validation
-from memgpt.errors import InputError
+from memgpt.errors import MismatchError
 
 _SHOWN: Final = 60
 """Characters of a text quoted in an error."""
@@ -30,14 +30,14 @@ def replaced(label: str, value: str, old: str, new: str) -> str:
     form."""
     places = [*islice(_occurrences(value, old), _PLACES + 1)]
     if not places:
-        raise InputError(_not_there(label, value, old))
+        raise MismatchError(_not_there(label, value, old))
     if len(places) == 1:
         [(start, end)] = places
         return value[:start] + new + value[end:]
     more = len(places) > _PLACES
     shown = "; ".join(_place(value, start) for start, _ in places[:_PLACES])
     times = f"more than {_PLACES}" if more else len(places)
-    raise InputError(
+    raise MismatchError(
         f"{_quoted(old)} occurs {times} times in block {label!r}: {shown}{'; …' if more else ''}. "
         "Give more of the text around the one you mean"
     )
@@ -126,7 +126,7 @@ def inserted(label: str, value: str, text: str, line: int) -> str:
     """Return the value of a block with a text that begins at that line, counted from 1."""
     lines = value.split("\n") if value else []
     if isinstance(line, bool) or not isinstance(line, int) or not 1 <= line <= len(lines) + 1:
-        raise InputError(
+        raise MismatchError(
             f"line must be a whole number from 1 to {len(lines) + 1}, not {line!r}: "
             f"block {label!r} has {len(lines)} lines"
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from memgpt.config import OFFLINE_MODEL
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogModel:
@@ -25,6 +27,12 @@ def find(model: str) -> CatalogModel | None:
     catalog = _catalog()
     plain = model.rpartition("/")[2].lower()
     return catalog.get(plain) or catalog.get(plain.partition(":")[0])
+
+
+def shortens(model: str) -> bool:
+    """Tell whether the beginnings of a model's vectors are vectors too (Matryoshka)."""
+    entry = find(model)
+    return model == OFFLINE_MODEL or (entry is not None and entry.shortens)
 
 
 @cache

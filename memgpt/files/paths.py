@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from memgpt import validation
@@ -13,6 +14,10 @@ HOME: Final = "/memories"
 ROOT: Final = "/"
 MAX_PATH: Final = 1000
 """Characters, and bytes in UTF-8."""
+
+UNPRINTABLE: Final = r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Control characters, ends of lines, and what hides or turns the characters around it, as a regex names them."""
+_UNPRINTABLE: Final = re.compile(f"[{UNPRINTABLE}]")
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 """Of a content in UTF-8."""
@@ -27,7 +32,7 @@ def path(value: object, what: str = "path") -> str:
     for part in absolute[1:].split("/"):
         if part in ("", ".", ".."):
             raise InputError(f"{what} {value!r} has a part {part!r}: give the path of a file, such as {HOME}/notes.md")
-        if not part.isprintable():
+        if _UNPRINTABLE.search(part):
             raise InputError(f"{what} {value!r} has characters that cannot be printed")
     return absolute
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.embedded_text import entity_text
-from memgpt.errors import ConflictError, InputError, NotFoundError
+from memgpt.errors import ConflictError, InputError, MismatchError, NotFoundError
 from memgpt.graph.store import EntityChange, GraphStore, NewEntity
 from memgpt.models import Entity, Json
 from memgpt.scope.scope import AgentScope
@@ -246,7 +246,7 @@ def _only(candidates: Sequence[Entity], name: str) -> Entity:
     own = [e for e in candidates if e.name.lower() == name.strip().lower()] or candidates
     if len(own) > 1:
         which = ", ".join(f"{e.id} ({e.type})" for e in own)
-        raise InputError(f"{len(own)} entities are called {name!r}: give the id of the one you mean: {which}")
+        raise MismatchError(f"{len(own)} entities are called {name!r}: give the id of the one you mean: {which}")
     return own[0]
 
 

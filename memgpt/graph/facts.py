@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from memgpt import validation
 from memgpt.database.embedded_text import entity_text
-from memgpt.errors import InputError
+from memgpt.errors import MismatchError
 from memgpt.graph.entities import Entities, EntityRef, name_of
 from memgpt.graph.facts_store import FactSpan, FactStore, Moments
 from memgpt.graph.store import GraphStore, NewEntity, NewFact
@@ -230,7 +230,7 @@ def _span(
 ) -> tuple[datetime | None, datetime | None]:
     start, end = validation.moment(valid_from, "valid_from"), validation.moment(valid_to, "valid_to")
     if start is not None and end is not None and start >= end:
-        raise InputError(f"valid_from {start.isoformat()} is not before valid_to {end.isoformat()}")
+        raise MismatchError(f"valid_from {start.isoformat()} is not before valid_to {end.isoformat()}")
     return start, end
 
 

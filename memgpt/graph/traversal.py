@@ -13,7 +13,7 @@ from typing import Final, Literal, TypedDict, Unpack
 import numpy as np
 
 from memgpt import validation
-from memgpt.errors import InputError, NotFoundError
+from memgpt.errors import MismatchError, NotFoundError
 from memgpt.graph.entities import Entities, EntityRef
 from memgpt.graph.facts import Direction
 from memgpt.graph.facts_store import Moments
@@ -250,7 +250,7 @@ def pagerank(ids: Sequence[int], facts: Sequence[ReachedFact], start: Mapping[in
 def _costs(by: Cost) -> Callable[[ReachedFact], float]:
     def weight(fact: ReachedFact) -> float:
         if fact.weight <= 0:
-            raise InputError(f"fact {fact.id} has weight {fact.weight:g}: a cost must be positive")
+            raise MismatchError(f"fact {fact.id} has weight {fact.weight:g}: a cost must be positive")
         return fact.weight if by == "weight" else 1 / fact.weight
 
     return (lambda _: 1.0) if by == "hops" else weight

@@ -13,7 +13,7 @@ from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.tables import Row, RowKind, by_kind
-from memgpt.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from memgpt.errors import ConflictError, ForbiddenError, InputError, MismatchError, NotFoundError
 from memgpt.history.store import ChangeFilter, HistoryStore, Later, RowChange
 from memgpt.models import (
     ACTIONS,
@@ -71,9 +71,9 @@ class History:
             before: the ``id`` of the last change of the page before.
         """
         if label is not None and kind not in (None, "block"):
-            raise InputError(f"only blocks have a label, not kind {kind!r}")
+            raise MismatchError(f"only blocks have a label, not kind {kind!r}")
         if id is not None and kind is None:
-            raise InputError(f"id {id} needs its kind: one of {', '.join(by_kind())}")
+            raise MismatchError(f"id {id} needs its kind: one of {', '.join(by_kind())}")
         chosen = None if kind is None else row_kind(kind)
         limit = validation.limit(limit)
         validation.optional_id(id)
@@ -206,7 +206,7 @@ class AsOf:
         if limit is not None:
             validation.limit(limit)
         if parent is not None and chosen not in ("message", "chunk"):
-            raise InputError(f"only messages have a session and chunks a document, not kind {kind!r}")
+            raise MismatchError(f"only messages have a session and chunks a document, not kind {kind!r}")
         if chosen == "chunk" and parent is not None:
             validation.row_id(parent if isinstance(parent, int) else _whole(parent), "parent")
         return self._rows(chosen, by_kind()[chosen].row_class, after=after, limit=limit, parent=parent)
@@ -236,7 +236,7 @@ def row_kind(value: str) -> RowKind:
 
 def _whole(text: str) -> int:
     if not text.isdecimal():
-        raise InputError(f"parent must be the id of a document, not {text!r}")
+        raise MismatchError(f"parent must be the id of a document, not {text!r}")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path, PurePath
 from typing import Annotated, Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from memgpt import reembed, sleep
 from memgpt.agents import transfer
@@ -23,6 +23,15 @@ from memgpt.models import SOURCES, Json, Permission, Source
 from memgpt.scope.batches import OnError
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")
+    return value
+
+
+_NUMBER: Final = BeforeValidator(_number)
 
 
 class OnProgress(Protocol):
@@ -153,7 +162,7 @@ class _ImportArguments(Arguments):
 
 
 class _ImportAgent(Arguments):
-    reembed: bool = False
+    reembed: StrictBool = False
     """Embed anew what another model embedded."""
 
 
@@ -161,21 +170,21 @@ class _Extract(Arguments):
     """Whoever asks does not choose the model, which the operator pays for."""
 
     kinds: Annotated[list[Source] | None, Field(min_length=1, max_length=len(SOURCES))] = None
-    max_items: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    max_cost: Annotated[float | None, Field(gt=0)] = None
+    max_items: Annotated[int, Field(ge=1, le=10_000), _NUMBER] | None = None
+    max_cost: Annotated[float, Field(gt=0), _NUMBER] | None = None
     """US dollars."""
 
 
 class _Sleep(Arguments):
     tasks: Annotated[list[sleep.Task] | None, Field(min_length=1, max_length=len(sleep.TASKS))] = None
     """Absent, all that can be done."""
-    apply: bool = False
+    apply: StrictBool = False
     """Also apply what is sure."""
 
 
 class _Reembed(Arguments):
     to: Name
-    rate: Annotated[float | None, Field(gt=0)] = None
+    rate: Annotated[float, Field(gt=0), _NUMBER] | None = None
 
 
 _ALL: Final = (

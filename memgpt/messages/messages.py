@@ -15,7 +15,7 @@ from memgpt import validation
 from memgpt.database.connection import Connection
 from memgpt.database.deadlines import without_deadline
 from memgpt.database.embedded_text import message_text
-from memgpt.errors import InputError, NotFoundError
+from memgpt.errors import InputError, MismatchError, NotFoundError
 from memgpt.messages import content as contents
 from memgpt.messages.content import Content
 from memgpt.messages.intents import Intents
@@ -330,7 +330,10 @@ def _checked(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     calls = value.get("tool_calls")
     tool_calls = _tool_calls(said.calls or None if calls is None else calls, where)
     # a tool may answer nothing, and an assistant may say nothing beside what it calls or shows
-    content = validation.text(said.text, f"{where}content", empty=bool(tool_calls) or role in ("tool", "assistant"))
+    silent = bool(tool_calls) or role in ("tool", "assistant")
+    if not (silent or said.text.strip() or isinstance(value.get("content"), (str, type(None)))):
+        raise MismatchError(f"{where}content has no part with a text: {role} messages have one")
+    content = validation.text(said.text, f"{where}content", empty=silent)
     metadata = validation.json_object(value.get("metadata"), f"{where}metadata", most=validation.MAX_TEXT)
     confidence, tokens = value.get("intent_confidence"), value.get("tokens")
     if tokens is not None and tokens != 0:

@@ -19,7 +19,7 @@ from typing import Final
 from memgpt import validation
 from memgpt.database import forks
 from memgpt.database.connection import Database
-from memgpt.errors import AccessError, InputError, NotFoundError
+from memgpt.errors import AccessError, InputError, MismatchError, NotFoundError
 from memgpt.models import PERMISSIONS, Key, Permission
 from memgpt.server.keys_store import KeyStore
 
@@ -63,7 +63,7 @@ class Keys:
         """Create a key. ``agents`` are exact names, or beginnings that end in ``*``; ``*`` alone is all."""
         expires = validation.moment(expires_at, "expires_at")
         if expires is not None and expires <= datetime.now(UTC):
-            raise InputError(f"expires_at {expires.isoformat()} is in the past")
+            raise MismatchError(f"expires_at {expires.isoformat()} is in the past")
         if requests_per_minute is not None:
             validation.limit(requests_per_minute, "requests_per_minute", most=1_000_000)
         return self._insert(
@@ -96,7 +96,7 @@ class Keys:
         if old is None:
             raise NotFoundError(f"there is no key {key_id!r}")
         if ended := _ended(old):
-            raise InputError(f"key {key_id} {ended}: make a new one")
+            raise MismatchError(f"key {key_id} {ended}: make a new one")
         rotated = self._insert(
             name=old.name,
             permissions=old.permissions,

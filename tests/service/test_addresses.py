@@ -73,7 +73,8 @@ def test_names_that_addresses_or_keys_lose_are_refused(service: Service, name: s
             ("GET", "/archival-memory", None),
             ("PUT", "", {"description": "x"}),
         ):
-            assert send(method, f"/v1/agents/{address_of}{rest}", body)[0] == 422, (method, rest)
+            refused = 404 if name == "*" else 422  # there is none of that name
+            assert send(method, f"/v1/agents/{address_of}{rest}", body)[0] == refused, (method, rest)
         assert send("POST", "/v1/agents/ann/archival-memory", {"text": "x"})[0] == 201
         assert [agent["agent_id"] for agent in send("GET", "/v1/agents")[1]] == ["ann"]
 
@@ -86,7 +87,7 @@ def test_a_repeated_write_is_known_and_forgotten_by_the_name(service: Service) -
         [kept] = send("POST", f"{agent}/archival-memory", {"text": "secret"})[1]
         assert send("POST", f"{agent}/archival-memory", {"text": "secret"})[1] == [kept]
         assert Browser(address, token)("POST", f"{agent}/forget", {"id": kept["id"]})[0] == 200
-        assert send("POST", f"{agent}/archival-memory", {"text": "secret"})[0] == 410
+        assert send("POST", f"{agent}/archival-memory", {"text": "secret"})[0] == 409
 
 
 def test_keys_and_audit_know_the_name_as_it_is(service: Service, dsn: str) -> None:

@@ -315,4 +315,4 @@ def test_without_an_upstream_it_says_so(dsn: str) -> None:
         served(app_of(service)) as address,
         anthropic.Anthropic(base_url=address, api_key="x", max_retries=0) as client,
     ):
-        assert refused(lambda: ask(client, user("x"))) == (503, "overloaded_error")
+        assert refused(lambda: ask(client, user("x"))) == (404, "not_found_error")

@@ -96,11 +96,12 @@ def test_blocks_are_edited_as_seen(client: TestClient) -> None:
     late = client.patch(f"{blocks}/human", json={"value": "lost"}, headers={"If-Match": tag})
     assert late.status_code == 412
     assert client.get(f"{blocks}/human", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
-    assert client.patch(f"{blocks}/human", json={"limit": 5}).status_code == 422
+    assert client.patch(f"{blocks}/human", json={"limit": 5}).status_code == 409
     changed = client.patch(f"{blocks}/human", json={"value": "longer" * 1000, "limit": 7000, "read_only": True}).json()
     assert (len(changed["value"]), changed["limit"], changed["read_only"]) == (6000, 7000, True)
-    assert client.post(f"{blocks}/human/append", json={"text": "x"}).status_code == 422
+    assert client.post(f"{blocks}/human/append", json={"text": "x"}).status_code == 409
     assert client.delete(f"{blocks}/human", headers={"If-Match": "nonsense"}).status_code == 422
+    assert client.delete(f"{blocks}/human", headers={"If-Match": '"1.1.00000000"'}).status_code == 404
     assert [b["label"] for b in client.get(blocks).json()] == ["human"]
 
 
@@ -210,7 +211,7 @@ def test_a_write_sent_twice_is_done_once(client: TestClient, client_with: Callab
     again = client.post(path, json={"content": "once"}, headers=headers)
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert again.headers["idempotency-replayed"] == "true"
-    assert client.post(path, json={"content": "other"}, headers=headers).status_code == 422
+    assert client.post(path, json={"content": "other"}, headers=headers).status_code == 409
     elsewhere = client_with()
     assert elsewhere.post(path, json={"content": "once"}, headers=headers).json()["id"] != first.json()["id"]
     assert len(client.get(path).json()) == 2
@@ -277,7 +278,7 @@ def test_limits_of_a_body(small: Callable[[ServerLimits], TestClient]) -> None:
     assert client.post(f"{A}/archival-memory", content=iter([b"x" * 1500] * 2)).status_code == 413
     assert client.post(f"{A}/archival-memory", content=b"[" * 100).status_code == 400
     many = {"text": "x", "metadata": {str(n): n for n in range(30)}}
-    assert client.post(f"{A}/archival-memory", json=many).status_code == 413
+    assert client.post(f"{A}/archival-memory", json=many).status_code == 422
     assert client.post(f"{A}/archival-memory", json={"text": "[" * 100 + ":" * 100}).status_code == 201
 
 

@@ -101,7 +101,7 @@ def test_a_streamed_answer(dsn: str, model: ChatServer) -> None:
 def test_without_a_model_it_says_what_to_do(client: TestClient) -> None:
     for path in ("chat", "chat/resume", "chat/cancel"):
         answer = client.post(f"{A}/{path}", json={"text": "hello"} if path == "chat" else {})
-        assert answer.status_code == 503
+        assert answer.status_code == 404
         assert answer.headers["content-type"] == "application/problem+json"
         assert "MEMGPT_CHAT_MODEL" in answer.json()["detail"]
 

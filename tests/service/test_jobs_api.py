@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_before_there_is_a_job(client: TestClient) -> None
         (client.post(f"{A}/jobs/files", files=FILE, data={"kind": "dance"}), 422),
         (client.post(f"{A}/jobs/files", files=FILE, data={"kind": "import", "arguments": '{"speed": 1}'}), 422),
         (client.post(f"{A}/jobs", json={"kind": "ingest"}), 422),
-        (client.post(f"{A}/jobs", json={"kind": "reembed", "arguments": {"to": "x"}}), 422),
+        (client.post(f"{A}/jobs", json={"kind": "reembed", "arguments": {"to": "x"}}), 409),
         (client.post("/v1/agents/*/jobs", json={"kind": "reembed", "arguments": {}}), 422),
         (client.get(f"{A}/jobs/1"), 404),
         (client.get(f"{A}/jobs/1/events"), 404),

@@ -118,7 +118,7 @@ def test_an_upstream_that_fails_is_named_and_nothing_is_kept(
 
 def test_without_an_upstream_it_says_so(client_with: Callable[..., TestClient]) -> None:
     answer = client_with().post("/v1/chat/completions", json={"model": "m", "messages": QUESTION})
-    assert answer.status_code == 503
+    assert answer.status_code == 404
     assert "MEMGPT_CHAT_BASE_URL" in answer.json()["error"]["message"]
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
@@ -14,19 +16,36 @@ from memgpt.errors import InputError
 from memgpt.models import Json, Kind, Role
 from memgpt.scope import batches
 from memgpt.scope.batches import OnError, Outcome, Problem
-from memgpt.server.api.json_types import NUMBER, Flag, Moment, Span
+from memgpt.server.api import patterns
+from memgpt.server.api.json_types import (
+    NUMBER,
+    Aliases,
+    AnyText,
+    BlockText,
+    Description,
+    EntityName,
+    FileContent,
+    FilePath,
+    Flag,
+    Id,
+    Label,
+    Moment,
+    Name,
+    OtherAgent,
+    Query,
+    Score,
+    Share,
+    Source,
+    Span,
+    Tags,
+    Text,
+    Vector,
+    Version,
+    described,
+)
 
 T = TypeVar("T")
 
-Text = Annotated[str, Field(min_length=1, max_length=validation.MAX_TEXT)]
-Name = Annotated[str, Field(min_length=1, max_length=validation.MAX_NAME)]
-Source = Annotated[str, Field(min_length=1, max_length=validation.MAX_SOURCE)]
-Content = Annotated[str, Field(max_length=validation.MAX_TEXT)] | Annotated[list[str | Json], Field(max_length=1000)]
-Description = Annotated[str, Field(max_length=validation.MAX_DESCRIPTION)]
-Tags = Annotated[list[Name], Field(max_length=1000)]
-Share = Annotated[float, Field(ge=0, le=1), NUMBER]
-Vector = Annotated[list[Annotated[float, NUMBER]], Field(min_length=1, max_length=16000)]
-Id = Annotated[int, Field(ge=1, le=2**63 - 1), NUMBER]
 FileKind = Literal["ingest", "import", "import-agent"]
 ProvenanceKind = Literal["archival", "message", "chunk", "document", "block", "fact"]
 HistoryKind = Literal[
@@ -42,30 +61,30 @@ class Body(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+def _example(schema: Json | None = None, **values: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={**(schema or {}), "examples": [values]})
 
 
 class AgentBody(Body):
     model_config = _example(description="Helps Ann plan her travels", metadata={"team": "travel"})
     description: Description | None = None
     metadata: Json | None = None
-    time_zone: Name | None = None
+    time_zone: Annotated[Name, described(enum=sorted(available_timezones()))] | None = None
     """Of the agent's people, such as Europe/Vienna: times in prompts and questions are theirs."""
 
 
 class BlockCreate(Body):
     model_config = _example(label="human", value="Name: Ann", limit=2000)
-    label: Name
-    value: Annotated[str, Field(max_length=1_000_000)] = ""
+    label: Label
+    value: BlockText = ""
     description: Description | None = None
     limit: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 5000
     read_only: Flag = False
 
 
 class BlockUpdate(Body):
-    model_config = _example(value="Name: Ann\nLikes: trains")
-    value: Annotated[str | None, Field(max_length=1_000_000)] = None
+    model_config = _example(patterns.CHANGES_A_BLOCK, value="Name: Ann\nLikes: trains")
+    value: BlockText | None = None
     description: Description | None = None
     limit: Annotated[int | None, Field(ge=1, le=1_000_000), NUMBER] = None
     read_only: Flag | None = None
@@ -78,8 +97,8 @@ class BlockAppend(Body):
 
 class BlockReplace(Body):
     model_config = _example(old="Vienna", new="Graz")
-    old: Text
-    new: Annotated[str, Field(max_length=1_000_000)]
+    old: Annotated[BlockText, Field(min_length=1)]
+    new: BlockText
 
 
 class BlockInsert(Body):
@@ -90,7 +109,7 @@ class BlockInsert(Body):
 
 class BlockShare(Body):
     model_config = _example(agents=["colleague"])
-    agents: Annotated[list[Name], Field(max_length=1000)]
+    agents: Annotated[list[OtherAgent], Field(max_length=1000)]
 
 
 class ArchivalCreate(Body):
@@ -105,14 +124,9 @@ class ArchivalCreate(Body):
     embedding: Vector | None = None
 
 
-Path = Annotated[str, Field(min_length=1, max_length=validation.MAX_NAME)]
-FileContent = Annotated[str, Field(max_length=validation.MAX_TEXT)]
-Version = Annotated[int, Field(ge=0, le=2**31 - 1), NUMBER]
-
-
 class FileCreate(Body):
     model_config = _example(path="/memories/notes.md", content="# Notes\n\nAnn prefers night trains.\n")
-    path: Path
+    path: FilePath
     content: FileContent
     metadata: Json | None = None
 
@@ -124,16 +138,16 @@ class FileWrite(FileCreate):
 
 class FileEdit(Body):
     model_config = _example(path="/memories/notes.md", old="night trains", new="sleepers")
-    path: Path
-    old: Text
+    path: FilePath
+    old: Annotated[FileContent, Field(min_length=1)]
     new: FileContent
     expected_version: Version | None = None
 
 
 class FileRename(Body):
     model_config = _example(path="/memories/notes.md", to="/memories/ann/notes.md")
-    path: Path
-    to: Path
+    path: FilePath
+    to: FilePath
     expected_version: Version | None = None
 
 
@@ -182,7 +196,7 @@ class ArchivalBatch(BatchBody):
 
 
 class ArchivalUpdate(Body):
-    model_config = _example(importance=1.0)
+    model_config = _example(patterns.WITH_TEXT, importance=1.0)
     text: Text | None = None
     tags: Tags | None = None
     importance: Share | None = None
@@ -193,13 +207,11 @@ class ArchivalUpdate(Body):
 
 
 class MessageCreate(Body):
-    model_config = _example(role="user", content="I am off to Graz tomorrow", session="2026-11-23")
+    model_config = _example(
+        patterns.SAYS_SOMETHING, role="user", content="I am off to Graz tomorrow", session="2026-11-23"
+    )
     role: Role = "user"
-    content: (
-        Annotated[str, Field(max_length=validation.MAX_TEXT)]
-        | Annotated[list[str | Json], Field(max_length=1000)]
-        | None
-    ) = None
+    content: AnyText | Annotated[list[AnyText | Json], Field(max_length=1000)] | None = None
     """A text, or a list of parts as OpenAI and Anthropic write it."""
     session: Name = "default"
     name: Name | None = None
@@ -220,7 +232,7 @@ class MessageBatch(BatchBody):
 
 
 class MessageUpdate(Body):
-    model_config = _example(intent="plan a trip")
+    model_config = _example(patterns.WITH_CONTENT, intent="plan a trip")
     content: Text | None = None
     name: Name | None = None
     intent: Name | None = None
@@ -231,7 +243,7 @@ class MessageUpdate(Body):
 
 class DocumentCreate(Body):
     model_config = _example(text="# Timetable\n\nThe night train leaves at 22:08.", source="timetable.md")
-    text: Annotated[str, Field(min_length=1, max_length=10_000_000)]
+    text: Text
     title: Name | None = None
     source: Source | None = None
     media_type: Literal["text/plain", "text/markdown"] | None = None
@@ -240,35 +252,35 @@ class DocumentCreate(Body):
 
 class DocumentUpdate(Body):
     model_config = _example(title="Timetable 2026")
-    title: Annotated[str | None, Field(max_length=1000)] = None
+    title: Annotated[str, Field(max_length=validation.MAX_NAME), described(pattern=patterns.STORABLE)] | None = None
     source: Source | None = None
     metadata: Json | None = None
 
 
 class EntityCreate(Body):
     model_config = _example(name="Ann", type="person", aliases=["Anna"])
-    name: Name
-    type: Name = "thing"
-    aliases: Tags = []
+    name: EntityName
+    type: EntityName = "thing"
+    aliases: Aliases = []
     description: Description = ""
     properties: Json | None = None
 
 
 class EntityUpdate(Body):
     model_config = _example(description="Lives in Vienna")
-    name: Name | None = None
-    type: Name | None = None
-    aliases: Tags | None = None
+    name: EntityName | None = None
+    type: EntityName | None = None
+    aliases: Aliases | None = None
     description: Description | None = None
     properties: Json | None = None
 
 
 class FactCreate(Body):
     model_config = _example(source="Ann", type="works_at", target="Acme", valid_from="2024-05-01T00:00:00Z")
-    source: Name | Id
+    source: EntityName | Id
     """A name, or the id of an entity."""
-    type: Name
-    target: Name | Id
+    type: EntityName
+    target: EntityName | Id
     fact: Text | None = None
     weight: Annotated[float, Field(ge=0, le=1_000_000), NUMBER] | None = None
     """Of a new fact 1, of one that is there already what it has."""
@@ -282,13 +294,8 @@ class FactCreate(Body):
 
 
 class SearchRequest(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"query": "how does Ann like to travel?", "limit": 5}],
-            "anyOf": [{"required": [n], "properties": {n: {"not": {"type": "null"}}}} for n in ("query", "vector")],
-        }
-    )
-    query: Annotated[str | None, Field(max_length=20_000)] = None
+    model_config = _example(patterns.one_of("query", "vector"), query="how does Ann like to travel?", limit=5)
+    query: Query | None = None
     vector: Vector | None = None
     limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 10
     offset: Annotated[int, Field(ge=0, le=9000), NUMBER] = 0
@@ -299,7 +306,7 @@ class SearchRequest(Body):
     metadata: Json | None = None
     roles: Annotated[list[Role] | None, Field(max_length=10)] = None
     intents: Tags | None = None
-    min_score: Annotated[float | None, NUMBER] = None
+    min_score: Score | None = None
     recency: Annotated[float, Field(ge=0, le=100), NUMBER] = 0.0
     importance: Annotated[float, Field(ge=0, le=100), NUMBER] = 0.0
     half_life: Span = "30d"
@@ -322,7 +329,7 @@ class SearchBatch(Body):
 
 class ContextRequest(Body):
     model_config = _example(query="how does Ann like to travel?", budget_tokens=2000)
-    query: Annotated[str | None, Field(max_length=20_000)] = None
+    query: Query | None = None
     budget_tokens: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] = 2000
     session: Name | None = None
     recent: Annotated[int, Field(ge=0, le=1000), NUMBER] = 20
@@ -330,7 +337,7 @@ class ContextRequest(Body):
     limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 20
     """Most hits to recall."""
     kinds: list[Kind] | None = None
-    summary: Text | None = None
+    summary: Annotated[str, Field(min_length=1, max_length=validation.MAX_TEXT)] | None = None
     """Of the conversation before the recent messages."""
     said: Annotated[list[Annotated[str, Field(max_length=1_000_000)]], Field(max_length=1000)] = []
     """Texts of messages that the prompt has already: they are not recalled."""
@@ -338,11 +345,11 @@ class ContextRequest(Body):
 
 class UndoRequest(Body):
     model_config = _example(change_id="0b0e5b1c-0000-4000-8000-000000000001")
-    change_id: Annotated[str | None, Field(max_length=100)] = None
+    change_id: UUID | None = None
 
 
 class ForgetRequest(Body):
-    model_config = _example(kind="archival", id=1)
+    model_config = _example(patterns.one_of("id", "session"), kind="archival", id=1)
     kind: HistoryKind = "archival"
     id: Id | None = None
     session: Name | None = None
@@ -353,7 +360,7 @@ class ForgetRequest(Body):
 
 
 class JobCreate(Body):
-    model_config = _example(kind="sleep", arguments={"apply": False})
+    model_config = _example({"oneOf": patterns.jobs()}, kind="sleep", arguments={"apply": False})
     kind: Name
     arguments: Json = {}
 

@@ -8,17 +8,37 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from memgpt.errors import InputError
+from memgpt.errors import MismatchError
 from memgpt.jobs import Jobs
 from memgpt.jobs.api import kind_of
 from memgpt.memory import Memory
 from memgpt.models import Permission
+from memgpt.server.api.patterns import AGENT, AGENT_OR_EVERY
 from memgpt.server.api.segments import Segment
 from memgpt.server.service import Caller, Service
 
 bearer: Final = HTTPBearer(auto_error=False, description="A key of memgpt: `Authorization: Bearer memgpt_…`.")
 
-AgentId = Annotated[Segment, Path(description="The agent.", examples=["assistant"], min_length=1, max_length=255)]
+AgentId = Annotated[
+    Segment,
+    Path(
+        description="The agent.",
+        examples=["assistant"],
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"pattern": AGENT},
+    ),
+]
+AgentOrEvery = Annotated[
+    Segment,
+    Path(
+        description="The agent; `*` for work that concerns every agent.",
+        examples=["assistant"],
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"pattern": AGENT_OR_EVERY},
+    ),
+]
 RowId = Annotated[int, Path(description="The row's id.", examples=[1], ge=1, le=2**63 - 1)]
 
 
@@ -53,8 +73,8 @@ Writing = Annotated[Memory, Depends(_memory_for("write"))]
 Administering = Annotated[Memory, Depends(_memory_for("admin"))]
 
 
-def _jobs_for(permission: Permission) -> Callable[[Request, AgentId, AnyCaller], Jobs]:
-    def jobs(request: Request, agent_id: AgentId, caller: AnyCaller) -> Jobs:
+def _jobs_for(permission: Permission) -> Callable[[Request, AgentOrEvery, AnyCaller], Jobs]:
+    def jobs(request: Request, agent_id: AgentOrEvery, caller: AnyCaller) -> Jobs:
         request.state.agent_id = agent_id
         return service_of(request).jobs(caller, agent_id, permission)
 
@@ -75,4 +95,4 @@ def allow(caller: Caller, agent_id: str, kind: str) -> None:
     what = kind_of(kind)
     caller.require(what.permission, agent_id)
     if what.everywhere and agent_id != "*":
-        raise InputError(f"work of kind {kind!r} concerns every agent: it is a job of the agent '*'")
+        raise MismatchError(f"work of kind {kind!r} concerns every agent: it is a job of the agent '*'")

@@ -153,7 +153,8 @@ class EdgeMiddleware:
         if size == 0:
             return b""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        wanted = scope["state"].get("body_kind") or ("multipart/form-data" if upload else "application/json")
+        form = _UPLOAD.fullmatch(scope["path"]) is not None  # by the address: with another method it is a 405
+        wanted = scope["state"].get("body_kind") or ("multipart/form-data" if form else "application/json")
         if kind != wanted:
             raise Refused(415, f"the body must be {wanted}")
         if upload:

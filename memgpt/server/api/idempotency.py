@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from memgpt import validation
 from memgpt.database.connection import Connection
-from memgpt.errors import ConflictError, ForgottenError, InputError
+from memgpt.errors import ConflictError, ForgottenError, InputError, MismatchError
 from memgpt.jobs import Jobs
 from memgpt.memory import Memory, scope_of
 from memgpt.scope.scope import AgentScope
@@ -77,7 +77,7 @@ class _Once:
 
     def _again(self, earlier: IdempotentAnswer | None) -> Response:
         if earlier is not None and earlier.request_hash != self._digest:
-            raise InputError(f"this {HEADER} was used for another request: take a new one for each write")
+            raise MismatchError(f"this {HEADER} was used for another request: take a new one for each write")
         if earlier is None or earlier.status is None:
             raise ConflictError("the request with this key is still being worked on: try again in a moment")
         if earlier.body is None:

@@ -52,7 +52,7 @@ class JsonShape:
         self._values += opened + outside.count(b":")
         if self._values > self._most_values:
             raise Refused(
-                413, f"the JSON has more than {self._most_values:,} objects, lists and names: send it in parts"
+                422, f"the JSON has more than {self._most_values:,} objects, lists and names: send it in parts"
             )
 
     def _refuse_deep(self, brackets: bytes) -> None:

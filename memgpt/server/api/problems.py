@@ -28,9 +28,10 @@ from memgpt.errors import (
     DeniedError,
     EmbeddingError,
     ForbiddenError,
-    ForgottenError,
     InputError,
     MemgptError,
+    MismatchError,
+    NoModelError,
     NotFoundError,
 )
 from memgpt.server.protocols import anthropic_errors, openai_errors
@@ -52,8 +53,8 @@ STATUSES: Final[Mapping[type[MemgptError], int]] = {
     ForbiddenError: 403,
     AccessError: 401,
     NotFoundError: 404,
-    ForgottenError: 410,
     ConflictError: 409,
+    MismatchError: 409,
     InputError: 422,
     DatabaseError: 503,
     ContentionError: 409,
@@ -62,6 +63,7 @@ STATUSES: Final[Mapping[type[MemgptError], int]] = {
     ChatError: 502,
     BusyError: 429,
     ConfigurationError: 503,
+    NoModelError: 404,
 }
 """The nearest ancestor of an error decides."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any, ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_CLOSE = ("Connection", "close")
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -57,6 +59,15 @@ class PatientProtocol(H11Protocol):
         self._stop_watching()
         if self.cycle is not None and self.cycle.response_complete:
             self._watch_reader()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has a head that is too long, as every error is answered."""
+        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": msg, "request_id": None}
+        body = json.dumps(problem).encode()
+        headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body))), _CLOSE]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

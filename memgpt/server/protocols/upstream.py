@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from memgpt.config import Settings
-from memgpt.errors import ConfigurationError, InputError
+from memgpt.errors import InputError, NoModelError
 from memgpt.llm.bounded_http import AnswerTooLargeError
 from memgpt.models import Json
 
@@ -39,12 +39,10 @@ class Upstream:
         """Refuse a request where there is no upstream.
 
         Raises:
-            ConfigurationError: the service has none.
+            NoModelError: the service has none.
         """
         if not self.configured:
-            raise ConfigurationError(
-                "no upstream model is configured: set MEMGPT_CHAT_BASE_URL (and MEMGPT_CHAT_API_KEY)"
-            )
+            raise NoModelError("no upstream model is configured: set MEMGPT_CHAT_BASE_URL (and MEMGPT_CHAT_API_KEY)")
 
     async def openai(
         self, method: str, path: str, body: Json | None = None, headers: Mapping[str, str] | None = None

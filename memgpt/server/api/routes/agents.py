@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +13,8 @@ from memgpt.models import Action, AgentRow, Change, Stats
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.json_types import Moment
+from memgpt.server.api.patterns import VISIBLE
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
 
@@ -26,7 +27,12 @@ def list_agents(
     caller: AnyCaller,
     limit: pages.Limit = 50,
     after: pages.After = None,
-    prefix: Annotated[str | None, Query(description="What the ids begin with.", min_length=1, max_length=255)] = None,
+    prefix: Annotated[
+        str | None,
+        Query(
+            description="What the ids begin with.", min_length=1, max_length=255, json_schema_extra={"pattern": VISIBLE}
+        ),
+    ] = None,
 ) -> Sequence[AgentRow]:
     """List the agents this key may touch, by id."""
     last = pages.after(after, pages.Position)
@@ -67,12 +73,12 @@ def history(
     memory: Reading,
     kind: bodies.HistoryKind | None = None,
     id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    label: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
-    actor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    label: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
+    actor: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
     action: Action | None = None,
     change_id: UUID | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Change]:
@@ -101,9 +107,17 @@ def as_of(
     request: Request,
     response: Response,
     memory: Reading,
-    time: datetime,
+    time: Moment,
     kind: bodies.HistoryKind,
-    parent: Annotated[str | None, Query(description="Of messages the session, of chunks the document's id.")] = None,
+    parent: Annotated[
+        str | None,
+        Query(
+            description="Of messages the session, of chunks the document's id.",
+            min_length=1,
+            max_length=1000,
+            json_schema_extra={"pattern": VISIBLE},
+        ),
+    ] = None,
     limit: pages.Limit = 1000,
     after: pages.After = None,
 ) -> Sequence[dict[str, Any]]:

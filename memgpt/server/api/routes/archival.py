@@ -13,6 +13,7 @@ from memgpt.scope.batches import Problem
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.json_types import Name
 
 router = APIRouter(
     prefix="/v1/agents/{agent_id}/archival-memory", tags=["archival memory"], route_class=IdempotentRoute
@@ -44,7 +45,7 @@ def list_archival(
     request: Request,
     response: Response,
     memory: Reading,
-    tags: Annotated[list[str] | None, Query(description="Has all of these.", max_length=100)] = None,
+    tags: Annotated[list[Name] | None, Query(description="Has all of these.", max_length=100)] = None,
     superseded: bool = False,
     limit: pages.Limit = 50,
     after: pages.After = None,
@@ -73,21 +74,21 @@ def remember_many(memory: Writing, body: bodies.ArchivalBatch) -> Sequence[Remem
 @router.get("/search")
 def search_archival(
     memory: Reading,
-    query: Annotated[str, Query(max_length=20_000)],
-    tags: Annotated[list[str] | None, Query(max_length=100)] = None,
+    query: Annotated[str, Query(max_length=4000, description="A longer one is for `/search`.")],
+    tags: Annotated[list[Name] | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> Sequence[Hit]:
     """Search archival memories, best first."""
     return memory.search(query, kinds=["archival"], tags=tags, limit=limit)
 
 
-@router.get("/{id}")
+@router.get("/{id:int}")
 def get_archival(memory: Reading, id: RowId) -> ArchivalMemory:
     """One memory."""
     return memory.archival.get(id)
 
 
-@router.get("/{id}/near-duplicates")
+@router.get("/{id:int}/near-duplicates")
 def near_duplicates(
     memory: Reading,
     id: RowId,
@@ -98,7 +99,7 @@ def near_duplicates(
     return memory.archival.near_duplicates(id, threshold=threshold, limit=limit)
 
 
-@router.patch("/{id}")
+@router.patch("/{id:int}")
 def update_archival(memory: Writing, id: RowId, body: bodies.ArchivalUpdate) -> ArchivalMemory:
     """Change what is given and keep the rest; ``"expires_at": null`` keeps it for good."""
     fields = body.sent()
@@ -106,14 +107,14 @@ def update_archival(memory: Writing, id: RowId, body: bodies.ArchivalUpdate) -> 
     return memory.archival.update(id, **fields, clear_expiry=clear)
 
 
-@router.put("/{id}/superseded-by", status_code=201)
+@router.put("/{id:int}/superseded-by", status_code=201)
 def supersede_archival(memory: Writing, id: RowId, body: bodies.ArchivalCreate) -> Sequence[RememberedText]:
     """Keep a text that replaces this memory, which no search finds any more."""
     fields = body.sent()
     return [_kept(memory.archival.supersede(id, fields.pop("text"), **fields), body)]
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/{id:int}", status_code=204)
 def delete_archival(memory: Writing, id: RowId) -> None:
     """Remove one memory; undo brings it back."""
     memory.archival.delete(id)

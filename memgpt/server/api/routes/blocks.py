@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Header, Path, Response
+from pydantic import WithJsonSchema
 
-from memgpt.errors import ConflictError, InputError
+from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import BlameLine, Block
 from memgpt.server.api import bodies
 from memgpt.server.api.callers import AnyCaller, Reading, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.patterns import LABEL
 from memgpt.server.api.problems import PreconditionFailed
 from memgpt.server.api.segments import Segment
 
@@ -20,10 +23,23 @@ T = TypeVar("T")
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/core-memory/blocks", tags=["core memory"], route_class=IdempotentRoute)
 
-Label = Annotated[Segment, Path(description="The block's label.", examples=["human"], min_length=1, max_length=1000)]
-IfMatch = Annotated[str | None, Header(description="The ETag the edit is based on.", max_length=100)]
+Label = Annotated[
+    Segment,
+    Path(
+        description="The block's label.",
+        examples=["human"],
+        min_length=1,
+        max_length=1000,
+        json_schema_extra={"pattern": LABEL},
+    ),
+]
+_ETAG: Final = re.compile(r'"([0-9]{1,18})\.([0-9]{1,9})\.([0-9a-f]{8})"')
+IfMatch = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "anyOf": [{"enum": ["*"]}, {"pattern": f"^{_ETAG.pattern}$"}]}),
+    Header(description="The ETag the edit is based on; 404 for one that no block ever had."),
+]
 IfNoneMatch = Annotated[str | None, Header(description="The ETag the caller has.", max_length=100)]
-_ETAG = re.compile(r'"(\d{1,18})\.(\d{1,9})"')
 
 
 @router.get("")
@@ -134,7 +150,12 @@ def share_block(memory: Writing, caller: AnyCaller, label: Label, body: bodies.B
 
 
 def _etag(block: Block) -> str:
-    return f'"{block.id}.{block.version}"'
+    return f'"{block.id}.{block.version}.{_check(block.id, block.version)}"'
+
+
+def _check(id: int, version: int) -> str:
+    """Return the part of a tag that tells a version there was from a number somebody made up."""
+    return f"{zlib.crc32(f'{id}.{version}'.encode()):08x}"
 
 
 def _tagged(response: Response, block: Block) -> Block:
@@ -149,6 +170,8 @@ def _edited(edit: Callable[[int | None], T], if_match: str | None) -> T:
     match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise InputError("If-Match is not an ETag of a block: send the one its GET answered")
+    if match[3] != _check(int(match[1]), int(match[2])):
+        raise NotFoundError("no block ever had the ETag in If-Match: send the one its GET answered")
     try:
         return edit(int(match[2]))
     except ConflictError as error:

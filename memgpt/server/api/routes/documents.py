@@ -31,25 +31,25 @@ def add_document(memory: Writing, body: bodies.DocumentCreate) -> Document:
     return memory.documents.add(fields.pop("text"), **fields)
 
 
-@router.get("/documents/{id}")
+@router.get("/documents/{id:int}")
 def get_document(memory: Reading, id: RowId) -> Document:
     """One document."""
     return memory.documents.get(id)
 
 
-@router.patch("/documents/{id}")
+@router.patch("/documents/{id:int}")
 def update_document(memory: Writing, id: RowId, body: bodies.DocumentUpdate) -> Document:
     """Change what is given and keep the rest. A new text is a new document."""
     return memory.documents.update(id, **body.sent())
 
 
-@router.delete("/documents/{id}", status_code=204)
+@router.delete("/documents/{id:int}", status_code=204)
 def delete_document(memory: Writing, id: RowId) -> None:
     """Remove a document with its chunks; undo brings them back."""
     memory.documents.delete(id)
 
 
-@router.get("/documents/{id}/chunks")
+@router.get("/documents/{id:int}/chunks")
 def list_chunks(
     request: Request, response: Response, memory: Reading, id: RowId, limit: pages.Limit = 50, after: pages.After = None
 ) -> Sequence[Chunk]:
@@ -59,7 +59,7 @@ def list_chunks(
     return pages.page(request, response, rows, limit, cursor)
 
 
-@router.get("/chunks/{id}")
+@router.get("/chunks/{id:int}")
 def get_chunk(memory: Reading, id: RowId) -> Chunk:
     """One chunk."""
     return memory.documents.chunk(id)

@@ -12,11 +12,23 @@ from memgpt.models import File, FileEntry
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.patterns import DIRECTORY, PATH
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/files", tags=["files"], route_class=IdempotentRoute)
 
 Path = Annotated[
-    str, Query(description="The file's path.", examples=["/memories/notes.md"], min_length=1, max_length=MAX_PATH)
+    str,
+    Query(
+        description="The file's path.",
+        examples=["/memories/notes.md"],
+        min_length=1,
+        max_length=MAX_PATH,
+        json_schema_extra=PATH,
+    ),
+]
+Directory = Annotated[
+    str,
+    Query(description="The files below it.", min_length=1, max_length=MAX_PATH, json_schema_extra=DIRECTORY),
 ]
 Version = Annotated[int | None, Query(description="The version that was read.", ge=1, le=2**31 - 1)]
 
@@ -26,7 +38,7 @@ def list_files(
     request: Request,
     response: Response,
     memory: Reading,
-    directory: Annotated[str, Query(description="The files below it.", min_length=1, max_length=MAX_PATH)] = "/",
+    directory: Directory = "/",
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[FileEntry]:
@@ -72,7 +84,7 @@ def delete_file(memory: Writing, path: Path, expected_version: Version = None) -
     return memory.files.delete(path, expected_version=expected_version)
 
 
-@router.get("/{id}")
+@router.get("/{id:int}")
 def get_file(memory: Reading, id: RowId) -> File:
     """Read the file of an id, such as that of a hit."""
     return memory.files.get(id)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.graph import Direction
+from memgpt.graph import Direction, entities
 from memgpt.graph.traversal import FAN_OUT, MOST_HOPS, Cost
 from memgpt.models import Entity, Fact, GraphOverview, Neighbourhood, Path
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.json_types import MOST, EntityName, Moment
+from memgpt.server.api.patterns import VISIBLE
 
 MOST_DRAWN: Final = 5000
 """Entities of one answer."""
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["graph"], route_class=IdempotentRoute)
 
-Name = Annotated[str | None, Query(min_length=1, max_length=1000)]
-ValidAt = Annotated[datetime | None, Query(description="Only what was true then.")]
-KnownAt = Annotated[datetime | None, Query(description="As it was known then.")]
+Name = Annotated[str | None, Query(min_length=1, max_length=entities.MAX_NAME, json_schema_extra={"pattern": VISIBLE})]
+ValidAt = Annotated[Moment | None, Query(description="Only what was true then.")]
+KnownAt = Annotated[Moment | None, Query(description="As it was known then.")]
 Ended = Annotated[bool, Query(description="Also what had ended by `valid_at`.")]
-Types = Annotated[list[str] | None, Query(description="Only facts of these types.", max_length=100)]
-Weight = Annotated[float | None, Query(description="Only facts of at least this weight.")]
+Types = Annotated[list[EntityName] | None, Query(description="Only facts of these types.", max_length=100)]
+Weight = Annotated[float | None, Query(description="Only facts of at least this weight.", ge=-MOST, le=MOST)]
 End = Annotated[int, Query(description="The id of one end.", ge=1, le=2**63 - 1)]
 
 
@@ -53,19 +54,19 @@ def add_entity(memory: Writing, body: bodies.EntityCreate) -> Entity:
     return memory.graph.add_entity(fields.pop("name"), fields.pop("type", "thing"), **fields)
 
 
-@router.get("/entities/{id}")
+@router.get("/entities/{id:int}")
 def get_entity(memory: Reading, id: RowId) -> Entity:
     """One entity."""
     return memory.graph.get(id)
 
 
-@router.patch("/entities/{id}")
+@router.patch("/entities/{id:int}")
 def update_entity(memory: Writing, id: RowId, body: bodies.EntityUpdate) -> Entity:
     """Change what is given and keep the rest."""
     return memory.graph.update(id, **body.sent())
 
 
-@router.delete("/entities/{id}", status_code=204)
+@router.delete("/entities/{id:int}", status_code=204)
 def delete_entity(memory: Writing, id: RowId) -> None:
     """Remove an entity and every fact about it; undo brings them back."""
     memory.graph.delete(id)
@@ -107,19 +108,19 @@ def add_fact(memory: Writing, body: bodies.FactCreate) -> Fact:
     return memory.graph.add_fact(fields.pop("source"), fields.pop("type"), fields.pop("target"), **fields)
 
 
-@router.get("/facts/{id}")
+@router.get("/facts/{id:int}")
 def get_fact(memory: Reading, id: RowId) -> Fact:
     """Return one fact."""
     return memory.graph.fact(id)
 
 
-@router.post("/facts/{id}/retract")
+@router.post("/facts/{id:int}/retract")
 def retract_fact(memory: Writing, id: RowId) -> Fact:
     """Retract a fact from now on; it stays, and no search finds it any more."""
     return memory.graph.retract_fact(id)
 
 
-@router.delete("/facts/{id}", status_code=204)
+@router.delete("/facts/{id:int}", status_code=204)
 def delete_fact(memory: Writing, id: RowId) -> None:
     """Remove a fact; undo brings it back."""
     memory.graph.delete_fact(id)

@@ -13,8 +13,9 @@ from memgpt.jobs import Jobs
 from memgpt.jobs.store import JobFile
 from memgpt.models import Job, JobStatus
 from memgpt.server.api import bodies, event_stream, pages
-from memgpt.server.api.callers import AgentId, AnyCaller, ReadingJobs, RowId, WritingJobs, allow
+from memgpt.server.api.callers import AgentOrEvery, AnyCaller, ReadingJobs, RowId, WritingJobs, allow
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.json_types import FormObject
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["jobs"], route_class=IdempotentRoute)
 
@@ -26,18 +27,18 @@ _LOCATION: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _asking(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, body: bodies.JobCreate) -> Jobs:
+def _asking(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentOrEvery, body: bodies.JobCreate) -> Jobs:
     """Whoever may not ask for such work is refused before anything is written."""
     allow(caller, agent_id, body.kind)
     return jobs
 
 
-def _asking_with_files(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, kind: FileKind) -> Jobs:
+def _asking_with_files(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentOrEvery, kind: FileKind) -> Jobs:
     allow(caller, agent_id, kind)
     return jobs
 
 
-def _changing(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentId, id: RowId) -> Jobs:
+def _changing(jobs: WritingJobs, caller: AnyCaller, agent_id: AgentOrEvery, id: RowId) -> Jobs:
     allow(caller, agent_id, jobs.get(id).kind)
     return jobs
 
@@ -75,7 +76,7 @@ def add_job_with_files(
     response: Response,
     files: Files,
     kind: FileKind,
-    arguments: Annotated[str, Form(description="The arguments, as a JSON object.", max_length=10_000)] = "{}",
+    arguments: Annotated[FormObject, Form(description="The arguments, as a JSON object.")] = "{}",
 ) -> Job:
     """Ask for work on files: `ingest` keeps documents, `import` a transcript, `import-agent` an exported agent (for an
     admin key)."""
@@ -87,7 +88,7 @@ def add_document_files(
     jobs: WritingJobs,
     response: Response,
     files: Files,
-    metadata: Annotated[str, Form(description="Of each document, as a JSON object.", max_length=10_000)] = "{}",
+    metadata: Annotated[FormObject, Form(description="Of each document, as a JSON object.")] = "{}",
 ) -> Job:
     """Upload documents (PDF, Office, HTML, EPUB, e-mail, Markdown, plain text, CSV): always a job of kind `ingest`.
     A file's name is the document's source: sent again with another content, it replaces the chunks that changed."""
@@ -95,27 +96,27 @@ def add_document_files(
     return _added(response, jobs.add("ingest", fields, read_files(files)))
 
 
-@router.get("/jobs/{id}")
+@router.get("/jobs/{id:int}")
 def get_job(jobs: ReadingJobs, id: RowId) -> Job:
     """One job: how far it is, and how it ended."""
     return jobs.get(id)
 
 
-@router.post("/jobs/{id}/cancel")
+@router.post("/jobs/{id:int}/cancel")
 def cancel_job(jobs: ChangingJobs, id: RowId) -> Job:
     """One that waits is cancelled now; one that runs at its next step, and what it did so far stays. For who may ask
     for such work."""
     return jobs.cancel(id)
 
 
-@router.post("/jobs/{id}/retry", status_code=202, responses=_LOCATION)
+@router.post("/jobs/{id:int}/retry", status_code=202, responses=_LOCATION)
 def retry_job(jobs: ChangingJobs, id: RowId, response: Response) -> Job:
     """Ask again for work that failed or was cancelled, as a new job. What read files is asked for with them anew."""
     return _added(response, jobs.retry(id))
 
 
 @router.get(
-    "/jobs/{id}/events",
+    "/jobs/{id:int}/events",
     response_model=None,
     responses={
         200: {"content": {event_stream.EVENT_STREAM: {}}, "description": "Events `job`: the job, as it changes."}

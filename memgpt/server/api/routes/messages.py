@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,6 +13,8 @@ from memgpt.scope.batches import Problem
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.json_types import Moment
+from memgpt.server.api.patterns import VISIBLE
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/messages", tags=["messages"], route_class=IdempotentRoute)
 
@@ -31,11 +32,11 @@ def list_messages(
     request: Request,
     response: Response,
     memory: Reading,
-    session: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    session: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
     roles: Annotated[list[Role] | None, Query()] = None,
-    intent: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    intent: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Message]:
@@ -59,7 +60,10 @@ def append_message(memory: Writing, body: bodies.MessageCreate) -> Message:
 @router.delete("", status_code=204)
 def delete_session(
     memory: Writing,
-    session: Annotated[str, Query(description="The conversation.", min_length=1, max_length=1000)],
+    session: Annotated[
+        str,
+        Query(description="The conversation.", min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE}),
+    ],
 ) -> None:
     """Remove a whole conversation; undo brings it back."""
     memory.messages.delete_session(session)
@@ -83,19 +87,19 @@ def list_sessions(
     return pages.page(request, response, rows, limit, lambda row: pages.written(name=row.session))
 
 
-@router.get("/{id}")
+@router.get("/{id:int}")
 def get_message(memory: Reading, id: RowId) -> Message:
     """One message."""
     return memory.messages.get(id)
 
 
-@router.patch("/{id}")
+@router.patch("/{id:int}")
 def update_message(memory: Writing, id: RowId, body: bodies.MessageUpdate) -> Message:
     """Change what is given and keep the rest."""
     return memory.messages.update(id, **body.sent())
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/{id:int}", status_code=204)
 def delete_message(memory: Writing, id: RowId) -> None:
     """Remove one message; undo brings it back."""
     memory.messages.delete(id)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from memgpt.config import NO_MODEL, OFFLINE_MODEL
-from memgpt.embeddings.catalog import find
-from memgpt.errors import InputError, MissingExtraError
+from memgpt.config import NO_MODEL
+from memgpt.embeddings.catalog import shortens
+from memgpt.errors import InputError, MissingExtraError, NoModelError
 from memgpt.models import Json
 from memgpt.server.api.bodies import Body
 from memgpt.server.api.callers import AnyCaller, TheService
-from memgpt.server.api.json_types import NUMBER
+from memgpt.server.api.json_types import NUMBER, described
 from memgpt.server.api.prompting import AgentHeader, BudgetHeader, SessionHeader, upstream_of
 from memgpt.server.protocols import openai_chat, openai_errors, openai_responses, token_ids
 from memgpt.server.protocols.relay import Dialect, relay
@@ -74,7 +74,9 @@ class ResponseRequest(BaseModel):
     user: Annotated[str | None, Field(max_length=255)] = None
 
 
-Tokens = Annotated[list[Annotated[int, Field(ge=0), NUMBER]], Field(min_length=1)]
+MOST_ID: Final = 100_255
+"""Of the tokenizer of OpenAI's embedding models; others, which a request may name, have more."""
+Tokens = Annotated[list[Annotated[int, Field(ge=0), described(maximum=MOST_ID), NUMBER]], Field(min_length=1)]
 
 
 class EmbeddingRequest(Body):
@@ -149,14 +151,14 @@ def create_embeddings(service: TheService, caller: AnyCaller, body: EmbeddingReq
     """Embeddings by the memory's own model, in OpenAI's shape."""
     caller.require("read")
     if service.embedder.name == NO_MODEL:
-        return openai_errors.response(503, "no embedding model is configured: the caller brings the vectors")
+        raise NoModelError("no embedding model is configured: the caller brings the vectors")
     try:
         written = token_ids.texts(body.input, body.model or "")
     except (InputError, MissingExtraError) as error:
         return openai_errors.response(400, str(error), param="input", code="invalid_token_ids")
     vectors = np.asarray(service.embedder.embed(written, purpose="document"), dtype=np.float32)
     if body.dimensions is not None and body.dimensions != vectors.shape[1]:
-        if body.dimensions > vectors.shape[1] or not _shortens(service.embedder.name):
+        if body.dimensions > vectors.shape[1] or not shortens(service.embedder.name):
             detail = f"the model {service.embedder.name} gives {vectors.shape[1]} dimensions, not {body.dimensions}"
             return openai_errors.response(400, detail, param="dimensions", code="invalid_dimensions")
         vectors = _shortened(vectors, body.dimensions)
@@ -173,12 +175,6 @@ def create_embeddings(service: TheService, caller: AnyCaller, body: EmbeddingReq
     ]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return JSONResponse({"object": "list", "data": data, "model": service.embedder.name, "usage": usage})
-
-
-def _shortens(name: str) -> bool:
-    """Tell whether the beginnings of a model's vectors are vectors too (Matryoshka)."""
-    entry = find(name)
-    return name == OFFLINE_MODEL or (entry is not None and entry.shortens)
 
 
 def _shortened(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:

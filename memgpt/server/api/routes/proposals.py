@@ -11,6 +11,7 @@ from memgpt.models import Proposal, ProposalKind, ProposalStatus
 from memgpt.server.api import pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
+from memgpt.server.api.patterns import VISIBLE
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/proposals", tags=["proposals"], route_class=IdempotentRoute)
 
@@ -22,7 +23,12 @@ def list_proposals(
     memory: Reading,
     status: ProposalStatus | None = None,
     kind: ProposalKind | None = None,
-    about: Annotated[str | None, Query(description="The row: `entity:4`.", min_length=1, max_length=1000)] = None,
+    about: Annotated[
+        str | None,
+        Query(
+            description="The row: `entity:4`.", min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE}
+        ),
+    ] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Proposal]:
@@ -38,25 +44,25 @@ def propose_merges(memory: Writing) -> Sequence[Proposal]:
     return memory.graph.propose_merges()
 
 
-@router.get("/{id}")
+@router.get("/{id:int}")
 def get_proposal(memory: Reading, id: RowId) -> Proposal:
     """One proposal: why it is made, and what it would do."""
     return memory.proposals.get(id)
 
 
-@router.post("/{id}/apply")
+@router.post("/{id:int}/apply")
 def apply_proposal(memory: Writing, id: RowId) -> Proposal:
     """Do what is proposed, as one change in one transaction. 409 where what it is about was changed since."""
     return memory.proposals.apply(id)
 
 
-@router.post("/{id}/reject")
+@router.post("/{id:int}/reject")
 def reject_proposal(memory: Writing, id: RowId) -> Proposal:
     """Decide against a proposal; the same is never proposed again."""
     return memory.proposals.reject(id)
 
 
-@router.post("/{id}/revert")
+@router.post("/{id:int}/revert")
 def revert_proposal(memory: Writing, id: RowId) -> Proposal:
     """Take back what applying did. 409 where one of its rows was changed later."""
     return memory.proposals.revert(id)

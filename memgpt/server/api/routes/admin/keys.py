@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
+from memgpt import validation
 from memgpt.models import Key, Permission
 from memgpt.server.api import bodies, pages
-from memgpt.server.api.json_types import NUMBER, Moment
+from memgpt.server.api.json_types import NUMBER, Moment, described
+from memgpt.server.api.patterns import AGENT_PATTERN, STORABLE
 from memgpt.server.api.routes.admin.operating import Operating
 from memgpt.server.keys import NewKey
 from memgpt.server.keys_store import AuditFilter, AuditLine
 
 router = APIRouter()
 
-KeyId = Annotated[str, Path(description="The key's id.", examples=["0123456789ab"], max_length=100)]
+KeyId = Annotated[str, Path(description="The key's id.", examples=["0123456789ab"], pattern="^[0-9a-f]{12}$")]
+
+
+AgentPattern = Annotated[str, Field(min_length=1, max_length=validation.MAX_AGENT_ID), described(pattern=AGENT_PATTERN)]
 
 
 class KeyCreate(bodies.Body):
@@ -27,10 +32,10 @@ class KeyCreate(bodies.Body):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"name": "travel", "agents": ["travel-*"]}]}
     )
-    name: Annotated[str, Field(max_length=1000)] = ""
+    name: Annotated[str, Field(max_length=1000), described(pattern=STORABLE)] = ""
     permissions: Annotated[Sequence[Permission], Field(min_length=1, max_length=4)] = ("read", "write")
     """None that the asking key has not."""
-    agents: Annotated[list[bodies.Name], Field(min_length=1, max_length=1000)]
+    agents: Annotated[list[AgentPattern], Field(min_length=1, max_length=1000)]
     """Exact names, or beginnings that end in `*`; `*` alone is all."""
     requests_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000), NUMBER] = None
     expires_at: Moment | None = None
@@ -76,11 +81,13 @@ def list_audit(
     request: Request,
     response: Response,
     operations: Operating,
-    key_id: Annotated[str | None, Query(description="Only of this key.", max_length=100)] = None,
-    agent_id: Annotated[str | None, Query(description="Only about this agent.", max_length=255)] = None,
+    key_id: Annotated[str | None, Query(description="Only of this key.", pattern="^[0-9a-f]{12}$")] = None,
+    agent_id: Annotated[
+        str | None, Query(description="Only about this agent.", max_length=255, json_schema_extra={"pattern": STORABLE})
+    ] = None,
     refused: Annotated[bool | None, Query(description="Only what was refused, or only what was not.")] = None,
-    since: Annotated[datetime | None, Query(description="Only from then on.")] = None,
-    until: Annotated[datetime | None, Query(description="Only before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Only from then on.")] = None,
+    until: Annotated[Moment | None, Query(description="Only before then.")] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[AuditLine]:
