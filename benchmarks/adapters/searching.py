@@ -57,7 +57,8 @@ class Searching:
 
     def _find_backends(self) -> None:
         rows = self._own.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
         )
         self._backends = [Path(f"/proc/{pid}/schedstat") for (pid,) in rows.fetchall()]
 

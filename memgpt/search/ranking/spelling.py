@@ -15,7 +15,7 @@ SHORTEST: Final = 5
 LONGEST: Final = 24
 PIECE: Final = 4.5
 """Letters that the pieces of a word have on average, if it is a word as it is: 2% of mistyped words have as many, and
-three in five others. Both are measured by ``benchmarks/misspelling.py``."""
+two in three others. Both are measured by ``benchmarks/misspelling.py``."""
 MOST: Final = 3
 """Words of a query that are looked for."""
 
