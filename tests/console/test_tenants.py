@@ -89,8 +89,10 @@ def test_no_page_tells_of_another_tenant(
             answer = own.client.post(path, data={"token": own.token}, files=sent, headers=SAME_ORIGIN)
         else:
             answer = own.client.post(path, data=fields, headers=SAME_ORIGIN)
-        typed = [fields["a"]] if path.endswith("/compare") else []
-        assert JEWEL not in answer.text or (typed and answer.text.count(JEWEL) <= 2), path
+        text = answer.text
+        if path.endswith("/compare"):  # it shows what was typed, and hits lead to where that is marked
+            text = text.replace(f'value="{JEWEL}"', "").replace(f"q={JEWEL}#", "")
+        assert JEWEL not in text, path
         assert answer.status_code < 500, path
         if filtered and agent == THEIRS and "{agent}" in route.path and "{agent}/undo" not in route.path:
             assert answer.status_code in (404, 422), path
