@@ -635,10 +635,12 @@ LEFT JOIN session_frequencies f_ ON f_.session = c.session
 CROSS JOIN statistics s_
 
 -- session_of --
--- What a memory says of the conversation or the source it is from.
+-- What a memory says of the conversation or the source it is from; most say nothing.
 coalesce(
-    m.metadata ->> 'session', m.metadata ->> 'session_id', m.metadata ->> 'conversation', m.metadata ->> 'conversation_id',
-    m.metadata ->> 'thread_id', m.metadata ->> 'chat_id', m.metadata ->> 'run_id', m.source, m.metadata ->> 'source')
+    CASE WHEN m.metadata <> '{}' THEN coalesce(
+        m.metadata ->> 'session', m.metadata ->> 'session_id', m.metadata ->> 'conversation', m.metadata ->> 'conversation_id',
+        m.metadata ->> 'thread_id', m.metadata ->> 'chat_id', m.metadata ->> 'run_id') END,
+    m.source, m.metadata ->> 'source')
 
 -- in_sessions --
 -- The neighbours of what the arms find are candidates up to two turns away; the words of whole sessions.
