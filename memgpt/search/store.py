@@ -393,7 +393,7 @@ def _completed(
 
 def _piece(name: str, kind: Kind, sessions: bool) -> bytes:
     """Return what the file says of a kind, with neighbours where they are wanted, or of all."""
-    own = f"{kind}_{name}_beside" if sessions else ""
-    own = own if own in SQL else f"{kind}_{name}"
-    piece: bytes = getattr(SQL, own if own in SQL else name)
-    return piece
+    own, beside = f"{kind}_{name}", f"{kind}_{name}_beside"
+    if sessions and beside in SQL:
+        return bytes(getattr(SQL, f"{kind}_{name}_beside"))
+    return bytes(getattr(SQL, own if own in SQL else name))
