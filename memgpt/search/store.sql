@@ -20,7 +20,7 @@ SELECT
     (SELECT max(id) FROM kg_relationships WHERE agent_id = %(agent_id)s::text) AS fact_last,
     (SELECT max(id) FROM store_items WHERE agent_id = %(agent_id)s::text) AS item_last,
     (SELECT max(id) FROM file_chunks WHERE agent_id = %(agent_id)s::text) AS file_last,
-    (SELECT cardinality(languages) FROM agents WHERE agent_id = %(agent_id)s::text) AS languages
+    (SELECT cardinality(languages) FROM agents WHERE agent_id = %(agent_id)s::text LIMIT 1) AS languages
 
 -- rows_now --
 -- Embedded rows of a kind: those that were known, and those with a later id than any of them.

@@ -20,7 +20,7 @@ ONE_SUBJECT: Final = 0.6
 """Share of the shorter one's words that another has or comes near to, from which both are about one thing
 (``benchmarks/standing.py``)."""
 
-_END: Final = re.compile(r"[.!?…]++(?=\s|$)|[\n。！？]++")
+_END: Final = re.compile(r"(?<![.!?…])[.!?…]++(?=\s|$)|[\n。！？]++")
 _QUESTION: Final = ("?", "？", "؟")
 _DAY: Final = re.compile(r"\A(\d{4}-\d\d-\d\d): ")
 

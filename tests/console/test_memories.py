@@ -62,7 +62,7 @@ def test_a_filter_follows_what_is_typed(tab: Tab, memory: Memory) -> None:
     tab.is_accessible()
     page.get_by_text("Supersede", exact=True).first.click()
     page.get_by_label("The text that replaces it").fill("The flight leaves at noon.")
-    page.get_by_role("button", name="Supersede").click()
+    page.get_by_role("button", name="Supersede", exact=True).click()
     page.get_by_text(f"Superseded memory {twin.id}").wait_for()
     tab.ready()
     page.keyboard.press("u")

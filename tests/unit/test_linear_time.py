@@ -8,6 +8,7 @@ import gc
 import importlib
 import pkgutil
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -23,7 +24,7 @@ import memgpt
 from memgpt.blocks import edits
 from memgpt.blocks.lines.line_matching import LineMatcher
 from memgpt.documents.formats import chunking
-from memgpt.errors import InputError
+from memgpt.errors import InputError, MissingExtraError
 from memgpt.graph import name_similarity
 from memgpt.llm import fences
 from memgpt.messages.speaker import prefix
@@ -87,9 +88,17 @@ PIECES = [
 
 
 def modules() -> Iterator[str]:
-    for module in pkgutil.walk_packages([str(PACKAGE)], "memgpt."):
+    """Names of all modules but those of kits that are not installed: these are measured where their kits are."""
+    for module in pkgutil.walk_packages([str(PACKAGE)], "memgpt.", onerror=_is_of_a_kit):
         if not module.name.endswith("__main__"):
-            yield module.name
+            with contextlib.suppress(MissingExtraError):
+                importlib.import_module(module.name)
+                yield module.name
+
+
+def _is_of_a_kit(name: str) -> None:
+    if not isinstance(sys.exception(), MissingExtraError):
+        raise
 
 
 def patterns() -> dict[str, re.Pattern[Any]]:

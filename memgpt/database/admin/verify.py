@@ -23,7 +23,7 @@ from memgpt.errors import DatabaseError, MigrationError
 
 SQL = queries.beside(__name__)
 
-_INDEX = re.compile(r"CREATE\s++(?:UNIQUE\s++)?INDEX\s++(?P<name>\w++)", re.IGNORECASE)
+_INDEX = re.compile(r"CREATE\s++(?:UNIQUE\s++)?INDEX\s++(?P<name>\w++)\s++ON\s++(?P<table>\w++)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -160,7 +160,9 @@ def _undone(applied: list[Migration], live: dict[Key, Object]) -> list[Drift]:
     seen: set[str] = set()
     drifts = []
     for migration in applied:
-        created = {*migration.tables, *(m["name"] for s in migration.statements if (m := _INDEX.match(s.text)))} - seen
+        indexes = [m for s in migration.statements if (m := _INDEX.match(s.text))]
+        lost = {m["name"] for m in indexes if m["table"] not in names}  # with their table, which is named by itself
+        created = {*migration.tables, *(m["name"] for m in indexes)} - seen - lost
         seen |= created
         if created and not created & names:
             what = f"{migration.name} is recorded as applied, but nothing of it is there"

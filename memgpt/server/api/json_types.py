@@ -14,7 +14,7 @@ from memgpt.files.paths import MAX_BYTES, MAX_PATH
 from memgpt.graph import entities
 from memgpt.server.api import patterns
 
-_NUMERAL: Final = re.compile(r"[+-]?[0-9_]*\.?[0-9_]*([eE][+-]?[0-9]+)?")
+_NUMERAL: Final = re.compile(r"[+-]?[0-9_]*+(?:\.[0-9_]*+)?+(?:[eE][+-]?[0-9]++)?+")
 
 
 def described(**schema: Any) -> Any:
