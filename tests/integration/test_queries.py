@@ -7,6 +7,7 @@ import itertools
 import re
 import typing
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -158,34 +159,32 @@ def test_every_query_is_planned(planner: psycopg.Connection[tuple[object, ...]],
         planner.execute("DEALLOCATE checked")
 
 
+@cache
+def read(path: Path) -> tuple[list[tuple[str, str]], list[ast.ImportFrom]]:
+    """Attributes in a module, each with what it is of, and the imports."""
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    attributes = [(ast.unparse(node.value), node.attr) for node in nodes if isinstance(node, ast.Attribute)]
+    return attributes, [node for node in nodes if isinstance(node, ast.ImportFrom)]
+
+
 def used(module: Path) -> set[str]:
     """Names taken from a module's SQL: in it, and by others as ``module.SQL.name`` or under an imported name."""
     dotted = ".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts)
     names: set[str] = set()
     for other in PACKAGE.rglob("*.py"):
-        tree = ast.parse(other.read_text(encoding="utf-8"))
-        aliases = {"SQL"} if other == module else set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == dotted:
+        attributes, imports = read(other)
+        aliases = {f"{module.stem}.SQL"} | ({"SQL"} if other == module else set())
+        for node in imports:
+            if node.module == dotted:
                 aliases |= {alias.asname or alias.name for alias in node.names if alias.name == "SQL"}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
-                of = ast.unparse(node.value)
-                if of in aliases or of == f"{module.stem}.SQL":
-                    names.add(node.attr)
+        names |= {name for owner, name in attributes if owner in aliases}
     return names
 
 
 def borrowed(module: Path) -> set[str]:
     """Names that others take from a module's SQL, imported under a longer name (``RECORD_SQL.turn``)."""
-    names: set[str] = set()
-    for other in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(other.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute):
-                owner = ast.unparse(node.value)
-                if owner in (f"{module.stem.upper()}_SQL", f"{module.stem}.SQL"):
-                    names.add(node.attr)
-    return names
+    owners = {f"{module.stem.upper()}_SQL", f"{module.stem}.SQL"}
+    return {name for other in PACKAGE.rglob("*.py") for owner, name in read(other)[0] if owner in owners}
 
 
 def patterns(module: Path) -> list[re.Pattern[str]]:
