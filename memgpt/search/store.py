@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +31,6 @@ MOST_TEXTS: Final = 500
 LINKED: Final[Sequence[Kind]] = ("archival", "chunk")
 """What names are taken from."""
 
-_HOLE: Final = re.compile(rb"\{(\w+)\}")
 _LOOKED_UP: Final = {"match": "&&", "match_any": "&&", "named": "@@", "tagged": "@>"}
 """Pieces with a form for requests, by the operator whose place a function takes there."""
 _KEYS: Final = ("match", "match_any", "occurs_match")

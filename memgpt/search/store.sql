@@ -473,9 +473,6 @@ e.name_keys @@ memory_name_query(%(names)s::text[])
 e.id = ANY ((SELECT memory_matching_entity(memory_name_query(%(names)s::text[])))::bigint[])
 
 -- ranked --
-{ranked_alone}
-
--- ranked_alone --
 -- Hybrid search: what the arms find, with everything the ranking needs to know about each, in one statement.
 WITH {arms}
 SELECT '{kind}' AS kind, {hit}, {alone}, NULL::integer AS hops, {terms}, {totals}
@@ -548,10 +545,6 @@ FROM chosen c
 JOIN conversations m ON m.agent_id = %(agent_id)s::text AND m.id = c.id
 LEFT JOIN session_frequencies f_ ON f_.session = m.session
 CROSS JOIN statistics s_
-
--- archival_ranked --
--- As for most kinds, with the session of each: where any is of one, the search is made anew with neighbours.
-{ranked_alone}
 
 -- archival_ranked_beside --
 -- The same for archival memories, of which many were turns: those that say of which session or source they are have
@@ -771,6 +764,7 @@ min(u.distance) = 0 AS found, min(w.session) AS session,
 NULL::text
 
 -- archival_own_session --
+-- Where any memory is of one, the search is made anew with neighbours.
 {session_of}
 
 -- joins --
