@@ -337,16 +337,7 @@ asked AS MATERIALIZED (
          FROM unnest(w.lexemes) AS l (word))::tsquery AS query
     FROM (
         SELECT p.lexemes, min(p.place) AS place
-        FROM (
-            SELECT array_agg(DISTINCT v.lexeme) AS lexemes, v.place
-            FROM (
-                SELECT s.own, t.lexeme, unnest(t.positions) AS place
-                FROM spoken s
-                CROSS JOIN LATERAL unnest(to_tsvector(s.language, memory_bigrams(%(words)s::text))) AS t
-            ) AS v
-            GROUP BY v.place
-            HAVING bool_or(v.own) OR NOT EXISTS (SELECT FROM spoken s WHERE s.own)
-        ) AS p
+        FROM {words_by_place} AS p
         GROUP BY p.lexemes
         ORDER BY min(p.place), p.lexemes
         LIMIT 32
@@ -428,8 +419,7 @@ recent AS (
 )
 
 -- spoken --
--- The languages of the agent's texts, beside the configured one. A word of the query is what each of them makes of it: they
--- count places alike. What is a stop word in the query's own language is none.
+-- The languages of the agent's texts, beside the configured one.
 spoken AS MATERIALIZED (
     SELECT DISTINCT l.name::regconfig AS language, l.name = %(asked_in)s::text AS own
     FROM (
@@ -438,6 +428,18 @@ spoken AS MATERIALIZED (
         SELECT unnest(g.languages) FROM agents g WHERE g.agent_id = %(agent_id)s::text
     ) AS l (name)
 )
+
+-- words_by_place --
+-- A word of the query is what each language makes of it: they count places alike. What is a stop word in the query's own
+-- language is none.
+(SELECT array_agg(DISTINCT v.lexeme) AS lexemes, v.place
+ FROM (
+    SELECT s.own, t.lexeme, unnest(t.positions) AS place
+    FROM spoken s
+    CROSS JOIN LATERAL unnest(to_tsvector(s.language, memory_bigrams(%(words)s::text))) AS t
+ ) AS v
+ GROUP BY v.place
+ HAVING bool_or(v.own) OR NOT EXISTS (SELECT FROM spoken s WHERE s.own))
 
 -- own --
 m.agent_id = %(agent_id)s::text

@@ -27,6 +27,7 @@ from memgpt.history import store as history
 from memgpt.items import store as items
 from memgpt.models import Kind
 from memgpt.search import store as search
+from memgpt.search.spans import store as spans
 
 PACKAGE = Path(__file__).parents[2] / "memgpt"
 FILES = [file for file in sorted(PACKAGE.rglob("*.sql")) if "migrations" not in file.parts]
@@ -118,6 +119,7 @@ def completed() -> Iterator[object]:
         written = compose_partly(template, incoming=items.SQL.incoming).decode()
         yield pytest.param(written, id=f"items.{len(template)}")
     yield pytest.param(search._linked().decode(), id="search.linked_completed")
+    yield pytest.param(spans._marked().decode(), id="spans.marked_completed")
     remember = store._remember(DIMENSIONS).replace(b"{guard}", single_statement.SQL.guard)
     yield pytest.param(remember.decode(), id="archival.remember_completed")
     yield pytest.param(store._alike(DIMENSIONS).decode(), id="archival.alike_completed")

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from memgpt.database import languages, queries
+from memgpt.search.store import SQL as SEARCH
 
 SQL = queries.beside(__name__)
 
@@ -34,5 +35,10 @@ class SpansStore:
             "texts": [text for _, _, text in rows],
             "marks": f"HighlightAll=true, StartSel={marks[0]}, StopSel={marks[1]}",
         }
-        answer = self._connection.execute(SQL.marked, parameters).fetchall()
+        answer = self._connection.execute(_marked(), parameters).fetchall()
         return (answer[0][0], [marked for _, marked in answer]) if answer else ((), ())
+
+
+def _marked() -> bytes:
+    """Read the query as a search does."""
+    return queries.compose(SQL.marked, spoken=SEARCH.spoken, words_by_place=SEARCH.words_by_place)

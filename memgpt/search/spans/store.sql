@@ -2,29 +2,15 @@
 -- Some texts of rows with marks around the words that a query has, by the language of each row: the query's words are what
 -- every language of the agent makes of them, without the stop words of its own, as in a search. Answers with those words, and
 -- with the texts that have any.
-WITH spoken AS MATERIALIZED (
-    SELECT DISTINCT l.name::regconfig AS language, l.name = %(asked_in)s::text AS own
-    FROM (
-        SELECT %(language)s::text
-        UNION ALL
-        SELECT unnest(g.languages) FROM agents g WHERE g.agent_id = %(agent_id)s::text
-    ) AS l (name)
-),
+WITH {spoken},
 asked AS MATERIALIZED (
     SELECT
         array_agg(DISTINCT w.lexeme) AS lexemes,
         string_agg(
             DISTINCT '''' || replace(replace(w.lexeme, E'\\', E'\\\\'), '''', '''''') || '''', ' | ')::tsquery AS query
     FROM (
-        SELECT unnest(array_agg(v.lexeme)) AS lexeme
-        FROM (
-            SELECT s.own, t.lexeme, unnest(t.positions) AS place
-            FROM spoken s
-            CROSS JOIN LATERAL unnest(to_tsvector(s.language, memory_bigrams(%(words)s::text))) AS t
-        ) AS v
-        GROUP BY v.place
-        HAVING bool_or(v.own) OR NOT EXISTS (SELECT FROM spoken s WHERE s.own)
-        ORDER BY v.place
+        SELECT unnest(p.lexemes) AS lexeme FROM {words_by_place} AS p
+        ORDER BY p.place
         LIMIT 200
     ) AS w
 )
