@@ -358,7 +358,8 @@ class Search:
         """Search with the numbers of rows that are known: they decide how many candidates to look at.
 
         The statement counts what has come since, so that it is known for the next search. Where there is much more than
-        the search was made for, all is counted anew, and the search repeated.
+        the search was made for, all is counted anew, and the search repeated; where there are languages or sessions
+        that it was not made for, it is repeated with what it told.
         """
         with self._scope.database.caches.using(self._scope.agent_id, KnownCounts, KnownCounts) as cached:
             before = cached.counts or self._recounted(cached.sessions)
@@ -368,10 +369,10 @@ class Search:
             now = Counts(rows, last, counts.languages, before.sessions or counts.sessions)
             if not self._scope.in_transaction:  # or what was counted may be rolled back
                 cached.take(before, now)
-            outgrown = any(count > MUCH_MORE * before.rows[kind] + FEW for kind, count in rows.items())
-            unforeseen = (now.languages and not before.languages) or (now.sessions and not before.sessions)
-            if outgrown or unforeseen:
+            if any(count > MUCH_MORE * before.rows[kind] + FEW for kind, count in rows.items()):
                 answer = search(self._recounted(now.sessions))
+            elif (now.languages and not before.languages) or (now.sessions and not before.sessions):
+                answer = search(now)
         return answer
 
     def _recounted(self, sessions: bool) -> Counts:
