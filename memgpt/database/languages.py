@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgpt.config import AUTOMATIC
+from memgpt.database import queries
+
+SQL = queries.beside(__name__)
 
 DEFAULT: Final = "english"
 """Where nothing tells."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from memgpt.database import queries
+from memgpt.database import languages, queries
 from memgpt.database.driver import Connection
 
 SQL = queries.beside(__name__)
@@ -15,7 +15,7 @@ SQL = queries.beside(__name__)
 def guarded(statement: bytes, connection: psycopg.Connection[Any], *, noting: bool = False) -> bytes:
     """Return the statement with its ``{guard}``: CTEs ``model`` (the active one) and ``current``, which is empty where
     the statement names another. ``noting`` notes languages of the agent, unless agents' rows are distributed."""
-    own_row = SQL.own_row_noting if noting else SQL.own_row
+    own_row = queries.compose(SQL.own_row_noting, note=languages.SQL.note) if noting else SQL.own_row
     guard = SQL.guarded_before if _distributed(connection) else queries.compose_partly(SQL.guard, own_row=own_row)
     return queries.compose_partly(statement, guard=guard)
 

@@ -13,15 +13,13 @@ current AS MATERIALIZED (
 agent AS (INSERT INTO agents (agent_id) SELECT %(agent_id)s::text FROM current ON CONFLICT DO NOTHING)
 
 -- own_row_noting --
--- With the languages in which searches have to be made, where texts are in others than the default one. Only a new one is a write.
+-- With the languages in which searches have to be made, where texts are in others than the default one.
 agent AS (
     INSERT INTO agents (agent_id, languages) SELECT %(agent_id)s::text, %(noted)s::text[] FROM current ON CONFLICT DO NOTHING
 ),
 noted AS (
-    UPDATE agents g
-    SET languages = ARRAY(SELECT DISTINCT l.name FROM unnest(g.languages || %(noted)s::text[]) AS l (name) ORDER BY l.name)
-    FROM current
-    WHERE g.agent_id = %(agent_id)s::text AND NOT g.languages @> %(noted)s::text[]
+    {note}
+    AND EXISTS (SELECT FROM current)
 )
 
 -- guarded_before --

@@ -98,6 +98,6 @@ def _set(
     connection: psycopg.Connection[Any], table: EmbeddedTable, agent: str, others: list[tuple[int, str, object]]
 ) -> int:
     ids, owns, hashes = (list(column) for column in zip(*others, strict=True))
-    connection.execute(SQL.note, {"agent_id": agent, "languages": sorted({*owns})})
+    connection.execute(languages.SQL.note, {"agent_id": agent, "noted": languages.noted(owns)})
     parameters = {"agent_id": agent, "language": languages.DEFAULT, "ids": ids, "owns": owns, "hashes": hashes}
     return connection.execute(table.compose(SQL.set_languages), parameters).rowcount

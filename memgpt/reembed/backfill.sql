@@ -22,9 +22,5 @@ UPDATE {table} m SET language = n.own
 FROM unnest(%(ids)b::bigint[], %(owns)b::text[], %(hashes)b::uuid[]) AS n (row_id, own, hash)
 WHERE m.agent_id = %(agent_id)s::text AND m.id = n.row_id AND m.language = %(language)s::text AND md5({text})::uuid = n.hash
 
--- note --
-UPDATE agents SET languages = ARRAY(SELECT DISTINCT l.name FROM unnest(languages || %(languages)s::text[]) AS l (name) ORDER BY l.name)
-WHERE agent_id = %(agent_id)s::text AND NOT languages @> %(languages)s::text[]
-
 -- read --
 UPDATE agents SET languages_read = true WHERE agent_id = %(agent_id)s::text

@@ -58,7 +58,8 @@ class AgentScope:
     def note_languages(self, connection: Connection, names: Iterable[str]) -> None:
         """Have the agent's searches look for texts in these, beside those in the default one."""
         if others := languages.noted(names):
-            connection.execute(SQL.note_languages, {"agent_id": self.agent_id, "languages": others})
+            statement = queries.compose(SQL.note_languages, note=languages.SQL.note)
+            connection.execute(statement, {"agent_id": self.agent_id, "noted": others})
 
     @property
     def agent_id(self) -> str:

@@ -16,9 +16,7 @@ agent AS (INSERT INTO agents (agent_id) VALUES (%(agent_id)s::text) ON CONFLICT 
 SELECT name, dimensions FROM model
 
 -- note_languages --
--- Languages that the agent has texts in: searches are in all of them, beside the configured one. Only a new one is a write.
 WITH agent AS (
-    INSERT INTO agents (agent_id, languages) VALUES (%(agent_id)s::text, %(languages)s::text[]) ON CONFLICT DO NOTHING
+    INSERT INTO agents (agent_id, languages) VALUES (%(agent_id)s::text, %(noted)s::text[]) ON CONFLICT DO NOTHING
 )
-UPDATE agents SET languages = ARRAY(SELECT DISTINCT l.name FROM unnest(languages || %(languages)s::text[]) AS l (name) ORDER BY l.name)
-WHERE agent_id = %(agent_id)s::text AND NOT languages @> %(languages)s::text[]
+{note}
