@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import ResourceUpdatedNotification
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from memgpt import Memory
@@ -315,3 +317,37 @@ def test_the_bridge_subscribes_again_when_the_service_comes_back(dsn: str, ann: 
                 assert await first(updates) == HUMAN
 
         anyio.run(run)
+
+
+def test_the_bridge_goes_on_where_another_process_does_not_know_its_new_session(keyless: Service, ann: Memory) -> None:
+    """The service is several processes; after the first subscription the others come to one without the session."""
+    ann.core["human"].append("Ann")
+    app = app_of(keyless)
+    subscriptions = count()
+
+    async def balanced(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            body = await Request(scope, receive).body()
+            if b"resources/subscribe" in body and next(subscriptions):
+                unknown = {b"mcp-session-id": b"of-another-process"}
+                scope["headers"] = [(name, unknown.get(name, value)) for name, value in scope["headers"]]
+            again = iter([{"type": "http.request", "body": body}])
+            await app(scope, replaying(again, receive), send)
+        else:
+            await app(scope, receive, send)
+
+    def replaying(messages: Iterator[Any], receive: Any) -> Any:
+        async def replay() -> Any:
+            return next(messages, None) or await receive()
+
+        return replay
+
+    async def run(address: str) -> None:
+        async with subscribed(lambda: bridged("--connect", address, "--agent", "ann"), LEGACY, HUMAN) as (client, _):
+            with anyio.fail_after(30), pytest.raises(MCPError):
+                await client.subscribe_resource("memory://blocks/context")
+            assert (await client.list_resources()).resources
+
+    app.state.stopping = lambda: False
+    with served(balanced) as address:  # type: ignore[arg-type]
+        anyio.run(run, address)

@@ -95,16 +95,15 @@ class Remote:
             MemgptError: the service is away, refused it, or broke off.
         """
         session = self.session
-        for attempt in (1, 2):
-            async with self._sent("POST", message) as response:
-                if attempt == 1 and session and response.status_code == 404 and message.get("method") != "initialize":
-                    await response.aread()
-                    await self.renew(session)
-                    continue
-                async for reply in self._replies(response):
-                    self._note(message, reply, response)
+        async with self._sent("POST", message) as response:
+            if not (session and response.status_code == 404 and message.get("method") != "initialize"):
+                async for reply in self._answer(message, response):
                     yield reply
                 return
+            await response.aread()
+        await self.renew(session)
+        async for reply in self._once(message):
+            yield reply
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[Message] | None]:
@@ -135,8 +134,18 @@ class Remote:
                 for n, uri in enumerate(sorted(self.subscribed))
             ]
             for message in (self._greeting, ready, *wanted):
-                async for _ in self.exchange(message):
+                async for _ in self._once(message):  # another process may not know the new one: once is enough
                     pass
+
+    async def _once(self, message: Message) -> AsyncIterator[Message]:
+        async with self._sent("POST", message) as response:
+            async for reply in self._answer(message, response):
+                yield reply
+
+    async def _answer(self, message: Message, response: httpx2.Response) -> AsyncIterator[Message]:
+        async for reply in self._replies(response):
+            self._note(message, reply, response)
+            yield reply
 
     async def close(self) -> None:
         """End the session."""
