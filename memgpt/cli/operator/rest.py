@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from memgpt.cli.operator.remote import address, is_of_this_machine, refusal
+from memgpt.cli.operator.remote import address, is_of_this_machine, parsed, refusal
 from memgpt.errors import UnavailableError
 
 _SECONDS: Final = 30.0
@@ -41,7 +41,7 @@ class RestClient:
             reason = str(error) or type(error).__name__
             raise UnavailableError(f"no service answers at {url} ({reason}): start it with `memgpt serve`") from error
         is_json = response.headers.get("content-type", "").partition(";")[0].endswith("json")
-        body = response.json() if is_json else None
+        body = parsed(response.content) if is_json else None
         if not response.is_success or body is None:
             raise refusal(url, self._key, response.status_code, body)
         return body
