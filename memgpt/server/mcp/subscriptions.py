@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -201,7 +201,7 @@ class Subscribing:
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Tell of changes on the stream of the request, up to its end."""
         wanted = params.notifications
-        uris = {uri: label for uri in wanted.resource_subscriptions or () if (label := _known(uri)) is not _UNKNOWN}
+        uris = _known(wanted.resource_subscriptions or ())
         if len(uris) > MOST_OF_A_CLIENT:
             raise _too_many()
         honoured = SubscriptionFilter(
@@ -217,16 +217,13 @@ class Subscribing:
             end()
 
 
-_UNKNOWN: Final = ""
-"""No label is empty."""
-
-
-def _known(uri: str) -> Label:
-    """Return the label of the block at an address, as :func:`_label_of`; an empty one where there is none."""
-    try:
-        return _label_of(uri)
-    except MCPError:
-        return _UNKNOWN
+def _known(uris: Iterable[str]) -> dict[str, Label]:
+    """Return those of some addresses that can be subscribed to, with their labels."""
+    known: dict[str, Label] = {}
+    for uri in uris:
+        with suppress(MCPError):
+            known[uri] = _label_of(uri)
+    return known
 
 
 def _label_of(uri: str) -> Label:
