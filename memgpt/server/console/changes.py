@@ -123,22 +123,26 @@ def row_difference(change: Change, url: Url, *, alone: bool = False) -> RowDiffe
     )
 
 
-def row_address(kind: str, row: Mapping[str, Any] | None, id: int, url: Url) -> str | None:
-    """Return the page of a row; None where it has none, or is gone."""
+def row_address(kind: str, row: Mapping[str, Any] | None, id: int, url: Url, *, q: str = "") -> str | None:
+    """Return the page that shows a row in its place; None where it has none, or is gone, or that place is not known.
+
+    Args:
+        q: a query whose words are marked there, where that is a document.
+    """
     if row is None:
         return None
     if kind in _BY_ID:
         return url(_BY_ID[kind], id)
     match kind:
-        case "block":
+        case "block" if row.get("label"):
             return url("blocks", row["label"])
-        case "message":
+        case "message" if row.get("session"):
             return url("conversations", row["session"], message=id) + f"#m{id}"
-        case "chunk" if row["document_id"]:
-            return url("documents", row["document_id"], chunk=id) + f"#c{id}"
+        case "chunk" if row.get("document_id"):
+            return url("documents", row["document_id"], chunk=id, q=q) + f"#c{id}"
         case "file_chunk":
             return url("files", row["file_id"])
-        case "item":
+        case "item" if row.get("key"):
             return url("items", "value", label=row["namespace"], key=row["key"])
     return None
 

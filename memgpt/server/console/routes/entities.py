@@ -15,6 +15,7 @@ from memgpt.models import Entity, Fact
 from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
+from memgpt.server.console.changes import row_address
 from memgpt.server.console.texts import say
 from memgpt.server.console.visits import FormMoment, Reading, Visit, Writing
 
@@ -128,18 +129,8 @@ def _state(fact: Fact, at: datetime | None) -> Literal["holds", "ended", "future
 
 def _href(visit: Visit, text: PlacedText) -> str | None:
     """Return the page that shows a text in its place."""
-    match text.kind:
-        case "archival":
-            return visit.url("memories", text.id)
-        case "message" if text.place:
-            return visit.url("conversations", text.place, message=text.id) + f"#m{text.id}"
-        case "chunk" if text.document_id:
-            return visit.url("documents", text.document_id, chunk=text.id) + f"#c{text.id}"
-        case "document":
-            return visit.url("documents", text.id)
-        case "block" if text.place:
-            return visit.url("blocks", text.place)
-    return None
+    place = {"session": text.place, "label": text.place, "document_id": text.document_id}
+    return row_address(text.kind, place, text.id, visit.url)
 
 
 def _following(rows: Sequence[Fact]) -> str | None:

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from memgpt.llm.context import Context
 from memgpt.models import KINDS, Hit, Kind
 from memgpt.server.console import visits
+from memgpt.server.console.changes import row_address
 from memgpt.server.console.texts import say
 from memgpt.server.console.token_bar import BAR, Share, bar
 from memgpt.server.console.visits import Reading, Visit, aware
@@ -202,16 +203,6 @@ def _found(visit: Visit, hits: Sequence[Hit], offset: int, q: str) -> list[Shown
 
 def _href(visit: Visit, kind: str, id: int, source: dict[str, Any], q: str = "") -> str | None:
     """Return the page that shows a hit in its place, a document's with the words of the query."""
-    if kind == "archival":
-        return visit.url("memories", id)
-    if kind == "message" and source.get("session"):
-        return visit.url("conversations", source["session"], message=id) + f"#m{id}"
-    if kind == "chunk" and source.get("document_id"):
-        return visit.url("documents", source["document_id"], chunk=id, q=q[:MOST_LINKED]) + f"#c{id}"
     if kind == "fact" and source.get("source"):
         return visit.url("graph", q=source["source"])
-    if kind == "file":
-        return visit.url("files", id)
-    if kind == "item" and source.get("key"):
-        return visit.url("items", "value", label=source["namespace"], key=source["key"])
-    return None
+    return row_address(kind, source, id, visit.url, q=q[:MOST_LINKED])
