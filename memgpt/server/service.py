@@ -47,8 +47,6 @@ class NamedThing:
     id: int | None
     """Of an entity."""
     name: str
-    type: str | None
-    """Of an entity."""
 
 
 BlocksSeen = dict[str, tuple[object, ...]]

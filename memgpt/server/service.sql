@@ -40,23 +40,23 @@ reached AS MATERIALIZED (
     LIMIT %(limit)s::integer)
 ),
 things AS MATERIALIZED (
-    SELECT a.id, a.name, a.type
+    SELECT a.id, a.name
     FROM spelled r
     CROSS JOIN LATERAL (
-        SELECT e.id, e.name, e.type FROM kg_entities e
+        SELECT e.id, e.name FROM kg_entities e
         WHERE e.agent_id = %(agent_id)s::text AND e.name >= r.first AND e.name <= r.last AND e.merged_at IS NULL
             AND starts_with(lower(e.name), lower(%(prefix)s::text))
         ORDER BY e.name, e.id
         LIMIT %(limit)s::integer
     ) AS a
     UNION
-    (SELECT e.id, e.name, e.type FROM kg_entities e
+    (SELECT e.id, e.name FROM kg_entities e
     WHERE %(anywhere)s::boolean AND e.agent_id = %(agent_id)s::text AND e.merged_at IS NULL
         AND starts_with(lower(e.name), lower(%(prefix)s::text))
     ORDER BY e.name, e.id
     LIMIT %(limit)s::integer)
 )
-(SELECT 'block' AS kind, NULL::bigint AS id, b.label AS name, NULL::text AS type
+(SELECT 'block' AS kind, NULL::bigint AS id, b.label AS name
 FROM core_memories b
 WHERE (b.agent_id = %(agent_id)s::text OR b.shared_with @> ARRAY[%(agent_id)s::text])
     AND starts_with(lower(b.label), lower(%(prefix)s::text))
@@ -64,9 +64,9 @@ GROUP BY b.label
 ORDER BY b.label
 LIMIT %(limit)s::integer)
 UNION ALL
-(SELECT 'entity', t.id, t.name, t.type FROM things t ORDER BY t.name, t.id LIMIT %(limit)s::integer)
+(SELECT 'entity', t.id, t.name FROM things t ORDER BY t.name, t.id LIMIT %(limit)s::integer)
 UNION ALL
-(SELECT 'agent', NULL, r.agent_id, NULL FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer)
+(SELECT 'agent', NULL, r.agent_id FROM reached r ORDER BY r.agent_id LIMIT %(limit)s::integer)
 
 -- changes_beside --
 -- When the last change that had begun by a moment began, and when the one after it did: a change counts as a whole.
