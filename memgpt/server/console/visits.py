@@ -38,6 +38,11 @@ def aware(moment: datetime | None) -> datetime | None:
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def plain_lines(text: str) -> str:
+    """Return a text with plain line breaks: browsers write CR LF, and some files have those themselves."""
+    return text.replace("\r\n", "\n")
+
+
 FormMoment = Annotated[datetime | None, BeforeValidator(_of_form), AfterValidator(aware)]
 """A time of a form: empty is none, and one without a zone is in UTC."""
 

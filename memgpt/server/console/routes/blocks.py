@@ -13,14 +13,13 @@ from starlette.responses import Response
 from memgpt.blocks.blocks import DEFAULT_LIMIT, MOST_CHARACTERS
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import Block, Change
-from memgpt.server.console import visits
+from memgpt.server.console import conflicts, visits
 from memgpt.server.console.addresses import Name
-from memgpt.server.console.changes import text_of_version
+from memgpt.server.console.conflicts import VersionedText
 from memgpt.server.console.diff import difference
-from memgpt.server.console.merging import chosen, merge, merged
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Visit, Writing
+from memgpt.server.console.visits import Reading, Visit, Writing, plain_lines
 
 router: Final = visits.router("/agents/{agent}/blocks")
 PAGE: Final = 50
@@ -50,7 +49,7 @@ def create_block(
     description: Annotated[str, Form(max_length=10_000)] = "",
 ) -> Response:
     """Create a block of the agent's own."""
-    block = visit.memory.core.create(label, _lines(value), description=description or None)
+    block = visit.memory.core.create(label, plain_lines(value), description=description or None)
     return visit.back(
         say("blocks.created", label=block.label), visit.last_change("block", block.id), "blocks", block.label
     )
@@ -74,11 +73,11 @@ def edit_block(visit: Writing, label: Name) -> Response:
 @router.post("/{label}")
 def save_block(visit: Writing, label: Name, version: Version, value: Text = "") -> Response:
     """Save an edit of the version that was seen; where somebody was faster, show both."""
-    wanted = _lines(value)
+    wanted = plain_lines(value)
     try:
         block = visit.memory.core[label].rethink(wanted, expected_version=version)
     except ConflictError:
-        return _conflict(visit, label, version, wanted)
+        return conflicts.show(visit, _versioned(visit, visit.memory.core[label].block), version, wanted)
     except InputError as error:
         block = visit.memory.core[label].block
         values = _editor(visit, block, wanted) | {"problem": str(error), "version": version}
@@ -96,12 +95,11 @@ def merge_block(
     choice: Annotated[list[str] | None, Form(max_length=10_000)] = None,
 ) -> Response:
     """Save what a person chose where two edits met, against the version they saw."""
-    wanted = _lines(value)
-    block = visit.memory.core[label].block
-    if block.version != version:
-        return _conflict(visit, label, base, wanted)
-    regions = merge(_value_of(visit, block, base) or "", block.value, wanted)
-    text = merged(regions, dict(map(chosen, choice or ())))
+    wanted = plain_lines(value)
+    edited = _versioned(visit, visit.memory.core[label].block)
+    if edited.version != version:
+        return conflicts.show(visit, edited, base, wanted)
+    text = edited.chosen(base, wanted, choice)
     return _saved(visit, visit.memory.core[label].rethink(text, expected_version=version))
 
 
@@ -164,11 +162,6 @@ def _value(row: Any) -> str:
     return str(row["value"]) if row else ""
 
 
-def _lines(text: str) -> str:
-    """Return a text as it was before a form sent it: browsers write line breaks as CR LF."""
-    return text.replace("\r\n", "\n")
-
-
 def _editor(visit: Visit, block: Block, value: str) -> dict[str, Any]:
     own = block.agent_id == visit.agent.agent_id
     return {
@@ -187,27 +180,12 @@ def _saved(visit: Visit, block: Block) -> Response:
     return visit.back(say("blocks.saved", label=block.label, n=block.version), change, "blocks", block.label)
 
 
-def _conflict(visit: Visit, label: str, base: int, wanted: str) -> Response:
-    """Show what the edit began with, what there is now, and the edit, side by side."""
-    block = visit.memory.core[label].block
-    changes = visit.memory.history(label=label, limit=1)
-    regions = merge(_value_of(visit, block, base) or "", block.value, wanted)
-    values = {
-        "section": "blocks",
-        "name": label,
-        "now": block.version,
-        "base": base,
-        "value": wanted,
-        "regions": regions,
-        "by": changes[0] if changes else None,
-        "up": visit.url("blocks", label),
-        "merge_at": visit.url("blocks", label, "merge"),
-    }
-    return visit.page("conflict.html", values, status=409)
-
-
-def _value_of(visit: Visit, block: Block, version: int) -> str | None:
-    """Return the value of a version, as the history has it; nothing where that is too long ago."""
-    if block.version == version:
-        return block.value
-    return text_of_version(visit.memory.history(label=block.label, limit=LOOKED_BACK), version)
+def _versioned(visit: Visit, block: Block) -> VersionedText:
+    return VersionedText(
+        name=block.label,
+        version=block.version,
+        text=block.value,
+        place=("blocks", block.label),
+        changes=lambda most: visit.memory.history(label=block.label, limit=most),
+        looked_back=LOOKED_BACK,
+    )

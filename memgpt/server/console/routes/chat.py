@@ -22,7 +22,7 @@ from memgpt.server.console import visits
 from memgpt.server.console.changes import RowDifference, row_difference
 from memgpt.server.console.texts import say
 from memgpt.server.console.token_bar import BAR, bar
-from memgpt.server.console.visits import Reading, Visit, Writing
+from memgpt.server.console.visits import Reading, Visit, Writing, plain_lines
 from memgpt.server.service import Service
 from memgpt.validation import MAX_NAME, MAX_TEXT
 
@@ -79,7 +79,7 @@ async def send(
     session: SessionField = "default",
 ) -> Response:
     """Answer a message: as events for a script, else with the page when the turn has ended."""
-    line = text.replace("\r\n", "\n")
+    line = plain_lines(text)
     if service.options.chat_model is None:
         return await run_in_threadpool(_quoted, visit, session, line)
     agent = await run_in_threadpool(_agent, visit, service, session)

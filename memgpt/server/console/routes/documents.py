@@ -17,7 +17,7 @@ from memgpt.server.api.routes.jobs import MOST_FILES, read_files
 from memgpt.server.console import visits
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Writing
+from memgpt.server.console.visits import Reading, Writing, plain_lines
 from memgpt.validation import MAX_TEXT
 
 router: Final = visits.router("/agents/{agent}/documents")
@@ -66,7 +66,7 @@ def add_text(
     title: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Keep a text as a document."""
-    document = visit.memory.documents.add(text.replace("\r\n", "\n"), title=title or None)
+    document = visit.memory.documents.add(plain_lines(text), title=title or None)
     said = say("documents.added", id=document.id)
     return visit.back(said, visit.last_change("document", document.id), "documents")
 

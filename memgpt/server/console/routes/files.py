@@ -12,12 +12,11 @@ from memgpt.files.paths import MAX_BYTES, MAX_PATH
 from memgpt.models import File
 from memgpt.server.api import pages as cursors
 from memgpt.server.api.callers import RowId
-from memgpt.server.console import visits
-from memgpt.server.console.changes import text_of_version
-from memgpt.server.console.merging import chosen, merge, merged
+from memgpt.server.console import conflicts, visits
+from memgpt.server.console.conflicts import VersionedText
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Visit, Writing
+from memgpt.server.console.visits import Reading, Visit, Writing, plain_lines
 
 router: Final = visits.router("/agents/{agent}/files")
 PAGE: Final = 50
@@ -50,7 +49,7 @@ def show_file(visit: Reading, id: RowId) -> Response:
     if visit.at is not None:
         return past.show(visit, "file", id=id)
     file = visit.memory.files.get(id)
-    return visit.page("file.html", {"section": "files", "file": file, "text": _lines(file.content)})
+    return visit.page("file.html", {"section": "files", "file": file, "text": plain_lines(file.content)})
 
 
 @router.get("/{id}/text")
@@ -58,7 +57,7 @@ def show_text(visit: Reading, id: RowId) -> Response:
     """Show the whole text, however long."""
     file = visit.memory.files.get(id)
     return visit.page(
-        "whole_text.html", {"section": "files", "text": _lines(file.content), "up": visit.url("files", id)}
+        "whole_text.html", {"section": "files", "text": plain_lines(file.content), "up": visit.url("files", id)}
     )
 
 
@@ -73,11 +72,11 @@ def edit_file(visit: Writing, id: RowId) -> Response:
 def save_file(visit: Writing, id: RowId, version: Version, content: Content = "") -> Response:
     """Save an edit of the version that was seen; where somebody was faster, show both."""
     file = visit.memory.files.get(id)
-    wanted = _lines(content)
+    wanted = plain_lines(content)
     try:
         return _saved(visit, _write(visit, file, wanted, version), version)
     except ConflictError:
-        return _conflict(visit, id, version, wanted)
+        return conflicts.show(visit, _versioned(visit, visit.memory.files.get(id)), version, wanted)
     except InputError as error:
         values = _editor(file, wanted) | {"problem": str(error), "version": version}
         return visit.page("file_edit.html", values, status=422)
@@ -93,11 +92,12 @@ def merge_file(
     choice: Annotated[list[str] | None, Form(max_length=10_000)] = None,
 ) -> Response:
     """Save what a person chose where two edits met, against the version they saw."""
-    wanted = _lines(value)
+    wanted = plain_lines(value)
     file = visit.memory.files.get(id)
+    edited = _versioned(visit, file)
     if file.version != version:
-        return _conflict(visit, id, base, wanted)
-    text = merged(merge(_content_of(visit, file, base), _lines(file.content), wanted), dict(map(chosen, choice or ())))
+        return conflicts.show(visit, edited, base, wanted)
+    text = edited.chosen(base, wanted, choice)
     return _saved(visit, _write(visit, file, text, version), version)
 
 
@@ -118,11 +118,6 @@ def delete_file(visit: Writing, id: RowId, version: Version) -> Response:
     return visit.back(say("files.deleted", path=file.path), visit.last_change("file", id), "files")
 
 
-def _lines(text: str) -> str:
-    """Return a text with plain line breaks: browsers send them as CR LF, and some files have those themselves."""
-    return text.replace("\r\n", "\n")
-
-
 def _write(visit: Visit, file: File, text: str, version: int) -> File:
     """Write a text with the line breaks that the file has."""
     content = text.replace("\n", "\r\n") if "\r\n" in file.content else text
@@ -138,26 +133,12 @@ def _saved(visit: Visit, file: File, before: int) -> Response:
     return visit.back(say("files.saved", path=file.path, n=file.version), change, "files", file.id)
 
 
-def _conflict(visit: Visit, id: int, base: int, wanted: str) -> Response:
-    """Show what the edit began with, what there is now, and the edit, side by side."""
-    file = visit.memory.files.get(id)
-    changes = visit.memory.history("file", id, limit=1)
-    values = {
-        "section": "files",
-        "name": file.path,
-        "now": file.version,
-        "base": base,
-        "value": wanted,
-        "regions": merge(_content_of(visit, file, base), _lines(file.content), wanted),
-        "by": changes[0] if changes else None,
-        "up": visit.url("files", id),
-        "merge_at": visit.url("files", id, "merge"),
-    }
-    return visit.page("conflict.html", values, status=409)
-
-
-def _content_of(visit: Visit, file: File, version: int) -> str:
-    """Return the content of a version, as the history has it; nothing where that is too long ago."""
-    if file.version == version:
-        return _lines(file.content)
-    return _lines(text_of_version(visit.memory.history("file", file.id, limit=LOOKED_BACK), version) or "")
+def _versioned(visit: Visit, file: File) -> VersionedText:
+    return VersionedText(
+        name=file.path,
+        version=file.version,
+        text=file.content,
+        place=("files", file.id),
+        changes=lambda most: visit.memory.history("file", file.id, limit=most),
+        looked_back=LOOKED_BACK,
+    )

@@ -17,7 +17,7 @@ from memgpt.server.api.callers import RowId
 from memgpt.server.console import visits
 from memgpt.server.console.routes import past
 from memgpt.server.console.texts import say
-from memgpt.server.console.visits import Reading, Writing, aware
+from memgpt.server.console.visits import Reading, Writing, aware, plain_lines
 from memgpt.validation import MAX_TEXT
 
 router: Final = visits.router("/agents/{agent}/memories")
@@ -63,7 +63,9 @@ def remember(
     visit: Writing, text: Text, tags: Tags = "", importance: Importance = 0.5, source: Source = ""
 ) -> Response:
     """Keep a new memory; a text that is there already is merged."""
-    remembered = visit.memory.remember(_lines(text), tags=_tags(tags), importance=importance, source=source or None)
+    remembered = visit.memory.remember(
+        plain_lines(text), tags=_tags(tags), importance=importance, source=source or None
+    )
     said = say("memories.merged", id=remembered.id) if remembered.duplicate else say("memories.kept", id=remembered.id)
     return visit.back(said, visit.last_change("archival", remembered.id), "memories", remembered.id)
 
@@ -135,8 +137,8 @@ def update_memory(
     """Change a memory; what is the same stays."""
     before = visit.memory.archival.get(id)
     changes: dict[str, Any] = {"tags": _tags(tags), "importance": importance}
-    if _lines(text) != before.text:
-        changes["text"] = _lines(text)
+    if plain_lines(text) != before.text:
+        changes["text"] = plain_lines(text)
     if source:
         changes["source"] = source
     if expires_at is None:
@@ -150,7 +152,7 @@ def update_memory(
 @router.post("/{id}/supersede")
 def supersede_memory(visit: Writing, id: RowId, text: Text) -> Response:
     """Keep a text that replaces this memory."""
-    replacement = visit.memory.archival.supersede(id, _lines(text))
+    replacement = visit.memory.archival.supersede(id, plain_lines(text))
     said = say("memories.superseded", id=id, by=replacement.id)
     return visit.back(said, visit.last_change("archival", id), "memories", id)
 
@@ -165,10 +167,6 @@ def delete_memory(visit: Writing, id: RowId) -> Response:
 def _tags(text: str) -> list[str]:
     """Read tags that somebody typed with commas between them."""
     return [tag for part in text.split(",") if (tag := part.strip())]
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _following(rows: Sequence[ArchivalMemory]) -> str | None:
