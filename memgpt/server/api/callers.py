@@ -14,29 +14,17 @@ from memgpt.jobs.api import kind_of
 from memgpt.memory import Memory
 from memgpt.models import Permission
 from memgpt.server.api.patterns import AGENT, AGENT_OR_EVERY
-from memgpt.server.api.segments import Segment
+from memgpt.server.api.segments import Segment, named_segment
 from memgpt.server.service import Caller, Service
+from memgpt.validation import MAX_AGENT_ID
 
 bearer: Final = HTTPBearer(auto_error=False, description="A key of memgpt: `Authorization: Bearer memgpt_…`.")
 
-AgentId = Annotated[
-    Segment,
-    Path(
-        description="The agent.",
-        examples=["assistant"],
-        min_length=1,
-        max_length=255,
-        json_schema_extra={"pattern": AGENT},
-    ),
-]
+AgentId = Annotated[Segment, named_segment("The agent.", "assistant", most=MAX_AGENT_ID, pattern=AGENT)]
 AgentOrEvery = Annotated[
     Segment,
-    Path(
-        description="The agent; `*` for work that concerns every agent.",
-        examples=["assistant"],
-        min_length=1,
-        max_length=255,
-        json_schema_extra={"pattern": AGENT_OR_EVERY},
+    named_segment(
+        "The agent; `*` for work that concerns every agent.", "assistant", most=MAX_AGENT_ID, pattern=AGENT_OR_EVERY
     ),
 ]
 RowId = Annotated[int, Path(description="The row's id.", examples=[1], ge=1, le=2**63 - 1)]

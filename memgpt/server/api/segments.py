@@ -6,9 +6,10 @@ first and decoded once; a slash in one stays escaped for the routing, and the pa
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
+from fastapi import Path
 from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -41,6 +42,12 @@ def decoded(segment: str) -> str:
 
 Segment = Annotated[str, BeforeValidator(decoded)]
 """A text that is one segment of an address, whatever characters it has."""
+
+
+def named_segment(description: str, example: str, *, most: int, pattern: str) -> Any:
+    """Return the parameter of a route that is a name, with its bounds and what the document says of it."""
+    extra = {"pattern": pattern}
+    return Path(description=description, examples=[example], min_length=1, max_length=most, json_schema_extra=extra)
 
 
 def address(request: Request) -> str:

@@ -13,7 +13,7 @@ from memgpt.models import Action, AgentRow, Change, Stats
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Administering, AgentId, AnyCaller, Reading, TheService, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
-from memgpt.server.api.json_types import Moment
+from memgpt.server.api.json_types import Moment, Name, described
 from memgpt.server.api.patterns import VISIBLE
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=IdempotentRoute)
@@ -29,9 +29,8 @@ def list_agents(
     after: pages.After = None,
     prefix: Annotated[
         str | None,
-        Query(
-            description="What the ids begin with.", min_length=1, max_length=255, json_schema_extra={"pattern": VISIBLE}
-        ),
+        described(pattern=VISIBLE),
+        Query(description="What the ids begin with.", min_length=1, max_length=255),
     ] = None,
 ) -> Sequence[AgentRow]:
     """List the agents this key may touch, by id."""
@@ -73,8 +72,8 @@ def history(
     memory: Reading,
     kind: bodies.HistoryKind | None = None,
     id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    label: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
-    actor: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
+    label: Name | None = None,
+    actor: Name | None = None,
     action: Action | None = None,
     change_id: UUID | None = None,
     since: Moment | None = None,
@@ -109,15 +108,7 @@ def as_of(
     memory: Reading,
     time: Moment,
     kind: bodies.HistoryKind,
-    parent: Annotated[
-        str | None,
-        Query(
-            description="Of messages the session, of chunks the document's id.",
-            min_length=1,
-            max_length=1000,
-            json_schema_extra={"pattern": VISIBLE},
-        ),
-    ] = None,
+    parent: Annotated[Name | None, Query(description="Of messages the session, of chunks the document's id.")] = None,
     limit: pages.Limit = 1000,
     after: pages.After = None,
 ) -> Sequence[dict[str, Any]]:

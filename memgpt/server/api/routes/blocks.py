@@ -7,9 +7,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Response
 from pydantic import WithJsonSchema
 
+from memgpt import validation
 from memgpt.errors import ConflictError, InputError, NotFoundError
 from memgpt.models import BlameLine, Block
 from memgpt.server.api import bodies
@@ -17,22 +18,13 @@ from memgpt.server.api.callers import AnyCaller, Reading, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 from memgpt.server.api.patterns import LABEL
 from memgpt.server.api.problems import PreconditionFailed
-from memgpt.server.api.segments import Segment
+from memgpt.server.api.segments import Segment, named_segment
 
 T = TypeVar("T")
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/core-memory/blocks", tags=["core memory"], route_class=IdempotentRoute)
 
-Label = Annotated[
-    Segment,
-    Path(
-        description="The block's label.",
-        examples=["human"],
-        min_length=1,
-        max_length=1000,
-        json_schema_extra={"pattern": LABEL},
-    ),
-]
+Label = Annotated[Segment, named_segment("The block's label.", "human", most=validation.MAX_NAME, pattern=LABEL)]
 _ETAG: Final = re.compile(r'"([0-9]{1,18})\.([0-9]{1,9})\.([0-9a-f]{8})"')
 IfMatch = Annotated[
     str | None,

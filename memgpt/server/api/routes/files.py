@@ -12,20 +12,12 @@ from memgpt.models import File, FileEntry
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
-from memgpt.server.api.patterns import DIRECTORY, PATH
+from memgpt.server.api.json_types import FilePath
+from memgpt.server.api.patterns import DIRECTORY
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/files", tags=["files"], route_class=IdempotentRoute)
 
-Path = Annotated[
-    str,
-    Query(
-        description="The file's path.",
-        examples=["/memories/notes.md"],
-        min_length=1,
-        max_length=MAX_PATH,
-        json_schema_extra=PATH,
-    ),
-]
+Path = Annotated[FilePath, Query(description="The file's path.", examples=["/memories/notes.md"])]
 Directory = Annotated[
     str,
     Query(description="The files below it.", min_length=1, max_length=MAX_PATH, json_schema_extra=DIRECTORY),

@@ -7,21 +7,19 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from memgpt.graph import Direction, entities
+from memgpt.graph import Direction
 from memgpt.graph.traversal import FAN_OUT, MOST_HOPS, Cost
 from memgpt.models import Entity, Fact, GraphOverview, Neighbourhood, Path
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
 from memgpt.server.api.json_types import MOST, EntityName, Moment
-from memgpt.server.api.patterns import VISIBLE
 
 MOST_DRAWN: Final = 5000
 """Entities of one answer."""
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["graph"], route_class=IdempotentRoute)
 
-Name = Annotated[str | None, Query(min_length=1, max_length=entities.MAX_NAME, json_schema_extra={"pattern": VISIBLE})]
 ValidAt = Annotated[Moment | None, Query(description="Only what was true then.")]
 KnownAt = Annotated[Moment | None, Query(description="As it was known then.")]
 Ended = Annotated[bool, Query(description="Also what had ended by `valid_at`.")]
@@ -35,8 +33,8 @@ def list_entities(
     request: Request,
     response: Response,
     memory: Reading,
-    name: Name = None,
-    type: Name = None,
+    name: EntityName | None = None,
+    type: EntityName | None = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Entity]:
@@ -79,7 +77,7 @@ def list_facts(
     memory: Reading,
     entity: End | None = None,
     direction: Direction = "both",
-    type: Name = None,
+    type: EntityName | None = None,
     superseded: bool = False,
     valid_at: ValidAt = None,
     known_at: KnownAt = None,

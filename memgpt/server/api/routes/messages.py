@@ -13,8 +13,7 @@ from memgpt.scope.batches import Problem
 from memgpt.server.api import bodies, pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
-from memgpt.server.api.json_types import Moment
-from memgpt.server.api.patterns import VISIBLE
+from memgpt.server.api.json_types import Moment, Name
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/messages", tags=["messages"], route_class=IdempotentRoute)
 
@@ -32,9 +31,9 @@ def list_messages(
     request: Request,
     response: Response,
     memory: Reading,
-    session: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
+    session: Name | None = None,
     roles: Annotated[list[Role] | None, Query()] = None,
-    intent: Annotated[str | None, Query(min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE})] = None,
+    intent: Name | None = None,
     since: Moment | None = None,
     until: Moment | None = None,
     limit: pages.Limit = 50,
@@ -60,10 +59,7 @@ def append_message(memory: Writing, body: bodies.MessageCreate) -> Message:
 @router.delete("", status_code=204)
 def delete_session(
     memory: Writing,
-    session: Annotated[
-        str,
-        Query(description="The conversation.", min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE}),
-    ],
+    session: Annotated[Name, Query(description="The conversation.")],
 ) -> None:
     """Remove a whole conversation; undo brings it back."""
     memory.messages.delete_session(session)

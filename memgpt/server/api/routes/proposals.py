@@ -11,7 +11,7 @@ from memgpt.models import Proposal, ProposalKind, ProposalStatus
 from memgpt.server.api import pages
 from memgpt.server.api.callers import Reading, RowId, Writing
 from memgpt.server.api.idempotency import IdempotentRoute
-from memgpt.server.api.patterns import VISIBLE
+from memgpt.server.api.json_types import Name
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/proposals", tags=["proposals"], route_class=IdempotentRoute)
 
@@ -23,12 +23,7 @@ def list_proposals(
     memory: Reading,
     status: ProposalStatus | None = None,
     kind: ProposalKind | None = None,
-    about: Annotated[
-        str | None,
-        Query(
-            description="The row: `entity:4`.", min_length=1, max_length=1000, json_schema_extra={"pattern": VISIBLE}
-        ),
-    ] = None,
+    about: Annotated[Name | None, Query(description="The row: `entity:4`.")] = None,
     limit: pages.Limit = 50,
     after: pages.After = None,
 ) -> Sequence[Proposal]:
