@@ -30,11 +30,12 @@ def list_command(
     """Show memories, newest first; with several --tags those that have all."""
     with opened(agent, dsn) as memory:
         memories = memory.archival.list(limit=limit, after=after, tags=tags, superseded=superseded)
-    if as_json:
-        output.show_lines(memories)
-        return
-    rows = [(m.id, m.text, ", ".join(m.tags), m.importance, m.created_at, m.expires_at) for m in memories]
-    output.show_table(("id", "text", "tags", "importance", "created", "expires"), rows)
+    output.show_list(
+        memories,
+        ("id", "text", "tags", "importance", "created", "expires"),
+        lambda m: (m.id, m.text, ", ".join(m.tags), m.importance, m.created_at, m.expires_at),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -60,11 +61,12 @@ def near_duplicates(
     """Show other memories that say nearly the same as one, nearest first."""
     with opened(agent, dsn) as memory:
         near = memory.archival.near_duplicates(id, threshold=threshold, limit=limit)
-    if as_json:
-        output.show_lines(near)
-        return
-    rows = [(n.memory.id, n.similarity, n.memory.text, ", ".join(n.memory.tags), n.memory.created_at) for n in near]
-    output.show_table(("id", "similarity", "text", "tags", "created"), rows)
+    output.show_list(
+        near,
+        ("id", "similarity", "text", "tags", "created"),
+        lambda n: (n.memory.id, n.similarity, n.memory.text, ", ".join(n.memory.tags), n.memory.created_at),
+        as_json=as_json,
+    )
 
 
 @app.command()

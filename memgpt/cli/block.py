@@ -60,11 +60,12 @@ def list_command(
     """Show every block the agent sees."""
     with opened(agent, dsn) as memory:
         blocks = memory.core.list() if as_of is None else memory.as_of(as_of).blocks()
-    if as_json:
-        output.show_lines(blocks)
-        return
-    rows = [(b.label, b.value, f"{len(b.value)}/{b.limit}", b.version, b.updated_at) for b in blocks]
-    output.show_table(("label", "value", "characters", "version", "updated"), rows)
+    output.show_list(
+        blocks,
+        ("label", "value", "characters", "version", "updated"),
+        lambda b: (b.label, b.value, f"{len(b.value)}/{b.limit}", b.version, b.updated_at),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -89,11 +90,12 @@ def blame(label: Label, agent: Agent = None, dsn: Dsn = None, as_json: JsonLines
     """Show who wrote each line of a block, when and in which version."""
     with opened(agent, dsn) as memory:
         lines = memory.core[label].blame()
-    if as_json:
-        output.show_lines(lines)
-        return
-    rows = [(one.version, one.actor, one.changed_at, one.line, one.text) for one in lines]
-    output.show_table(("version", "who", "when", "line", "text"), rows)
+    output.show_list(
+        lines,
+        ("version", "who", "when", "line", "text"),
+        lambda one: (one.version, one.actor, one.changed_at, one.line, one.text),
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -40,11 +40,12 @@ def list_command(
     """Show the files below a directory, by path."""
     with opened(agent, dsn) as memory:
         entries = memory.files.list(directory, limit=limit, after=after)
-    if as_json:
-        output.show_lines(entries)
-        return
-    rows = [(entry.path, entry.size, entry.version, entry.updated_at) for entry in entries]
-    output.show_table(("path", "bytes", "version", "changed"), rows)
+    output.show_list(
+        entries,
+        ("path", "bytes", "version", "changed"),
+        lambda entry: (entry.path, entry.size, entry.version, entry.updated_at),
+        as_json=as_json,
+    )
 
 
 @app.command()

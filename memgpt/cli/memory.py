@@ -284,11 +284,12 @@ def _agreed(memory: Memory, change_id: str | None) -> str:
 
 
 def _show_changes(changes: Any, as_json: bool) -> None:
-    if as_json:
-        output.show_lines(changes)
-        return
-    rows = [(c.id, c.changed_at, c.actor, c.action, c.kind, c.row_id, _what(c), c.change_id) for c in changes]
-    output.show_table(("id", "when", "who", "did", "kind", "row", "what", "change"), rows)
+    output.show_list(
+        changes,
+        ("id", "when", "who", "did", "kind", "row", "what", "change"),
+        lambda c: (c.id, c.changed_at, c.actor, c.action, c.kind, c.row_id, _what(c), c.change_id),
+        as_json=as_json,
+    )
 
 
 def _what(change: Change) -> str:

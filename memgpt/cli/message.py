@@ -106,11 +106,12 @@ def list_command(
         listed = memory.messages.list(
             session=session, limit=limit, before=after, roles=roles, intent=intent, since=since, until=until
         )
-    if as_json:
-        output.show_lines(listed)
-        return
-    rows = [(m.id, m.created_at, m.session, m.name or m.role, m.content) for m in listed]
-    output.show_table(("id", "when", "session", "who", "said"), rows)
+    output.show_list(
+        listed,
+        ("id", "when", "session", "who", "said"),
+        lambda m: (m.id, m.created_at, m.session, m.name or m.role, m.content),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -135,11 +136,11 @@ def sessions(
     """Show the conversations, the one last spoken in first."""
     with opened(agent, dsn) as memory:
         listed = memory.messages.sessions(limit=limit, after=after)
-    if as_json:
-        output.show_lines(listed)
-        return
-    output.show_table(
-        ("session", "messages", "first", "last"), [(s.session, s.messages, s.first, s.last) for s in listed]
+    output.show_list(
+        listed,
+        ("session", "messages", "first", "last"),
+        lambda s: (s.session, s.messages, s.first, s.last),
+        as_json=as_json,
     )
 
 

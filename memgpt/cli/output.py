@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from memgpt.scope.batches import Problem
 
 from memgpt.errors import InputError
+
+T = TypeVar("T")
 
 console = Console()
 _wide = Console(width=1000)
@@ -118,6 +120,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
     for row in rows:
         table.add_row(*(Text(safe(cell(value))) for value in row))
     (console if console.is_terminal else _wide).print(table)
+
+
+def show_list(
+    values: Sequence[T], columns: Sequence[str], row: Callable[[T], Sequence[object]], *, as_json: bool
+) -> None:
+    """Print values as a table, one to a row; or as JSON Lines."""
+    if as_json:
+        show_lines(values)
+    else:
+        show_table(columns, map(row, values))
 
 
 def say(line: str, style: str = "") -> None:

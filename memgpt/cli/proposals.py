@@ -35,11 +35,12 @@ def list_command(
     """Show proposals, newest first."""
     with opened(agent, dsn) as memory:
         listed = memory.proposals.list(status, kind=kind, about=about, limit=limit)
-    if as_json:
-        output.show_lines(listed)
-        return
-    columns = ("id", "kind", "status", "score", "reason", "made")
-    output.show_table(columns, [(p.id, p.kind, p.status, p.score, p.reason, p.created_at) for p in listed])
+    output.show_list(
+        listed,
+        ("id", "kind", "status", "score", "reason", "made"),
+        lambda p: (p.id, p.kind, p.status, p.score, p.reason, p.created_at),
+        as_json=as_json,
+    )
 
 
 @app.command()

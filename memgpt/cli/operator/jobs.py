@@ -35,11 +35,12 @@ def list_command(
     if status is not None:
         validation.choice(status, JOB_STATUSES, "--status")
     jobs = _every(wanted, limit, dsn, schema) if agent is None else _of(agent, wanted, limit, dsn, schema)
-    if as_json:
-        output.show_lines(jobs)
-        return
-    rows = [(job.agent_id, job.id, job.kind, job.status, _done(job), job.created_at, job.error) for job in jobs]
-    output.show_table(("agent", "id", "kind", "status", "done", "created", "error"), rows)
+    output.show_list(
+        jobs,
+        ("agent", "id", "kind", "status", "done", "created", "error"),
+        lambda job: (job.agent_id, job.id, job.kind, job.status, _done(job), job.created_at, job.error),
+        as_json=as_json,
+    )
 
 
 @app.command()

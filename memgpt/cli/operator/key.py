@@ -119,11 +119,12 @@ def audit(
     )
     with postponed(chosen(dsn, schema)) as database:
         lines = database.read(lambda connection: KeyStore(connection).audited(chosen_lines, limit=limit, before=before))
-    if as_json:
-        output.show_lines(lines)
-        return
-    rows = [(line.id, line.logged_at, line.key_id, line.agent_id, line.action, line.status) for line in lines]
-    output.show_table(("id", "at", "key", "agent", "action", "status"), rows)
+    output.show_list(
+        lines,
+        ("id", "at", "key", "agent", "action", "status"),
+        lambda line: (line.id, line.logged_at, line.key_id, line.agent_id, line.action, line.status),
+        as_json=as_json,
+    )
 
 
 @contextmanager
