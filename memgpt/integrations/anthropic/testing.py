@@ -15,19 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from functools import cache
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import anthropic.lib.tools._beta_builtin_memory_tool as upstream
 import pytest
 
-from memgpt.config import settings
-from memgpt.database.connection import Database
 from memgpt.integrations.anthropic.memory_tool import AsyncMemoryTool, MemoryTool
-from memgpt.memory import Memory
-from memgpt.scope.opening import open_database, prepare_database
+from memgpt.integrations.testing import leave_out, memory_of
 
 ABOUT_A_DISK: Final = (
     "test_mkdir_parents_not_world_writable_under_permissive_umask",
@@ -37,19 +32,11 @@ ABOUT_A_DISK: Final = (
 """Beginnings of names of tests about permissions and symbolic links, which rows of a table do not have."""
 
 
-@cache
-def _database() -> Database:
-    options = settings()
-    if not options.uses_embedded_server:
-        prepare_database(None, options)
-    return open_database(options=options)
-
-
 class _OnDisk:
     """A tool whose files are looked at on a disk, for a memory of its own."""
 
     def __init__(self, base_path: str = "./memory") -> None:
-        memory = Memory(f"conformance-{uuid4().hex}", database=_database())
+        memory = memory_of()
         super().__init__(memory)  # type: ignore[call-arg]
         self._files, self._directory = memory.files, Path(base_path)
 
@@ -79,9 +66,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests about a disk."""
-    left_out = [item for item in items if item.name.startswith(ABOUT_A_DISK)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    leave_out(ABOUT_A_DISK, config, items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,43 +12,25 @@ directory. Tests about Chroma's own servers and embeddings, ``ABOUT_CHROMA``, ar
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from typing import Any, Final
 
 import autogen_ext.memory.chromadb as upstream
 import pytest
 
-from memgpt.config import settings
-from memgpt.database.connection import Database
 from memgpt.integrations.autogen.agent_memory import MemgptMemory
-from memgpt.memory import Memory
-from memgpt.scope.opening import open_database, prepare_database
+from memgpt.integrations.testing import leave_out, memory_of
 
 ABOUT_CHROMA: Final = ("embedding_function", "http_config", "component_serialization")
 """Parts of names of tests about Chroma's embeddings, servers and configuration."""
-
-
-@cache
-def _database() -> Database:
-    options = settings()
-    if not options.uses_embedded_server:
-        prepare_database(None, options)
-    return open_database(options=options)
 
 
 class LocalVectorMemory(MemgptMemory):
     """A memory in the place of AutoGen's, for the agent of a directory."""
 
     def __init__(self, config: upstream.PersistentChromaDBVectorMemoryConfig) -> None:
-        agent = hashlib.sha256(config.persistence_path.encode()).hexdigest()
         options: dict[str, Any] = {"min_score": config.score_threshold, "kinds": ["archival"]}
-        super().__init__(
-            Memory(f"conformance-{agent}", database=_database()),
-            name=config.collection_name,
-            limit=config.k,
-            options=options,
-        )
+        memory = memory_of(config.persistence_path)
+        super().__init__(memory, name=config.collection_name, limit=config.k, options=options)
         self.collection_name = self.name
 
     reset = MemgptMemory.clear
@@ -61,6 +43,4 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests about Chroma."""
-    left_out = [item for item in items if any(part in item.name for part in ABOUT_CHROMA)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    leave_out(ABOUT_CHROMA, config, items)

@@ -12,20 +12,14 @@ Tests about SQLite itself, ``ABOUT_SQLITE``, are not run.
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import agents
 import pytest
 
-from memgpt.config import settings
-from memgpt.database.connection import Database
 from memgpt.integrations.openai_agents.agent_session import MemgptSession
-from memgpt.memory import Memory
-from memgpt.scope.opening import open_database, prepare_database
+from memgpt.integrations.testing import leave_out, memory_of
 
 ABOUT_SQLITE: Final = (
     "await_mutation",
@@ -41,20 +35,11 @@ ABOUT_SQLITE: Final = (
 """Parts of names of tests about connections, locks and damaged rows of SQLite, and about coroutines of that class."""
 
 
-@cache
-def _database() -> Database:
-    options = settings()
-    if not options.uses_embedded_server:
-        prepare_database(None, options)
-    return open_database(options=options)
-
-
 class LocalSession(MemgptSession):
     """A session in the place of theirs, for the agent of a file."""
 
     def __init__(self, session_id: str, db_path: str | Path = ":memory:", *, session_settings: Any = None) -> None:
-        file = uuid4().hex if str(db_path) == ":memory:" else hashlib.sha256(str(db_path).encode()).hexdigest()
-        memory = Memory(f"conformance-{file}", database=_database())
+        memory = memory_of(None if str(db_path) == ":memory:" else db_path)
         super().__init__(session_id, memory, session_settings=session_settings)
 
     def close(self) -> None:
@@ -68,6 +53,4 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests about SQLite."""
-    left_out = [item for item in items if any(part in item.name for part in ABOUT_SQLITE)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    leave_out(ABOUT_SQLITE, config, items)
