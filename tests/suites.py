@@ -28,7 +28,15 @@ PAGE = ROOT / "docs" / "integrations.md"
 BUILD = ROOT / "build" / "suites"
 BEGIN, END = "<!-- suites: written by `make conformance` -->\n", "<!-- end of suites -->"
 EVERY_PIN = [pin.partition("==")[0] for pin in (ROOT / "constraints.txt").read_text("utf-8").splitlines()]
+UNPINNED: Mapping[str, Sequence[str]] = {
+    "autogen": ["googleapis-common-protos", "protobuf"],
+    "crewai": EVERY_PIN,
+    "google-adk": ["opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions", "websockets"],
+}
+"""Packages that the kit of an extra needs in other versions than constraints.txt has."""
 EXAMPLES = "tests/docs/test_examples.py::test_examples_do_what_they_say"
+ALONE = ("--noconftest", "-c", os.devnull)
+"""Options for tests that run without what else is in their checkout."""
 HEAD = "| suite | version | passed | not passed |\n|---|---|---|---|\n"
 
 
@@ -42,13 +50,12 @@ class Suite:
     extras: str
     tests: Sequence[str]
     packages: Sequence[str] = ()
-    unpinned: Sequence[str] = ()
-    """Packages that the kit needs in other versions than constraints.txt has."""
     checkout: str | None = None
     """The option that names a checkout; the tests are in it."""
     folder: str = ""
     """Of the checkout, in which pytest runs."""
     options: Sequence[str] = ()
+    """Of pytest."""
     expected: Mapping[str, str] = field(default_factory=dict)
     """Tests that fail, each with why."""
 
@@ -63,10 +70,9 @@ SUITES: Sequence[Suite] = (
         "langgraph-checkpoint",
         "langgraph",
         ["tests/test_store.py", "tests/test_async_store.py"],
-        packages=["pytest", "pytest-asyncio", "orjson"],
+        packages=["pytest-asyncio", "orjson"],
         checkout="langgraph",
         folder="libs/checkpoint-postgres",
-        options=["-p", "memgpt.integrations.langgraph.testing"],
         expected={"test_abatch_uses_single_pool_checkout": "counts calls of a function inside LangGraph's own store"},
     ),
     Suite(
@@ -74,49 +80,43 @@ SUITES: Sequence[Suite] = (
         "anthropic",
         "anthropic",
         ["tests/lib/tools/memory_tools/test_filesystem.py"],
-        packages=["pytest"],
         checkout="anthropic",
-        options=["-p", "memgpt.integrations.anthropic.testing", "--noconftest", "-c", os.devnull],
+        options=ALONE,
     ),
     Suite(
         "The Agents SDK's tests of its SQLite session",
         "openai-agents",
         "openai-agents",
         ["tests/memory/test_session.py", "tests/memory/test_session_limit.py"],
-        packages=["pytest", "pytest-asyncio"],
+        packages=["pytest-asyncio"],
         checkout="openai-agents",
-        options=["-p", "memgpt.integrations.openai_agents.testing"],
     ),
     Suite(
         "AutoGen's tests of its memory over Chroma",
         "autogen-ext",
         "autogen",
         ["tests/memory/test_chroma_memory.py"],
-        packages=["autogen-ext[chromadb]>=0.7.5,<0.8", "pytest", "pytest-asyncio"],
-        unpinned=["googleapis-common-protos", "protobuf"],
+        packages=["autogen-ext[chromadb]>=0.7.5,<0.8", "pytest-asyncio"],
         checkout="autogen",
         folder="python/packages/autogen-ext",
-        options=["-p", "memgpt.integrations.autogen.testing"],
     ),
     Suite(
         "LlamaIndex's tests of its vector store in memory",
         "llama-index-core",
         "llama-index",
         ["tests/vector_stores/test_simple.py"],
-        packages=["pytest"],
         checkout="llama-index",
         folder="llama-index-core",
-        options=["-p", "memgpt.integrations.llama_index.testing", "--noconftest", "-c", os.devnull],
+        options=ALONE,
     ),
     Suite(
         "CrewAI's tests of its LanceDB storage",
         "crewai",
         "crewai",
         ["tests/memory"],
-        packages=["pytest", "pytest-timeout"],
-        unpinned=EVERY_PIN,
+        packages=["pytest-timeout"],
         checkout="crewai",
-        options=["-p", "memgpt.integrations.crewai.testing", "--timeout=600"],
+        options=["--timeout=600"],
         expected={
             "test_percent_underscore_and_backslash_in_scope_names_match_literally": "compares scopes by how they begin",
             "test_update_serialization_failure_preserves_existing_record[datetime]": "is kept, as CrewAI's JSON has it",
@@ -128,14 +128,14 @@ SUITES: Sequence[Suite] = (
         "langgraph-checkpoint-conformance",
         "langgraph",
         ["tests/integrations/test_checkpoint_conformance.py"],
-        packages=["pytest", "pytest-timeout", "langgraph-checkpoint-conformance"],
+        packages=["pytest-timeout", "langgraph-checkpoint-conformance"],
     ),
     Suite(
         "LangChain's standard tests",
         "langchain-tests",
         "langchain",
         ["tests/integrations/test_langchain_standard.py"],
-        packages=["pytest", "pytest-timeout", "langchain-tests"],
+        packages=["pytest-timeout", "langchain-tests"],
         options=["-p", "no:asyncio", "-p", "no:benchmark", "-p", "no:codspeed"],
     ),
     Suite(
@@ -143,24 +143,21 @@ SUITES: Sequence[Suite] = (
         "autogen-core",
         "autogen",
         ["tests/integrations/test_autogen.py", f"{EXAMPLES}[docs/autogen.md]"],
-        packages=["autogen-agentchat>=0.7.5,<0.8", "autogen-ext>=0.7.5,<0.8", "pytest", "pytest-timeout"],
-        unpinned=["googleapis-common-protos", "protobuf"],
+        packages=["autogen-agentchat>=0.7.5,<0.8", "autogen-ext>=0.7.5,<0.8", "pytest-timeout"],
     ),
     Suite(
         "Our tests against CrewAI",
         "crewai",
         "crewai",
         ["tests/integrations/test_crewai.py", f"{EXAMPLES}[docs/crewai.md]"],
-        packages=["pytest", "pytest-timeout"],
-        unpinned=EVERY_PIN,
+        packages=["pytest-timeout"],
     ),
     Suite(
         "Our tests against Google ADK",
         "google-adk",
         "google-adk",
         ["tests/integrations/test_google_adk.py", f"{EXAMPLES}[docs/google-adk.md]"],
-        packages=["pytest", "pytest-timeout"],
-        unpinned=["opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions", "websockets"],
+        packages=["pytest-timeout"],
     ),
 )
 
@@ -179,10 +176,11 @@ def install(suite: Suite) -> Path:
     python = suite.environment / "bin" / "python"
     if not python.exists():
         venv.create(suite.environment, with_pip=True)
-    packages = ["--editable", f"{ROOT}[{suite.extras}]", *suite.packages]
+    packages = ["--editable", f"{ROOT}[{suite.extras}]", "pytest", *suite.packages]
     pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines(keepends=True)
+    unpinned = UNPINNED.get(suite.extras, ())
     constraints = suite.environment / "constraints.txt"
-    constraints.write_text("".join(pin for pin in pins if pin.partition("==")[0] not in suite.unpinned), "utf-8")
+    constraints.write_text("".join(pin for pin in pins if pin.partition("==")[0] not in unpinned), "utf-8")
     command = ["-m", "pip", "install", "--quiet", "--constraint", str(constraints), *packages]
     subprocess.run([str(python), *command], check=True)
     return python
@@ -208,10 +206,11 @@ def run(suite: Suite, checkout: Path | None) -> SuiteResult:
     report = suite.environment / "report.xml"
     report.unlink(missing_ok=True)
     folder = ROOT if checkout is None else checkout / suite.folder
+    plug_in = ["-p", f"memgpt.integrations.{suite.extras.replace('-', '_')}.testing"] if checkout else []
     command = [str(python), "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", f"--junit-xml={report}"]
     with postgres() as address:
         environment = {**os.environ, "DATABASE_URL": address}
-        subprocess.run([*command, *suite.options, *suite.tests], cwd=folder, env=environment, check=False)
+        subprocess.run([*command, *plug_in, *suite.options, *suite.tests], cwd=folder, env=environment, check=False)
     shown = [str(python), "-c", f"import importlib.metadata as m; print(m.version({suite.version_of!r}))"]
     version = subprocess.run(shown, check=True, capture_output=True, text=True).stdout.strip()
     cases = [*ElementTree.parse(report).iter("testcase")]  # noqa: S314 - written by our own run
