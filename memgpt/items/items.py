@@ -19,6 +19,7 @@ from memgpt.items.store import (
     DISTANCES,
     Condition,
     Distance,
+    ItemFilter,
     ItemStore,
     Namespace,
     OwnVector,
@@ -214,8 +215,7 @@ class Items:
         page = Page(
             _namespace(prefix, "prefix", empty=True),
             [*_conditions(options.get("filter"))],
-            where.predicate() if where else None,
-            None if keys is None else validation.names(keys, "keys"),
+            ItemFilter(where.predicate() if where else None, None if keys is None else validation.names(keys, "keys")),
             validation.limit(options.get("limit", 10)),
             validation.offset(options.get("offset", 0)),
             expired=options.get("expired", False),

@@ -61,14 +61,26 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items are wanted, for the piece of a statement of that name; what is None is any."""
+
+    predicate: tuple[str, Json] | None = None
+    """A predicate of the JSON path language, and the values of its variables."""
+    keys: Sequence[str] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        predicate, values = self.predicate or (None, {})
+        keys = None if self.keys is None else [*self.keys]
+        return {"keys": keys, "predicate": predicate, "predicate_values": Jsonb(values)}
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Which of the items below a namespace are wanted."""
 
     prefix: Namespace
     conditions: Sequence[Condition]
-    predicate: tuple[str, Json] | None
-    """A predicate of the JSON path language, and the values of its variables."""
-    keys: Sequence[str] | None
+    wanted: ItemFilter
     limit: int
     offset: int
     expired: bool
@@ -158,7 +170,6 @@ class ItemStore:
         return [tuple(namespace) for (namespace,) in rows]
 
     def _found(self, statement: bytes, page: Page, **more: Any) -> Sequence[FoundItem]:
-        predicate, values = page.predicate or (None, {})
         parameters = self._parameters(
             prefix=[*page.prefix],
             beyond=_beyond(page.prefix),
@@ -168,9 +179,7 @@ class ItemStore:
             fields=[condition.field for condition in page.conditions],
             operators=[condition.operator for condition in page.conditions],
             operands=[Jsonb(condition.operand) for condition in page.conditions],
-            predicate=predicate,
-            predicate_values=Jsonb(values),
-            keys=None if page.keys is None else [*page.keys],
+            **page.wanted.parameters(),
             **more,
         )
         with self._connection.cursor(row_factory=dict_row) as cursor:
@@ -207,7 +216,7 @@ def _completed(template: bytes) -> bytes:
 
 
 def _search(template: bytes, page: Page, distance: Distance = "cosine") -> bytes:
-    matching = bool(page.conditions) or page.predicate is not None or page.keys is not None
+    matching = bool(page.conditions) or page.wanted != ItemFilter()
     return _searching(template, bool(page.prefix), matching, distance)
 
 
@@ -219,5 +228,5 @@ def _searching(template: bytes, within: bool, matching: bool, distance: Distance
         columns=SQL.columns,
         live=SQL.live,
         within=SQL.within if within else SQL.everywhere,
-        matching=SQL.matching if matching else SQL.any_value,
+        matching=queries.compose(SQL.matching, wanted=SQL.wanted) if matching else SQL.any_value,
     )

@@ -195,11 +195,15 @@ AND m.namespace >= %(prefix)s::text[] AND m.namespace < %(beyond)s::text[]
 
 -- everywhere --
 
+-- wanted --
+-- One of these keys, and a value that fulfils a predicate.
+(%(keys)s::text[] IS NULL OR m.key = ANY (%(keys)s::text[]))
+    AND (%(predicate)s::jsonpath IS NULL
+        OR jsonb_path_match(m.value, %(predicate)s::jsonpath, %(predicate_values)s::jsonb, true))
+
 -- matching --
 -- Every condition holds: a value compares with one of its own type, so numbers compare as numbers.
-AND (%(keys)s::text[] IS NULL OR m.key = ANY (%(keys)s::text[]))
-AND (%(predicate)s::jsonpath IS NULL
-    OR jsonb_path_match(m.value, %(predicate)s::jsonpath, %(predicate_values)s::jsonb, true))
+AND {wanted}
 AND NOT EXISTS (
     SELECT FROM unnest(%(fields)s::text[], %(operators)s::text[], %(operands)s::jsonb[]) AS c (field, operator, operand)
     WHERE NOT coalesce(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from crewai.memory.storage.backend import EmbeddingDimensionMismatchError
@@ -12,10 +11,11 @@ from crewai.memory.types import MemoryRecord, ScopeInfo
 
 from memgpt.agents.forget import forget_many
 from memgpt.async_memory import ThreadedMemory
-from memgpt.integrations.crewai.record_store import RecordFilter, RecordStore, ScopeCount
+from memgpt.integrations.crewai.record_store import RecordStore, ScopeCount
 from memgpt.integrations.embedded_texts import embedded
 from memgpt.items.items import NewItem
 from memgpt.items.predicates import ItemCondition, all_of, any_of, begins_with, compares, contains, equals
+from memgpt.items.store import ItemFilter
 from memgpt.memory import Memory, scope_of
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class MemgptStorage:
     ) -> int:
         """Forget the records that fulfil all of this, for good, with their history; return how many there were."""
         where = _condition(scope_prefix, categories, metadata_filter, older_than)
-        wanted = RecordFilter(where.predicate() if where else None, record_ids)
+        wanted = ItemFilter(where.predicate() if where else None, record_ids)
         with self.memory.transaction():
             ids = self._read(lambda store: store.ids(wanted))
             forget_many(scope_of(self.memory), ids, "item")
@@ -118,7 +118,7 @@ class MemgptStorage:
 
     def get_record(self, record_id: str) -> MemoryRecord | None:
         """Return a record, with its vector."""
-        rows = self._read(lambda store: store.records(RecordFilter(keys=[record_id]), limit=1, vectors=True))
+        rows = self._read(lambda store: store.records(ItemFilter(keys=[record_id]), limit=1, vectors=True))
         return next((_record(row["value"], row["embedding"]) for row in rows), None)
 
     def list_records(self, scope_prefix: str | None = None, limit: int = 200, offset: int = 0) -> list[MemoryRecord]:
@@ -164,8 +164,7 @@ class MemgptStorage:
         await self._threads.run(lambda _: self.save(records))
 
     async def asearch(self, query_embedding: list[float], *arguments: Any, **options: Any) -> Any:
-        search = partial(self.search, query_embedding, *arguments, **options)
-        return await self._threads.run(lambda _: search())
+        return await self._threads.run(lambda _: self.search(query_embedding, *arguments, **options))
 
     async def adelete(self, *arguments: Any, **options: Any) -> int:
         return await self._threads.run(lambda _: self.delete(*arguments, **options))
@@ -202,9 +201,9 @@ def _condition(
     return all_of(required) if required else None
 
 
-def _in_scope(scope: str | None) -> RecordFilter:
+def _in_scope(scope: str | None) -> ItemFilter:
     condition = _condition(scope)
-    return RecordFilter(condition.predicate() if condition else None)
+    return ItemFilter(condition.predicate() if condition else None)
 
 
 def _path(scope: str | None) -> str:

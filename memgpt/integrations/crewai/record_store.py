@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import dict_row, kwargs_row, scalar_row
-from psycopg.types.json import Jsonb
 
 from memgpt.database import queries
-from memgpt.items.store import Namespace
-from memgpt.models import Json
+from memgpt.items.store import SQL as STORE_SQL
+from memgpt.items.store import ItemFilter, Namespace
 
 SQL = queries.beside(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFilter:
-    """Which records are wanted; what is None is any."""
-
-    predicate: tuple[str, Json] | None = None
-    keys: Sequence[str] | None = None
 
 
 class ScopeCount(NamedTuple):
@@ -43,26 +32,26 @@ class RecordStore:
         self._named = {"agent_id": agent, "namespace": [*namespace]}
 
     def records(
-        self, wanted: RecordFilter, *, limit: int, offset: int = 0, vectors: bool = False
+        self, wanted: ItemFilter, *, limit: int, offset: int = 0, vectors: bool = False
     ) -> Sequence[Mapping[str, Any]]:
         """Return the values of records, the newest first, each with its vector if asked."""
         parameters = {**self._parameters(wanted), "limit": limit, "offset": offset, "vectors": vectors}
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_fitting(SQL.records), parameters).fetchall()
+            return cursor.execute(_selecting(SQL.records), parameters).fetchall()
 
-    def ids(self, wanted: RecordFilter) -> Sequence[int]:
+    def ids(self, wanted: ItemFilter) -> Sequence[int]:
         """Return the ids of the items that hold records."""
         with self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(_fitting(SQL.ids), self._parameters(wanted)).fetchall()
+            return cursor.execute(_selecting(SQL.ids), self._parameters(wanted)).fetchall()
 
-    def scopes(self, wanted: RecordFilter) -> Sequence[ScopeCount]:
+    def scopes(self, wanted: ItemFilter) -> Sequence[ScopeCount]:
         """Return the scopes that have records, in order."""
         with self._connection.cursor(row_factory=kwargs_row(ScopeCount)) as cursor:
-            return cursor.execute(_fitting(SQL.scopes), self._parameters(wanted)).fetchall()
+            return cursor.execute(_selecting(SQL.scopes), self._parameters(wanted)).fetchall()
 
-    def categories(self, wanted: RecordFilter) -> dict[str, int]:
+    def categories(self, wanted: ItemFilter) -> dict[str, int]:
         """Count the records of each category."""
-        return dict(self._connection.execute(_fitting(SQL.categories), self._parameters(wanted)).fetchall())
+        return dict(self._connection.execute(_selecting(SQL.categories), self._parameters(wanted)).fetchall())
 
     def dimensions(self) -> int | None:
         """Return the length of the vectors that records have; None where none has one."""
@@ -73,12 +62,9 @@ class RecordStore:
         """Note that records were recalled."""
         self._connection.execute(SQL.touch, {**self._named, "keys": [*keys], "now": now})
 
-    def _parameters(self, wanted: RecordFilter) -> dict[str, Any]:
-        predicate, values = wanted.predicate or (None, {})
-        keys = None if wanted.keys is None else [*wanted.keys]
-        return {**self._named, "keys": keys, "predicate": predicate, "predicate_values": Jsonb(values)}
+    def _parameters(self, wanted: ItemFilter) -> dict[str, Any]:
+        return {**self._named, **wanted.parameters()}
 
 
-@cache
-def _fitting(template: bytes) -> bytes:
-    return queries.compose(template, fitting=SQL.fitting)
+def _selecting(template: bytes) -> bytes:
+    return queries.compose(template, wanted=STORE_SQL.wanted)

@@ -4,7 +4,7 @@ SELECT m.value, v.item_embedding AS embedding
 FROM store_items m
 LEFT JOIN store_vectors v
     ON %(vectors)s::boolean AND v.agent_id = %(agent_id)s::text AND v.item_id = m.id AND v.created_at = m.updated_at
-WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {fitting}
+WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {wanted}
 ORDER BY (m.value ->> 'created')::double precision DESC, m.id DESC
 LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
 
@@ -12,7 +12,7 @@ LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
 -- The items of the records that fulfil a condition.
 SELECT m.id
 FROM store_items m
-WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {fitting}
+WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {wanted}
 
 -- scopes --
 -- How many records each scope has, and of which time.
@@ -20,7 +20,7 @@ SELECT
     m.value ->> 'scope' AS scope, count(*) AS records, min((m.value ->> 'created')::double precision) AS oldest,
     max((m.value ->> 'created')::double precision) AS newest
 FROM store_items m
-WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {fitting}
+WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {wanted}
 GROUP BY 1
 ORDER BY 1
 
@@ -29,7 +29,7 @@ ORDER BY 1
 SELECT c.category, count(*) AS records
 FROM store_items m
 CROSS JOIN LATERAL jsonb_array_elements_text(m.value -> 'categories') AS c (category)
-WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {fitting}
+WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND {wanted}
 GROUP BY 1
 ORDER BY 1
 
@@ -45,8 +45,3 @@ LIMIT 1
 -- Records that were recalled. Neither a change of the history nor of what they say.
 UPDATE store_items m SET value = jsonb_set(m.value, '{last_accessed}', to_jsonb(%(now)s::text))
 WHERE m.agent_id = %(agent_id)s::text AND m.namespace = %(namespace)s::text[] AND m.key = ANY (%(keys)s::text[])
-
--- fitting --
-(%(keys)s::text[] IS NULL OR m.key = ANY (%(keys)s::text[]))
-    AND (%(predicate)s::jsonpath IS NULL
-        OR jsonb_path_match(m.value, %(predicate)s::jsonpath, %(predicate_values)s::jsonb, true))
