@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Self, TypeVar
 from urllib.parse import quote
@@ -17,11 +16,11 @@ from google.adk.sessions import Session
 from google.genai import types
 
 from memgpt import embeddings, validation
+from memgpt.agents.forget import forget_many
 from memgpt.async_memory import CallThreads
 from memgpt.config import settings
 from memgpt.database.connection import Database
 from memgpt.database.embedded_text import message_text
-from memgpt.errors import NotFoundError
 from memgpt.integrations.google_adk.event_store import messages_of_event
 from memgpt.items.items import NewItem
 from memgpt.memory import Memory, scope_of
@@ -218,10 +217,8 @@ def _forget(memory: Memory, id: str) -> None:
     scope = scope_of(memory)
     with scope.transaction() as connection:
         messages = messages_of_event(connection, memory.agent, id)
-        for row in messages:
-            memory.forget(row, "message")
+        forget_many(scope, messages, "message")
         if messages:
             memory.items.put_many([NewItem(DELETED, id, {}, "")])
     if row_of := _ROW.fullmatch(id):
-        with suppress(NotFoundError):
-            memory.forget(int(row_of["id"]), row_of["kind"])
+        forget_many(scope, [int(row_of["id"])], row_of["kind"])
