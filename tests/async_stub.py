@@ -10,7 +10,7 @@ import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -18,12 +18,11 @@ from typing import Any
 
 import memgpt
 from memgpt import async_memory
-from memgpt.async_memory import AsyncMemory
 from memgpt.memory import Memory
 
 STUB = Path(memgpt.__file__).with_name("async_facade.pyi")
 ABOUT = '"""Types of AsyncMemory and its parts. Made by `make stub` from those of Memory: change those."""\n'
-OWN = {"agent", *vars(AsyncMemory)} & {"agent", "transaction", "close"}
+OWN = {"agent", "transaction", "close"}
 """Members that ``AsyncMemory`` has of its own, with types."""
 
 
@@ -72,16 +71,17 @@ class Stub:
         return ast.unparse(tree)
 
 
+@cache
 def _imported(module: str) -> dict[str, tuple[str, str]]:
     """Return where each name of a module comes from, those for type checkers included."""
-    source = inspect.getsource(import_module(module))
+    tree = ast.parse(inspect.getsource(import_module(module)))
     names: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name: (alias.name, "") for alias in node.names if alias.asname is None}
-    for node in ast.parse(source).body:
+    for node in tree.body:
         for name in _defined(node):
             names[name] = (module, name)
     return names
